@@ -1,0 +1,78 @@
+"""Refusals the service expects to make. One handler turns them into responses."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """Base of every expected refusal. The class docstring is its public title."""
+
+    status: ClassVar[HTTPStatus]
+    code: ClassVar[str]
+    keeps_changes: ClassVar[bool] = False  # commit, rather than roll back, first
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+class BadRequest(AppError):
+    """The request cannot be understood."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "bad_request"
+
+
+class Unauthorized(AppError):
+    """The request carries no valid credentials."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+
+
+class Forbidden(AppError):
+    """The caller may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "forbidden"
+
+
+class NotFound(AppError):
+    """The resource does not exist, or the caller may not know that it does."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "not_found"
+
+
+class Conflict(AppError):
+    """The request contradicts the current state of the resource."""
+
+    status = HTTPStatus.CONFLICT
+    code = "conflict"
+
+
+class InvalidRequest(AppError):
+    """The request does not match the schema."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "invalid_request"
+
+    def __init__(self, detail: str, errors: list[dict[str, str]]) -> None:
+        super().__init__(detail)
+        self.errors = errors  # each {pointer, code, message}
+
+
+class TooManyRequests(AppError):
+    """The caller must slow down; `Retry-After` says for how long."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limited"
+
+
+class Unavailable(AppError):
+    """The service cannot answer now; `Retry-After` says when to try again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "unavailable"
