@@ -31,6 +31,10 @@ class Unauthorized(AppError):
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
 
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        # RFC 6750 §3: no `error` when no credentials were sent.
+        super().__init__(detail, headers or {"WWW-Authenticate": 'Bearer realm="api"'})
+
 
 class Forbidden(AppError):
     """The caller may not do this."""
@@ -76,3 +80,21 @@ class Unavailable(AppError):
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached."""
+
+    code = "dependency_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached.", {"Retry-After": "2"})
+
+
+class Overloaded(Unavailable):
+    """The service has more to do than it can; try again shortly."""
+
+    code = "overloaded"
+
+    def __init__(self) -> None:
+        super().__init__("The service is busy.", {"Retry-After": "1"})

@@ -1,0 +1,187 @@
+"""What an endpoint may ask for, each under one short name."""
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from math import ceil
+from time import monotonic
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.client_address import limiter_partition
+from app.core.errors import Forbidden, TooManyRequests, Unauthorized
+from app.core.rate_limit import Hit
+from app.core.request_context import current_request
+from app.db.base import utc_now
+from app.db.models import Role
+from app.db.session import ReadSession, transaction
+from app.services.accounts import AccountService
+from app.services.auth import AuthService, Client
+from app.services.products import Catalogue, ProductService
+from app.services.resources import Resources
+from app.services.sessions import Principal
+from app.services.users import UserDirectory, UserService
+
+
+async def get_resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
+
+
+async def get_session(resources: ResourcesDep) -> AsyncGenerator[AsyncSession]:
+    async with transaction(resources.database) as session:
+        yield session
+
+
+async def get_read_session(resources: ResourcesDep) -> ReadSession:
+    return resources.database.read
+
+
+# "function" ends the transaction before the response is sent, so that a failed
+# commit answers 5xx; the default, "request", would end it after the client has its 2xx.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+ReadSessionDep = Annotated[ReadSession, Depends(get_read_session)]
+
+
+# --- who is calling
+
+BearerDep = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, bearerFormat="JWT")),
+]
+
+
+async def find_caller(bearer: BearerDep, resources: ResourcesDep) -> Principal | None:
+    """Nobody without a token; a token that is no good is refused, not ignored."""
+    if bearer is None:
+        return None
+    caller = await resources.authenticator.authenticate(bearer.credentials)
+    if request := current_request():
+        request.log_fields["user_id"] = str(caller.user_id)
+    return caller
+
+
+VisitorDep = Annotated[Principal | None, Depends(find_caller)]
+
+
+async def authorize(required: SecurityScopes, caller: VisitorDep) -> Principal:
+    if caller is None:
+        raise Unauthorized("Send an access token as `Authorization: Bearer`.")
+    if not caller.scopes.issuperset(required.scopes):
+        raise InsufficientScope(required.scope_str)
+    return caller
+
+
+class InsufficientScope(Forbidden):
+    """The caller's role does not allow this."""
+
+    def __init__(self, scope: str) -> None:
+        challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
+        super().__init__(
+            "Your role does not allow this.", {"WWW-Authenticate": challenge}
+        )
+
+
+def holder_of(scope: str) -> Any:
+    return Security(authorize, scopes=[scope])
+
+
+CurrentUser = Annotated[Principal, holder_of("account:read")]
+AccountHolder = Annotated[Principal, holder_of("account:write")]
+ProductEditor = Annotated[Principal, holder_of("products:write")]
+UserReader = Annotated[Principal, holder_of("users:read")]
+UserAdmin = Annotated[Principal, holder_of("users:write")]
+
+
+async def sees_drafts(caller: VisitorDep) -> bool:
+    return caller is not None and caller.role in {Role.EDITOR, Role.ADMIN}
+
+
+SeesDraftsDep = Annotated[bool, Depends(sees_drafts)]
+
+
+async def get_client(request: Request) -> Client:
+    context = current_request()
+    assert context is not None  # noqa: S101 - the middleware is always there
+    return Client(
+        address=context.client_address,
+        user_agent=request.headers.get("user-agent"),
+        arrived_at=utc_now() - timedelta(seconds=monotonic() - context.started),
+    )
+
+
+ClientDep = Annotated[Client, Depends(get_client)]
+
+
+# --- how often
+
+
+class Limited:
+    """Counts each request of a client address, whatever its outcome."""
+
+    def __init__(self, policy: str) -> None:
+        self.policy = policy
+
+    async def __call__(self, resources: ResourcesDep, client: ClientDep) -> None:
+        hit = Hit(resources.policies[self.policy], limiter_partition(client.address))
+        decision = await resources.limiter.hit(hit)
+        if not decision.allowed:
+            headers = {"Retry-After": str(ceil(decision.retry_after or 0))}
+            raise TooManyRequests("Too many requests; wait, then retry.", headers)
+
+
+def limited(policy: str) -> Any:
+    return Depends(Limited(policy))
+
+
+# --- what it is about
+
+
+async def get_auth_service(
+    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+) -> AuthService:
+    return AuthService(
+        session,
+        read,
+        resources.settings,
+        resources.hasher,
+        resources.access_tokens,
+        resources.refresh_tokens,
+    )
+
+
+async def get_account_service(
+    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+) -> AccountService:
+    return AccountService(session, read, resources.settings, resources.hasher)
+
+
+async def get_user_service(session: SessionDep) -> UserService:
+    return UserService(session)
+
+
+async def get_user_directory(
+    read: ReadSessionDep, resources: ResourcesDep
+) -> UserDirectory:
+    return UserDirectory(read, resources.cursors)
+
+
+async def get_product_service(session: SessionDep) -> ProductService:
+    return ProductService(session)
+
+
+async def get_catalogue(read: ReadSessionDep, resources: ResourcesDep) -> Catalogue:
+    return Catalogue(read, resources.cursors)
+
+
+AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
+UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
+ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
+CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]

@@ -1,0 +1,109 @@
+"""Which answer each error becomes; every one is a problem document (RFC 9457)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.problems import (
+    PROBLEM_JSON,
+    json_pointer,
+    problem_response,
+    refusal_response,
+)
+from app.core.errors import AppError, InvalidRequest
+from app.services.versions import VersionStale
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with the request."""
+
+    pointer: str = Field(
+        description="Where: a JSON Pointer into the body, or e.g. `query/limit`."
+    )
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What every error looks like (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Stable, for programs.")
+    request_id: str = Field(description="Quote it when you ask for help.")
+    errors: list[Fault] | None = None
+
+
+def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """Describe `errors` for an endpoint's OpenAPI `responses`."""
+    descriptions: dict[int | str, list[str]] = defaultdict(list)
+    for error in errors:
+        descriptions[error.status.value].append(f"`{error.code}`: {error.__doc__}")
+    return {
+        status: {
+            "description": "\n\n".join(lines),
+            "content": {PROBLEM_JSON: {"schema": PROBLEM_SCHEMA}},
+        }
+        for status, lines in descriptions.items()
+    }
+
+
+PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+# The routing layer's own refusals; every other error is an AppError.
+ROUTING_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+async def render_app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)  # noqa: S101
+    response = refusal_response(error)
+    if isinstance(error, VersionStale):
+        response.headers["ETag"] = f'"v{error.current}"'
+    return response
+
+
+async def render_validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    faults = [
+        {
+            "pointer": _pointer(fault["loc"]),
+            "code": fault["type"],
+            "message": fault["msg"].removeprefix("Value error, "),
+        }
+        for fault in error.errors()
+    ]
+    return refusal_response(
+        InvalidRequest("The request does not match the schema.", faults)
+    )
+
+
+async def render_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = HTTPStatus(error.status_code)
+    return problem_response(
+        status=status,
+        code=ROUTING_CODES.get(status, status.name.lower()),
+        detail=status.description or status.phrase,
+        headers=error.headers,
+    )
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    source, *path = location
+    if source == "body":
+        return json_pointer(*path)
+    return "/".join(str(part) for part in location)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(AppError, render_app_error)
+    app.add_exception_handler(RequestValidationError, render_validation_error)
+    app.add_exception_handler(HTTPException, render_http_error)

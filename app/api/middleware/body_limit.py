@@ -1,0 +1,143 @@
+"""How large a request body may be, and how long it may take to arrive."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import send_problem
+from app.core.errors import AppError
+
+# int() refuses more digits than these could grow to, with an exception.
+LONGEST_LENGTH = 18
+
+
+class BodyTooLarge(AppError):
+    """The request body is larger than this resource accepts."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "body_too_large"
+
+
+class RequestTimedOut(AppError):
+    """The request body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "request_timeout"
+
+
+class BodyLimitMiddleware:
+    """Limits bodies to `default` bytes, or to what `overrides` says for a path."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        default: int,
+        overrides: Mapping[str, int] | None = None,
+        silence: timedelta = timedelta(seconds=10),
+        total: timedelta = timedelta(seconds=30),
+    ) -> None:
+        self.app = app
+        self._default = default
+        self._overrides = dict(overrides or {})
+        self._silence = silence.total_seconds()
+        self._total = total.total_seconds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _may_have_body(scope):
+            await self.app(scope, receive, send)
+            return
+        limit = self._overrides.get(scope["path"], self._default)
+        body = _LimitedBody(scope, receive, send, limit, self._silence, self._total)
+        if _declared_length(scope) > limit:
+            await body.refuse_size()
+        else:
+            await self.app(scope, body.receive, body.send)
+
+
+class _LimitedBody:
+    """One body being read; past its limits the application sees a disconnect."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        limit: int,
+        silence: float,
+        total: float,
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._silence = silence
+        self._total = total
+        self._deadline: float | None = None
+        self._size = 0
+        self._complete = False  # what is received next is the disconnect, ever so late
+        self._responding = False
+        self._refused = False
+
+    async def receive(self) -> Message:
+        if self._refused:
+            return {"type": "http.disconnect"}
+        if self._complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._next_deadline()):
+                message = await self._receive()
+        except TimeoutError:
+            return await self._refuse(
+                RequestTimedOut("The request body did not arrive in time.")
+            )
+        self._size += len(message.get("body", b""))
+        if self._size > self._limit:
+            return await self.refuse_size()
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._refused and not self._responding:
+            return  # the application's view of the cut body; the refusal went out
+        self._responding = True
+        await self._send(message)
+
+    async def refuse_size(self) -> Message:
+        return await self._refuse(
+            BodyTooLarge(f"The request body may have {self._limit} bytes.")
+        )
+
+    async def _refuse(self, error: AppError) -> Message:
+        self._refused = True
+        if self._scope["http_version"].startswith("1"):
+            # Otherwise the server reads the rest, to find the next request behind it.
+            error.headers["Connection"] = "close"
+        if not self._responding:
+            await send_problem(self._scope, self._receive, self._send, error)
+        return {"type": "http.disconnect"}
+
+    def _next_deadline(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._deadline is None:
+            self._deadline = now + self._total
+        return min(self._deadline, now + self._silence)
+
+
+def _may_have_body(scope: Scope) -> bool:
+    # Later versions frame a body without any header (RFC 9113 §8.1).
+    return not scope["http_version"].startswith("1") or any(
+        name in {b"content-length", b"transfer-encoding"}
+        for name, _ in scope["headers"]
+    )
+
+
+def _declared_length(scope: Scope) -> float:
+    """Read `Content-Length`; what cannot be read is left to be counted."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value) if len(value) <= LONGEST_LENGTH else float("inf")
+    return 0

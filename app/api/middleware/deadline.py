@@ -1,0 +1,47 @@
+"""Bound how long a request may take."""
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import send_problem
+from app.core.errors import AppError
+
+
+class DeadlineExceeded(AppError):
+    """The service did not finish the request in time."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "deadline_exceeded"
+
+
+class DeadlineMiddleware:
+    """Cancels what takes too long to begin its answer: nobody waits for it any more.
+
+    `asyncio.timeout` lets the driver cancel the query on the server; a cancel scope
+    of anyio would abandon it there, still running.
+    """
+
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+        self.app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        deadline = asyncio.timeout(self._seconds)
+
+        async def send_in_time(message: Message) -> None:
+            deadline.reschedule(None)
+            await send(message)
+
+        try:
+            async with deadline:
+                await self.app(scope, receive, send_in_time)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            error = DeadlineExceeded("The service did not finish in time.")
+            await send_problem(scope, receive, send, error)

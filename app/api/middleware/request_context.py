@@ -1,0 +1,153 @@
+"""Name every request, and write its one log line."""
+
+import asyncio
+import re
+import time
+from collections.abc import Collection
+
+import uuid_utils
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.client_address import ClientAddressResolver
+from app.core.logging import get_logger
+from app.core.request_context import RequestContext, serving
+
+UNMATCHED = "__unmatched__"
+CLIENT_CLOSED_REQUEST = 499  # nginx's: the client left before there was an answer
+LONGEST_LOGGED_PATH = 1024
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestContextMiddleware:
+    """The outermost layer: whatever happens inside has an id and is logged once."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        resolver: ClientAddressResolver,
+        unlogged_paths: Collection[str] = (),
+    ) -> None:
+        self.app = app
+        self._resolver = resolver
+        self._unlogged_paths = frozenset(unlogged_paths)
+        self._log = get_logger(__name__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path: str = scope["path"]  # a mounted application would change it
+        context = self._identify(scope)
+        exchange = _Exchange(context.request_id, receive, send)
+        with serving(context):
+            try:
+                await self.app(scope, exchange.receive, exchange.send)
+            except asyncio.CancelledError:
+                exchange.abandoned = True
+                raise
+            finally:
+                if path not in self._unlogged_paths:
+                    self._log_request(scope, path, context, exchange.outcome)
+
+    def _identify(self, scope: Scope) -> RequestContext:
+        """Read who asks and how, and correct the scope to what our proxies say."""
+        started = time.monotonic()
+        request_id = b""
+        forwarded_for: list[bytes] = []
+        forwarded_proto: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                request_id = value
+            elif name == b"x-forwarded-for":
+                forwarded_for.append(value)
+            elif name == b"x-forwarded-proto":
+                forwarded_proto.append(value)
+        client = scope.get("client")
+        peer = client[0] if client else None
+        address = self._resolver.resolve(peer, forwarded_for)
+        if address != peer:
+            scope["client"] = (address, 0)  # the port was the proxy's
+        scope["scheme"] = self._resolver.forwarded_scheme(
+            peer, scope.get("scheme", "http"), forwarded_proto
+        )
+        given = _REQUEST_ID.fullmatch(request_id)
+        return RequestContext(
+            request_id=given[0].decode() if given else str(uuid_utils.uuid7()),
+            client_address=address,
+            started=started,
+        )
+
+    def _log_request(
+        self, scope: Scope, path: str, context: RequestContext, status: int
+    ) -> None:
+        fields: dict[str, object] = {
+            "method": scope["method"],
+            "path": _printable(path[:LONGEST_LOGGED_PATH]),
+            "route": route_template(scope),
+            "status_code": status,
+            "duration_ms": round((time.monotonic() - context.started) * 1000, 3),
+            "client_ip": context.client_address,
+            "request_id": context.request_id,
+        }
+        self._log.info("http.request", **(fields | context.log_fields))
+
+
+class _Exchange:
+    """The two ends of one request, watched for how it ended."""
+
+    __slots__ = ("_receive", "_request_id", "_send", "abandoned", "status")
+
+    def __init__(self, request_id: str, receive: Receive, send: Send) -> None:
+        self._request_id = request_id.encode()
+        self._receive = receive
+        self._send = send
+        self.abandoned = False
+        self.status: int | None = None
+
+    @property
+    def outcome(self) -> int:
+        if self.status is not None:
+            return self.status
+        # Without an answer from the application the server sends its own 500.
+        return CLIENT_CLOSED_REQUEST if self.abandoned else 500
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.abandoned = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not self.abandoned:
+                self.status = message["status"]
+            # A copy: a prepared message may be sent again, to someone else.
+            headers = [*message.get("headers", ())]
+            headers.append((b"x-request-id", self._request_id))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def route_template(scope: Scope) -> str:
+    """Return the path as declared, such as `/api/v1/products/{product_id}`."""
+    prefix: str = scope.get("root_path", "").rstrip("/")
+    route = scope.get("route")
+    # FastAPI keeps the route as its own router declared it, and the prefixes it
+    # was included under beside it.
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    for declared in (included, None if isinstance(route, Mount) else route):
+        if template := getattr(declared, "path_format", ""):
+            return f"{prefix}{template}"
+    if "app_root_path" in scope:  # set by a mount, which has no templates
+        return prefix or "/"
+    # FastAPI names no plain Starlette route; without parameters it is its path.
+    matched = "endpoint" in scope and not scope.get("path_params")
+    return scope["path"] if matched else UNMATCHED
+
+
+def _printable(text: str) -> str:
+    """Keep a decoded line break from starting a log line of its own."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,0 +1,88 @@
+"""The OpenAPI document, completed with what every operation can answer."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.errors import PROBLEM_SCHEMA, Problem, documented
+from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
+from app.api.middleware.deadline import DeadlineExceeded
+from app.api.middleware.http_guard import (
+    HeaderDuplicated,
+    HeadersTooLarge,
+    HostInvalid,
+    HostNotAllowed,
+    PathInvalid,
+    UriTooLong,
+)
+from app.api.middleware.last_resort import InternalError
+from app.api.problems import PROBLEM_JSON
+from app.api.strict_json import BodyMalformed, UnsupportedMediaType
+from app.core.errors import (
+    AppError,
+    DatabaseUnavailable,
+    InvalidRequest,
+    Overloaded,
+)
+
+EDGE = (
+    HeaderDuplicated,
+    HostInvalid,
+    PathInvalid,
+    HostNotAllowed,
+    HeadersTooLarge,
+    UriTooLong,
+    InternalError,
+    Overloaded,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+)
+WITH_INPUT = (InvalidRequest,)
+WITH_BODY = (BodyMalformed, UnsupportedMediaType, BodyTooLarge, RequestTimedOut)
+
+
+def add_openapi(app: FastAPI) -> None:
+    """Make `app.openapi()` return the completed document, built once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    description=app.description,
+                    routes=app.routes,
+                )
+            )
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    schemas = document["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _add_errors(operation)
+    return document
+
+
+def _add_errors(operation: dict[str, Any]) -> None:
+    errors: tuple[type[AppError], ...] = EDGE
+    if operation["responses"].pop("422", None):
+        errors += WITH_INPUT
+    if "requestBody" in operation:
+        errors += WITH_BODY
+    for status, response in documented(*errors).items():
+        own = operation["responses"].setdefault(str(status), response)
+        if own is not response:
+            own["description"] += "\n\n" + response["description"]
+            own.setdefault("content", {}).setdefault(
+                PROBLEM_JSON, {"schema": PROBLEM_SCHEMA}
+            )

@@ -1,0 +1,143 @@
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.access import public
+from app.api.conditional import ConditionalGetDep, RequiredVersionDep, TaggedDep
+from app.api.dependencies import (
+    CatalogueDep,
+    InsufficientScope,
+    ProductEditor,
+    ProductServiceDep,
+    SeesDraftsDep,
+)
+from app.api.errors import documented
+from app.api.strict_json import StrictJSONRoute
+from app.core.access_tokens import InvalidAccessToken
+from app.core.errors import Unauthorized
+from app.core.signed_cursor import CursorInvalid
+from app.db.models import Product
+from app.schemas.page import Page
+from app.schemas.product import (
+    ProductCreate,
+    ProductQuery,
+    ProductRead,
+    ProductUpdate,
+    StockChange,
+)
+from app.services.pagination import RowPage
+from app.services.products import (
+    InsufficientStock,
+    ProductNotFound,
+    SkuTaken,
+    StockLimitReached,
+)
+from app.services.versions import VersionRequired, VersionStale
+
+router = APIRouter(prefix="/products", tags=["products"], route_class=StrictJSONRoute)
+
+EDITING = documented(Unauthorized, InsufficientScope)
+SHOP_WINDOW = public("Visitors see active products.")
+
+
+@router.get(
+    "",
+    response_model=Page[ProductRead],
+    responses=documented(CursorInvalid, InvalidAccessToken),
+    openapi_extra=SHOP_WINDOW,
+)
+async def list_products(
+    drafts: SeesDraftsDep,
+    catalogue: CatalogueDep,
+    query: Annotated[ProductQuery, Query()],
+) -> RowPage:
+    """List products; visitors see active ones, editors all."""
+    return await catalogue.page(query, drafts=drafts)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=ProductRead,
+    responses=EDITING | documented(SkuTaken),
+)
+async def create_product(
+    _: ProductEditor,
+    products: ProductServiceDep,
+    request: Request,
+    response: Response,
+    tagged: TaggedDep,
+    data: ProductCreate,
+) -> Product:
+    """Add a product; SKUs are unique."""
+    product = tagged(await products.create(data))
+    response.headers["Location"] = f"{request.url.path}/{product.id}"
+    return product
+
+
+@router.get(
+    "/{product_id}",
+    response_model=ProductRead,
+    responses=documented(ProductNotFound, InvalidAccessToken),
+    openapi_extra=SHOP_WINDOW,
+)
+async def read_product(
+    drafts: SeesDraftsDep,
+    catalogue: CatalogueDep,
+    conditional: ConditionalGetDep,
+    product_id: UUID,
+) -> Any:
+    """Read a product; to visitors, one that is not active does not exist."""
+    return conditional(await catalogue.get(product_id, drafts=drafts))
+
+
+@router.patch(
+    "/{product_id}",
+    response_model=ProductRead,
+    responses=EDITING
+    | documented(ProductNotFound, SkuTaken, VersionRequired, VersionStale),
+)
+async def update_product(
+    _: ProductEditor,
+    products: ProductServiceDep,
+    expected: RequiredVersionDep,
+    tagged: TaggedDep,
+    product_id: UUID,
+    data: ProductUpdate,
+) -> Product:
+    """Change the fields you send, of the version you read (`If-Match`)."""
+    return tagged(await products.update(product_id, expected, data))
+
+
+@router.delete(
+    "/{product_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=EDITING | documented(ProductNotFound, VersionRequired, VersionStale),
+)
+async def delete_product(
+    _: ProductEditor,
+    products: ProductServiceDep,
+    expected: RequiredVersionDep,
+    product_id: UUID,
+) -> None:
+    """Delete the version of a product that you read (`If-Match`)."""
+    await products.delete(product_id, expected)
+
+
+@router.post(
+    "/{product_id}/stock",
+    response_model=ProductRead,
+    responses=EDITING
+    | documented(ProductNotFound, InsufficientStock, StockLimitReached),
+)
+async def change_stock(
+    _: ProductEditor,
+    products: ProductServiceDep,
+    tagged: TaggedDep,
+    product_id: UUID,
+    change: StockChange,
+) -> Product:
+    """Add to the stock or take from it, never below zero."""
+    return tagged(await products.change_stock(product_id, change))

@@ -1,0 +1,138 @@
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.conditional import ConditionalGetDep, ExpectedVersionDep, TaggedDep
+from app.api.dependencies import (
+    AccountHolder,
+    AccountServiceDep,
+    CurrentUser,
+    InsufficientScope,
+    UserAdmin,
+    UserDirectoryDep,
+    UserReader,
+    UserServiceDep,
+)
+from app.api.errors import documented
+from app.api.strict_json import StrictJSONRoute
+from app.core.errors import Unauthorized
+from app.core.signed_cursor import CursorInvalid
+from app.db.models import User
+from app.schemas.page import Page
+from app.schemas.user import (
+    AccountDelete,
+    ProfileUpdate,
+    UserCreate,
+    UserQuery,
+    UserRead,
+    UserUpdate,
+)
+from app.services.auth import InvalidCredentials
+from app.services.pagination import RowPage
+from app.services.users import EmailTaken, LastAdmin, UserNotFound
+from app.services.versions import VersionStale
+
+router = APIRouter(
+    prefix="/users",
+    tags=["users"],
+    route_class=StrictJSONRoute,
+    responses=documented(Unauthorized, InsufficientScope),
+)
+
+
+@router.get("/me", response_model=UserRead)
+async def read_me(user: CurrentUser, conditional: ConditionalGetDep) -> Any:
+    """Read your own account."""
+    return conditional(user.user)
+
+
+@router.patch("/me", response_model=UserRead, responses=documented(VersionStale))
+async def update_me(
+    user: AccountHolder,
+    users: UserServiceDep,
+    expected: ExpectedVersionDep,
+    tagged: TaggedDep,
+    data: ProfileUpdate,
+) -> User:
+    """Change the fields you send of your own account."""
+    return tagged(await users.update(user.user_id, data, expected))
+
+
+@router.delete(
+    "/me",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(InvalidCredentials, LastAdmin),
+)
+async def delete_me(
+    user: AccountHolder, accounts: AccountServiceDep, data: AccountDelete
+) -> None:
+    """Delete your account and all its sessions, for good."""
+    await accounts.delete(user.user_id, data.password)
+
+
+@router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
+async def list_users(
+    _: UserReader, users: UserDirectoryDep, query: Annotated[UserQuery, Query()]
+) -> RowPage:
+    """List accounts, newest first."""
+    return await users.page(query)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=UserRead,
+    responses=documented(EmailTaken),
+)
+async def create_user(
+    _: UserAdmin,
+    accounts: AccountServiceDep,
+    request: Request,
+    response: Response,
+    tagged: TaggedDep,
+    data: UserCreate,
+) -> User:
+    """Create an account for somebody else."""
+    user = tagged(await accounts.create(data))
+    response.headers["Location"] = f"{request.url.path}/{user.id}"
+    return user
+
+
+@router.get("/{user_id}", response_model=UserRead, responses=documented(UserNotFound))
+async def read_user(
+    _: UserReader,
+    users: UserDirectoryDep,
+    conditional: ConditionalGetDep,
+    user_id: UUID,
+) -> Any:
+    """Read an account."""
+    return conditional(await users.get(user_id))
+
+
+@router.patch(
+    "/{user_id}",
+    response_model=UserRead,
+    responses=documented(UserNotFound, LastAdmin, VersionStale),
+)
+async def update_user(
+    _: UserAdmin,
+    users: UserServiceDep,
+    expected: ExpectedVersionDep,
+    tagged: TaggedDep,
+    user_id: UUID,
+    data: UserUpdate,
+) -> User:
+    """Change the fields you send; deactivating ends every session of the account."""
+    return tagged(await users.update(user_id, data, expected))
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(UserNotFound, LastAdmin),
+)
+async def delete_user(_: UserAdmin, users: UserServiceDep, user_id: UUID) -> None:
+    """Delete an account and all its sessions, for good."""
+    await users.delete(user_id)

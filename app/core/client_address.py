@@ -1,0 +1,109 @@
+"""Who is calling: one address for the log, the limits and the audit alike."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+)
+
+# A peer without an IP address came through a Unix socket, so from this machine.
+LOCAL_PEER = "unix"
+# Proxies append: whoever sends more entries than this is padding the left end.
+MAX_HOPS = 20
+LONGEST_ENTRY = 64
+
+_WITH_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
+
+
+class ClientAddressResolver:
+    """Finds the client behind the proxies that are ours, and believes no others."""
+
+    def __init__(self, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
+        self._trusted = tuple(trusted)
+
+    def trusts(self, peer: str | None) -> bool:
+        """Whether `peer`, the other end of the socket, may speak for its clients."""
+        if not self._trusted:
+            return False
+        address = _parse(peer) if peer else None
+        # Only a local proxy reaches a Unix socket, and proxies were announced.
+        return address is None or self._is_ours(address)
+
+    def resolve(self, peer: str | None, forwarded_for: Sequence[bytes | str]) -> str:
+        """Walk `X-Forwarded-For` right to left, to the first address not ours."""
+        client = normalised(peer)
+        if not forwarded_for or not self.trusts(peer):
+            return client
+        for entry in _entries(forwarded_for):
+            address = _parse(entry)
+            if address is None:
+                break
+            client = str(address)
+            if not self._is_ours(address):
+                break
+        return client
+
+    def forwarded_scheme(
+        self, peer: str | None, scheme: str, forwarded_proto: Sequence[bytes | str]
+    ) -> str:
+        """Take `X-Forwarded-Proto` from a proxy of ours, and only http or https."""
+        if not forwarded_proto or not self.trusts(peer):
+            return scheme
+        # As with addresses, only the last entry was written by our own proxy.
+        claimed = _text(forwarded_proto[-1]).rpartition(",")[2].strip().lower()
+        return claimed if claimed in {"http", "https"} else scheme
+
+    def _is_ours(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def normalised(peer: str | None) -> str:
+    """Write the address of a socket in its one canonical form."""
+    address = _parse(peer) if peer else None
+    return LOCAL_PEER if address is None else str(address)
+
+
+@lru_cache(maxsize=4096)
+def limiter_partition(address: str) -> str:
+    """Return what shares one limit: an IPv4 address, or the /64 of an IPv6 one.
+
+    A home is given 2**64 addresses or more, so one of them limits nobody.
+    """
+    parsed = _parse(address)
+    if not isinstance(parsed, IPv6Address):
+        return address if parsed is None else str(parsed)
+    return str(IPv6Network((parsed, 64), strict=False))
+
+
+def _entries(lines: Sequence[bytes | str]) -> list[str]:
+    """List the nearest hops first, at most `MAX_HOPS` of them."""
+    joined = ",".join(map(_text, lines))
+    return joined.rsplit(",", MAX_HOPS)[-MAX_HOPS:][::-1]
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    # The bound keeps what a stranger can store in the cache small.
+    return _parse_bounded(text) if len(text) <= LONGEST_ENTRY else None
+
+
+@lru_cache(maxsize=4096)
+def _parse_bounded(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address without its port, brackets and zone id; None if it is none."""
+    text = text.strip(" \t")
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

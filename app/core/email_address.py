@@ -1,0 +1,36 @@
+"""Which mailbox an e-mail address names."""
+
+from dataclasses import dataclass
+
+from email_validator import validate_email
+
+MAX_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+
+
+@dataclass(frozen=True, slots=True)
+class EmailIdentity:
+    """An address to send to, and the form under which accounts are compared."""
+
+    email: str
+    canonical: str
+
+
+def parse_email(text: str) -> EmailIdentity:
+    """Accept an ASCII mailbox at any domain, internationalised ones in A-labels.
+
+    The local part stays ASCII because look-alikes (`K` the Kelvin sign, a dotless
+    `i`, full-width letters) fold into the address of another account.
+
+    Raises:
+        ValueError: the message is fit for a client and repeats nothing of the input.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"An e-mail address has at most {MAX_LENGTH} characters.")
+    try:
+        address = validate_email(
+            text, check_deliverability=False, allow_smtputf8=False, strict=True
+        )
+    except ValueError:
+        raise ValueError("This is not a valid e-mail address.") from None
+    email = f"{address.local_part}@{address.ascii_domain}"
+    return EmailIdentity(email, email.lower())

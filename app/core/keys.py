@@ -1,0 +1,191 @@
+"""The keys that sign access tokens: one derived from the secret, or a ring of pairs."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
+
+import orjson
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from app.core.security import SecretRing
+
+PairAlgorithm = Literal["ES256", "Ed25519"]
+KeyState = Literal["next", "current", "retired"]
+
+# Longer than any access token lives and any verifier caches the key set.
+RETIREMENT = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key with the one algorithm it is for, whatever a token's header says."""
+
+    kid: str
+    algorithm: str
+    private: Key = field(repr=False)
+    public: Key = field(repr=False)
+    public_jwk: Mapping[str, Any] | None = None  # None: symmetric, never published
+    not_after: datetime | None = None
+
+    @property
+    def expired(self) -> bool:
+        return self.not_after is not None and self.not_after <= datetime.now(UTC)
+
+
+class SigningKeys:
+    """The key that signs now, and all that may still verify."""
+
+    def __init__(self, current: SigningKey, others: Sequence[SigningKey] = ()) -> None:
+        self.current = current
+        self._by_kid = {key.kid: key for key in (*others, current)}
+
+    @classmethod
+    def from_secret(cls, ring: SecretRing) -> Self:
+        """HS256, for a service that alone verifies its tokens."""
+        keys = [_symmetric(derived) for derived in ring.derive_all("access-token-v1")]
+        return cls(keys[0], keys[1:])
+
+    @classmethod
+    def from_ring(cls, ring: str | bytes) -> Self:
+        """ES256 or Ed25519 pairs, from a JSON list of what `generate` returns.
+
+        Raises:
+            ValueError: names the entry and its fault, never a part of a key.
+        """
+        entries = _parse(ring)
+        states = Counter(entry.state for entry in entries)
+        if states["current"] != 1:
+            raise ValueError(f"The ring has {states['current']} current keys, not one.")
+        if states["next"] > 1:
+            raise ValueError("The ring has more than one next key.")
+        if len({entry.kid for entry in entries}) < len(entries):
+            raise ValueError("The ring holds the same key twice.")
+        entries.sort(key=lambda entry: entry.state != "current")
+        current, *others = map(_pair, entries)
+        return cls(current, others)
+
+    def find(self, kid: str) -> SigningKey | None:
+        key = self._by_kid.get(kid)
+        return None if key is None or key.expired else key
+
+    def jwks(self) -> dict[str, Any] | None:
+        """The public halves for other verifiers (RFC 7517 §5); None under HS256."""
+        if self.current.public_jwk is None:
+            return None
+        keys = [key for key in self._by_kid.values() if not key.expired]
+        return {"keys": [key.public_jwk for key in keys]}
+
+
+def generate(
+    algorithm: PairAlgorithm = "ES256", state: KeyState = "current"
+) -> dict[str, Any]:
+    """A new entry for the ring."""
+    key: ECKey | OKPKey
+    if algorithm == "ES256":
+        key = ECKey.generate_key("P-256")
+    else:
+        key = OKPKey.generate_key("Ed25519")
+    return {
+        "kid": key.thumbprint(),
+        "alg": algorithm,
+        "private_jwk": dict(key.as_dict(private=True)),
+        "state": state,
+    }
+
+
+def rotate(ring: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The ring one step on: `next` signs, `current` only verifies, a new `next`.
+
+    The key set publishes `next` long before it signs, so that no verifier meets an
+    unknown key. A ring without one starts to sign with a new key at once.
+    """
+    SigningKeys.from_ring(orjson.dumps([*ring]))
+    now = datetime.now(UTC)
+    [current] = [entry for entry in ring if entry["state"] == "current"]
+    upcoming = [entry for entry in ring if entry["state"] == "next"]
+    promoted = upcoming[0] if upcoming else generate(current["alg"])
+    not_after = (now + RETIREMENT).isoformat(timespec="seconds")
+    return [
+        {**promoted, "state": "current"},
+        generate(promoted["alg"], "next"),
+        {**current, "state": "retired", "not_after": not_after},
+        *(dict(entry) for entry in ring if _still_verifies(entry, now)),
+    ]
+
+
+def _still_verifies(entry: Mapping[str, Any], now: datetime) -> bool:
+    if entry["state"] != "retired":
+        return False
+    not_after = entry.get("not_after")
+    return not_after is None or datetime.fromisoformat(not_after) > now
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kid: str
+    alg: PairAlgorithm
+    private_jwk: dict[str, str]
+    state: KeyState
+    not_after: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _only_retired_keys_end(self) -> Self:
+        if self.not_after is not None and self.state != "retired":
+            raise ValueError("only a retired key has a not_after")
+        return self
+
+
+_RING = TypeAdapter(list[_Entry])
+
+
+def _parse(ring: str | bytes) -> list[_Entry]:
+    try:
+        return _RING.validate_json(ring)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "ring"
+        raise ValueError(f"{place}: {fault['msg']}") from None
+
+
+def _symmetric(derived: bytes) -> SigningKey:
+    key = OctKey.import_key(derived)
+    kid = hashlib.sha256(b"kid" + derived).hexdigest()[:16]
+    return SigningKey(kid, "HS256", private=key, public=key)
+
+
+def _pair(entry: _Entry) -> SigningKey:
+    try:
+        private, public = _import_pair(entry.alg, {**entry.private_jwk})
+    except Exception:
+        # Whatever the library says may quote the key.
+        raise ValueError(f"{entry.kid}: no private key for {entry.alg}.") from None
+    if public.thumbprint() != entry.kid:
+        raise ValueError(f"{entry.kid}: kid is not the RFC 7638 thumbprint of the key.")
+    # From the key itself, never copied from the entry: nothing private can come along.
+    public_jwk = {**public.as_dict(), "kid": entry.kid, "alg": entry.alg, "use": "sig"}
+    return SigningKey(
+        entry.kid, entry.alg, private, public, public_jwk, entry.not_after
+    )
+
+
+def _import_pair(algorithm: PairAlgorithm, jwk: dict[str, Any]) -> tuple[Key, Key]:
+    kind = (algorithm, jwk["kty"], jwk["crv"])
+    if kind == ("ES256", "EC", "P-256"):
+        ec_key = ECKey.import_key({k: jwk[k] for k in ("kty", "crv", "x", "y", "d")})
+        return ec_key, ECKey.import_key(ec_key.public_key)
+    if kind == ("Ed25519", "OKP", "Ed25519"):
+        okp_key = OKPKey.import_key({k: jwk[k] for k in ("kty", "crv", "x", "d")})
+        return okp_key, OKPKey.import_key(okp_key.public_key)
+    raise ValueError("not the kind of key that the algorithm needs")

@@ -1,0 +1,117 @@
+"""What the shared limiter does while Redis is away: count here, never let all by."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import structlog
+from redis.exceptions import RedisError
+
+from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
+
+FAILURES = 3
+WITHIN_SECONDS = 5.0
+PAUSE_SECONDS = 5.0
+OUTAGE = (RedisError, OSError)  # an exhausted pool and every timeout are among them
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class CircuitOpen(Exception):
+    """Redis failed a moment ago, and is not asked."""
+
+
+class CircuitBreaker:
+    """Spares the callers a Redis that keeps failing; one of them tries it in time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=FAILURES)
+        self._open = False
+        self._probe_at = 0.0
+        self._probing = False
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Run the body against Redis, and learn from how it ends.
+
+        Raises:
+            CircuitOpen: The body must not run.
+        """
+        probe = self._open
+        if probe:
+            if self._probing or self._clock() < self._probe_at:
+                raise CircuitOpen
+            self._probing = True
+        try:
+            yield
+        except OUTAGE as error:
+            self._fail(error, probe=probe)
+            raise
+        else:
+            if probe:
+                self._close()
+        finally:
+            if probe:  # a cancelled probe, too, leaves the way to the next
+                self._probing = False
+
+    def _fail(self, error: Exception, *, probe: bool) -> None:
+        now = self._clock()
+        if probe:
+            self._probe_at = now + PAUSE_SECONDS
+        elif not self._open:  # else a call begun before it opened: nothing new
+            self._failures.append(now)
+            recent = now - self._failures[0] <= WITHIN_SECONDS
+            if len(self._failures) == FAILURES and recent:
+                self._open, self._probe_at = True, now + PAUSE_SECONDS
+                log.warning("rate_limit.degraded", error=type(error).__name__)
+
+    def _close(self) -> None:
+        self._open = False
+        self._failures.clear()
+        log.warning("rate_limit.recovered")
+
+
+class ResilientRateLimiter:
+    """The shared limiter, or this process's share of each limit while it is away."""
+
+    def __init__(
+        self,
+        shared: RateLimiter,
+        local: RateLimiter,
+        *,
+        expected_instances: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shared = shared
+        self._local = local
+        self._expected_instances = expected_instances
+        self._breaker = CircuitBreaker(clock)
+
+    async def hit(self, *hits: Hit) -> Decision:
+        try:
+            with self._breaker.attempt():
+                return await self._shared.hit(*hits)
+        except (*OUTAGE, CircuitOpen):
+            decision = await self._local.hit(*map(self._share, hits))
+            return replace(decision, degraded=True)
+
+    async def refund(self, decision: Decision) -> None:
+        """Give back what the decision took, unless Redis is away: it expires anyway."""
+        if decision.degraded:
+            await self._local.refund(decision)
+            return
+        with suppress(*OUTAGE, CircuitOpen), self._breaker.attempt():
+            await self._shared.refund(decision)
+
+    async def reset(self, policy: Policy, partition: str) -> None:
+        """Forget a counter, unless Redis is away: it expires anyway."""
+        await self._local.reset(policy, partition)
+        with suppress(*OUTAGE, CircuitOpen), self._breaker.attempt():
+            await self._shared.reset(policy, partition)
+
+    def _share(self, hit: Hit) -> Hit:
+        limit = -(-hit.policy.limit // self._expected_instances)
+        return replace(hit, policy=replace(hit.policy, limit=limit))

@@ -1,0 +1,35 @@
+"""What is known of the request being served, wherever the code has got to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request, from its first byte to its log line."""
+
+    request_id: str
+    client_address: str
+    started: float  # time.monotonic()
+    log_fields: dict[str, object] = field(default_factory=dict)  # user_id, session_id
+
+
+_current: ContextVar[RequestContext | None] = ContextVar(
+    "request_context", default=None
+)
+
+
+def current_request() -> RequestContext | None:
+    """Return the request being served; None in jobs and commands."""
+    return _current.get()
+
+
+@contextmanager
+def serving(request: RequestContext) -> Iterator[None]:
+    token = _current.set(request)
+    try:
+        yield
+    finally:
+        _current.reset(token)

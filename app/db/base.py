@@ -1,0 +1,72 @@
+"""Declarative base, shared columns, and types that act alike on both databases."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SQLiteInstant(TypeDecorator[datetime]):
+    """An aware instant, kept as UTC: SQLite has no time zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(
+        self, value: datetime | None, dialect: Dialect
+    ) -> datetime | None:
+        return value and value.replace(tzinfo=UTC)
+
+
+class SQLiteMoney(TypeDecorator[Decimal]):
+    """An exact amount, kept in hundredths: SQLite has no decimals."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        return None if value is None else int(value.scaleb(2))
+
+    def process_result_value(
+        self, value: int | None, dialect: Dialect
+    ) -> Decimal | None:
+        return None if value is None else Decimal(value).scaleb(-2)
+
+
+Instant = DateTime(timezone=True).with_variant(SQLiteInstant(), "sqlite")
+Money = Numeric(14, 2).with_variant(SQLiteMoney(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    # Named constraints let Alembic drop them and errors refer to them.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Instant, Decimal: Money}  # noqa: RUF012
+
+
+class Record:
+    """Key and times, set by the application so that they exist before a flush."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)

@@ -1,0 +1,7 @@
+"""Every mapped class, imported here so that `Base.metadata` is complete."""
+
+from app.db.models.auth_session import AuthSession
+from app.db.models.product import Product, ProductStatus
+from app.db.models.user import Role, User
+
+__all__ = ["AuthSession", "Product", "ProductStatus", "Role", "User"]

@@ -1,0 +1,53 @@
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, Enum, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Record
+
+# Byte order on both databases, whatever the locale of the server.
+SortedText = String(200).with_variant(String(200, collation="C"), "postgresql")
+
+
+class ProductStatus(StrEnum):
+    DRAFT = "draft"
+    ACTIVE = "active"
+    ARCHIVED = "archived"
+
+
+class Product(Record, Base):
+    __tablename__ = "products"
+
+    sku: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(SortedText)
+    description: Mapped[str | None] = mapped_column(String(5000))
+    price: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    stock: Mapped[int] = mapped_column(BigInteger)
+    category: Mapped[str | None] = mapped_column(String(100))
+    status: Mapped[ProductStatus] = mapped_column(
+        Enum(
+            ProductStatus,
+            native_enum=False,
+            length=16,
+            create_constraint=True,
+            name="status",
+            values_callable=lambda statuses: [status.value for status in statuses],
+        ),
+    )
+    version: Mapped[int] = mapped_column(default=1)
+
+    __table_args__ = (
+        CheckConstraint("stock >= 0", name="stock_not_negative"),
+        CheckConstraint("price >= 0", name="price_not_negative"),
+        # A page is read in order from one of these: visitors see one status,
+        # editors all of them.
+        Index(None, "status", "created_at", "id"),
+        Index(None, "status", "price", "id"),
+        Index(None, "status", "name", "id"),
+        Index(None, "created_at", "id"),
+        Index(None, "category"),
+    )
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -1,0 +1,48 @@
+from enum import StrEnum
+
+from sqlalchemy import Enum, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Record
+
+
+class Role(StrEnum):
+    USER = "user"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+
+class User(Record, Base):
+    __tablename__ = "users"
+
+    email: Mapped[str] = mapped_column(String(254))  # as given: where mail goes
+    email_canonical: Mapped[str] = mapped_column(String(254), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    full_name: Mapped[str | None] = mapped_column(String(200))
+    role: Mapped[Role] = mapped_column(
+        Enum(
+            Role,
+            native_enum=False,
+            length=16,
+            create_constraint=True,
+            name="role",
+            values_callable=lambda roles: [role.value for role in roles],
+        ),
+        default=Role.USER,
+    )
+    is_active: Mapped[bool] = mapped_column(default=True)
+    email_verified: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        # Finding the last admin must not read every user.
+        Index(
+            "ix_users_active_admins",
+            "id",
+            postgresql_where=text("role = 'admin' AND is_active"),
+            sqlite_where=text("role = 'admin' AND is_active"),
+        ),
+    )
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -1,0 +1,60 @@
+"""Engines for PostgreSQL by asyncpg, directly or behind PgBouncer."""
+
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.core.config import DatabaseSettings
+from app.core.errors import DatabaseUnavailable
+
+
+def create_engine(
+    settings: DatabaseSettings, url: str, *, pool_size: int | None = None
+) -> AsyncEngine:
+    connect_args: dict[str, Any] = {
+        "timeout": settings.db_connect_timeout_seconds,
+        "server_settings": {"application_name": settings.app_name.lower()},
+    }
+    if settings.db_pooler == "pgbouncer":
+        # In transaction mode a prepared statement may meet another server.
+        connect_args |= {
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"__{uuid4()}__",
+        }
+    engine = create_async_engine(
+        url,
+        echo=settings.debug,
+        hide_parameters=True,
+        pool_size=pool_size or settings.db_pool_size,
+        max_overflow=settings.db_max_overflow,
+        pool_timeout=settings.db_pool_timeout_seconds,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        connect_args=connect_args,
+    )
+    event.listen(engine.sync_engine, "do_connect", connect)
+    event.listen(engine.sync_engine, "checkout", refuse_closed)
+    return engine
+
+
+def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    try:
+        return dialect.connect(*args, **kwargs)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise DatabaseUnavailable from error
+
+
+def refuse_closed(connection: Any, _: Any, __: Any) -> None:
+    """Replace a connection that the server closed while it was idle.
+
+    The driver has seen the socket close, so asking costs nothing, where
+    `pool_pre_ping` costs every checkout a round trip.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

@@ -1,0 +1,97 @@
+"""A process's engines, and the two ways to use them: to write, and to read."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Executable, Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from app.core.config import DatabaseSettings
+from app.core.errors import AppError, DatabaseUnavailable, Overloaded
+from app.db import postgresql, sqlite
+
+
+class ReadSession:
+    """Rows as they are committed: no BEGIN, no COMMIT, no objects to keep.
+
+    Each statement holds a connection only while it runs.
+
+    Raises:
+        Unavailable: the database is down, or no connection came free in time.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    async def all(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        async with _availability(), self.engine.connect() as connection:
+            return (await connection.execute(statement, values)).all()
+
+    async def one_or_none(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Row[Any] | None:
+        async with _availability(), self.engine.connect() as connection:
+            return (await connection.execute(statement, values)).one_or_none()
+
+
+class Database:
+    """One process's connections; create it after the fork, close it at the end."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        if settings.database_url.startswith("sqlite"):
+            self.writer = sqlite.create_writer(settings)
+            self.reader = self.probe = sqlite.create_reader(settings)
+        else:
+            url, replica = settings.database_url, settings.database_replica_url
+            self.writer = postgresql.create_engine(settings, url)
+            self.reader = (
+                postgresql.create_engine(settings, replica) if replica else self.writer
+            ).execution_options(isolation_level="AUTOCOMMIT")
+            # A connection of its own: a busy pool is not a database that is down.
+            self.probe = postgresql.create_engine(settings, url, pool_size=1)
+        self.sessions = async_sessionmaker(self.writer, expire_on_commit=False)
+        self.read = ReadSession(self.reader)
+
+    async def close(self) -> None:
+        for engine in (self.writer, self.reader, self.probe):
+            await engine.dispose()
+
+
+@asynccontextmanager
+async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
+    """Commit when the block ends; roll back when it raises.
+
+    No connection is taken before the first statement. A refusal that must be
+    remembered (a revoked session, a counted failure) sets `keeps_changes` and is
+    committed before it propagates.
+
+    Raises:
+        Unavailable: the database is down, or no connection came free in time.
+    """
+    async with _availability(), database.sessions() as session:
+        try:
+            yield session
+        except AppError as error:
+            if error.keeps_changes:
+                await session.commit()
+            raise
+        await session.commit()
+
+
+@asynccontextmanager
+async def _availability() -> AsyncGenerator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Overloaded from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable from error
+        if "database is locked" in str(error.orig):
+            raise Overloaded from error
+        raise

@@ -1,0 +1,74 @@
+"""Engines for SQLite: one connection that writes, several that read.
+
+A deferred BEGIN loses updates or fails at once with "database is locked", whatever
+the busy timeout says; BEGIN IMMEDIATE waits its turn. Within a process the pool of
+one is the queue; between processes it is SQLite's lock.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from app.core.config import DatabaseSettings
+
+BUSY_TIMEOUT_SECONDS = 5.0
+
+
+def create_writer(
+    settings: DatabaseSettings, *, foreign_keys: bool = True
+) -> AsyncEngine:
+    Path(make_url(settings.database_url).database or "").parent.mkdir(
+        parents=True, exist_ok=True
+    )
+    engine = _create_engine(
+        settings,
+        1,
+        "PRAGMA journal_mode = WAL",
+        f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+    )
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin_immediate(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def end_transaction(connection: Any, _: Any) -> None:
+        # After a COMMIT that failed, SQLAlchemy takes the transaction for ended.
+        if connection and connection.driver_connection.in_transaction:
+            connection.rollback()
+
+    return engine
+
+
+def create_reader(settings: DatabaseSettings) -> AsyncEngine:
+    return _create_engine(
+        settings, settings.db_pool_size, "PRAGMA query_only = ON"
+    ).execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _create_engine(
+    settings: DatabaseSettings, pool_size: int, *pragmas: str
+) -> AsyncEngine:
+    engine = create_async_engine(
+        settings.database_url,
+        echo=settings.debug,
+        hide_parameters=True,
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_SECONDS,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        # FULL: in WAL mode NORMAL may lose the last commits when the power fails.
+        for pragma in ("PRAGMA synchronous = FULL", *pragmas):
+            cursor.execute(pragma)
+        cursor.close()
+
+    return engine

@@ -1,0 +1,130 @@
+"""Assembles the application: `gunicorn app.main:app`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from app.api.docs import add_docs
+from app.api.errors import add_error_handlers
+from app.api.middleware.body_limit import BodyLimitMiddleware
+from app.api.middleware.deadline import DeadlineMiddleware
+from app.api.middleware.http_guard import HttpGuardMiddleware
+from app.api.middleware.last_resort import LastResortMiddleware
+from app.api.middleware.request_context import RequestContextMiddleware
+from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from app.api.openapi import add_openapi
+from app.api.v1.router import router as v1_router
+from app.core.client_address import ClientAddressResolver
+from app.core.config import Settings, get_settings
+from app.core.logging import configure_logging
+from app.services.resources import open_resources
+
+CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
+CORS_REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "X-Request-ID",
+)
+CORS_RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "X-Request-ID")
+
+
+def create_application(settings: Settings | None = None) -> FastAPI:
+    """Build an application; it opens nothing before its lifespan starts."""
+    settings = settings or get_settings()
+    configure_logging(level=settings.log_level, json=settings.logs_json)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        # Runs in the worker, after the fork: connections do not survive one.
+        async with open_resources(settings) as resources:
+            app.state.resources = resources
+            await resources.health.start()
+            yield
+
+    app = FastAPI(
+        title=settings.app_name,
+        version=_version(),
+        lifespan=lifespan,
+        middleware=_middleware(settings),
+        openapi_url=None if settings.is_production else "/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    add_error_handlers(app)
+    add_openapi(app)
+    app.include_router(v1_router, prefix=settings.api_v1_prefix)
+    if not settings.is_production:
+        add_docs(app)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """From the outermost inwards; each is pure ASGI and costs microseconds."""
+    probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
+    cross_origin = bool(settings.cors_allowed_origins)
+    layers = [
+        Middleware(
+            RequestContextMiddleware,
+            resolver=ClientAddressResolver(settings.trusted_proxies),
+            unlogged_paths=probes,
+        ),
+        Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),
+        Middleware(
+            HttpGuardMiddleware,
+            allowed_hosts=settings.allowed_hosts,
+            any_host_paths=probes,
+        ),
+    ]
+    if cross_origin:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_allowed_origins,
+                allow_methods=CORS_METHODS,
+                allow_headers=CORS_REQUEST_HEADERS,
+                expose_headers=CORS_RESPONSE_HEADERS,
+                max_age=600,
+            )
+        )
+    if settings.gzip_minimum_bytes:
+        layers.append(
+            Middleware(
+                GZipMiddleware,
+                minimum_size=settings.gzip_minimum_bytes,
+                compresslevel=5,
+            )
+        )
+    return [
+        *layers,
+        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
+        Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
+        Middleware(LastResortMiddleware),
+    ]
+
+
+def _version() -> str:
+    try:
+        return version("nightproof")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` when a server asks for it, not whenever this module is imported."""
+    if name != "app":
+        raise AttributeError(name)
+    application = globals()["app"] = create_application()
+    return application

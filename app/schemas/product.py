@@ -1,0 +1,81 @@
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, Field
+
+from app.schemas.base import Representation, RequestBody
+from app.schemas.money import Amount, Currency
+from app.schemas.page import PageParameters
+
+MAX_STOCK = 2_000_000_000
+
+Sku = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$", examples=["MUG-BLUE-03"]),
+]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Description = Annotated[str, Field(max_length=5000)]
+Category = Annotated[str, Field(min_length=1, max_length=100)]
+Stock = Annotated[int, Field(ge=0, le=MAX_STOCK)]
+Status = Literal["draft", "active", "archived"]
+
+
+class ProductCreate(RequestBody):
+    sku: Sku
+    name: Name
+    description: Description | None = None
+    price: Amount
+    currency: Currency
+    stock: Stock = 0
+    category: Category | None = None
+    status: Status = "draft"
+
+
+class ProductUpdate(RequestBody):
+    """A partial change: an absent field keeps its value."""
+
+    sku: Sku | MISSING = MISSING
+    name: Name | MISSING = MISSING
+    description: Description | None | MISSING = MISSING
+    price: Amount | MISSING = MISSING
+    currency: Currency | MISSING = MISSING
+    stock: Stock | MISSING = MISSING
+    category: Category | None | MISSING = MISSING
+    status: Status | MISSING = MISSING
+
+
+class StockChange(RequestBody):
+    delta: Annotated[int, Field(ge=-MAX_STOCK, le=MAX_STOCK)] = Field(
+        description="How many arrive (positive) or leave (negative); not zero."
+    )
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ProductQuery(PageParameters):
+    """Which products, in which order; filters are combined."""
+
+    category: Category | None = None
+    status: Status | None = None
+    min_price: Amount | None = None
+    max_price: Amount | None = None
+    in_stock: bool | None = None
+    sort: Literal["created_at", "-created_at", "price", "-price", "name", "-name"] = (
+        "-created_at"
+    )
+
+
+class ProductRead(Representation):
+    id: UUID
+    sku: str
+    name: str
+    description: str | None
+    price: Decimal
+    currency: str
+    stock: int
+    category: str | None
+    status: Status
+    version: int
+    created_at: datetime
+    updated_at: datetime

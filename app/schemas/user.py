@@ -1,0 +1,70 @@
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, AfterValidator, Field, StringConstraints
+
+from app.core.email_address import parse_email
+from app.schemas.base import Representation, RequestBody
+from app.schemas.page import PageParameters
+
+RoleName = Literal["user", "editor", "admin"]
+FullName = Annotated[str, Field(min_length=1, max_length=200)]
+# The policy has the last word on length; this bounds what is read at all.
+Password = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1024, strip_whitespace=False),
+    Field(repr=False),
+]
+Email = Annotated[
+    str,
+    Field(max_length=254, examples=["ada@example.org"]),
+    AfterValidator(lambda text: parse_email(text).email),
+]
+
+
+class UserRegister(RequestBody):
+    email: Email
+    password: Password
+    full_name: FullName | None = None
+
+
+class UserCreate(UserRegister):
+    """What an administrator decides for somebody else."""
+
+    role: RoleName = "user"
+    is_active: bool = True
+
+
+class ProfileUpdate(RequestBody):
+    """What people may change about themselves; absent fields keep their value."""
+
+    full_name: FullName | None | MISSING = MISSING
+
+
+class UserUpdate(ProfileUpdate):
+    role: RoleName | MISSING = MISSING
+    is_active: bool | MISSING = MISSING
+
+
+class AccountDelete(RequestBody):
+    password: Password
+
+
+class UserQuery(PageParameters):
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Part of the e-mail address or the name."
+    )
+    role: RoleName | None = None
+    is_active: bool | None = None
+
+
+class UserRead(Representation):
+    id: UUID
+    email: str
+    full_name: str | None
+    role: RoleName
+    is_active: bool
+    email_verified: bool
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,57 @@
+"""Whether the dependencies answer, known before anybody asks."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from app.core.logging import get_logger
+
+log = get_logger(__name__)
+
+Probe = Callable[[], Awaitable[None]]  # raises when its dependency does not answer
+
+PROBE_TIMEOUT_SECONDS = 0.5
+
+
+class HealthMonitor:
+    """Probes every dependency in the background, so that readiness never waits."""
+
+    def __init__(self, probes: Mapping[str, Probe], interval: float) -> None:
+        self.probes = probes
+        self.interval = interval
+        self.healthy = dict.fromkeys(probes, False)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return after the first probe, which is bounded, whatever its outcome."""
+        await self.probe()
+        self._task = asyncio.create_task(self._run(), name="health")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def probe(self) -> None:
+        await asyncio.gather(*(self._probe(name) for name in self.probes))
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self.interval)
+            await self.probe()
+
+    async def _probe(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                await self.probes[name]()
+        except Exception as error:  # whatever it is, it is not health
+            self._note(name, healthy=False, reason=type(error).__name__)
+        else:
+            self._note(name, healthy=True)
+
+    def _note(self, name: str, *, healthy: bool, **fields: str) -> None:
+        if self.healthy[name] != healthy:
+            event = "dependency.healthy" if healthy else "dependency.unhealthy"
+            log.warning(event, dependency=name, **fields)
+        self.healthy[name] = healthy

@@ -1,0 +1,81 @@
+"""Keyset pagination: a page continues after the last row of the one before."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, Select, bindparam, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.signed_cursor import CursorSigner
+from app.db.session import ReadSession
+from app.schemas.page import PageParameters
+
+PARSERS: dict[type, Callable[[str], Any]] = {
+    datetime: datetime.fromisoformat,
+    Decimal: Decimal,
+    str: str,
+}
+
+
+class RowPage(NamedTuple):
+    items: Sequence[Row[Any]]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Order:
+    """Rows by one column, ties broken by id, so that no two are equal."""
+
+    column: InstrumentedAttribute[Any]
+    id: InstrumentedAttribute[UUID]
+    descending: bool = False
+
+    def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
+        """Sort and cut the statement; it then takes `rows` and `after`, `after_id`."""
+        keys = (self.column, self.id)
+        if continued:
+            row = tuple_(*keys)
+            last = tuple_(
+                bindparam("after", type_=self.column.type),
+                bindparam("after_id", type_=self.id.type),
+            )
+            statement = statement.where(row < last if self.descending else row > last)
+        order = [key.desc() for key in keys] if self.descending else keys
+        return statement.order_by(*order).limit(bindparam("rows"))
+
+    def position(self, row: Row[Any]) -> tuple[str, str]:
+        value = getattr(row, self.column.key)
+        text = value.isoformat() if isinstance(value, datetime) else str(value)
+        return text, row.id.hex
+
+    def values(self, position: Sequence[Any]) -> dict[str, Any]:
+        parse = PARSERS[self.column.type.python_type]
+        return {"after": parse(position[0]), "after_id": UUID(position[1])}
+
+
+async def fetch_page(
+    read: ReadSession,
+    statement: Select[Any],
+    order: Order,
+    values: Mapping[str, Any],
+    page: PageParameters,
+    cursors: CursorSigner,
+) -> RowPage:
+    """Run a statement that `order` was applied to.
+
+    The cursor is bound to the filters and the sort in `page`.
+
+    Raises:
+        CursorInvalid: the cursor is not one of this list's.
+    """
+    context = type(page).__name__ + page.model_dump_json(exclude={"limit", "cursor"})
+    after = order.values(cursors.decode(page.cursor, context)) if page.cursor else {}
+    rows = await read.all(statement, {**values, **after, "rows": page.limit + 1})
+    if len(rows) <= page.limit:
+        return RowPage(rows, None)
+    items = rows[: page.limit]
+    return RowPage(items, cursors.encode(order.position(items[-1]), context))

@@ -1,0 +1,119 @@
+"""What a process opens once and everything it does shares."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from app.core.access_tokens import AccessTokens
+from app.core.config import Settings
+from app.core.keys import SigningKeys
+from app.core.passwords import PasswordHasher
+from app.core.rate_limit import (
+    MemoryRateLimiter,
+    NoRateLimiter,
+    Policy,
+    RateLimiter,
+    RedisRateLimiter,
+    ResilientRateLimiter,
+)
+from app.core.redis import create_redis_client
+from app.core.refresh_tokens import RefreshTokens
+from app.core.security import SecretRing
+from app.core.signed_cursor import CursorSigner
+from app.db.session import Database
+from app.services.health import HealthMonitor, Probe
+from app.services.sessions import Authenticator
+
+AUDIENCE = "api"
+LIMITED = ("login", "register", "refresh")
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    settings: Settings
+    database: Database
+    redis: Redis | None
+    limiter: RateLimiter
+    policies: dict[str, Policy]
+    hasher: PasswordHasher
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    authenticator: Authenticator
+    cursors: CursorSigner
+    health: HealthMonitor
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
+    """Open everything without waiting for it: what is down may come up later."""
+    database = Database(settings)
+    redis = create_redis_client(settings.redis_url) if settings.redis_url else None
+    hasher = PasswordHasher(
+        slots=settings.password_hash_threads, queue=settings.password_hash_queue
+    )
+    ring = secret_ring(settings)
+    access_tokens = AccessTokens(
+        SigningKeys.from_secret(ring),
+        issuer=settings.public_base_url,
+        audience=AUDIENCE,
+        lifetime=timedelta(minutes=settings.access_token_expire_minutes),
+    )
+    health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
+    window = timedelta(seconds=settings.rate_limit_window_seconds)
+    try:
+        yield Resources(
+            settings=settings,
+            database=database,
+            redis=redis,
+            limiter=_limiter(settings, redis),
+            policies={
+                name: Policy(name, settings.rate_limit_requests, window)
+                for name in LIMITED
+            },
+            hasher=hasher,
+            access_tokens=access_tokens,
+            refresh_tokens=RefreshTokens(ring),
+            authenticator=Authenticator(database.read, access_tokens),
+            cursors=CursorSigner(ring),
+            health=health,
+        )
+    finally:
+        await health.stop()
+        hasher.close()
+        if redis is not None:
+            await redis.aclose()
+        await database.close()
+
+
+def secret_ring(settings: Settings) -> SecretRing:
+    previous = settings.secret_key_previous
+    return SecretRing(
+        settings.secret_key.get_secret_value().encode(),
+        previous.get_secret_value().encode() if previous else None,
+    )
+
+
+def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
+    if not settings.rate_limit_enabled:
+        return NoRateLimiter()
+    if redis is None:
+        return MemoryRateLimiter()
+    return ResilientRateLimiter(RedisRateLimiter(redis), MemoryRateLimiter())
+
+
+def _probes(database: Database, redis: Redis | None) -> dict[str, Probe]:
+    async def ask_database() -> None:
+        async with database.probe.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def ask_redis(client: Redis) -> None:
+        await client.ping()
+
+    probes: dict[str, Probe] = {"database": ask_database}
+    if redis is not None:
+        probes["redis"] = lambda: ask_redis(redis)
+    return probes

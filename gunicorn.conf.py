@@ -1,0 +1,45 @@
+"""How gunicorn serves the application; command-line flags override it."""
+
+import sys
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from app.core.config import ConfigurationError, get_settings
+from app.core.logging import configure_logging, log_formatter
+
+try:
+    settings = get_settings()
+except ConfigurationError as error:
+    sys.exit(str(error))
+
+
+class StructuredLogger(Logger):  # type: ignore[misc]
+    """Gunicorn's own records in the application's form, wherever they go."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        configure_logging(level=settings.log_level, json=settings.logs_json)
+        if cfg.errorlog != "-":
+            for handler in self.error_log.handlers:
+                handler.setFormatter(log_formatter(json=settings.logs_json))
+
+    def access(self, *args: object) -> None:
+        """Nothing: the application logs each request itself, and knows more."""
+
+
+wsgi_app = "app.main:app"
+bind = "127.0.0.1:8000"
+worker_class = "asgi"
+workers = 1
+logger_class = StructuredLogger
+accesslog = None
+# A worker that does not heartbeat for so long is stuck, and is replaced.
+timeout = 30
+graceful_timeout = int(settings.graceful_timeout_seconds)
+# Longer than the idle timeout of the load balancer in front, which is often 60:
+# otherwise it sends a request just as the connection closes.
+keepalive = 75
+control_socket_disable = True
+# The application itself reads X-Forwarded-For, and only from TRUSTED_PROXIES.
+forwarded_allow_ips = ""

@@ -1,0 +1,316 @@
+import asyncio
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from app.api.middleware.last_resort import LastResortMiddleware
+from app.api.middleware.request_context import RequestContextMiddleware
+from app.core.client_address import ClientAddressResolver
+from app.core.request_context import RequestContext, current_request
+from tests.api.middleware.exchange import DISCONNECT, ask, greet, http_scope
+
+OUR_PROXIES = [IPv4Network("10.0.0.0/8")]
+
+
+def in_context(
+    app: ASGIApp, *, trusted: Sequence[IPv4Network] = (), **options: Any
+) -> ASGIApp:
+    resolver = ClientAddressResolver(trusted)
+    return RequestContextMiddleware(app, resolver=resolver, **options)
+
+
+async def logged(app: ASGIApp, scope: Scope, *messages: Message) -> dict[str, Any]:
+    with capture_logs() as logs:
+        await ask(in_context(app), scope, *messages)
+    [entry] = [entry for entry in logs if entry["event"] == "http.request"]
+    return dict(entry)
+
+
+class Witness:
+    """An application that remembers its requests."""
+
+    def __init__(self) -> None:
+        self.contexts: list[RequestContext] = []
+        self.scopes: list[Scope] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if context := current_request():
+            self.contexts.append(context)
+        self.scopes.append(scope)
+        await greet(scope, receive, send)
+
+
+async def break_down(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError
+
+
+class TestRequestId:
+    @pytest.mark.parametrize("given", [b"abcd.E-1", b"x" * 64, b"0198c0de_2f"])
+    async def test_is_the_one_given(self, given: bytes) -> None:
+        answer = await ask(
+            in_context(greet), http_scope(headers=[(b"x-request-id", given)])
+        )
+        assert answer.values(b"x-request-id") == [given]
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            b"short",
+            b"x" * 65,
+            b"a b c d e f",
+            b"abcdefgh\n",
+            b"abc\r\nx: y",
+            b"\xe9" * 8,
+        ],
+    )
+    async def test_is_new_when_the_given_one_is_not_plain(self, given: bytes) -> None:
+        answer = await ask(
+            in_context(greet), http_scope(headers=[(b"x-request-id", given)])
+        )
+        [value] = answer.values(b"x-request-id")
+        assert UUID(value.decode()).version == 7
+
+    async def test_is_new_for_each_request(self) -> None:
+        app = in_context(greet)
+        answers = [await ask(app, http_scope()) for _ in range(2)]
+        first, second = (answer.values(b"x-request-id") for answer in answers)
+        assert first != second
+
+    async def test_is_in_the_problem_and_its_header(self) -> None:
+        answer = await ask(in_context(LastResortMiddleware(break_down)), http_scope())
+        assert answer.values(b"x-request-id") == [answer.problem["request_id"].encode()]
+
+    async def test_leaves_a_prepared_message_as_it_was(self) -> None:
+        start: Message = {"type": "http.response.start", "status": 503, "headers": []}
+
+        async def prepared(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(start)
+
+        await ask(in_context(prepared), http_scope())
+        assert start["headers"] == []
+
+
+class TestContext:
+    async def test_is_there_within_the_request_only(self) -> None:
+        witness = Witness()
+        answer = await ask(in_context(witness), http_scope())
+        [context] = witness.contexts
+        assert [context.request_id.encode()] == answer.values(b"x-request-id")
+        assert context.client_address == "192.0.2.7"
+        assert current_request() is None
+
+    async def test_ends_with_a_failing_request_too(self) -> None:
+        with pytest.raises(RuntimeError):
+            await ask(in_context(break_down), http_scope())
+        assert current_request() is None
+
+    async def test_is_each_request_s_own(self) -> None:
+        both_arrived = asyncio.Barrier(2)
+        names: dict[str, str] = {}
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await both_arrived.wait()
+            context = current_request()
+            assert context is not None
+            names[scope["path"]] = context.request_id
+            await greet(scope, receive, send)
+
+        await asyncio.gather(
+            *(
+                ask(
+                    in_context(app),
+                    http_scope(path=path, headers=[(b"x-request-id", name)]),
+                )
+                for path, name in (("/a", b"request-a"), ("/b", b"request-b"))
+            )
+        )
+        assert names == {"/a": "request-a", "/b": "request-b"}
+
+
+class TestProxies:
+    FORWARDED = (
+        (b"x-forwarded-for", b"203.0.113.9"),
+        (b"x-forwarded-proto", b"https"),
+    )
+
+    async def test_of_ours_are_believed(self) -> None:
+        witness = Witness()
+        scope = http_scope(headers=self.FORWARDED, client=("10.0.0.1", 1))
+        await ask(in_context(witness, trusted=OUR_PROXIES), scope)
+        [context], [seen] = witness.contexts, witness.scopes
+        assert context.client_address == "203.0.113.9"
+        assert Request(seen).client == ("203.0.113.9", 0)
+        assert seen["scheme"] == "https"
+
+    async def test_of_others_change_nothing(self) -> None:
+        witness = Witness()
+        scope = http_scope(headers=self.FORWARDED, client=("192.0.2.7", 1))
+        await ask(in_context(witness, trusted=OUR_PROXIES), scope)
+        [context], [seen] = witness.contexts, witness.scopes
+        assert context.client_address == "192.0.2.7"
+        assert Request(seen).client == ("192.0.2.7", 1)
+        assert seen["scheme"] == "http"
+
+    async def test_a_unix_socket_has_a_client_too(self) -> None:
+        witness = Witness()
+        await ask(in_context(witness), http_scope(client=None))
+        assert witness.contexts[0].client_address == "unix"
+
+
+class TestLogLine:
+    async def test_says_what_happened(self) -> None:
+        scope = http_scope(
+            path="/a",
+            query=b"token=secret",
+            headers=[(b"x-request-id", b"request-1")],
+        )
+        entry = await logged(greet, scope)
+        duration = entry.pop("duration_ms")
+        assert duration >= 0
+        assert entry == {
+            "event": "http.request",
+            "log_level": "info",
+            "method": "GET",
+            "path": "/a",
+            "route": "__unmatched__",
+            "status_code": 200,
+            "client_ip": "192.0.2.7",
+            "request_id": "request-1",
+        }
+
+    async def test_holds_what_the_application_adds(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            context = current_request()
+            assert context is not None
+            context.log_fields["user_id"] = "u1"
+            await greet(scope, receive, send)
+
+        entry = await logged(app, http_scope())
+        assert entry["user_id"] == "u1"
+
+    async def test_stays_one_bounded_line(self) -> None:
+        entry = await logged(greet, http_scope(path="/a\r\nhttp.request" + "é" * 5000))
+        assert entry["path"].startswith("/a\\r\\nhttp.request")
+        assert len(entry["path"]) < 10_000
+
+    async def test_is_not_written_for_excluded_paths(self) -> None:
+        with capture_logs() as logs:
+            app = in_context(greet, unlogged_paths=["/live"])
+            answer = await ask(app, http_scope(path="/live"))
+        assert logs == []
+        assert answer.values(b"x-request-id")
+
+    async def test_is_written_when_the_application_fails(self) -> None:
+        with capture_logs() as logs, pytest.raises(RuntimeError):
+            await ask(in_context(break_down), http_scope())
+        assert [entry["status_code"] for entry in logs] == [500]
+
+    async def test_is_written_once_beside_the_error(self) -> None:
+        with capture_logs() as logs:
+            await ask(in_context(LastResortMiddleware(break_down)), http_scope())
+        events = [entry["event"] for entry in logs]
+        assert events == ["http.unhandled_error", "http.request"]
+        assert logs[1]["status_code"] == 500
+
+
+class TestClientThatLeft:
+    async def test_while_sending_its_body_is_logged_as_such(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await Response(b"", 400)(scope, receive, send)  # to nobody
+
+        entry = await logged(app, http_scope(), DISCONNECT)
+        assert entry["status_code"] == 499
+
+    async def test_without_any_answer_is_logged_as_such(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await Request(scope, receive).body()
+
+        entry = await logged(LastResortMiddleware(app), http_scope(), DISCONNECT)
+        assert entry["status_code"] == 499
+
+    async def test_and_cancelled_its_request_is_logged_as_such(self) -> None:
+        reached = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+        with capture_logs() as logs:
+            task = asyncio.create_task(ask(in_context(app), http_scope()))
+            await reached.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert [entry["status_code"] for entry in logs] == [499]
+
+    async def test_after_its_answer_was_served(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await greet(scope, receive, send)
+            await receive()
+
+        entry = await logged(app, http_scope(), DISCONNECT)
+        assert entry["status_code"] == 200
+
+
+class TestRoute:
+    @pytest.mark.parametrize(
+        ("method", "path", "route"),
+        [
+            ("GET", "/api/v1/products/17", "/api/v1/products/{product_id}"),
+            ("PUT", "/api/v1/products/17", "/api/v1/products/{product_id}"),
+            ("GET", "/plain/17", "/plain/{item}"),
+            ("GET", "/files/a/b.css", "/files"),
+            ("GET", "/openapi.json", "/openapi.json"),
+            ("GET", "/absent", "__unmatched__"),
+        ],
+    )
+    async def test_is_logged_as_declared(
+        self, method: str, path: str, route: str
+    ) -> None:
+        entry = await logged(routed(), http_scope(method=method, path=path))
+        assert entry["route"] == route
+
+    async def test_of_a_mounted_application_has_its_prefix(self) -> None:
+        outer = Starlette(routes=[Mount("/v2", app=routed())])
+        entry = await logged(outer, http_scope(path="/v2/plain/17"))
+        assert entry["route"] == "/v2/plain/{item}"
+        assert entry["path"] == "/v2/plain/17"
+
+
+def routed() -> FastAPI:
+    products = APIRouter(prefix="/products")
+
+    @products.get("/{product_id}")
+    async def get_product(product_id: str) -> None: ...
+
+    v1 = APIRouter()
+    v1.include_router(products)
+    app = FastAPI()
+    app.include_router(v1, prefix="/api/v1")
+
+    @app.get("/plain/{item}")
+    async def plain(item: str) -> None: ...
+
+    app.mount("/files", greet)
+    return app
+
+
+class TestOtherProtocols:
+    async def test_pass_without_context_or_log(self) -> None:
+        witness = Witness()
+        with capture_logs() as logs:
+            answer = await ask(in_context(witness), {"type": "websocket"})
+        assert answer.status == 200
+        assert witness.contexts == []
+        assert logs == []

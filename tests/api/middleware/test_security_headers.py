@@ -1,0 +1,129 @@
+import pytest
+from fastapi import FastAPI, HTTPException
+from httpx2 import ASGITransport, AsyncClient
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.middleware.body_limit import BodyLimitMiddleware
+from app.api.middleware.http_guard import HttpGuardMiddleware
+from app.api.middleware.last_resort import LastResortMiddleware
+from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from tests.api.middleware.exchange import ask, greet, http_scope
+
+EXPECTED = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+    ),
+    "permissions-policy": (
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+    ),
+}
+
+
+def answering(**headers: str) -> ASGIApp:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return SecurityHeadersMiddleware(Response(headers=names))
+
+
+class TestEveryAnswer:
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/", 200),
+            ("GET", "/absent", 404),
+            ("DELETE", "/", 405),
+            ("TRACE", "/", 405),
+            ("GET", "/teapot", 418),
+            ("POST", "/", 413),
+            ("GET", "/typed?number=x", 422),
+            ("GET", "/bug", 500),
+        ],
+    )
+    async def test_carries_each_header_once(
+        self, method: str, path: str, status: int
+    ) -> None:
+        transport = ASGITransport(whole_application())
+        async with AsyncClient(transport=transport, base_url="http://test") as client:
+            content = b"12345678901" if method == "POST" else None
+            answer = await client.request(method, path, content=content)
+        assert answer.status_code == status
+        for name, value in EXPECTED.items():
+            assert answer.headers.get_list(name) == [value]
+
+    async def test_names_no_server(self) -> None:
+        answer = await ask(answering(server="nightproof/1.0"), http_scope())
+        assert answer.values(b"server") == []
+
+
+class TestRoute:
+    @pytest.mark.parametrize("name", ["cache-control", "content-security-policy"])
+    async def test_may_know_better(self, name: str) -> None:
+        answer = await ask(answering(**{name: "its own"}), http_scope())
+        assert answer.values(name.encode()) == [b"its own"]
+
+    async def test_may_not_weaken_the_rest(self) -> None:
+        answer = await ask(answering(x_frame_options="SAMEORIGIN"), http_scope())
+        assert answer.values(b"x-frame-options") == [b"DENY"]
+
+    async def test_keeps_its_own_headers(self) -> None:
+        answer = await ask(answering(etag='"1"'), http_scope())
+        assert answer.values(b"etag") == [b'"1"']
+
+    async def test_may_send_a_prepared_message_again(self) -> None:
+        start: Message = {"type": "http.response.start", "status": 503, "headers": []}
+
+        async def prepared(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(start)
+
+        await ask(SecurityHeadersMiddleware(prepared), http_scope())
+        assert start["headers"] == []
+
+
+class TestTransport:
+    async def test_https_is_pinned(self) -> None:
+        answer = await ask(answering(), http_scope(scheme="https"))
+        expected = [b"max-age=31536000; includeSubDomains"]
+        assert answer.values(b"strict-transport-security") == expected
+
+    async def test_http_cannot_be(self) -> None:
+        answer = await ask(answering(), http_scope())
+        assert answer.values(b"strict-transport-security") == []
+
+
+class TestCrossOrigin:
+    async def test_resources_are_shared_when_asked_to(self) -> None:
+        app = SecurityHeadersMiddleware(greet, cross_origin=True)
+        answer = await ask(app, http_scope())
+        assert answer.values(b"cross-origin-resource-policy") == [b"cross-origin"]
+
+
+def whole_application() -> ASGIApp:
+    app = FastAPI()
+
+    @app.get("/")
+    @app.post("/")
+    async def root() -> None: ...
+
+    @app.get("/typed")
+    async def typed(number: int) -> int:
+        return number
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise HTTPException(418)
+
+    @app.get("/bug")
+    async def bug() -> None:
+        raise RuntimeError
+
+    # Starlette puts its own answer to errors outside of what is added here.
+    app.add_middleware(BodyLimitMiddleware, default=10)
+    app.add_middleware(HttpGuardMiddleware, allowed_hosts=[])
+    app.add_middleware(LastResortMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)
+    return app

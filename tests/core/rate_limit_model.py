@@ -1,0 +1,190 @@
+"""Both limiters under a clock that tests turn by hand, and a slow, obvious third."""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple, Protocol
+
+from redis.asyncio import BlockingConnectionPool, Redis
+
+from app.core.rate_limit import (
+    Decision,
+    Hit,
+    MemoryRateLimiter,
+    Policy,
+    RateLimiter,
+    RedisRateLimiter,
+)
+
+Kind = Literal["memory", "redis"]
+KINDS: tuple[Kind, ...] = ("memory", "redis")
+CLOCK = "test:clock"
+
+
+def policy(
+    name: str,
+    limit: int,
+    seconds: float = 1,
+    algorithm: Literal["log", "gcra"] = "log",
+) -> Policy:
+    return Policy(name, limit, timedelta(seconds=seconds), algorithm)
+
+
+class ManualClock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Stage(Protocol):
+    """A limiter, and the only clock that it knows."""
+
+    limiter: RateLimiter
+    now_us: int
+
+    async def wait(self, seconds: float) -> None: ...
+
+
+class MemoryStage:
+    def __init__(self) -> None:
+        self.now_us = 1_000_000_000
+        self.limiter: RateLimiter = MemoryRateLimiter(clock=lambda: self.now_us / 1e6)
+
+    async def wait(self, seconds: float) -> None:
+        self.now_us += round(seconds * 1e6)
+
+
+class SteppedRedis(Redis):
+    """Gives scripts, for the server's clock, a list of the same form as its TIME."""
+
+    def register_script(self, script: Any) -> Any:
+        assert "redis.call('TIME')" in script
+        stepped = f"redis.call('LRANGE', '{CLOCK}', 0, 1)"
+        return super().register_script(script.replace("redis.call('TIME')", stepped))
+
+
+class RedisStage:
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        self.limiter: RateLimiter = RedisRateLimiter(client)
+        # A day ahead of the server, which would otherwise expire keys under us.
+        self.now_us = (int(time.time()) + 86_400) * 1_000_000
+
+    async def wait(self, seconds: float) -> None:
+        self.now_us += round(seconds * 1e6)
+        seconds, microseconds = divmod(self.now_us, 1_000_000)
+        await self.client.lpush(CLOCK, microseconds)
+        await self.client.lpush(CLOCK, seconds)
+
+
+@asynccontextmanager
+async def open_stage(kind: Kind, url: str) -> AsyncIterator[Stage]:
+    if kind == "memory":
+        yield MemoryStage()
+        return
+    pool = BlockingConnectionPool.from_url(url)
+    async with SteppedRedis.from_pool(pool) as client:
+        await client.flushdb()
+        stage = RedisStage(client)
+        await stage.wait(0)
+        yield stage
+
+
+class Answer(NamedTuple):
+    """What can be read off a decision, for comparing."""
+
+    allowed: bool
+    remaining: tuple[int, ...]
+    reset_after: tuple[float, ...]
+    retry_after: float | None
+    violated: tuple[str, ...]
+
+
+def answer(decision: Decision) -> Answer:
+    return Answer(
+        decision.allowed,
+        tuple(quota.remaining for quota in decision.quotas),
+        tuple(quota.reset_after for quota in decision.quotas),
+        decision.retry_after,
+        decision.violated,
+    )
+
+
+@dataclass
+class LogModel:
+    """Keeps every hit for ever, and counts by looking at all of them."""
+
+    now_us: int = 0
+    calls: int = 0
+    hits: dict[tuple[str, str], list[tuple[int, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def hit(self, *hits: Hit) -> Answer:
+        waits = [self._wait_us(hit) for hit in hits]
+        allowed = not any(wait != 0 for wait in waits)
+        if allowed:
+            for hit in hits:
+                entry = (self.now_us, self.calls)
+                self.hits[hit.policy.name, hit.partition] += [entry] * hit.cost
+        self.calls += 1
+        live = [self._live(hit, self.now_us) for hit in hits]
+        retry = [None if wait is None else wait / 1e6 for wait in waits]
+        return Answer(
+            allowed,
+            tuple(h.policy.limit - len(at) for h, at in zip(hits, live, strict=True)),
+            tuple(self._reset(h, at) for h, at in zip(hits, live, strict=True)),
+            None if allowed or None in retry else max(r for r in retry if r),
+            tuple(h.policy.name for h, w in zip(hits, waits, strict=True) if w != 0),
+        )
+
+    def refund(self, call: int) -> None:
+        for entries in self.hits.values():
+            entries[:] = [entry for entry in entries if entry[1] != call]
+
+    def reset(self, policy: Policy, partition: str) -> None:
+        self.hits.pop((policy.name, partition), None)
+
+    def _live(self, hit: Hit, now_us: int) -> Sequence[int]:
+        window = hit.policy.window // timedelta(microseconds=1)
+        entries = self.hits[hit.policy.name, hit.partition]
+        return [at for at, _ in entries if at + window > now_us]
+
+    def _wait_us(self, hit: Hit) -> int | None:
+        """Try now and then every moment at which something expires."""
+        window = hit.policy.window // timedelta(microseconds=1)
+        moments = (at + window for at in self._live(hit, self.now_us))
+        for moment in [self.now_us, *sorted(moments)]:
+            if len(self._live(hit, moment)) + hit.cost <= hit.policy.limit:
+                return moment - self.now_us
+        return None
+
+    def _reset(self, hit: Hit, live: Sequence[int]) -> float:
+        window = hit.policy.window // timedelta(microseconds=1)
+        return (min(live) + window - self.now_us) / 1e6 if live else 0.0
+
+
+class BucketModel:
+    """A bucket of tokens, and parts of tokens, that drips full."""
+
+    def __init__(self, policy: Policy, now_us: int) -> None:
+        self.policy = policy
+        self.tokens = Fraction(policy.limit)
+        self.at_us = now_us
+
+    def hit(self, cost: int, now_us: int) -> tuple[bool, int]:
+        window = self.policy.window // timedelta(microseconds=1)
+        interval = math.ceil(Fraction(window, self.policy.limit))
+        dripped = Fraction(now_us - self.at_us, interval)
+        self.tokens = min(Fraction(self.policy.limit), self.tokens + dripped)
+        self.at_us = now_us
+        allowed = self.tokens >= cost
+        if allowed:
+            self.tokens -= cost
+        return allowed, math.floor(self.tokens)

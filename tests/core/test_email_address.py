@@ -1,0 +1,95 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.email_address import parse_email
+
+
+class TestParseEmail:
+    def test_keeps_the_case_for_sending_and_drops_it_for_comparing(self) -> None:
+        identity = parse_email("Ada.Lovelace@Example.ORG")
+
+        assert identity.email == "Ada.Lovelace@example.org"
+        assert identity.canonical == "ada.lovelace@example.org"
+
+    def test_keeps_tags_and_dots_which_are_other_mailboxes(self) -> None:
+        canonical = {
+            parse_email(text).canonical
+            for text in ("ada@example.org", "a.da@example.org", "ada+x@example.org")
+        }
+
+        assert len(canonical) == 3
+
+    @pytest.mark.parametrize(
+        ("text", "domain"),
+        [
+            ("ada@bücher.example", "xn--bcher-kva.example"),
+            ("ada@BÜCHER.example", "xn--bcher-kva.example"),
+            ("ada@xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("ada@\N{KELVIN SIGN}elvin.example", "kelvin.example"),
+            ("ada@ｅxample.org", "example.org"),  # noqa: RUF001
+        ],
+    )
+    def test_compares_domains_in_their_ascii_form(self, text: str, domain: str) -> None:
+        identity = parse_email(text)
+
+        assert identity.email == identity.canonical == f"ada@{domain}"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "\N{KELVIN SIGN}elvin@example.org",
+            "m\N{LATIN SMALL LETTER DOTLESS I}ke@example.org",
+            "\N{LATIN SMALL LIGATURE FI}@example.org",
+            "\N{FULLWIDTH LATIN SMALL LETTER A}dmin@example.org",
+            "\N{CYRILLIC SMALL LETTER A}dmin@example.org",
+            "jose\N{COMBINING ACUTE ACCENT}@example.org",
+        ],
+    )
+    def test_refuses_letters_that_look_like_those_of_another_account(
+        self, text: str
+    ) -> None:
+        with pytest.raises(ValueError, match="not a valid"):
+            parse_email(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "ada",
+            "@example.org",
+            "ada@",
+            "ada@example",
+            "ada@example.org\r\nBcc: eve@example.org",
+            "ada@example.org\n",
+            "ada\0@example.org",
+            "ada @example.org",
+            " ada@example.org",
+            "Ada <ada@example.org>",
+            '"ada lovelace"@example.org',
+            "ada@[127.0.0.1]",
+            "ada@localhost",
+            "a" * 65 + "@example.org",
+            "\ud800@example.org",
+            "ada@\ud800.org",
+            "ada@example..org",
+        ],
+    )
+    def test_refuses_what_is_no_mailbox(self, text: str) -> None:
+        with pytest.raises(ValueError, match="This is not a valid e-mail address"):
+            parse_email(text)
+
+    def test_refuses_an_address_that_is_too_long(self) -> None:
+        with pytest.raises(ValueError, match="at most 254"):
+            parse_email("ada@" + "a." * 1_000_000 + "org")
+
+    @given(st.text(max_size=40) | st.emails())
+    def test_answers_any_text_with_an_identity_or_a_refusal(self, text: str) -> None:
+        try:
+            identity = parse_email(text)
+        except ValueError as error:
+            assert str(error) == "This is not a valid e-mail address."
+        else:
+            assert identity.email.isascii()
+            assert parse_email(identity.email) == identity
+            assert parse_email(identity.canonical).canonical == identity.canonical

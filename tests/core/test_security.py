@@ -1,0 +1,94 @@
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.security import (
+    SecretRing,
+    base62_length,
+    decode_base62,
+    encode_base62,
+    random_base62,
+)
+
+OLD, NEW = b"old" * 16, b"new" * 16
+
+
+class TestSecretRing:
+    def test_derives_what_rfc_5869_prescribes(self) -> None:
+        pseudorandom = hmac.digest(bytes(32), NEW, "sha256")  # extract, no salt
+        block = hmac.digest(pseudorandom, b"cursor-v1\x01", "sha256")  # expand, once
+
+        assert SecretRing(NEW).derive("cursor-v1") == block
+
+    def test_gives_every_purpose_its_own_key(self) -> None:
+        ring = SecretRing(NEW)
+
+        assert ring.derive("cursor-v1") != ring.derive("refresh-token-v1")
+        assert ring.derive("cursor-v1") == SecretRing(NEW).derive("cursor-v1")
+
+    def test_derives_under_the_current_secret_first(self) -> None:
+        ring = SecretRing(NEW, OLD)
+
+        assert ring.derive_all("cursor-v1") == (
+            SecretRing(NEW).derive("cursor-v1"),
+            SecretRing(OLD).derive("cursor-v1"),
+        )
+        assert ring.derive("cursor-v1") == SecretRing(NEW).derive("cursor-v1")
+
+    def test_finds_the_previous_key_by_its_id(self) -> None:
+        before, after = SecretRing(OLD), SecretRing(NEW, OLD)
+
+        assert after.key_id != before.key_id
+        assert after.candidates("cursor-v1", before.key_id) == [
+            before.derive("cursor-v1")
+        ]
+        assert after.candidates("cursor-v1", 255 - before.key_id) == []
+
+    def test_offers_both_keys_when_two_secrets_share_an_id(self) -> None:
+        current = SecretRing(NEW)
+        twin = next(
+            secret
+            for secret in (number.to_bytes(32) for number in range(100_000))
+            if SecretRing(secret).key_id == current.key_id
+        )
+
+        candidates = SecretRing(NEW, twin).candidates("cursor-v1", current.key_id)
+
+        assert candidates == [
+            current.derive("cursor-v1"),
+            SecretRing(twin).derive("cursor-v1"),
+        ]
+
+    @pytest.mark.parametrize("secrets", [(b"", None), (NEW, b"")])
+    def test_refuses_an_empty_secret_that_anyone_knows(
+        self, secrets: tuple[bytes, bytes | None]
+    ) -> None:
+        with pytest.raises(ValueError, match="empty"):
+            SecretRing(*secrets)
+
+
+class TestBase62:
+    @given(st.binary(max_size=64))
+    def test_round_trips_in_a_length_that_depends_on_the_size_alone(
+        self, data: bytes
+    ) -> None:
+        text = encode_base62(data)
+
+        assert len(text) == base62_length(len(data))
+        assert decode_base62(text, len(data)) == data
+
+    @pytest.mark.parametrize("text", ["zzzzzz", "00000", "0000000", "00000-", "00000é"])
+    def test_refuses_what_encodes_no_four_bytes(self, text: str) -> None:
+        with pytest.raises(ValueError, match="base62"):
+            decode_base62(text, 4)
+
+
+class TestRandomBase62:
+    def test_never_repeats(self) -> None:
+        tokens = {random_base62(22) for _ in range(10_000)}
+
+        assert len(tokens) == 10_000
+        assert {len(token) for token in tokens} == {22}
+        assert all(token.isascii() and token.isalnum() for token in tokens)

@@ -1,0 +1,31 @@
+"""Run a command that dies with its parent, under another account if asked.
+
+Usage: leash.py PARENT_PID SIGNAL UID:GID|- COMMAND [ARGUMENT...]
+
+A program, rather than a `preexec_fn`, which may deadlock in a process with threads.
+It imports only the standard library: it runs with `python -I -S`.
+"""
+
+import ctypes
+import os
+import sys
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def main(parent: str, signal: str, account: str, *command: str) -> None:
+    if account != "-":
+        uid, gid = map(int, account.split(":"))
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    if sys.platform == "linux":
+        # After the change of account, which would clear it.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal))
+        if os.getppid() != int(parent):
+            sys.exit("The parent died before the leash was on.")
+    os.execv(command[0], command)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
