@@ -21,6 +21,7 @@ CLIENT_ID = "first-party"  # required by RFC 9068 §2.2; there is no other clien
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYPE = "at+jwt"
+_CHALLENGE = 'Bearer realm="api", error="invalid_token"'  # RFC 6750 §3.1
 _REGISTRIES: dict[str, jws.JWSRegistry] = {
     algorithm: jws.JWSRegistry(algorithms=[algorithm])
     for algorithm in ("HS256", "ES256", "Ed25519")
@@ -33,11 +34,11 @@ class InvalidAccessToken(Unauthorized):
     """The access token is malformed, expired or revoked."""
 
     code = "invalid_token"
-    challenge = 'Bearer realm="api", error="invalid_token"'  # RFC 6750 §3.1
 
     def __init__(self) -> None:
         # One detail for every reason: the reason goes to the log alone.
         super().__init__("The access token is not valid.")
+        self.headers["WWW-Authenticate"] = _CHALLENGE
 
 
 def _instant(value: object) -> datetime:
@@ -99,9 +100,9 @@ class AccessTokens:
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": user_id,
-            "sid": session_id,
-            "jti": uuid7(),
+            "sub": str(user_id),  # drivers have UUID classes of their own
+            "sid": str(session_id),
+            "jti": str(uuid7()),
             "client_id": CLIENT_ID,
             "scope": scope,
             "iat": issued_at,

@@ -3,7 +3,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, AfterValidator, Field
 
 from app.schemas.base import Representation, RequestBody
 from app.schemas.money import Amount, Currency
@@ -46,10 +46,23 @@ class ProductUpdate(RequestBody):
     status: Status | MISSING = MISSING
 
 
+def not_zero(number: int) -> int:
+    if number == 0:
+        raise ValueError("Input should not be zero")
+    return number
+
+
 class StockChange(RequestBody):
-    delta: Annotated[int, Field(ge=-MAX_STOCK, le=MAX_STOCK)] = Field(
-        description="How many arrive (positive) or leave (negative); not zero."
-    )
+    delta: Annotated[
+        int,
+        Field(
+            ge=-MAX_STOCK,
+            le=MAX_STOCK,
+            description="How many arrive (positive) or leave (negative); not zero.",
+            json_schema_extra={"not": {"const": 0}},
+        ),
+        AfterValidator(not_zero),
+    ]
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 

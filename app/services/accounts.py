@@ -54,6 +54,7 @@ class AccountService:
             data.password,
             min_length=self.settings.password_min_length,
             context=(self.settings.app_name, local_part, domain),
+            pointer="#/password",
         )
         password_hash = await self.hasher.hash(data.password)
         return await self.users.add(data, password_hash, verified=verified)

@@ -52,6 +52,8 @@ class HealthMonitor:
 
     def _note(self, name: str, *, healthy: bool, **fields: str) -> None:
         if self.healthy[name] != healthy:
-            event = "dependency.healthy" if healthy else "dependency.unhealthy"
-            log.warning(event, dependency=name, **fields)
+            if healthy:
+                log.info("dependency.healthy", dependency=name)
+            else:
+                log.warning("dependency.unhealthy", dependency=name, **fields)
         self.healthy[name] = healthy

@@ -193,8 +193,8 @@ class TestShape:
         refuses(token)
 
     def test_refuses_a_long_token_before_reading_it(self) -> None:
-        within = signed(header(), claims(scope="x" * 2700))
-        beyond = signed(header(), claims(scope="x" * 2800))
+        within = signed(header(), claims(scope="x" * 2640))
+        beyond = signed(header(), claims(scope="x" * 2760))
 
         assert len(within) <= MAX_LENGTH < len(beyond)
         assert service().verify(within).sub == USER
@@ -226,7 +226,7 @@ class TestShape:
 
 class TestHeader:
     @pytest.mark.parametrize(
-        "typ", ["AT+JWT", "application/at+jwt", "APPLICATION/AT+jwt"]
+        "typ", ["AT+JWT", "application/at+jwt", "Application/AT+jwt"]
     )
     def test_takes_the_type_as_rfc_9068_spells_it(self, typ: str) -> None:
         assert service().verify(signed(header(typ=typ), claims())).sub == USER
@@ -298,11 +298,8 @@ class TestClaims:
         assert refuses(signed(header(), claims(**{name: ...}))) == "ValidationError"
 
     @pytest.mark.parametrize("name", sorted(set(claims())))
-    @pytest.mark.parametrize("value", [None, True, 1.5, {}, "", 10**30, -(10**30)])
+    @pytest.mark.parametrize("value", [None, True, 1.5, {}, 10**30, -(10**30)])
     def test_refuses_a_claim_of_another_type(self, name: str, value: object) -> None:
-        if name in {"scope", "acr", "client_id"} and value == "":
-            return
-
         refuses(signed(header(), claims(**{name: value})))
 
     @pytest.mark.parametrize(

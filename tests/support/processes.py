@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -65,8 +65,9 @@ class Server(ABC):
     Start it from a thread that outlives it: it is killed when that thread ends.
     """
 
-    name: ClassVar[str]
+    name: str
     parting: ClassVar[signal.Signals]  # ends it at once
+    environment: Mapping[str, str] = ENVIRONMENT
     account = "-"  # "UID:GID" to run as, unless "-"
 
     def __init__(self, directory: Path) -> None:
@@ -101,7 +102,7 @@ class Server(ABC):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
-                env=ENVIRONMENT,
+                env=self.environment,
                 # Out of reach of a Ctrl-C at the terminal: the tests end first.
                 start_new_session=True,
             )

@@ -1,0 +1,57 @@
+"""Registration, login, logout."""
+
+import pytest
+
+from tests.support.people import Client
+
+REGISTRATION = {"email": "Ada@Example.org", "password": "violet umbrella parade"}
+
+
+class TestRegister:
+    async def test_returns_the_account_without_its_password(
+        self, client: Client
+    ) -> None:
+        response = await client.post("/auth/register", json=REGISTRATION)
+
+        assert response.status_code == 201
+        account = response.json()
+        assert account["email"] == "Ada@example.org"
+        assert (account["role"], account["is_active"]) == ("user", True)
+        assert "password" not in response.text
+        login = await client.post("/auth/login", json=REGISTRATION)
+        assert login.status_code == 200
+
+    async def test_refuses_an_address_that_differs_only_in_case(
+        self, client: Client
+    ) -> None:
+        await client.post("/auth/register", json=REGISTRATION)
+
+        response = await client.post(
+            "/auth/register", json={**REGISTRATION, "email": "ADA@example.ORG"}
+        )
+
+        assert response.status_code == 409
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["code"] == "email_taken"
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("password", "short"),
+            ("password", "passwordpassword"),
+            ("email", "no address"),
+            ("role", "admin"),
+            ("is_active", True),
+        ],
+    )
+    async def test_says_which_field_is_refused(
+        self, client: Client, field: str, value: object
+    ) -> None:
+        response = await client.post(
+            "/auth/register", json={**REGISTRATION, field: value}
+        )
+
+        assert response.status_code == 422
+        fault = response.json()["errors"][0]
+        assert fault["pointer"] == f"#/{field}"
+        assert str(value) not in response.json()["detail"]

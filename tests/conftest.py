@@ -1,0 +1,181 @@
+"""Real databases for every test: SQLite alone, and PostgreSQL with Valkey.
+
+`NIGHTPROOF_TEST_DATABASE_URL` and `NIGHTPROOF_TEST_REDIS_URL` name servers to use
+instead of those that the tests start; the Redis database is emptied.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import redis
+from fastapi import FastAPI
+from sqlalchemy import make_url
+
+from app.core.config import Settings
+from app.db import migrate
+from app.main import create_application
+from tests.support.people import Client, People, open_client
+from tests.support.postgres import start_postgres
+from tests.support.valkey import ValkeyServer, start_valkey
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+for name in Settings.model_fields:  # what is set on this machine is not for the tests
+    os.environ.pop(name.upper(), None)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server on which the tests may create databases."""
+    if url := os.environ.get("NIGHTPROOF_TEST_DATABASE_URL"):
+        yield url
+        return
+    directory = tmp_path_factory.mktemp("postgres")
+    with start_postgres(directory, options={"synchronous_commit": "off"}) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with start_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """An empty Redis or Valkey."""
+    url = os.environ.get("NIGHTPROOF_TEST_REDIS_URL")
+    if url is None:
+        server: ValkeyServer = request.getfixturevalue("valkey")
+        url = server.url
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(migrate.upgrade(make_settings(database_url=f"sqlite:///{file}")))
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    name = f"nightproof_template_{uuid4().hex}"
+    url = make_url(postgres_url).set(database=name)
+    asyncio.run(execute(postgres_url, f"CREATE DATABASE {name}"))
+    settings = make_settings(database_url=url.render_as_string(hide_password=False))
+    asyncio.run(migrate.upgrade(settings))
+    yield name
+    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def sqlite_database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copyfile(sqlite_template, tmp_path / "app.db")
+    return f"sqlite:///{tmp_path / 'app.db'}"
+
+
+@pytest.fixture
+def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
+    name = f"nightproof_{uuid4().hex}"
+    asyncio.run(
+        execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+    )
+    url = make_url(postgres_url).set(database=name)
+    yield url.render_as_string(hide_password=False)
+    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The two ways to run: a file and nothing else, or PostgreSQL and Valkey."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(backend: str, request: pytest.FixtureRequest) -> str:
+    fixture = backend.replace("postgresql", "postgres") + "_database_url"
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def overrides() -> dict[str, Any]:
+    """Settings that a test changes: parametrize it indirectly, or override it."""
+    return {}
+
+
+@pytest.fixture
+def settings(
+    backend: str,
+    database_url: str,
+    overrides: dict[str, Any],
+    request: pytest.FixtureRequest,
+) -> Settings:
+    url = request.getfixturevalue("redis_url") if backend == "postgresql" else ""
+    return make_settings(
+        **{"database_url": database_url, "redis_url": url, **overrides}
+    )
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
+    app = create_application(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncGenerator[Client]:
+    """Somebody without a token."""
+    async with open_client(app) as client:
+        yield client
+
+
+@pytest.fixture
+async def people(app: FastAPI) -> AsyncGenerator[People]:
+    """Makes accounts and signs them in."""
+    async with AsyncExitStack() as stack:
+        yield People(app, stack)
+
+
+@pytest.fixture
+async def user(people: People) -> Client:
+    return await people.sign_in("user")
+
+
+@pytest.fixture
+async def editor(people: People) -> Client:
+    return await people.sign_in("editor")
+
+
+@pytest.fixture
+async def admin(people: People) -> Client:
+    return await people.sign_in("admin")
+
+
+def make_settings(**values: Any) -> Settings:
+    defaults = {"log_format": "json", "public_base_url": "http://test"}
+    return Settings(_env_file=None, **defaults | values)
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,81 @@
+"""Who uses the service in the tests."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
+from itertools import count
+from typing import Any
+
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from app.db.models import Role, User
+from app.db.session import transaction
+
+PASSWORD = "a quiet orange typewriter"
+
+numbers = count(1)
+
+
+class Client(AsyncClient):
+    """A client that knows whose token it sends."""
+
+    user_id: str = ""
+    email: str = ""
+    tokens: dict[str, Any]  # the answer of its login
+
+
+@asynccontextmanager
+async def open_client(
+    app: FastAPI, address: str = "192.0.2.1"
+) -> AsyncGenerator[Client]:
+    # Answer 500 as a server would, rather than raise into the test.
+    transport = ASGITransport(app, raise_app_exceptions=False, client=(address, 12345))
+    async with Client(transport=transport, base_url="http://test/api/v1") as client:
+        yield client
+
+
+class People:
+    """Accounts made in the database, signed in over HTTP."""
+
+    def __init__(self, app: FastAPI, stack: AsyncExitStack) -> None:
+        self.app = app
+        self.stack = stack
+
+    async def add(self, role: str = "user", **fields: Any) -> User:
+        email = fields.pop("email", f"{role}{next(numbers)}@example.org")
+        user = User(
+            email=email,
+            email_canonical=email.lower(),
+            password_hash=password_hash(),
+            role=Role(role),
+            **{"email_verified": True, **fields},
+        )
+        async with transaction(self.app.state.resources.database) as session:
+            session.add(user)
+        return user
+
+    async def anonymous(self, address: str = "192.0.2.1") -> Client:
+        return await self.stack.enter_async_context(open_client(self.app, address))
+
+    async def log_in(self, user: User, address: str = "192.0.2.1") -> Client:
+        client = await self.anonymous(address)
+        response = await client.post(
+            "/auth/login", json={"email": user.email, "password": PASSWORD}
+        )
+        assert response.status_code == 200, response.text
+        client.tokens = response.json()
+        client.headers["Authorization"] = f"Bearer {client.tokens['access_token']}"
+        client.user_id, client.email = str(user.id), user.email
+        return client
+
+    async def sign_in(self, role: str = "user", **fields: Any) -> Client:
+        return await self.log_in(await self.add(role, **fields))
+
+
+@cache
+def password_hash() -> str:
+    """The cheapest hash of `PASSWORD` that the application accepts as its own."""
+    hasher = Argon2Hasher(memory_cost=19456, time_cost=2, parallelism=1)
+    return hasher.hash(PASSWORD)
