@@ -1,0 +1,41 @@
+"""The command line, `python -m app` or `nightproof`: a module for each group.
+
+What a command needs is imported when it runs, so that `--help` is quick.
+"""
+
+import sys
+
+import typer
+from typer._click.exceptions import UsageError
+
+from app.cli import config, database, demo, keys, server, users
+from app.cli.console import errors
+from app.core.config import ConfigurationError
+
+cli = typer.Typer(
+    name="nightproof",
+    help="Set up, run and look after the service.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+server.add_commands(cli)
+demo.add_commands(cli)
+cli.add_typer(config.group)
+cli.add_typer(database.group)
+cli.add_typer(users.group)
+cli.add_typer(keys.group)
+
+
+def main() -> None:
+    """Run a command; whatever it cannot do is one line on stderr and exit code 1."""
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except UsageError as error:
+        hint = f" ({error.ctx.command_path} --help)" if error.ctx else ""
+        errors.print(f"Error: {error.format_message()}{hint}", markup=False)
+        sys.exit(error.exit_code)
+    except ConfigurationError as error:
+        errors.print(str(error), markup=False)
+        sys.exit(1)
+    except typer.Abort:
+        sys.exit(1)

@@ -1,0 +1,32 @@
+from typing import Annotated
+
+import typer
+
+from app.cli.console import output, progress, run
+from app.core.config import Settings, get_settings
+
+
+def add_commands(cli: typer.Typer) -> None:
+    cli.command()(demo)
+
+
+def demo(
+    products: Annotated[int, typer.Option(min=0, help="How many to add.")] = 1000,
+    users: Annotated[int, typer.Option(min=0, help="How many to add.")] = 0,
+) -> None:
+    """Add made-up products and users, to see the service with something in it."""
+    run(add(get_settings(), products, users))
+    output.print(f"Added {products} products and {users} users.")
+
+
+async def add(settings: Settings, products: int, users: int) -> None:
+    from app.db.session import Database
+    from app.services.demo import add_products, add_users
+
+    database = Database(settings)
+    try:
+        async with progress("Adding", products + users) as shown:
+            await add_products(database, products, shown.advance)
+            await add_users(database, users, shown.advance)
+    finally:
+        await database.close()

@@ -1,0 +1,58 @@
+import secrets
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from app.cli.console import fail, output, run
+from app.core.config import get_settings
+
+group = typer.Typer(name="users", help="Accounts.")
+
+
+@group.callback()
+def users() -> None:
+    """Accounts."""
+
+
+@group.command()
+def create(
+    email: Annotated[str, typer.Option(help="The account's e-mail address.")],
+    role: Annotated[Literal["user", "editor", "admin"], typer.Option()] = "user",
+    password_stdin: Annotated[
+        bool, typer.Option(help="Read the password from stdin, not make one up.")
+    ] = False,
+) -> None:
+    """Create an account; without --password-stdin its password is shown once."""
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    made_up = run(create_user(email, role, password))
+    output.print(f"Created {role} {email}.", markup=False)
+    if made_up:
+        output.print(f"Password: {made_up}", markup=False)
+
+
+async def create_user(
+    email: str, role: Literal["user", "editor", "admin"], password: str | None
+) -> str | None:
+    """Return the password if it had to be made up."""
+    from pydantic import ValidationError
+
+    from app.db.session import transaction
+    from app.schemas.user import UserCreate
+    from app.services.accounts import AccountService
+    from app.services.resources import open_resources
+
+    chosen = password if password is not None else secrets.token_urlsafe(15)
+    try:
+        data = UserCreate(email=email, role=role, password=chosen)
+    except ValidationError as error:
+        fail(error.errors()[0]["msg"].removeprefix("Value error, "))
+    async with (
+        open_resources(get_settings()) as resources,
+        transaction(resources.database) as session,
+    ):
+        accounts = AccountService(
+            session, resources.database.read, resources.settings, resources.hasher
+        )
+        await accounts.create(data, verified=True)
+    return chosen if password is None else None
