@@ -78,11 +78,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
             unlogged_paths=probes,
         ),
         Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),
-        Middleware(
-            HttpGuardMiddleware,
-            allowed_hosts=settings.allowed_hosts,
-            any_host_paths=probes,
-        ),
     ]
     if cross_origin:
         layers.append(
@@ -95,6 +90,14 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 max_age=600,
             )
         )
+    layers += [
+        Middleware(LastResortMiddleware),  # inside CORS: a browser may read its 500
+        Middleware(
+            HttpGuardMiddleware,
+            allowed_hosts=settings.allowed_hosts,
+            any_host_paths=probes,
+        ),
+    ]
     if settings.gzip_minimum_bytes:
         layers.append(
             Middleware(
@@ -105,9 +108,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
         )
     return [
         *layers,
-        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
         Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
-        Middleware(LastResortMiddleware),
+        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
     ]
 
 

@@ -179,14 +179,14 @@ class TestBreaker:
         shared.gate.clear()
         clock.now += 5
 
-        probe = asyncio.create_task(limiter.hit(ANN))
+        calls = [asyncio.create_task(limiter.hit(ANN)) for _ in range(3)]
         await asyncio.sleep(0)
-        meanwhile = await limiter.hit(ANN)
+        asked = shared.asked
         shared.gate.set()
+        decisions = await asyncio.gather(*calls)
 
-        assert shared.asked == 4
-        assert meanwhile.degraded
-        assert not (await probe).degraded
+        assert asked == 4
+        assert [decision.degraded for decision in decisions] == [False, True, True]
 
     async def test_lets_another_probe_when_one_is_cancelled(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
