@@ -16,6 +16,7 @@ from app.api.middleware.body_limit import BodyLimitMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.http_guard import HttpGuardMiddleware
 from app.api.middleware.last_resort import LastResortMiddleware
+from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
@@ -110,6 +111,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         *layers,
         Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
         Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
+        Middleware(MethodsMiddleware),
     ]
 
 

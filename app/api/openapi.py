@@ -69,8 +69,16 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     for operations in document["paths"].values():
         for operation in operations.values():
+            _add_not_modified(operation)
             _add_errors(operation)
     return document
+
+
+def _add_not_modified(operation: dict[str, Any]) -> None:
+    parameters = operation.get("parameters", ())
+    if any(parameter["name"] == "if-none-match" for parameter in parameters):
+        description = "The client has this version already."
+        operation["responses"]["304"] = {"description": description}
 
 
 def _add_errors(operation: dict[str, Any]) -> None:

@@ -1,14 +1,18 @@
-"""Request bodies: one JSON text that every reader understands alike (RFC 8259)."""
+"""Requests that every reader understands alike: JSON bodies (RFC 8259), queries."""
 
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import params
+from fastapi._compat import field_annotation_is_sequence
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -42,21 +46,53 @@ class UnsupportedMediaType(AppError):
 
 
 class StrictJSONRoute(APIRoute):
-    """Reads JSON bodies strictly; routes with a form or without a body as ever."""
+    """Reads JSON bodies strictly, and queries: what is single comes once.
+
+    A route with a form or without a body reads that as ever.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if options.get("status_code") == HTTPStatus.NO_CONTENT:
+            options["response_class"] = Response  # which names no type of no content
+        super().__init__(*args, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         field = self.body_field
-        if field is None or isinstance(field.field_info, params.Form):
-            return handle
+        has_json = field is not None and not isinstance(field.field_info, params.Form)
+        repeatable = frozenset(
+            parameter.alias
+            for parameter in get_flat_params(self.dependant)
+            if field_annotation_is_sequence(parameter.field_info.annotation)
+        )
 
         async def handle_strictly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                refuse_repeated(request.query_params, repeatable)
+            if not has_json:
+                return await handle(request)
             strict = StrictJSONRequest(request.scope, request.receive)
             # Here, since FastAPI turns whatever fails in its own reading into a 400.
             await strict.json()
             return await handle(strict)
 
         return handle_strictly
+
+
+def refuse_repeated(query: QueryParams, repeatable: Collection[str]) -> None:
+    """Leave nobody to wonder which of two values counts."""
+    given = Counter(name for name, _ in query.multi_items())
+    faults = [
+        {
+            "pointer": f"query/{name}",
+            "code": "repeated",
+            "message": "The parameter may be there only once.",
+        }
+        for name, times in given.items()
+        if times > 1 and name not in repeatable
+    ]
+    if faults:
+        raise InvalidRequest("The request does not match the schema.", faults)
 
 
 class StrictJSONRequest(Request):
