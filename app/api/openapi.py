@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.access import PUBLIC
 from app.api.errors import PROBLEM_SCHEMA, Problem, documented
 from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
 from app.api.middleware.deadline import DeadlineExceeded
@@ -69,16 +70,30 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     for operations in document["paths"].values():
         for operation in operations.values():
-            _add_not_modified(operation)
+            _correct_parameters(operation)
+            _correct_security(operation)
             _add_errors(operation)
     return document
 
 
-def _add_not_modified(operation: dict[str, Any]) -> None:
-    parameters = operation.get("parameters", ())
-    if any(parameter["name"] == "if-none-match" for parameter in parameters):
-        description = "The client has this version already."
-        operation["responses"]["304"] = {"description": description}
+def _correct_parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        # Optional is what may be left out; neither a query nor a header can say null.
+        match [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]:
+            case [only]:
+                del schema["anyOf"]
+                schema.update(only)
+        if parameter["name"] == "if-match" and "428" in operation["responses"]:
+            parameter["required"] = True
+        if parameter["name"] == "if-none-match":
+            description = "The client has this version already."
+            operation["responses"]["304"] = {"description": description}
+
+
+def _correct_security(operation: dict[str, Any]) -> None:
+    if PUBLIC in operation and "security" in operation:
+        operation["security"].append({})  # a token shows more, none is fine
 
 
 def _add_errors(operation: dict[str, Any]) -> None:

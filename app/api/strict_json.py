@@ -20,6 +20,7 @@ from app.api.problems import json_pointer
 from app.core.errors import AppError, BadRequest, InvalidRequest
 
 MAX_DEPTH = 32
+LARGEST_EXACT = 2**53
 
 _CONTENT_TYPE = re.compile(
     r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?',
@@ -184,7 +185,9 @@ def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError("a number is out of range")
-    return number
+    # JSON has one kind of number: 2.0 is the integer 2 (RFC 8259 §6, JSON Schema).
+    exact = number.is_integer() and abs(number) <= LARGEST_EXACT
+    return int(number) if exact else number
 
 
 def _no_constant(name: str) -> None:

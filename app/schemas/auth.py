@@ -1,6 +1,6 @@
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from app.schemas.base import RequestBody
 from app.schemas.user import Password
@@ -13,7 +13,11 @@ class Credentials(RequestBody):
 
 
 class RefreshRequest(RequestBody):
-    refresh_token: Annotated[str, Field(max_length=512, repr=False)]
+    refresh_token: Annotated[
+        str,
+        StringConstraints(max_length=512, strip_whitespace=False),
+        Field(repr=False),
+    ]
 
 
 class TokenPair(BaseModel):

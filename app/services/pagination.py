@@ -73,7 +73,9 @@ async def fetch_page(
         CursorInvalid: the cursor is not one of this list's.
     """
     context = type(page).__name__ + page.model_dump_json(exclude={"limit", "cursor"})
-    after = order.values(cursors.decode(page.cursor, context)) if page.cursor else {}
+    after = {}
+    if page.cursor is not None:
+        after = order.values(cursors.decode(page.cursor, context))
     rows = await read.all(statement, {**values, **after, "rows": page.limit + 1})
     if len(rows) <= page.limit:
         return RowPage(rows, None)
