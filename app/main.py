@@ -19,7 +19,7 @@ from app.api.middleware.last_resort import LastResortMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
-from app.api.v1.router import router as v1_router
+from app.api.v1.router import ROUTERS
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
@@ -61,7 +61,8 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     )
     add_error_handlers(app)
     add_openapi(app)
-    app.include_router(v1_router, prefix=settings.api_v1_prefix)
+    for router in ROUTERS:
+        app.include_router(router, prefix=settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
     return app

@@ -15,7 +15,6 @@ from app.core.errors import Forbidden, TooManyRequests, Unauthorized
 from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
-from app.db.models import Role
 from app.db.session import ReadSession, transaction
 from app.services.accounts import AccountService
 from app.services.auth import AuthService, Client
@@ -56,13 +55,14 @@ BearerDep = Annotated[
 ]
 
 
-async def find_caller(bearer: BearerDep, resources: ResourcesDep) -> Principal | None:
+async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     """Nobody without a token; a token that is no good is refused, not ignored."""
     if bearer is None:
         return None
+    resources: Resources = request.app.state.resources
     caller = await resources.authenticator.authenticate(bearer.credentials)
-    if request := current_request():
-        request.log_fields["user_id"] = str(caller.user_id)
+    if context := current_request():
+        context.log_fields["user_id"] = str(caller.user_id)
     return caller
 
 
@@ -96,13 +96,6 @@ AccountHolder = Annotated[Principal, holder_of("account:write")]
 ProductEditor = Annotated[Principal, holder_of("products:write")]
 UserReader = Annotated[Principal, holder_of("users:read")]
 UserAdmin = Annotated[Principal, holder_of("users:write")]
-
-
-async def sees_drafts(caller: VisitorDep) -> bool:
-    return caller is not None and caller.role in {Role.EDITOR, Role.ADMIN}
-
-
-SeesDraftsDep = Annotated[bool, Depends(sees_drafts)]
 
 
 async def get_client(request: Request) -> Client:
@@ -165,18 +158,18 @@ async def get_user_service(session: SessionDep) -> UserService:
     return UserService(session)
 
 
-async def get_user_directory(
-    read: ReadSessionDep, resources: ResourcesDep
-) -> UserDirectory:
-    return UserDirectory(read, resources.cursors)
+async def get_user_directory(request: Request) -> UserDirectory:
+    resources: Resources = request.app.state.resources
+    return resources.users
 
 
 async def get_product_service(session: SessionDep) -> ProductService:
     return ProductService(session)
 
 
-async def get_catalogue(read: ReadSessionDep, resources: ResourcesDep) -> Catalogue:
-    return Catalogue(read, resources.cursors)
+async def get_catalogue(request: Request) -> Catalogue:
+    resources: Resources = request.app.state.resources
+    return resources.catalogue
 
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]

@@ -26,7 +26,9 @@ from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
 from app.services.health import HealthMonitor, Probe
+from app.services.products import Catalogue
 from app.services.sessions import Authenticator
+from app.services.users import UserDirectory
 
 AUDIENCE = "api"
 LIMITED = ("login", "register", "refresh")
@@ -43,7 +45,8 @@ class Resources:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     authenticator: Authenticator
-    cursors: CursorSigner
+    catalogue: Catalogue
+    users: UserDirectory
     health: HealthMonitor
 
 
@@ -62,6 +65,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         audience=AUDIENCE,
         lifetime=timedelta(minutes=settings.access_token_expire_minutes),
     )
+    cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
     window = timedelta(seconds=settings.rate_limit_window_seconds)
     try:
@@ -78,7 +82,8 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
-            cursors=CursorSigner(ring),
+            catalogue=Catalogue(database.read, cursors),
+            users=UserDirectory(database.read, cursors),
             health=health,
         )
     finally:
