@@ -23,6 +23,7 @@ from app.api.v1.router import router as v1_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.services.mail.worker import delivering
 from app.services.resources import open_resources
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
@@ -47,7 +48,8 @@ def create_application(settings: Settings | None = None) -> FastAPI:
         async with open_resources(settings) as resources:
             app.state.resources = resources
             await resources.health.start()
-            yield
+            async with delivering(resources.database, settings, resources.mail_waits):
+                yield
 
     app = FastAPI(
         title=settings.app_name,

@@ -1,5 +1,6 @@
 """What a process opens once and everything it does shares."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
 from app.services.health import HealthMonitor, Probe
+from app.services.mail_quota import PER_CLIENT
 from app.services.sessions import Authenticator
 
 AUDIENCE = "api"
@@ -45,6 +47,7 @@ class Resources:
     authenticator: Authenticator
     cursors: CursorSigner
     health: HealthMonitor
+    mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
 
 @asynccontextmanager
@@ -71,8 +74,11 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             redis=redis,
             limiter=_limiter(settings, redis),
             policies={
-                name: Policy(name, settings.rate_limit_requests, window)
-                for name in LIMITED
+                PER_CLIENT.name: PER_CLIENT,
+                **{
+                    name: Policy(name, settings.rate_limit_requests, window)
+                    for name in LIMITED
+                },
             },
             hasher=hasher,
             access_tokens=access_tokens,
@@ -80,6 +86,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             authenticator=Authenticator(database.read, access_tokens),
             cursors=CursorSigner(ring),
             health=health,
+            mail_waits=asyncio.Event(),
         )
     finally:
         await health.stop()
