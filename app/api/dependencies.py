@@ -17,11 +17,11 @@ from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.models import Role
 from app.db.session import ReadSession, transaction
+from app.services.account_quota import AccountQuota
 from app.services.accounts import AccountService
 from app.services.auth import AuthService, Client
 from app.services.email_addresses import EmailAddressService
 from app.services.mail.outbox import Outbox
-from app.services.mail_quota import MailQuota
 from app.services.one_time_tokens import OneTimeTokens
 from app.services.passwords import PasswordService
 from app.services.products import Catalogue, ProductService
@@ -210,7 +210,7 @@ async def get_password_service(
         resources.hasher,
         tokens,
         outbox,
-        MailQuota(resources.limiter),
+        AccountQuota(resources.limiter),
     )
 
 
@@ -222,7 +222,7 @@ async def get_email_address_service(
     resources: ResourcesDep,
 ) -> EmailAddressService:
     return EmailAddressService(
-        session, read, resources.hasher, tokens, outbox, MailQuota(resources.limiter)
+        session, read, resources.hasher, tokens, outbox, AccountQuota(resources.limiter)
     )
 
 

@@ -10,8 +10,8 @@ from app.core.passwords import PasswordHasher
 from app.db.models import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
+from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota, mailbox
 from app.services.mail.outbox import Outbox
-from app.services.mail_quota import CHANGE_EMAIL, RESEND, MailQuota, mailbox
 from app.services.one_time_tokens import OneTimeTokens, forget_tokens
 from app.services.passwords import find_owner, lock_owner, verify_owner
 from app.services.sessions import revoke_sessions
@@ -26,7 +26,7 @@ class EmailAddressService:
         hasher: PasswordHasher,
         tokens: OneTimeTokens,
         outbox: Outbox,
-        quota: MailQuota,
+        quota: AccountQuota,
     ) -> None:
         self.session = session
         self.read = read

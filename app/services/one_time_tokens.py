@@ -64,7 +64,7 @@ def _insert(dialect: Any) -> Insert:
     owner = select(*values.values()).where(
         USER.id == bindparam("owner", type_=Uuid), USER.is_active
     )
-    insert = dialect.insert(OneTimeToken).from_select(list(values), owner)
+    insert = dialect.insert(OneTimeToken.__table__).from_select(list(values), owner)
     replaced = {name: insert.excluded[name] for name in values}
     statement: Insert = insert.on_conflict_do_update(
         index_elements=[TOKEN.user_id, TOKEN.purpose], set_=replaced

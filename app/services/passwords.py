@@ -13,9 +13,9 @@ from app.core.passwords import PasswordHasher, normalise
 from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
+from app.services.account_quota import CHANGE_PASSWORD, FORGOT, AccountQuota, mailbox
 from app.services.auth import AuthService, Client, InvalidCredentials
 from app.services.mail.outbox import Outbox
-from app.services.mail_quota import FORGOT, MailQuota, mailbox
 from app.services.one_time_tokens import OneTimeTokens, forget_tokens
 from app.services.sessions import USER, revoke_sessions
 
@@ -78,7 +78,7 @@ class PasswordService:
         hasher: PasswordHasher,
         tokens: OneTimeTokens,
         outbox: Outbox,
-        quota: MailQuota,
+        quota: AccountQuota,
     ) -> None:
         self.session = session
         self.read = read
@@ -92,6 +92,7 @@ class PasswordService:
         self, user_id: UUID, data: PasswordChange, auth: AuthService, client: Client
     ) -> TokenPair:
         """Also needs the current one: a stolen access token must not suffice."""
+        await self.quota.take(CHANGE_PASSWORD, str(user_id))
         owner = await verify_owner(
             self.read, self.hasher, user_id, data.current_password
         )

@@ -26,8 +26,8 @@ from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
+from app.services.account_quota import PER_CLIENT
 from app.services.health import HealthMonitor, Probe
-from app.services.mail_quota import PER_CLIENT
 from app.services.sessions import Authenticator
 
 AUDIENCE = "api"

@@ -31,7 +31,11 @@ router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=StrictJSO
 @router.post(
     "/change",
     responses=documented(
-        Unauthorized, InvalidCredentials, InsufficientScope, WeakPassword
+        Unauthorized,
+        InvalidCredentials,
+        InsufficientScope,
+        WeakPassword,
+        TooManyRequests,
     ),
 )
 async def change_password(

@@ -1,4 +1,4 @@
-"""How much mail one may cause, so that nobody floods somebody else's mailbox."""
+"""How often one may cause mail, or guess one's own password with a stolen token."""
 
 from datetime import timedelta
 from math import ceil
@@ -11,21 +11,22 @@ HOUR = timedelta(hours=1)
 PER_CLIENT = Policy("mail_client", 10, HOUR)
 FORGOT = Policy("forgot_account", 3, HOUR)
 RESEND = Policy("resend_account", 3, 6 * HOUR)
+CHANGE_PASSWORD = Policy("password_change_user", 10, HOUR)
 CHANGE_EMAIL = Policy("email_change_user", 5, HOUR)
 
 
-class MailQuota:
-    """Counts mails for whom they are, known or not: the answers tell nothing apart."""
+class AccountQuota:
+    """Counts by account, known or not, so that the answers tell nothing apart."""
 
     def __init__(self, limiter: RateLimiter) -> None:
         self.limiter = limiter
 
     async def take(self, policy: Policy, partition: str) -> None:
-        """Raises `TooManyRequests` when the mailbox has had enough."""
+        """Raises `TooManyRequests` when the account has had enough."""
         decision = await self.limiter.hit(Hit(policy, partition))
         if not decision.allowed:
             headers = {"Retry-After": str(ceil(decision.retry_after or 0))}
-            raise TooManyRequests("Mail was sent already; wait, then retry.", headers)
+            raise TooManyRequests("Too many requests; wait, then retry.", headers)
 
 
 def mailbox(email: str) -> str:
