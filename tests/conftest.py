@@ -169,7 +169,7 @@ async def admin(people: People) -> Client:
 
 
 def make_settings(**values: Any) -> Settings:
-    defaults = {
+    defaults: dict[str, Any] = {
         "log_format": "json",
         "public_base_url": "http://test",
         "outbox_in_process": False,

@@ -1,7 +1,7 @@
 """Mail in the tests: what the outbox holds, and a server that takes it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -36,9 +36,14 @@ async def newest_token(app: FastAPI, template: str) -> str:
 
 
 class Mailbox:
-    """Keeps what an SMTP server accepts; `answers` are its replies to recipients."""
+    """Keeps what an SMTP server accepts; `answers` are its replies to recipients.
 
-    def __init__(self) -> None:
+    `interrupt` is called for each mail before it is kept, and after, before the
+    client hears of it.
+    """
+
+    def __init__(self, interrupt: Callable[[bool], None] = lambda kept: None) -> None:
+        self.interrupt = interrupt
         self.lock = Lock()
         self.messages: list[EmailMessage] = []
         self.answers: dict[str, list[str]] = {}
@@ -59,8 +64,10 @@ class Mailbox:
         assert isinstance(content, bytes)
         message = message_from_bytes(content, policy=policy.default)
         assert isinstance(message, EmailMessage)
+        self.interrupt(False)
         with self.lock:
             self.messages.append(message)
+        self.interrupt(True)
         return "250 OK"
 
     @property
@@ -70,9 +77,11 @@ class Mailbox:
 
 
 @contextmanager
-def smtp_server() -> Iterator[tuple[str, Mailbox]]:
+def smtp_server(
+    interrupt: Callable[[bool], None] = lambda kept: None,
+) -> Iterator[tuple[str, Mailbox]]:
     """A server on a thread of its own, its URL and its mailbox."""
-    mailbox = Mailbox()
+    mailbox = Mailbox(interrupt)
     controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
     controller.start()
     try:
@@ -84,6 +93,6 @@ def smtp_server() -> Iterator[tuple[str, Mailbox]]:
 def link_in(message: EmailMessage) -> str:
     body = message.get_body(("plain",))
     assert body is not None
-    found = re.search(r"^http\S+$", body.get_content(), re.MULTILINE)
+    found = re.search(r"^http\S+", body.get_content(), re.MULTILINE)
     assert found is not None
     return found[0]

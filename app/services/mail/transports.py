@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPRecipientsRefused
+from aiosmtplib import (
+    SMTP,
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientsRefused,
+    SMTPResponseException,
+)
 
 from app.core.config import MailSettings
 from app.core.logging import get_logger
@@ -129,5 +135,6 @@ def _is_final(error: Exception) -> bool:
 def _describe(error: Exception) -> str:
     if isinstance(error, SMTPRecipientsRefused):
         error = error.recipients[0]
-    code = getattr(error, "code", "")
-    return f"{type(error).__name__} {code} {error.args[-1] if error.args else ''}"
+    if isinstance(error, SMTPResponseException):
+        return f"{type(error).__name__} {error.code} {error.message}"
+    return f"{type(error).__name__} {error}"
