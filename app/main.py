@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
@@ -64,6 +65,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     add_openapi(app)
     app.include_router(v1_router, prefix=settings.api_v1_prefix)
+    add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
     return app

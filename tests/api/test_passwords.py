@@ -158,7 +158,6 @@ class TestForgotPassword:
     async def test_takes_no_host_from_the_client(
         self, user: Client, app: FastAPI
     ) -> None:
-        """Mutant: a link built from the Host header goes to the attacker."""
         await user.post(
             "/auth/password/forgot",
             json={"email": user.email},
@@ -203,7 +202,7 @@ class TestResetPassword:
         assert (await mailed(app))[-1] == ("password_changed", account.email)
 
     async def test_works_once(self, user: Client, app: FastAPI) -> None:
-        """Mutant: `redeem` that only looks lets several of them choose a password."""
+        """Mutant: `redeem` that takes what `find` saw lets each choose a password."""
         token = await forget(user, app, user.email)
 
         answers = await asyncio.gather(

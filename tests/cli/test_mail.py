@@ -1,9 +1,12 @@
 """The commands that deliver mail and look after what was not."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+from signal import SIGKILL
+from threading import Event
 
 import pytest
 
@@ -11,6 +14,9 @@ from app.core.config import Settings
 from app.db.base import utc_now
 from app.db.models import OutboxMail
 from app.db.session import Database, transaction
+from app.services.mail.outbox import Outbox, read_status
+from tests.support.mail import smtp_server
+from tests.support.processes import ENVIRONMENT, leashed
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,6 +70,28 @@ class TestOutbox:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestWorker:
+    async def test_delivers_until_it_is_told_to_stop(self, settings: Settings) -> None:
+        arrived = Event()
+        with smtp_server(lambda kept: arrived.set() if kept else None) as (url, _):
+            database = Database(settings)
+            async with transaction(database) as session:
+                await Outbox(session).add("account_exists", "ada@example.org")
+            worker = subprocess.Popen(
+                leashed((sys.executable, "-m", "app", "worker"), SIGKILL, "-"),
+                cwd=ROOT,
+                env=ENVIRONMENT
+                | {"DATABASE_URL": settings.database_url, "SMTP_URL": url},
+                stdout=subprocess.DEVNULL,
+            )
+            assert await asyncio.to_thread(arrived.wait, 60)
+
+            worker.terminate()
+
+            assert await asyncio.to_thread(worker.wait, 30) == 0
+        async with transaction(database) as session:
+            assert (await read_status(session)).pending == 0
+        await database.close()
+
     def test_needs_to_know_how_to_send(self, settings: Settings) -> None:
         secret = "k7Vq" + "0aZ4m9Xw" * 5
         answer = nightproof(
