@@ -38,6 +38,15 @@ def nightproof(settings: Settings, *arguments: str, **environment: str) -> str:
     return f"{done.returncode}\n{done.stdout}{done.stderr}"
 
 
+def start_worker(settings: Settings, smtp_url: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        leashed((sys.executable, "-m", "app", "worker"), SIGKILL, "-"),
+        cwd=ROOT,
+        env=ENVIRONMENT | {"DATABASE_URL": settings.database_url, "SMTP_URL": smtp_url},
+        stdout=subprocess.DEVNULL,
+    )
+
+
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestOutbox:
     async def test_shows_what_was_given_up_and_tries_it_again(
@@ -76,13 +85,7 @@ class TestWorker:
             database = Database(settings)
             async with transaction(database) as session:
                 await Outbox(session).add("account_exists", "ada@example.org")
-            worker = subprocess.Popen(
-                leashed((sys.executable, "-m", "app", "worker"), SIGKILL, "-"),
-                cwd=ROOT,
-                env=ENVIRONMENT
-                | {"DATABASE_URL": settings.database_url, "SMTP_URL": url},
-                stdout=subprocess.DEVNULL,
-            )
+            worker = start_worker(settings, url)
             assert await asyncio.to_thread(arrived.wait, 60)
 
             worker.terminate()
