@@ -115,6 +115,8 @@ class Killer:
         elif plan == ("kept" if kept else "unkept"):
             self._kill()
             del self.planned[self.seen]
+            if not kept:
+                raise ConnectionError
 
     def _kill(self) -> None:
         assert self.worker is not None

@@ -39,7 +39,7 @@ class Mailbox:
     """Keeps what an SMTP server accepts; `answers` are its replies to recipients.
 
     `interrupt` is called for each mail before it is kept, and after, before the
-    client hears of it.
+    client hears of it. The mail is not kept when it raises a `ConnectionError`.
     """
 
     def __init__(self, interrupt: Callable[[bool], None] = lambda kept: None) -> None:
@@ -64,7 +64,10 @@ class Mailbox:
         assert isinstance(content, bytes)
         message = message_from_bytes(content, policy=policy.default)
         assert isinstance(message, EmailMessage)
-        self.interrupt(False)
+        try:
+            self.interrupt(False)
+        except ConnectionError:
+            return "451 The client is gone"
         with self.lock:
             self.messages.append(message)
         self.interrupt(True)
