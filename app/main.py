@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
@@ -23,6 +24,7 @@ from app.api.v1.router import ROUTERS
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.services.mail.worker import delivering
 from app.services.resources import open_resources
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
@@ -47,7 +49,8 @@ def create_application(settings: Settings | None = None) -> FastAPI:
         async with open_resources(settings) as resources:
             app.state.resources = resources
             await resources.health.start()
-            yield
+            async with delivering(resources.database, settings, resources.mail_waits):
+                yield
 
     app = FastAPI(
         title=settings.app_name,
@@ -63,6 +66,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     add_openapi(app)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_v1_prefix)
+    add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
     return app

@@ -16,8 +16,13 @@ from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.session import ReadSession, transaction
+from app.services.account_quota import AccountQuota
 from app.services.accounts import AccountService
 from app.services.auth import AuthService, Client
+from app.services.email_addresses import EmailAddressService
+from app.services.mail.outbox import Outbox
+from app.services.one_time_tokens import OneTimeTokens
+from app.services.passwords import PasswordService
 from app.services.products import Catalogue, ProductService
 from app.services.resources import Resources
 from app.services.sessions import Principal
@@ -135,8 +140,31 @@ def limited(policy: str) -> Any:
 # --- what it is about
 
 
+async def get_outbox(session: SessionDep, resources: ResourcesDep) -> Outbox:
+    return Outbox(session, resources.mail_waits.set)
+
+
+OutboxDep = Annotated[Outbox, Depends(get_outbox)]
+
+
+async def get_one_time_tokens(
+    session: SessionDep,
+    read: ReadSessionDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
+) -> OneTimeTokens:
+    base_url = resources.settings.public_base_url
+    return OneTimeTokens(session, read, outbox, base_url)
+
+
+OneTimeTokensDep = Annotated[OneTimeTokens, Depends(get_one_time_tokens)]
+
+
 async def get_auth_service(
-    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+    session: SessionDep,
+    read: ReadSessionDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
 ) -> AuthService:
     return AuthService(
         session,
@@ -145,13 +173,50 @@ async def get_auth_service(
         resources.hasher,
         resources.access_tokens,
         resources.refresh_tokens,
+        outbox,
     )
 
 
 async def get_account_service(
-    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
 ) -> AccountService:
-    return AccountService(session, read, resources.settings, resources.hasher)
+    return AccountService(
+        session, read, resources.settings, resources.hasher, tokens, outbox
+    )
+
+
+async def get_password_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
+) -> PasswordService:
+    return PasswordService(
+        session,
+        read,
+        resources.settings,
+        resources.hasher,
+        tokens,
+        outbox,
+        AccountQuota(resources.limiter),
+    )
+
+
+async def get_email_address_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
+) -> EmailAddressService:
+    return EmailAddressService(
+        session, read, resources.hasher, tokens, outbox, AccountQuota(resources.limiter)
+    )
 
 
 async def get_user_service(session: SessionDep) -> UserService:
@@ -174,6 +239,10 @@ async def get_catalogue(request: Request) -> Catalogue:
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
+PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
+EmailAddressServiceDep = Annotated[
+    EmailAddressService, Depends(get_email_address_service)
+]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]

@@ -1,5 +1,6 @@
 """What a process opens once and everything it does shares."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
+from app.services.account_quota import PER_CLIENT
 from app.services.health import HealthMonitor, Probe
 from app.services.products import Catalogue
 from app.services.sessions import Authenticator
@@ -48,6 +50,7 @@ class Resources:
     catalogue: Catalogue
     users: UserDirectory
     health: HealthMonitor
+    mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
 
 @asynccontextmanager
@@ -75,8 +78,11 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             redis=redis,
             limiter=_limiter(settings, redis),
             policies={
-                name: Policy(name, settings.rate_limit_requests, window)
-                for name in LIMITED
+                PER_CLIENT.name: PER_CLIENT,
+                **{
+                    name: Policy(name, settings.rate_limit_requests, window)
+                    for name in LIMITED
+                },
             },
             hasher=hasher,
             access_tokens=access_tokens,
@@ -85,6 +91,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             catalogue=Catalogue(database.read, cursors),
             users=UserDirectory(database.read, cursors),
             health=health,
+            mail_waits=asyncio.Event(),
         )
     finally:
         await health.stop()

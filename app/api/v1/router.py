@@ -1,5 +1,19 @@
-from app.api.v1.endpoints import auth, health, products, users
+from app.api.v1.endpoints import (
+    auth,
+    email_addresses,
+    health,
+    passwords,
+    products,
+    users,
+)
 
 # The busiest first: a request is compared with one after the other. Each is included
 # in the application itself, as every router in between costs a comparison more.
-ROUTERS = (products.router, users.router, auth.router, health.router)
+ROUTERS = (
+    products.router,
+    users.router,
+    auth.router,
+    passwords.router,
+    email_addresses.router,
+    health.router,
+)
