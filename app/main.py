@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
@@ -20,10 +21,11 @@ from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
-from app.api.v1.router import router as v1_router
+from app.api.v1.router import ROUTERS
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.services.mail.worker import delivering
 from app.services.resources import open_resources
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
@@ -48,7 +50,8 @@ def create_application(settings: Settings | None = None) -> FastAPI:
         async with open_resources(settings) as resources:
             app.state.resources = resources
             await resources.health.start()
-            yield
+            async with delivering(resources.database, settings, resources.mail_waits):
+                yield
 
     app = FastAPI(
         title=settings.app_name,
@@ -62,7 +65,9 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     )
     add_error_handlers(app)
     add_openapi(app)
-    app.include_router(v1_router, prefix=settings.api_v1_prefix)
+    for router in ROUTERS:
+        app.include_router(router, prefix=settings.api_v1_prefix)
+    add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
     return app

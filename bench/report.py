@@ -52,10 +52,11 @@ def print_report(rounds: Mapping[tuple[str, str], Sequence[Round]]) -> None:
             f"{median(each.core_share for each in measured):.0%}",
         )
         current = operation
-    console = Console()
-    console.print(table, crop=False, width=max(console.width, 88))
+    console = Console(width=max(Console().width, 92))
+    console.print(table)
+    generator = "wrk" if WRK else "our own client"
     console.print(
-        f"Load by {WRK or 'our own client'}; it and PostgreSQL ran on the other cores."
-        " CPU is the worker's alone. Compare the ratios: other machines and other"
-        " neighbours give other figures."
+        f"Load by {generator}; it and PostgreSQL ran on the other cores. CPU is the"
+        " worker's alone. Compare the ratios: other machines and other neighbours"
+        " give other figures."
     )

@@ -169,7 +169,11 @@ async def admin(people: People) -> Client:
 
 
 def make_settings(**values: Any) -> Settings:
-    defaults = {"log_format": "json", "public_base_url": "http://test"}
+    defaults: dict[str, Any] = {
+        "log_format": "json",
+        "public_base_url": "http://test",
+        "outbox_in_process": False,
+    }
     return Settings(_env_file=None, **defaults | values)
 
 

@@ -15,10 +15,14 @@ from app.core.errors import Forbidden, TooManyRequests, Unauthorized
 from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
-from app.db.models import Role
 from app.db.session import ReadSession, transaction
+from app.services.account_quota import AccountQuota
 from app.services.accounts import AccountService
 from app.services.auth import AuthService, Client
+from app.services.email_addresses import EmailAddressService
+from app.services.mail.outbox import Outbox
+from app.services.one_time_tokens import OneTimeTokens
+from app.services.passwords import PasswordService
 from app.services.products import Catalogue, ProductService
 from app.services.resources import Resources
 from app.services.sessions import Principal
@@ -56,13 +60,14 @@ BearerDep = Annotated[
 ]
 
 
-async def find_caller(bearer: BearerDep, resources: ResourcesDep) -> Principal | None:
+async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     """Nobody without a token; a token that is no good is refused, not ignored."""
     if bearer is None:
         return None
+    resources: Resources = request.app.state.resources
     caller = await resources.authenticator.authenticate(bearer.credentials)
-    if request := current_request():
-        request.log_fields["user_id"] = str(caller.user_id)
+    if context := current_request():
+        context.log_fields["user_id"] = str(caller.user_id)
     return caller
 
 
@@ -96,13 +101,6 @@ AccountHolder = Annotated[Principal, holder_of("account:write")]
 ProductEditor = Annotated[Principal, holder_of("products:write")]
 UserReader = Annotated[Principal, holder_of("users:read")]
 UserAdmin = Annotated[Principal, holder_of("users:write")]
-
-
-async def sees_drafts(caller: VisitorDep) -> bool:
-    return caller is not None and caller.role in {Role.EDITOR, Role.ADMIN}
-
-
-SeesDraftsDep = Annotated[bool, Depends(sees_drafts)]
 
 
 async def get_client(request: Request) -> Client:
@@ -142,8 +140,31 @@ def limited(policy: str) -> Any:
 # --- what it is about
 
 
+async def get_outbox(session: SessionDep, resources: ResourcesDep) -> Outbox:
+    return Outbox(session, resources.mail_waits.set)
+
+
+OutboxDep = Annotated[Outbox, Depends(get_outbox)]
+
+
+async def get_one_time_tokens(
+    session: SessionDep,
+    read: ReadSessionDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
+) -> OneTimeTokens:
+    base_url = resources.settings.public_base_url
+    return OneTimeTokens(session, read, outbox, base_url)
+
+
+OneTimeTokensDep = Annotated[OneTimeTokens, Depends(get_one_time_tokens)]
+
+
 async def get_auth_service(
-    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+    session: SessionDep,
+    read: ReadSessionDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
 ) -> AuthService:
     return AuthService(
         session,
@@ -152,35 +173,76 @@ async def get_auth_service(
         resources.hasher,
         resources.access_tokens,
         resources.refresh_tokens,
+        outbox,
     )
 
 
 async def get_account_service(
-    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
 ) -> AccountService:
-    return AccountService(session, read, resources.settings, resources.hasher)
+    return AccountService(
+        session, read, resources.settings, resources.hasher, tokens, outbox
+    )
+
+
+async def get_password_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
+) -> PasswordService:
+    return PasswordService(
+        session,
+        read,
+        resources.settings,
+        resources.hasher,
+        tokens,
+        outbox,
+        AccountQuota(resources.limiter),
+    )
+
+
+async def get_email_address_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    resources: ResourcesDep,
+) -> EmailAddressService:
+    return EmailAddressService(
+        session, read, resources.hasher, tokens, outbox, AccountQuota(resources.limiter)
+    )
 
 
 async def get_user_service(session: SessionDep) -> UserService:
     return UserService(session)
 
 
-async def get_user_directory(
-    read: ReadSessionDep, resources: ResourcesDep
-) -> UserDirectory:
-    return UserDirectory(read, resources.cursors)
+async def get_user_directory(request: Request) -> UserDirectory:
+    resources: Resources = request.app.state.resources
+    return resources.users
 
 
 async def get_product_service(session: SessionDep) -> ProductService:
     return ProductService(session)
 
 
-async def get_catalogue(read: ReadSessionDep, resources: ResourcesDep) -> Catalogue:
-    return Catalogue(read, resources.cursors)
+async def get_catalogue(request: Request) -> Catalogue:
+    resources: Resources = request.app.state.resources
+    return resources.catalogue
 
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
+PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
+EmailAddressServiceDep = Annotated[
+    EmailAddressService, Depends(get_email_address_service)
+]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]

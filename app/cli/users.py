@@ -40,6 +40,8 @@ async def create_user(
     from app.db.session import transaction
     from app.schemas.user import UserCreate
     from app.services.accounts import AccountService
+    from app.services.mail.outbox import Outbox
+    from app.services.one_time_tokens import OneTimeTokens
     from app.services.resources import open_resources
 
     chosen = password if password is not None else secrets.token_urlsafe(15)
@@ -51,8 +53,11 @@ async def create_user(
         open_resources(get_settings()) as resources,
         transaction(resources.database) as session,
     ):
+        read, settings = resources.database.read, resources.settings
+        outbox = Outbox(session)
+        tokens = OneTimeTokens(session, read, outbox, settings.public_base_url)
         accounts = AccountService(
-            session, resources.database.read, resources.settings, resources.hasher
+            session, read, settings, resources.hasher, tokens, outbox
         )
         await accounts.create(data, verified=True)
     return chosen if password is None else None

@@ -8,9 +8,11 @@ dangerous in production, so that every offender is reported in one message.
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -62,6 +64,11 @@ def in_production(info: ValidationInfo) -> bool:
 def refuse(condition: object, reason: str) -> None:
     if condition:
         raise ValueError(reason)
+
+
+def default_registration(earlier: dict[str, Any]) -> Literal["open", "verified"]:
+    """In `open` everybody can find out who has an account, by registering."""
+    return "open" if earlier.get("environment") == "development" else "verified"
 
 
 class AppSettings(BaseModel):
@@ -152,8 +159,10 @@ class SecuritySettings(AppSettings):
     refresh_leeway_seconds: Seconds = Field(
         10, le=60, description="A spent refresh token still gets the same successor."
     )
-    registration: Literal["open", "closed"] = Field(
-        "open", description="Who may create an account."
+    registration: Literal["open", "verified", "closed"] = Field(
+        default_factory=default_registration,
+        description="Who may create an account; `open` only in development, "
+        "`verified`: nobody logs in before a mailed link was used.",
     )
     password_min_length: int = Field(12, ge=8, le=64)
     password_hash_threads: int = Field(
@@ -269,6 +278,59 @@ class HTTPSettings(AppSettings):
         return networks
 
 
+class MailSettings(AppSettings):
+    """How mail leaves."""
+
+    smtp_url: str = Field(
+        "",
+        repr=False,
+        description="smtps://user:password@host, smtp+starttls://… or smtp://…; "
+        "in development mail is kept in MAIL_DIRECTORY without it.",
+    )
+    mail_from: str = Field(
+        "no-reply@localhost", description="Sender: an address, or Name <address>."
+    )
+    mail_directory: Path = Field(
+        Path("var/mail"), description="Where development keeps mail as .eml files."
+    )
+    outbox_in_process: bool | None = Field(
+        None,
+        description="Deliver mail from the web process, without `worker`; "
+        "default: only in development.",
+    )
+    outbox_poll_seconds: PositiveSeconds = Field(
+        1.0, description="How often a worker looks for mail of other processes."
+    )
+    outbox_lease_seconds: float = Field(
+        60, ge=1, description="Mail taken by a worker that died is free again."
+    )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_url(cls, url: str, info: ValidationInfo) -> str:
+        parts = urlsplit(url)
+        known = parts.scheme in {"smtp", "smtp+starttls", "smtps"} and parts.hostname
+        refuse(url and not known, "must start with smtp, smtp+starttls or smtps://host")
+        refuse(
+            parts.scheme == "smtp" and parts.password and in_production(info),
+            "must not send its password in plain text: use smtp+starttls:// or smtps://",
+        )
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _mail_from(cls, sender: str) -> str:
+        _, address = parseaddr(sender)
+        refuse("@" not in address or not sender.isprintable(), "is not an address")
+        return sender
+
+    @property
+    def delivers_mail_in_process(self) -> bool:
+        if self.outbox_in_process is None:
+            return self.environment == "development"
+        return self.outbox_in_process
+
+
 class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
@@ -322,6 +384,7 @@ class OperationSettings(AppSettings):
 
 class Settings(
     OperationSettings,
+    MailSettings,
     HTTPSettings,
     LimitSettings,
     SecuritySettings,

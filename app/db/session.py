@@ -13,6 +13,8 @@ from app.core.config import DatabaseSettings
 from app.core.errors import AppError, DatabaseUnavailable, Overloaded
 from app.db import postgresql, sqlite
 
+AFTER_COMMIT = "after_commit"  # in `AsyncSession.info`: whom to tell of the commit
+
 
 class ReadSession:
     """Rows as they are committed: no BEGIN, no COMMIT, no objects to keep.
@@ -78,9 +80,15 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
             yield session
         except AppError as error:
             if error.keeps_changes:
-                await session.commit()
+                await _commit(session)
             raise
-        await session.commit()
+        await _commit(session)
+
+
+async def _commit(session: AsyncSession) -> None:
+    await session.commit()
+    for notify in session.info.get(AFTER_COMMIT, ()):
+        notify()
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from app.schemas.base import RequestBody
-from app.schemas.user import Password
+from app.schemas.user import Email, Password
 
 
 class Credentials(RequestBody):
@@ -18,6 +18,41 @@ class RefreshRequest(RequestBody):
         StringConstraints(max_length=512, strip_whitespace=False),
         Field(repr=False),
     ]
+
+
+class EmailAddress(RequestBody):
+    # Any text: one that cannot exist is answered like one that is unknown.
+    email: Annotated[str, Field(max_length=320)]
+
+
+OneTimeToken = Annotated[
+    str, Field(max_length=512, repr=False, description="From the link in the mail.")
+]
+
+
+class TokenProof(RequestBody):
+    token: OneTimeToken
+
+
+class PasswordReset(RequestBody):
+    token: OneTimeToken
+    password: Password
+
+
+class PasswordChange(RequestBody):
+    current_password: Password
+    new_password: Password
+
+
+class EmailChange(RequestBody):
+    email: Email
+    password: Annotated[Password, Field(description="The current one, once more.")]
+
+
+class CheckEmail(BaseModel):
+    """The same whatever there is to tell: the rest is in the mail."""
+
+    status: Literal["check_email"] = "check_email"
 
 
 class TokenPair(BaseModel):

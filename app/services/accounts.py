@@ -2,21 +2,21 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
+from app.core.email_address import parse_email
 from app.core.errors import Forbidden
-from app.core.password_policy import check_password
 from app.core.passwords import PasswordHasher
-from app.db.models import User
+from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.user import UserRegister
-from app.services.auth import InvalidCredentials
+from app.services.mail.outbox import Outbox
+from app.services.one_time_tokens import OneTimeTokens
+from app.services.passwords import hash_chosen, verify_owner
 from app.services.sessions import USER
-from app.services.users import UserService
-
-SELECT_PASSWORD = select(USER.password_hash).where(USER.id == bindparam("id"))
+from app.services.users import EmailTaken, UserService
 
 
 class RegistrationClosed(Forbidden):
@@ -37,31 +37,53 @@ class AccountService:
         read: ReadSession,
         settings: SecuritySettings,
         hasher: PasswordHasher,
+        tokens: OneTimeTokens,
+        outbox: Outbox,
     ) -> None:
+        self.session = session
         self.users = UserService(session)
         self.read = read
         self.settings = settings
         self.hasher = hasher
+        self.tokens = tokens
+        self.outbox = outbox
 
-    async def register(self, data: UserRegister) -> User:
+    async def register(self, data: UserRegister) -> User | None:
+        """None where only the mail may say whether the account is new."""
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
-        return await self.create(data)
+        if self.settings.registration == "open":
+            return await self.create(data)
+        password_hash = await self._hash(data)
+        try:
+            async with self.session.begin_nested():
+                user = await self.users.add(data, password_hash)
+        except EmailTaken:
+            await self._tell_owner(data.email)
+        else:
+            await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
+        return None
 
     async def create(self, data: UserRegister, *, verified: bool = False) -> User:
-        local_part, _, domain = data.email.partition("@")
-        check_password(
-            data.password,
-            min_length=self.settings.password_min_length,
-            context=(self.settings.app_name, local_part, domain),
-            pointer="#/password",
+        password_hash = await self._hash(data)
+        user = await self.users.add(data, password_hash, verified=verified)
+        if not verified:
+            await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
+        return user
+
+    async def _hash(self, data: UserRegister) -> str:
+        return await hash_chosen(
+            data.password, data.email, settings=self.settings, hasher=self.hasher
         )
-        password_hash = await self.hasher.hash(data.password)
-        return await self.users.add(data, password_hash, verified=verified)
+
+    async def _tell_owner(self, email: str) -> None:
+        """To the address as stored, not as typed; takes as long as a new account."""
+        canonical = parse_email(email).canonical
+        owner = await self.session.scalar(
+            select(USER.email).where(USER.email_canonical == canonical, USER.is_active)
+        )
+        await self.outbox.add("account_exists", owner)
 
     async def delete(self, user_id: UUID, password: str) -> None:
-        user = await self.read.one_or_none(SELECT_PASSWORD, {"id": user_id})
-        password_hash = user.password_hash if user else None
-        if not (await self.hasher.verify(password, password_hash)).ok:
-            raise InvalidCredentials
+        await verify_owner(self.read, self.hasher, user_id, password)
         await self.users.delete(user_id)

@@ -23,6 +23,7 @@ from app.db.base import utc_now
 from app.db.models import AuthSession, User
 from app.db.session import ReadSession
 from app.schemas.auth import Credentials, TokenPair
+from app.services.mail.outbox import Outbox
 from app.services.roles import EVERY_SCOPE
 from app.services.sessions import LIVE, SESSION, USER, revoke_sessions
 
@@ -76,6 +77,7 @@ class AuthService:
         hasher: PasswordHasher,
         access_tokens: AccessTokens,
         refresh_tokens: RefreshTokens,
+        outbox: Outbox,
     ) -> None:
         self.session = session
         self.read = read
@@ -83,6 +85,7 @@ class AuthService:
         self.hasher = hasher
         self.access_tokens = access_tokens
         self.refresh_tokens = refresh_tokens
+        self.outbox = outbox
 
     async def login(self, credentials: Credentials, client: Client) -> TokenPair:
         user = await self._find_login(credentials.email)
@@ -93,6 +96,10 @@ class AuthService:
         return self._tokens(
             await self._start_session(user, client, verified.upgraded_hash)
         )
+
+    async def start(self, user: User, client: Client) -> TokenPair:
+        """Log in somebody whose password has just been verified or chosen."""
+        return self._tokens(await self._start_session(user, client, None))
 
     async def refresh(self, token: str, client: Client) -> TokenPair:
         """Exchange a refresh token for its successor.
@@ -145,7 +152,7 @@ class AuthService:
         return await self.read.one_or_none(SELECT_LOGIN, {"email": canonical})
 
     async def _start_session(
-        self, user: Row[Any], client: Client, upgraded_hash: str | None
+        self, user: Row[Any] | User, client: Client, upgraded_hash: str | None
     ) -> AuthSession:
         # The password may have changed, or the account gone, while it was verified.
         current = await self.session.scalar(
@@ -153,7 +160,7 @@ class AuthService:
             .where(User.id == user.id, User.password_hash == user.password_hash)
             .with_for_update()
         )
-        if current is None or not current.is_active:
+        if current is None or not self._may_log_in(current):
             raise InvalidCredentials
         if upgraded_hash is not None:
             current.password_hash = upgraded_hash
@@ -178,6 +185,10 @@ class AuthService:
         await self.session.flush()
         return started
 
+    def _may_log_in(self, user: User) -> bool:
+        unproved = self.settings.registration == "verified" and not user.email_verified
+        return user.is_active and not unproved
+
     async def _find_session(self, session_id: UUID) -> Row[Any] | None:
         values = {"sid": session_id, "now": utc_now()}
         return await self.read.one_or_none(SELECT_SESSION, values)
@@ -198,6 +209,8 @@ class AuthService:
             return current
         ahead = presented.generation > current.generation  # an older backup restored
         await self._revoke(current.id, "ahead" if ahead else "reuse")
+        owner = await self.session.get_one(User, current.user_id)
+        await self.outbox.add("session_ended", owner.email)
         raise RefreshTokenReused
 
     async def _revoke(self, session_id: UUID, reason: str) -> None:

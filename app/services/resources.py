@@ -1,5 +1,6 @@
 """What a process opens once and everything it does shares."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,8 +26,11 @@ from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
+from app.services.account_quota import PER_CLIENT
 from app.services.health import HealthMonitor, Probe
+from app.services.products import Catalogue
 from app.services.sessions import Authenticator
+from app.services.users import UserDirectory
 
 AUDIENCE = "api"
 LIMITED = ("login", "register", "refresh")
@@ -43,8 +47,10 @@ class Resources:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     authenticator: Authenticator
-    cursors: CursorSigner
+    catalogue: Catalogue
+    users: UserDirectory
     health: HealthMonitor
+    mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
 
 @asynccontextmanager
@@ -62,6 +68,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         audience=AUDIENCE,
         lifetime=timedelta(minutes=settings.access_token_expire_minutes),
     )
+    cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
     window = timedelta(seconds=settings.rate_limit_window_seconds)
     try:
@@ -71,15 +78,20 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             redis=redis,
             limiter=_limiter(settings, redis),
             policies={
-                name: Policy(name, settings.rate_limit_requests, window)
-                for name in LIMITED
+                PER_CLIENT.name: PER_CLIENT,
+                **{
+                    name: Policy(name, settings.rate_limit_requests, window)
+                    for name in LIMITED
+                },
             },
             hasher=hasher,
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
-            cursors=CursorSigner(ring),
+            catalogue=Catalogue(database.read, cursors),
+            users=UserDirectory(database.read, cursors),
             health=health,
+            mail_waits=asyncio.Event(),
         )
     finally:
         await health.stop()

@@ -14,6 +14,7 @@ from app.core.signed_cursor import CursorSigner
 from app.db.models import Role, User
 from app.db.session import ReadSession
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
+from app.services.one_time_tokens import forget_tokens
 from app.services.pagination import Order, RowPage, fetch_page
 from app.services.sessions import revoke_sessions
 from app.services.versions import ExpectedVersion
@@ -128,6 +129,7 @@ class UserService:
         await self.session.flush()
         if not user.is_active:
             await revoke_sessions(self.session, user_id, "disabled")
+            await forget_tokens(self.session, user_id)
         return user
 
     async def delete(self, user_id: UUID) -> None:

@@ -157,6 +157,18 @@ class TestBreaker:
         assert not any(d.degraded for d in decisions)
         assert [line["event"] for line in logs] == ["rate_limit.recovered"]
 
+    async def test_forgets_the_failures_of_before_it_closed(
+        self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
+    ) -> None:
+        await fail(limiter, shared, times=3)
+        shared.error = None
+        clock.now += 5
+        await limiter.hit(ANN)
+
+        await fail(limiter, shared, times=2)
+
+        assert shared.asked == 3 + 1 + 2
+
     async def test_waits_again_when_a_probe_fails(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:

@@ -1,7 +1,18 @@
 """Every mapped class, imported here so that `Base.metadata` is complete."""
 
 from app.db.models.auth_session import AuthSession
+from app.db.models.one_time_token import OneTimeToken, TokenPurpose
+from app.db.models.outbox_mail import OutboxMail
 from app.db.models.product import Product, ProductStatus
 from app.db.models.user import Role, User
 
-__all__ = ["AuthSession", "Product", "ProductStatus", "Role", "User"]
+__all__ = [
+    "AuthSession",
+    "OneTimeToken",
+    "OutboxMail",
+    "Product",
+    "ProductStatus",
+    "Role",
+    "TokenPurpose",
+    "User",
+]

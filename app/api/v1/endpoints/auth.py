@@ -1,6 +1,6 @@
 from http import HTTPStatus
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from app.api.access import public
 from app.api.dependencies import (
@@ -15,7 +15,7 @@ from app.api.strict_json import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.refresh_tokens import RefreshTokenInvalid
 from app.db.models import User
-from app.schemas.auth import Credentials, RefreshRequest, TokenPair
+from app.schemas.auth import CheckEmail, Credentials, RefreshRequest, TokenPair
 from app.schemas.user import UserRead, UserRegister
 from app.services.accounts import RegistrationClosed
 from app.services.auth import InvalidCredentials
@@ -27,14 +27,26 @@ router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
 @router.post(
     "/register",
     status_code=HTTPStatus.CREATED,
-    response_model=UserRead,
-    responses=documented(EmailTaken, RegistrationClosed, TooManyRequests),
+    response_model=UserRead | CheckEmail,
+    responses={
+        HTTPStatus.CREATED: {"model": UserRead},
+        HTTPStatus.ACCEPTED: {
+            "model": CheckEmail,
+            "description": "Where REGISTRATION is `verified`, known address or not.",
+        },
+        **documented(EmailTaken, RegistrationClosed, TooManyRequests),
+    },
     dependencies=[limited("register")],
     openapi_extra=public("This is how one gets an account."),
 )
-async def register(accounts: AccountServiceDep, data: UserRegister) -> User:
-    """Create an account."""
-    return await accounts.register(data)
+async def register(
+    accounts: AccountServiceDep, data: UserRegister, response: Response
+) -> User | CheckEmail:
+    """Create an account; a mail asks to confirm its address."""
+    user = await accounts.register(data)
+    if user is None:
+        response.status_code = HTTPStatus.ACCEPTED
+    return user or CheckEmail()
 
 
 @router.post(

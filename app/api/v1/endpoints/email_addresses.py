@@ -1,0 +1,72 @@
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from app.api.access import public
+from app.api.dependencies import (
+    AccountHolder,
+    EmailAddressServiceDep,
+    InsufficientScope,
+    limited,
+)
+from app.api.errors import documented
+from app.api.strict_json import StrictJSONRoute
+from app.core.errors import TooManyRequests, Unauthorized
+from app.schemas.auth import CheckEmail, EmailAddress, EmailChange, TokenProof
+from app.services.auth import InvalidCredentials
+from app.services.one_time_tokens import TokenInvalid
+from app.services.users import EmailTaken
+
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
+
+
+@router.post(
+    "/verify-email",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(TokenInvalid),
+    openapi_extra=public("The mailed token is the credential."),
+)
+async def verify_email(addresses: EmailAddressServiceDep, data: TokenProof) -> None:
+    """Confirm the address of a new account with the token mailed to it."""
+    await addresses.verify(data.token)
+
+
+@router.post(
+    "/verify-email/resend",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=documented(TooManyRequests),
+    dependencies=[limited("mail_client")],
+    openapi_extra=public("Who has not confirmed the address may have no token."),
+)
+async def resend_verification(
+    addresses: EmailAddressServiceDep, data: EmailAddress
+) -> CheckEmail:
+    """Have the link mailed again; the answer is the same for any address."""
+    await addresses.resend(data.email)
+    return CheckEmail()
+
+
+@router.post(
+    "/email/change",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=documented(
+        Unauthorized, InvalidCredentials, InsufficientScope, TooManyRequests
+    ),
+)
+async def change_email(
+    user: AccountHolder, addresses: EmailAddressServiceDep, data: EmailChange
+) -> CheckEmail:
+    """Have a link mailed to another address of yours, which moves the account."""
+    await addresses.request_change(user.user_id, data)
+    return CheckEmail()
+
+
+@router.post(
+    "/email/confirm",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(TokenInvalid, EmailTaken),
+    openapi_extra=public("The mailed token is the credential."),
+)
+async def confirm_email(addresses: EmailAddressServiceDep, data: TokenProof) -> None:
+    """Move the account to the address that the token was mailed to; sessions end."""
+    await addresses.confirm_change(data.token)

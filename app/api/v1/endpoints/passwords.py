@@ -1,0 +1,75 @@
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from app.api.access import public
+from app.api.dependencies import (
+    AccountHolder,
+    AuthServiceDep,
+    ClientDep,
+    InsufficientScope,
+    PasswordServiceDep,
+    limited,
+)
+from app.api.errors import documented
+from app.api.strict_json import StrictJSONRoute
+from app.core.errors import TooManyRequests, Unauthorized
+from app.core.password_policy import WeakPassword
+from app.schemas.auth import (
+    CheckEmail,
+    EmailAddress,
+    PasswordChange,
+    PasswordReset,
+    TokenPair,
+)
+from app.services.auth import InvalidCredentials
+from app.services.one_time_tokens import TokenInvalid
+
+router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=StrictJSONRoute)
+
+
+@router.post(
+    "/change",
+    responses=documented(
+        Unauthorized,
+        InvalidCredentials,
+        InsufficientScope,
+        WeakPassword,
+        TooManyRequests,
+    ),
+)
+async def change_password(
+    user: AccountHolder,
+    passwords: PasswordServiceDep,
+    auth: AuthServiceDep,
+    client: ClientDep,
+    data: PasswordChange,
+) -> TokenPair:
+    """Choose another password; every session ends, the answer starts a new one."""
+    return await passwords.change(user.user_id, data, auth, client)
+
+
+@router.post(
+    "/forgot",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=documented(TooManyRequests),
+    dependencies=[limited("mail_client")],
+    openapi_extra=public("Who forgot the password has no token."),
+)
+async def forgot_password(
+    passwords: PasswordServiceDep, data: EmailAddress
+) -> CheckEmail:
+    """Have a link mailed to the address; the answer is the same for any address."""
+    await passwords.forget(data.email)
+    return CheckEmail()
+
+
+@router.post(
+    "/reset",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(TokenInvalid, WeakPassword),
+    openapi_extra=public("The mailed token is the credential."),
+)
+async def reset_password(passwords: PasswordServiceDep, data: PasswordReset) -> None:
+    """Choose a password with a mailed token; every session ends, none begins."""
+    await passwords.reset(data)

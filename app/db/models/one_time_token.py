@@ -1,0 +1,31 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base
+
+
+class TokenPurpose(StrEnum):
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose
+    CHANGE_EMAIL = "change_email"
+
+
+class OneTimeToken(Base):
+    """The newest mailed token of a user for a purpose; using it deletes the row."""
+
+    __tablename__ = "one_time_tokens"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    purpose: Mapped[str] = mapped_column(String(16), primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    # As they were when it was issued: it dies when either changes.
+    email_canonical: Mapped[str] = mapped_column(String(254))
+    password_fingerprint: Mapped[bytes] = mapped_column(LargeBinary(8))
+    new_email: Mapped[str | None] = mapped_column(String(254))  # what it confirms
+    expires_at: Mapped[datetime]

@@ -1,0 +1,37 @@
+"""How often one may cause mail, or guess one's own password with a stolen token."""
+
+from datetime import timedelta
+from math import ceil
+
+from app.core.email_address import parse_email
+from app.core.errors import TooManyRequests
+from app.core.rate_limit import Hit, Policy, RateLimiter
+
+HOUR = timedelta(hours=1)
+PER_CLIENT = Policy("mail_client", 10, HOUR)
+FORGOT = Policy("forgot_account", 3, HOUR)
+RESEND = Policy("resend_account", 3, 6 * HOUR)
+CHANGE_PASSWORD = Policy("password_change_user", 10, HOUR)
+CHANGE_EMAIL = Policy("email_change_user", 5, HOUR)
+
+
+class AccountQuota:
+    """Counts by account, known or not, so that the answers tell nothing apart."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self.limiter = limiter
+
+    async def take(self, policy: Policy, partition: str) -> None:
+        """Raises `TooManyRequests` when the account has had enough."""
+        decision = await self.limiter.hit(Hit(policy, partition))
+        if not decision.allowed:
+            headers = {"Retry-After": str(ceil(decision.retry_after or 0))}
+            raise TooManyRequests("Too many requests; wait, then retry.", headers)
+
+
+def mailbox(email: str) -> str:
+    """The account's name for its quota, however the address is written."""
+    try:
+        return parse_email(email).canonical
+    except ValueError:
+        return email

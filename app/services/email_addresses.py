@@ -1,0 +1,73 @@
+"""Proving an e-mail address, and moving an account to another one."""
+
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.email_address import parse_email
+from app.core.passwords import PasswordHasher
+from app.db.models import TokenPurpose
+from app.db.session import ReadSession
+from app.schemas.auth import EmailChange
+from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota, mailbox
+from app.services.mail.outbox import Outbox
+from app.services.one_time_tokens import OneTimeTokens, forget_tokens
+from app.services.passwords import find_owner, lock_owner, verify_owner
+from app.services.sessions import revoke_sessions
+from app.services.users import EmailTaken
+
+
+class EmailAddressService:
+    def __init__(
+        self,
+        session: AsyncSession,
+        read: ReadSession,
+        hasher: PasswordHasher,
+        tokens: OneTimeTokens,
+        outbox: Outbox,
+        quota: AccountQuota,
+    ) -> None:
+        self.session = session
+        self.read = read
+        self.hasher = hasher
+        self.tokens = tokens
+        self.outbox = outbox
+        self.quota = quota
+
+    async def verify(self, token: str) -> None:
+        found = await self.tokens.find(TokenPurpose.VERIFY_EMAIL, token)
+        user = await self.tokens.redeem(found)
+        user.email_verified = True
+        await self.session.flush()
+
+    async def resend(self, email: str) -> None:
+        """Mail a new link, if the address has an account that is not verified."""
+        await self.quota.take(RESEND, mailbox(email))
+        owner = await find_owner(self.read, email)
+        waiting = owner is not None and not owner.email_verified
+        await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)
+
+    async def request_change(self, user_id: UUID, data: EmailChange) -> None:
+        """Mail a link to the new address; whether it is taken shows in using it."""
+        await self.quota.take(CHANGE_EMAIL, str(user_id))
+        owner = await verify_owner(self.read, self.hasher, user_id, data.password)
+        user = await lock_owner(self.session, owner)
+        await self.tokens.mail(TokenPurpose.CHANGE_EMAIL, user, new_email=data.email)
+
+    async def confirm_change(self, token: str) -> None:
+        """Move the account: who reads the old mailbox must not get back in."""
+        found = await self.tokens.find(TokenPurpose.CHANGE_EMAIL, token)
+        user = await self.tokens.redeem(found)
+        identity = parse_email(found.new_email)
+        old = user.email
+        user.email, user.email_canonical = identity.email, identity.canonical
+        user.email_verified = True
+        try:
+            await self.session.flush()
+        except IntegrityError as error:
+            raise EmailTaken("This e-mail address has an account.") from error
+        await revoke_sessions(self.session, user.id, "email")
+        await forget_tokens(self.session, user.id)
+        for address in (old, user.email):
+            await self.outbox.add("email_changed", address)

@@ -1,0 +1,85 @@
+"""What mails say: one text for each kind, shown in HTML by one layout.
+
+Nothing that a stranger may choose, such as a name, is part of a mail: it would let
+them send their own words to any address.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from app.core.config import MailSettings
+from app.db.models import OutboxMail
+
+# Lines long enough for links, which would be broken up in the raw text.
+POLICY = SMTP.clone(max_line_length=500)
+
+templates = Environment(
+    loader=PackageLoader("app.services.mail"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    auto_reload=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail as it is delivered; the same row gives the same mail each time."""
+
+    message_id: str
+    template: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    link: str | None
+    written_at: datetime
+
+
+class MailWriter:
+    """Turns rows of the outbox into mails, and mails into messages."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        name, self.sender = parseaddr(settings.mail_from)
+        self.app_name = settings.app_name
+        self.from_header = Address(name or self.app_name, addr_spec=self.sender)
+        self.domain = self.sender.partition("@")[2]
+
+    def write(self, row: OutboxMail, recipient: str) -> Mail:
+        values = {"app_name": self.app_name, **row.context}
+        text = templates.get_template(f"{row.template}.txt").render(values)
+        subject, _, body = text.partition("\n")
+        link = row.context.get("link")
+        html = templates.get_template("layout.html").render(
+            app_name=self.app_name,
+            subject=subject.removeprefix("Subject: "),
+            paragraphs=[part.strip() for part in body.strip().split("\n\n")],
+            link=link,
+        )
+        return Mail(
+            message_id=f"<{row.id}@{self.domain}>",
+            template=row.template,
+            recipient=recipient,
+            subject=subject.removeprefix("Subject: "),
+            text=body.strip() + "\n",
+            html=html,
+            link=link,
+            written_at=row.created_at,
+        )
+
+    def message(self, mail: Mail) -> EmailMessage:
+        message = EmailMessage(POLICY)
+        message["From"] = self.from_header
+        message["To"] = Address(addr_spec=mail.recipient)
+        message["Subject"] = mail.subject
+        message["Date"] = format_datetime(mail.written_at)
+        message["Message-ID"] = mail.message_id  # lets receivers drop a second copy
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
+        message.set_content(mail.text)
+        message.add_alternative(mail.html, subtype="html")
+        return message

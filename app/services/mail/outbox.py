@@ -1,0 +1,141 @@
+"""Mails as rows of the transaction that causes them, taken by whoever delivers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.base import utc_now
+from app.db.models import OutboxMail
+from app.db.session import AFTER_COMMIT
+
+KEPT = timedelta(days=30)  # a delivered mail, without what it said
+IS_PENDING = (OutboxMail.sent_at.is_(None), OutboxMail.dead_at.is_(None))
+
+
+def nobody() -> None:
+    """No worker waits in this process."""
+
+
+class Outbox:
+    """Where services leave mail; it exists only once their transaction commits."""
+
+    def __init__(
+        self, session: AsyncSession, wake: Callable[[], None] = nobody
+    ) -> None:
+        self.session = session
+        self.wake = wake
+
+    async def add(self, template: str, recipient: str | None, **context: str) -> None:
+        """Owe somebody a mail; None, nobody: it takes as long, and is never sent."""
+        mail = OutboxMail(
+            template=template, recipient=recipient, context=context, due_at=utc_now()
+        )
+        self.session.add(mail)
+        await self.session.flush()
+        self.session.info.setdefault(AFTER_COMMIT, set()).add(self.wake)
+
+
+async def claim(session: AsyncSession, lease: timedelta) -> OutboxMail | None:
+    """Take the mail that is due longest, so that no other worker has it meanwhile."""
+    now = utc_now()
+    longest_due = (
+        select(OutboxMail.id)
+        .where(*IS_PENDING, OutboxMail.due_at <= now)
+        .order_by(OutboxMail.due_at)
+        .limit(1)
+        # SQLite has no row locks and needs none: it has one writer.
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    mail: OutboxMail | None = await session.scalar(
+        update(OutboxMail)
+        .where(OutboxMail.id == longest_due)
+        .values(due_at=now + lease, attempts=OutboxMail.attempts + 1, updated_at=now)
+        .returning(OutboxMail)
+        .execution_options(synchronize_session=False)
+    )
+    return mail
+
+
+async def settle(session: AsyncSession, mail: OutboxMail) -> None:
+    """It has been delivered: forget what it said, which may hold a link that works."""
+    await session.execute(
+        update(OutboxMail)
+        .where(OutboxMail.id == mail.id)
+        .values(sent_at=utc_now(), context={}, last_error=None, dead_at=None)
+    )
+
+
+async def postpone(
+    session: AsyncSession, mail: OutboxMail, error: str, due_at: datetime | None
+) -> None:
+    """It has not been delivered: try again at `due_at`, or never."""
+    again = {"dead_at": utc_now()} if due_at is None else {"due_at": due_at}
+    await session.execute(
+        update(OutboxMail)
+        # After its lease another worker may have it; then that one decides.
+        .where(OutboxMail.id == mail.id, OutboxMail.attempts == mail.attempts)
+        .where(*IS_PENDING)
+        .values(last_error=error[:200], **again)
+    )
+
+
+async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
+    """Give dead mails, all or these, a new life; returns how many there were."""
+    statement = update(OutboxMail).where(OutboxMail.dead_at.is_not(None))
+    if ids:
+        statement = statement.where(OutboxMail.id.in_(ids))
+    replayed = await session.execute(
+        statement.values(dead_at=None, attempts=0, due_at=utc_now())
+        .returning(OutboxMail.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(replayed.all())
+
+
+async def purge(session: AsyncSession) -> None:
+    """Delete what was delivered long ago."""
+    await session.execute(
+        delete(OutboxMail).where(OutboxMail.sent_at < utc_now() - KEPT)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """How much waits and for how long; what was given up; what was delivered."""
+
+    pending: int
+    oldest_pending_at: datetime | None
+    dead: int
+    sent: int
+
+
+async def read_status(session: AsyncSession) -> OutboxStatus:
+    pending = func.count().filter(*IS_PENDING)
+    oldest = func.min(OutboxMail.created_at, type_=OutboxMail.created_at.type)
+    row = (
+        await session.execute(
+            select(
+                pending,
+                oldest.filter(*IS_PENDING),
+                func.count(OutboxMail.dead_at),
+                func.count(OutboxMail.sent_at),
+            ).select_from(OutboxMail)
+        )
+    ).one()
+    return OutboxStatus(*row)
+
+
+async def list_dead(session: AsyncSession, limit: int = 20) -> Sequence[OutboxMail]:
+    """The mails given up last, first."""
+    dead = await session.scalars(
+        select(OutboxMail)
+        .where(OutboxMail.dead_at.is_not(None))
+        .order_by(OutboxMail.dead_at.desc())
+        .limit(limit)
+    )
+    return dead.all()

@@ -1,0 +1,146 @@
+"""Delivers what the outbox holds: at least once, each time under one Message-ID.
+
+Taking a mail is a commit of its own, and so is having delivered it. A worker killed
+in between leaves a lease behind, after which another takes the mail again.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from time import monotonic
+
+from app.core.config import MailSettings
+from app.core.logging import get_logger
+from app.db.base import utc_now
+from app.db.models import OutboxMail
+from app.db.session import Database, transaction
+from app.services.mail import outbox
+from app.services.mail.messages import MailWriter
+from app.services.mail.transports import Transport, Undeliverable, find_transport
+
+log = get_logger(__name__)
+
+MAX_ATTEMPTS = 12  # about three hours
+FIRST_RETRY = timedelta(seconds=10)
+SLOWEST_RETRY = timedelta(hours=1)
+PURGE_EVERY_SECONDS = 3600
+STOP_SECONDS = 5.0
+
+
+def retry_delay(attempts: int) -> timedelta:
+    """Twice as long each time, with a jitter that keeps workers apart."""
+    delay: timedelta = min(FIRST_RETRY * 2 ** (attempts - 1), SLOWEST_RETRY)
+    return delay * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+
+
+class MailWorker:
+    """Delivers one mail after another; run as many as you like."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: MailSettings,
+        transport: Transport,
+        wake: asyncio.Event,
+    ) -> None:
+        self.database = database
+        self.transport = transport
+        self.writer = MailWriter(settings)
+        self.lease = timedelta(seconds=settings.outbox_lease_seconds)
+        self.poll_seconds = settings.outbox_poll_seconds
+        self.wake = wake
+        self.stopping = False
+        self.purge_at = 0.0
+
+    async def run(self) -> None:
+        """Deliver until told to stop; whatever fails is tried again later."""
+        while not self.stopping:
+            self.wake.clear()
+            try:
+                await self.deliver_due()
+                await self._purge()
+            except Exception as error:  # the database is down, or will be
+                log.warning("outbox.unavailable", reason=type(error).__name__)
+            if not self.stopping:
+                try:
+                    async with asyncio.timeout(self.poll_seconds):
+                        await self.wake.wait()
+                except TimeoutError:
+                    pass
+
+    def stop(self) -> None:
+        """Finish the mail in hand and no other."""
+        self.stopping = True
+        self.wake.set()
+
+    async def deliver_due(self) -> int:
+        """Deliver until nothing is due; returns how many mails were taken."""
+        count = 0
+        while not self.stopping and (mail := await self._claim()) is not None:
+            await self._deliver(mail)
+            count += 1
+        if count:
+            await self.transport.rest()
+        return count
+
+    async def _claim(self) -> OutboxMail | None:
+        async with transaction(self.database) as session:
+            return await outbox.claim(session, self.lease)
+
+    async def _deliver(self, row: OutboxMail) -> None:
+        try:
+            if row.recipient is not None:
+                # Within the lease: beyond it another worker sends the mail, too.
+                async with asyncio.timeout(self.lease.total_seconds() * 0.8):
+                    await self.transport.send(self.writer.write(row, row.recipient))
+        except Exception as error:  # also a template that is missing or broken
+            await self._postpone(row, error)
+            return
+        async with transaction(self.database) as session:
+            await outbox.settle(session, row)
+        if row.recipient is not None:
+            log.info("mail.sent", mail_id=str(row.id), template=row.template)
+
+    async def _postpone(self, row: OutboxMail, error: Exception) -> None:
+        final = isinstance(error, Undeliverable) or row.attempts >= MAX_ATTEMPTS
+        due_at = None if final else utc_now() + retry_delay(row.attempts)
+        reason = f"{type(error).__name__}: {error}"
+        async with transaction(self.database) as session:
+            await outbox.postpone(session, row, reason, due_at)
+        log.warning(
+            "mail.dead" if final else "mail.postponed",
+            mail_id=str(row.id),
+            template=row.template,
+            attempts=row.attempts,
+            reason=type(error).__name__,
+        )
+
+    async def _purge(self) -> None:
+        if monotonic() >= self.purge_at:
+            self.purge_at = monotonic() + PURGE_EVERY_SECONDS
+            async with transaction(self.database) as session:
+                await outbox.purge(session)
+
+
+@asynccontextmanager
+async def delivering(
+    database: Database, settings: MailSettings, wake: asyncio.Event
+) -> AsyncGenerator[None]:
+    """Deliver mail beside the requests of this process, where that is wanted."""
+    transport = find_transport(settings)
+    if not settings.delivers_mail_in_process or transport is None:
+        yield
+        return
+    worker = MailWorker(database, settings, transport, wake)
+    task = asyncio.create_task(worker.run(), name="mail")
+    try:
+        yield
+    finally:
+        worker.stop()
+        # wait_for cancels what has not ended; the lease of its mail then ends.
+        try:
+            await asyncio.wait_for(task, STOP_SECONDS)
+        except TimeoutError:
+            log.warning("mail.interrupted")

@@ -1,0 +1,227 @@
+"""Kill the worker while it delivers: no mail is lost, none is sent for a rollback.
+
+    python -m drills.outbox [--mails 500] [--kills 10]
+
+The worker is a process of its own, killed with SIGKILL where it hurts most: while the
+SMTP server has not kept the mail yet, when it has and the worker does not know, and
+at any moment between. Another one is started, as a supervisor would.
+"""
+
+import argparse
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+from app.core.config import Settings
+from app.core.errors import Conflict
+from app.db import migrate
+from app.db.session import Database, transaction
+from app.schemas.user import UserRegister
+from app.services.mail import outbox
+from app.services.users import UserService
+from tests.support.mail import Mailbox, smtp_server
+from tests.support.postgres import start_postgres
+from tests.support.processes import ENVIRONMENT, leashed
+
+ROOT = Path(__file__).parents[1]
+ROLLED_BACK_EVERY = 5
+POINTS = ("unkept", "kept", "between")
+DELIVERED_WITHIN_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of the mails; `lag_seconds` is from the last fault to the end."""
+
+    owed: int
+    arrived: int  # different messages
+    copies: int  # of messages that arrived before
+    unowed: int  # mails for changes that were rolled back
+    kills: int
+    lag_seconds: float
+
+    @property
+    def kept_its_promises(self) -> bool:
+        return self.arrived == self.owed and not self.unowed
+
+    def __str__(self) -> str:
+        verdict = "kept" if self.kept_its_promises else "BROKEN"
+        return (
+            f"{verdict}: {self.arrived} of {self.owed} mails arrived with {self.kills} "
+            f"kills, {self.copies} copies under a known Message-ID, {self.unowed} for "
+            f"rolled-back changes, done {self.lag_seconds:.1f} s after the last one"
+        )
+
+
+class Worker:
+    """A worker process that is replaced each time it is killed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.environment = {
+            **ENVIRONMENT,
+            "DATABASE_URL": settings.database_url,
+            "SMTP_URL": settings.smtp_url,
+            "OUTBOX_LEASE_SECONDS": "1",
+            "OUTBOX_POLL_SECONDS": "0.05",
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = (sys.executable, "-m", "app", "worker")
+        self.process = subprocess.Popen(
+            leashed(command, signal.SIGKILL, "-"),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def is_dead(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+
+class Killer:
+    """Decides at which mail, and at which point of it, the worker dies."""
+
+    def __init__(self, mails: int, kills: int, seed: int) -> None:
+        victims = random.Random(seed).sample(range(mails * 9 // 10), kills)
+        self.planned = dict(zip(victims, cycle(POINTS), strict=False))
+        self.seen = -1
+        self.kills = 0
+        self.last_kill_at = 0.0
+        self.worker: Worker | None = None
+
+    def interrupt(self, kept: bool) -> None:
+        """Called by the SMTP server, before and after it keeps a mail."""
+        if not kept:
+            self.seen += 1
+        plan = self.planned.get(self.seen)
+        if plan == "between" and kept:
+            # The worker hears that the mail is kept, and dies soon after.
+            asyncio.get_running_loop().call_later(random.uniform(0, 0.02), self._kill)
+            del self.planned[self.seen]
+        elif plan == ("kept" if kept else "unkept"):
+            self._kill()
+            del self.planned[self.seen]
+            if not kept:
+                raise ConnectionError
+
+    def _kill(self) -> None:
+        assert self.worker is not None
+        self.worker.kill()
+        self.kills += 1
+        self.last_kill_at = time.monotonic()
+
+
+async def drill(database_url: str, *, mails: int, kills: int, seed: int) -> Report:
+    """Run the drill on a migrated database without mail in it."""
+    killer = Killer(mails, kills, seed)
+    with smtp_server(killer.interrupt) as (smtp_url, mailbox):
+        settings = Settings(
+            _env_file=None, database_url=database_url, smtp_url=smtp_url
+        )
+        killer.worker = worker = Worker(settings)
+        database = Database(settings)
+        try:
+            worker.start()
+            changes = asyncio.create_task(change(database, mails))
+            supervisor = asyncio.create_task(supervise(worker))
+            await changes
+            changed = time.monotonic()
+            await wait_until_delivered(database)
+            lag = time.monotonic() - max(changed, killer.last_kill_at)
+            supervisor.cancel()
+        finally:
+            worker.kill()
+            await database.close()
+    return report(mailbox, mails, killer.kills, lag)
+
+
+async def change(database: Database, mails: int) -> None:
+    """Add as many users as mails are owed, and some whose transaction fails."""
+    for number in range(mails):
+        await add_user(database, f"user{number}@example.org")
+        if number % ROLLED_BACK_EVERY == 0:
+            try:
+                await add_user(database, f"nobody{number}@example.org", fails=True)
+            except Conflict:
+                continue
+
+
+async def add_user(database: Database, email: str, *, fails: bool = False) -> None:
+    async with transaction(database) as session:
+        data = UserRegister(email=email, password="never used")
+        await UserService(session).add(data, "no hash")
+        await outbox.Outbox(session).add("account_exists", email)
+        if fails:
+            raise Conflict("This change is not to be.")
+
+
+async def supervise(worker: Worker) -> None:
+    while True:
+        if worker.is_dead:
+            worker.start()
+        await asyncio.sleep(0.02)
+
+
+async def wait_until_delivered(database: Database) -> None:
+    async with asyncio.timeout(DELIVERED_WITHIN_SECONDS):
+        while True:
+            async with transaction(database) as session:
+                status = await outbox.read_status(session)
+            if not status.pending:
+                return
+            await asyncio.sleep(0.05)
+
+
+def report(mailbox: Mailbox, owed: int, kills: int, lag: float) -> Report:
+    recipients = [str(message["To"]) for message in mailbox.messages]
+    different = set(mailbox.message_ids)
+    return Report(
+        owed=owed,
+        arrived=len(different),
+        copies=len(recipients) - len(different),
+        unowed=sum(recipient.startswith("nobody") for recipient in recipients),
+        kills=kills,
+        lag_seconds=lag,
+    )
+
+
+async def prepared(database_url: str, *, mails: int, kills: int, seed: int) -> Report:
+    await migrate.upgrade(Settings(_env_file=None, database_url=database_url))
+    return await drill(database_url, mails=mails, kills=kills, seed=seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mails", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    options = vars(parser.parse_args())
+    print(f"seed {options['seed']}")
+    kept = True
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory, "postgres")
+        home.mkdir()
+        with start_postgres(home) as postgres:
+            for url in (f"sqlite:///{directory}/drill.db", postgres.url):
+                outcome = asyncio.run(prepared(url, **options))
+                kept = kept and outcome.kept_its_promises
+                print(f"{url.partition(':')[0]:<10} {outcome}", flush=True)
+    sys.exit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()

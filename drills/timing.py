@@ -1,0 +1,187 @@
+"""Whether answers tell by their time what they do not tell by their words.
+
+    python -m drills.timing [--pairs 200]
+
+A known and an unknown address take turns. The difference, as the median over all
+turns, may be a tenth of the time that hashing a password takes: less is lost in the
+noise of any network.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from app.core.config import Settings
+from app.core.passwords import PasswordHasher
+from app.db import migrate
+from app.db.models import User
+from app.db.session import transaction
+from app.main import create_application
+from tests.support.people import PASSWORD, Client, open_client, password_hash
+from tests.support.postgres import start_postgres
+
+KNOWN = "known@example.org"
+ALLOWED_SHARE_OF_HASH = 0.1
+WARM_UP = 5
+
+numbers = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    path: str
+    body: Callable[[str], dict[str, str]]
+
+
+def wrong_login(email: str) -> dict[str, str]:
+    return {"email": email, "password": "wrong password"}
+
+
+def registration(email: str) -> dict[str, str]:
+    return {"email": email, "password": PASSWORD}
+
+
+def address(email: str) -> dict[str, str]:
+    return {"email": email}
+
+
+OPERATIONS = {
+    "login": Operation("/auth/login", wrong_login),
+    "register": Operation("/auth/register", registration),
+    "forgot": Operation("/auth/password/forgot", address),
+    "resend": Operation("/auth/verify-email/resend", address),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Medians in seconds, and the time of one hash in the same run."""
+
+    operation: str
+    known: float
+    unknown: float
+    difference: float
+    hash_time: float
+    same_answer: bool
+
+    @property
+    def share_of_hash(self) -> float:
+        return abs(self.difference) / self.hash_time
+
+    @property
+    def tells_nothing(self) -> bool:
+        return self.same_answer and self.share_of_hash < ALLOWED_SHARE_OF_HASH
+
+    def __str__(self) -> str:
+        return (
+            f"{'same' if self.tells_nothing else 'TELLS'}: {self.operation:<8} known "
+            f"{self.known * 1e3:6.2f} ms, unknown {self.unknown * 1e3:6.2f} ms, "
+            f"difference {self.share_of_hash:.1%} of a hash "
+            f"({self.hash_time * 1e3:.1f} ms)"
+        )
+
+
+async def compare(
+    client: Client, hasher: PasswordHasher, operation: str, pairs: int
+) -> Comparison:
+    known: list[float] = []
+    unknown: list[float] = []
+    hashes: list[float] = []
+    answers = set()
+    for pair in range(WARM_UP + pairs):
+        seconds = {}
+        # Whoever comes second may find a warmer cache: take turns at that, too.
+        for email in sorted((KNOWN, f"unknown{next(numbers)}@example.org"))[
+            :: 1 if pair % 2 else -1
+        ]:
+            seconds[email], answer = await ask(client, OPERATIONS[operation], email)
+            answers.add(answer)
+        if pair >= WARM_UP:
+            known.append(seconds.pop(KNOWN))
+            unknown += seconds.values()
+            hashes.append(await time_hash(hasher))
+    differences = [k - u for k, u in zip(known, unknown, strict=True)]
+    return Comparison(
+        operation,
+        median(known),
+        median(unknown),
+        median(differences),
+        median(hashes),
+        len(answers) == 1,
+    )
+
+
+async def time_hash(hasher: PasswordHasher) -> float:
+    started = time.perf_counter()
+    await hasher.hash(PASSWORD)
+    return time.perf_counter() - started
+
+
+async def ask(client: Client, operation: Operation, email: str) -> tuple[float, Any]:
+    started = time.perf_counter()
+    response = await client.post(operation.path, json=operation.body(email))
+    seconds = time.perf_counter() - started
+    request_id = response.headers["x-request-id"]
+    headers = {k: v for k, v in response.headers.items() if v != request_id}
+    body = response.text.replace(request_id, "")
+    return seconds, (response.status_code, tuple(headers.items()), body)
+
+
+async def drill(settings: Settings, pairs: int) -> list[Comparison]:
+    """Run on a migrated database, with REGISTRATION=verified and no rate limits."""
+    app = create_application(settings)
+    async with app.router.lifespan_context(app), open_client(app) as client:
+        resources = app.state.resources
+        async with transaction(resources.database) as session:
+            session.add(
+                User(email=KNOWN, email_canonical=KNOWN, password_hash=password_hash())
+            )
+        return [
+            await compare(client, resources.hasher, operation, pairs)
+            for operation in OPERATIONS
+        ]
+
+
+def make_settings(database_url: str) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        registration="verified",
+        rate_limit_enabled=False,
+        outbox_in_process=False,
+        log_level="error",
+    )
+
+
+async def prepared(settings: Settings, pairs: int) -> list[Comparison]:
+    await migrate.upgrade(settings)
+    return await drill(settings, pairs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=200)
+    pairs = parser.parse_args().pairs
+    found: list[Comparison] = []
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory, "postgres")
+        home.mkdir()
+        with start_postgres(home) as postgres:
+            for url in (f"sqlite:///{directory}/drill.db", postgres.url):
+                print(url.partition(":")[0])
+                comparisons = asyncio.run(prepared(make_settings(url), pairs))
+                print(*(f"  {line}" for line in comparisons), sep="\n", flush=True)
+                found += comparisons
+    sys.exit(0 if all(comparison.tells_nothing for comparison in found) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,341 @@
+"""Delivery: once in the ordinary case, at least once in every other."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.core.config import Settings
+from app.core.errors import Conflict
+from app.db.base import utc_now
+from app.db.models import OutboxMail
+from app.db.session import Database, transaction
+from app.services.mail import outbox
+from app.services.mail.messages import Mail
+from app.services.mail.transports import DeliveryFailed, find_transport
+from app.services.mail.worker import MAX_ATTEMPTS, MailWorker, retry_delay
+from tests.conftest import make_settings
+from tests.support.mail import Mailbox, link_in, smtp_server
+from tests.support.people import Client
+
+
+class BrokenTransport:
+    """Fails, or hangs, as often as told."""
+
+    def __init__(self, failures: int = 10**6, *, hangs: bool = False) -> None:
+        self.failures = failures
+        self.hangs = hangs
+        self.sent: list[Mail] = []
+        self.called = asyncio.Event()
+
+    async def send(self, mail: Mail) -> None:
+        self.called.set()
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failures:
+            self.failures -= 1
+            raise DeliveryFailed("the server is down")
+        self.sent.append(mail)
+
+    async def rest(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncGenerator[Database]:
+    database = Database(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[str, Mailbox]]:
+    with smtp_server() as (url, mailbox):
+        yield url, mailbox
+
+
+def make_worker(
+    database: Database, settings: Settings, transport: Any = None
+) -> MailWorker:
+    transport = transport or find_transport(settings)
+    assert transport is not None
+    return MailWorker(database, settings, transport, asyncio.Event())
+
+
+async def owe(database: Database, *recipients: str | None) -> None:
+    async with transaction(database) as session:
+        for recipient in recipients:
+            await outbox.Outbox(session).add(
+                "reset_password",
+                recipient,
+                link="https://example.org/account/reset-password#app_vt_secret",
+                valid_for="30 minutes",
+            )
+
+
+async def rows(database: Database) -> list[OutboxMail]:
+    async with transaction(database) as session:
+        found = await session.scalars(select(OutboxMail).order_by(OutboxMail.id))
+        return list(found)
+
+
+async def make_due(database: Database) -> None:
+    async with transaction(database) as session:
+        await session.execute(update(OutboxMail).values(due_at=utc_now()))
+
+
+def with_smtp(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"smtp_url": url})
+
+
+class TestDelivery:
+    async def test_sends_text_and_html_and_then_forgets_the_link(
+        self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
+    ) -> None:
+        await owe(database, "ada@example.org", None)
+
+        worker = make_worker(database, with_smtp(settings, mailbox[0]))
+        assert await worker.deliver_due() == 2
+
+        [message] = mailbox[1].messages
+        assert message["To"] == "ada@example.org"
+        assert message["From"] == "Nightproof <no-reply@localhost>"
+        assert message["Auto-Submitted"] == "auto-generated"
+        assert link_in(message).endswith("#app_vt_secret")
+        html = message.get_body(("html",))
+        assert html is not None
+        assert 'href="https://example.org/' in html.get_content()
+        for row in await rows(database):
+            assert row.sent_at is not None
+            assert row.context == {}
+        assert await worker.deliver_due() == 0
+
+    async def test_sends_nothing_for_what_was_rolled_back(
+        self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
+    ) -> None:
+        """Mutant: sending from `Outbox.add`, before the commit."""
+        with suppress(Conflict):
+            async with transaction(database) as session:
+                await outbox.Outbox(session).add("account_exists", "ada@example.org")
+                raise Conflict("No.")
+
+        worker = make_worker(database, with_smtp(settings, mailbox[0]))
+        assert await worker.deliver_due() == 0
+
+        assert mailbox[1].messages == []
+
+    async def test_shares_the_mail_between_workers(
+        self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
+    ) -> None:
+        """Mutant: `claim` without moving `due_at` lets each worker send each mail."""
+        await owe(database, *(f"user{number}@example.org" for number in range(30)))
+        settings = with_smtp(settings, mailbox[0])
+
+        counts = await asyncio.gather(
+            *(make_worker(database, settings).deliver_due() for _ in range(3))
+        )
+
+        assert sum(counts) == 30
+        assert len(set(mailbox[1].message_ids)) == len(mailbox[1].message_ids) == 30
+
+    async def test_takes_over_from_a_worker_that_died(
+        self, database: Database, settings: Settings
+    ) -> None:
+        """Mutant: a claim that is never given back loses the mail."""
+        await owe(database, "ada@example.org")
+        hanging = BrokenTransport(hangs=True)
+        dying = asyncio.create_task(
+            make_worker(database, settings, hanging).deliver_due()
+        )
+        await hanging.called.wait()
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+        heir = BrokenTransport(failures=0)
+
+        worker = make_worker(database, settings, heir)
+        assert await worker.deliver_due() == 0  # the lease still runs
+        await make_due(database)
+        assert await worker.deliver_due() == 1
+
+        [mail] = heir.sent
+        assert mail.recipient == "ada@example.org"
+
+    async def test_one_message_id_whoever_sends_it(
+        self, database: Database, settings: Settings
+    ) -> None:
+        """Mutant: a fresh id for each attempt defeats de-duplication."""
+        await owe(database, "ada@example.org")
+        transport = BrokenTransport(failures=0)
+        worker = make_worker(database, settings, transport)
+        row = await worker._claim()
+        assert row is not None
+
+        await transport.send(worker.writer.write(row, "ada@example.org"))
+        await make_due(database)
+        await worker.deliver_due()
+
+        first, second = transport.sent
+        assert first == second
+
+
+class TestFailure:
+    async def test_is_tried_again_later_and_at_last_given_up(
+        self, database: Database, settings: Settings
+    ) -> None:
+        await owe(database, "ada@example.org")
+        worker = make_worker(database, settings, BrokenTransport())
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            before = utc_now()
+            assert await worker.deliver_due() == 1
+            [row] = await rows(database)
+            assert row.attempts == attempt
+            assert row.last_error == "DeliveryFailed: the server is down"
+            assert (row.dead_at is not None) == (attempt == MAX_ATTEMPTS)
+            assert row.dead_at or row.due_at > before + timedelta(seconds=7)
+            await make_due(database)
+
+        assert await worker.deliver_due() == 0
+        async with transaction(database) as session:
+            assert await outbox.replay(session) == 1
+        revived = BrokenTransport(failures=0)
+        assert await make_worker(database, settings, revived).deliver_due() == 1
+        assert revived.sent[0].link is not None
+
+    async def test_gives_up_at_once_on_an_address_that_does_not_exist(
+        self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
+    ) -> None:
+        mailbox[1].answers = {
+            "gone@example.org": ["550 no such user"],
+            "full@example.org": ["452 mailbox full"],
+        }
+        await owe(database, "gone@example.org", "full@example.org", "ada@example.org")
+
+        await make_worker(database, with_smtp(settings, mailbox[0])).deliver_due()
+
+        gone, full, ada = await rows(database)
+        assert gone.dead_at is not None
+        assert "550 no such user" in str(gone.last_error)
+        assert (full.dead_at, full.sent_at) == (None, None)
+        assert ada.sent_at is not None
+
+    async def test_of_the_server_is_no_failure_of_the_worker(
+        self, database: Database, settings: Settings
+    ) -> None:
+        await owe(database, "ada@example.org")
+        nowhere = with_smtp(settings, "smtp://127.0.0.1:1")
+
+        assert await make_worker(database, nowhere).deliver_due() == 1
+
+        [row] = await rows(database)
+        assert row.sent_at is None
+        assert "SMTPConnectError" in str(row.last_error)
+
+    def test_waits_longer_each_time(self) -> None:
+        delays = [retry_delay(attempts) for attempts in range(1, MAX_ATTEMPTS)]
+
+        assert timedelta(seconds=8) <= delays[0] <= timedelta(seconds=12)
+        assert max(delays) <= timedelta(hours=1.2)
+        assert sum(delays, timedelta()) > timedelta(hours=2)
+
+
+@asynccontextmanager
+async def running(worker: MailWorker) -> AsyncGenerator[None]:
+    task = asyncio.create_task(worker.run())
+    yield
+    worker.stop()
+    await task
+
+
+class TestRunning:
+    async def test_wakes_when_there_is_mail(
+        self, database: Database, settings: Settings
+    ) -> None:
+        """Mutant: without `wake` the mail waits for the next look, an hour away."""
+        slow = settings.model_copy(update={"outbox_poll_seconds": 3600.0})
+        transport = BrokenTransport(failures=0)
+        worker = make_worker(database, slow, transport)
+
+        async with running(worker), asyncio.timeout(30):
+            async with transaction(database) as session:
+                waiting = outbox.Outbox(session, worker.wake.set)
+                await waiting.add("account_exists", "ada@example.org")
+            await transport.called.wait()
+
+    async def test_outlives_a_database_that_does_not_answer(
+        self, database: Database, settings: Settings
+    ) -> None:
+        worker = make_worker(database, settings, BrokenTransport(failures=0))
+        failed = asyncio.Event()
+
+        async def fail() -> None:
+            failed.set()
+            raise OSError
+
+        worker._claim, claim = fail, worker._claim  # type: ignore[method-assign]
+        async with running(worker), asyncio.timeout(30):
+            await failed.wait()
+            worker._claim = claim  # type: ignore[method-assign]
+            await owe(database, "ada@example.org")
+            worker.wake.set()
+            transport = worker.transport
+            assert isinstance(transport, BrokenTransport)
+            await transport.called.wait()
+
+
+class TestDevelopment:
+    @pytest.fixture
+    def overrides(self, tmp_path: Path) -> dict[str, Any]:
+        return {
+            "outbox_in_process": None,
+            "mail_directory": tmp_path / "mail",
+            "outbox_poll_seconds": 3600,
+        }
+
+    async def test_keeps_the_mail_as_a_file_and_shows_its_link(
+        self, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        body = {"email": "ada@example.org", "password": "violet umbrella parade"}
+
+        with logged("mail.kept") as kept:
+            await client.post("/auth/register", json=body)
+            async with asyncio.timeout(30):
+                await kept.wait()
+
+        [file] = (tmp_path / "mail").glob("*.eml")
+        link = "http://test/account/verify-email#app_vt_"
+        assert link in file.read_text()
+        assert link in caplog.text
+
+
+@contextmanager
+def logged(event: str) -> Iterator[asyncio.Event]:
+    """Set once the event is in the log."""
+    seen = asyncio.Event()
+
+    class Watch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if isinstance(record.msg, dict) and record.msg["event"] == event:
+                seen.set()
+
+    watch = Watch()
+    logging.getLogger().addHandler(watch)
+    try:
+        yield seen
+    finally:
+        logging.getLogger().removeHandler(watch)
+
+
+class TestFindTransport:
+    def test_is_none_where_mail_must_be_sent_and_nothing_says_how(self) -> None:
+        staging = make_settings(
+            environment="staging", secret_key="x" * 40, database_url="sqlite:///x.db"
+        )
+
+        assert find_transport(staging) is None
+        assert staging.delivers_mail_in_process is False

@@ -1,0 +1,101 @@
+"""Mail in the tests: what the outbox holds, and a server that takes it."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from threading import Lock
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from app.db.models import OutboxMail
+from app.db.session import transaction
+from tests.support.processes import free_port
+
+
+async def read_outbox(app: FastAPI) -> Sequence[OutboxMail]:
+    """Every mail, the oldest first."""
+    async with transaction(app.state.resources.database) as session:
+        return (await session.scalars(select(OutboxMail).order_by(OutboxMail.id))).all()
+
+
+async def mailed(app: FastAPI) -> list[tuple[str, str | None]]:
+    """Which mails wait, and for whom."""
+    return [(mail.template, mail.recipient) for mail in await read_outbox(app)]
+
+
+async def newest_token(app: FastAPI, template: str) -> str:
+    """The token in the newest mail of a kind."""
+    mails = [mail for mail in await read_outbox(app) if mail.template == template]
+    return str(mails[-1].context["link"]).partition("#")[2]
+
+
+class Mailbox:
+    """Keeps what an SMTP server accepts; `answers` are its replies to recipients.
+
+    `interrupt` is called for each mail before it is kept, and after, before the
+    client hears of it. The mail is not kept when it raises a `ConnectionError`.
+    """
+
+    def __init__(self, interrupt: Callable[[bool], None] = lambda kept: None) -> None:
+        self.interrupt = interrupt
+        self.lock = Lock()
+        self.messages: list[EmailMessage] = []
+        self.answers: dict[str, list[str]] = {}
+
+    async def handle_RCPT(  # noqa: N802 - its name is its command
+        self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: Any
+    ) -> str:
+        with self.lock:
+            if self.answers.get(address):
+                return self.answers[address].pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802
+        self, _: SMTP, __: Session, envelope: Envelope
+    ) -> str:
+        content = envelope.content
+        assert isinstance(content, bytes)
+        message = message_from_bytes(content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        try:
+            self.interrupt(False)
+        except ConnectionError:
+            return "451 The client is gone"
+        with self.lock:
+            self.messages.append(message)
+        self.interrupt(True)
+        return "250 OK"
+
+    @property
+    def message_ids(self) -> list[str]:
+        with self.lock:
+            return [str(message["Message-ID"]) for message in self.messages]
+
+
+@contextmanager
+def smtp_server(
+    interrupt: Callable[[bool], None] = lambda kept: None,
+) -> Iterator[tuple[str, Mailbox]]:
+    """A server on a thread of its own, its URL and its mailbox."""
+    mailbox = Mailbox(interrupt)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        yield f"smtp://127.0.0.1:{controller.port}", mailbox
+    finally:
+        controller.stop()
+
+
+def link_in(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    assert body is not None
+    found = re.search(r"^http\S+", body.get_content(), re.MULTILINE)
+    assert found is not None
+    return found[0]

@@ -1,0 +1,112 @@
+"""The command line, as a person and a script use it."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.support.service import command, make_environment
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return make_environment(tmp_path)
+
+
+class TestSetup:
+    def test_makes_what_is_missing_and_keeps_the_rest(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        first = command("setup", environment=environment)
+        secrets = (tmp_path / ".env").read_text()
+        second = command("setup", environment=environment)
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        assert "Password, shown only now: " in first.stdout
+        assert "50 products" in first.stdout
+        assert "Password" not in second.stdout + second.stderr
+        assert (tmp_path / ".env").read_text() == secrets
+        assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+        check = command("config", "check", environment=environment)
+        assert (check.returncode, check.stderr) == (0, "")
+        assert command("db", "check", environment=environment).returncode == 0
+
+
+class TestUsers:
+    def test_are_created_with_a_password_from_stdin(
+        self, environment: dict[str, str]
+    ) -> None:
+        command("db", "upgrade", environment=environment)
+        create = ("users", "create", "--email", "ada@example.org", "--password-stdin")
+
+        weak = command(*create, environment=environment, stdin="password1234\n")
+        fine = command(*create, environment=environment, stdin="violet umbrella\n")
+        again = command(*create, environment=environment, stdin="violet umbrella\n")
+
+        assert (weak.returncode, fine.returncode, again.returncode) == (1, 0, 1)
+        assert weak.stderr.startswith("Error: ")
+        assert "violet" not in fine.stdout + fine.stderr
+        assert again.stderr == "Error: This e-mail address has an account.\n"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            "nonsense",
+            "db",
+            "users create",
+            "demo --products many",
+            "demo --products -1",
+        ],
+    )
+    def test_wrong_usage_is_one_line_and_two(
+        self, environment: dict[str, str], line: str
+    ) -> None:
+        ended = command(*line.split(), environment=environment)
+
+        assert ended.returncode == 2
+        assert ended.stdout == ""
+        assert ended.stderr.startswith("Error: ")
+        assert ended.stderr.count("\n") == 1
+
+    def test_settings_that_production_refuses_are_named(
+        self, environment: dict[str, str]
+    ) -> None:
+        environment |= {"ENVIRONMENT": "production", "SECRET_KEY": "changeme"}
+        ended = command("config", "check", environment=environment)
+
+        assert ended.returncode == 1
+        assert "SECRET_KEY" in ended.stderr
+        assert "DATABASE_URL" in ended.stderr
+        assert "changeme" not in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_a_database_out_of_reach_is_one_line(
+        self, environment: dict[str, str]
+    ) -> None:
+        environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
+        ended = command("db", "upgrade", environment=environment)
+
+        assert ended.returncode == 1
+        assert ended.stderr == "Error: The database cannot be reached.\n"
+
+
+def test_every_command_has_help(environment: dict[str, str]) -> None:
+    commands = ["setup", "dev", "serve", "demo", "openapi", "config", "config check"]
+    commands += ["db", "db upgrade", "db downgrade", "db revision", "db check"]
+    commands += ["users", "users create", "keys", "keys generate"]
+    for line in commands:
+        ended = command(*line.split(), "--help", environment=environment)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "Usage: " in ended.stdout
+
+
+def test_openapi_is_printed_without_a_database(environment: dict[str, str]) -> None:
+    ended = command("openapi", environment=environment)
+
+    document = json.loads(ended.stdout)
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/products" in document["paths"]
