@@ -36,7 +36,14 @@ CORS_REQUEST_HEADERS = (
     "If-None-Match",
     "X-Request-ID",
 )
-CORS_RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "X-Request-ID")
+CORS_RESPONSE_HEADERS = (
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+)
 
 
 def create_application(settings: Settings | None = None) -> FastAPI:

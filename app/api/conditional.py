@@ -18,7 +18,7 @@ LONGEST = 1024
 
 # Documented, not validated by the schema: what is wrong with it is a 400 of its own.
 IF_MATCH = {
-    "pattern": r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$',
+    "pattern": r'^(\*|((W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)?)$',
     "examples": ['"v1"'],
 }
 IfMatch = Annotated[str | None, Header(json_schema_extra=IF_MATCH)]

@@ -25,6 +25,7 @@ from app.core.errors import (
     DatabaseUnavailable,
     InvalidRequest,
     Overloaded,
+    TooManyRequests,
 )
 
 EDGE = (
@@ -34,6 +35,7 @@ EDGE = (
     HostNotAllowed,
     HeadersTooLarge,
     UriTooLong,
+    TooManyRequests,
     InternalError,
     Overloaded,
     DatabaseUnavailable,
@@ -104,7 +106,7 @@ def _add_errors(operation: dict[str, Any]) -> None:
         errors += WITH_BODY
     for status, response in documented(*errors).items():
         own = operation["responses"].setdefault(str(status), response)
-        if own is not response:
+        if own is not response and response["description"] not in own["description"]:
             own["description"] += "\n\n" + response["description"]
             own.setdefault("content", {}).setdefault(
                 PROBLEM_JSON, {"schema": PROBLEM_SCHEMA}

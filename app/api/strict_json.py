@@ -10,12 +10,15 @@ from typing import Any
 
 from fastapi import params
 from fastapi._compat import field_annotation_is_sequence
+from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.dependencies import find_caller
+from app.api.limits import LEFT, count, limits_of
 from app.api.problems import json_pointer
 from app.core.errors import AppError, BadRequest, InvalidRequest
 
@@ -47,9 +50,9 @@ class UnsupportedMediaType(AppError):
 
 
 class StrictJSONRoute(APIRoute):
-    """Reads JSON bodies strictly, and queries: what is single comes once.
+    """Counts a request, then reads it strictly: JSON, and queries that say it once.
 
-    A route with a form or without a body reads that as ever.
+    A form is read as ever.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -59,6 +62,10 @@ class StrictJSONRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        limits = limits_of(self.methods or (), self.dependencies)
+        waits = any(limit.needs_caller for limit in limits) and _finds_caller(
+            self.dependant
+        )
         field = self.body_field
         has_json = field is not None and not isinstance(field.field_info, params.Form)
         repeatable = frozenset(
@@ -68,16 +75,30 @@ class StrictJSONRoute(APIRoute):
         )
 
         async def handle_strictly(request: Request) -> Response:
-            if request.scope["query_string"]:
-                refuse_repeated(request.query_params, repeatable)
-            if not has_json:
-                return await handle(request)
-            strict = StrictJSONRequest(request.scope, request.receive)
-            # Here, since FastAPI turns whatever fails in its own reading into a 400.
-            await strict.json()
-            return await handle(strict)
+            if not waits:
+                await count(limits, request, None)
+            try:
+                if request.scope["query_string"]:
+                    refuse_repeated(request.query_params, repeatable)
+                if has_json:
+                    request = StrictJSONRequest(request.scope, request.receive)
+                    # Here, since FastAPI turns what fails in its reading into a 400.
+                    await request.json()
+            except AppError:
+                if waits:
+                    await count(limits, request, None)
+                raise
+            if waits:
+                request.scope[LEFT] = limits
+            return await handle(request)
 
         return handle_strictly
+
+
+def _finds_caller(dependant: Dependant) -> bool:
+    return dependant.call is find_caller or any(
+        map(_finds_caller, dependant.dependencies)
+    )
 
 
 def refuse_repeated(query: QueryParams, repeatable: Collection[str]) -> None:

@@ -14,6 +14,8 @@ class RequestContext:
     client_address: str
     started: float  # time.monotonic()
     log_fields: dict[str, object] = field(default_factory=dict)  # user_id, session_id
+    # For the answer, whoever gives it: an endpoint or a handler of errors.
+    answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar(
