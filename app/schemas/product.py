@@ -66,6 +66,16 @@ class StockChange(RequestBody):
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class StockMovementRead(Representation):
+    id: UUID
+    product_id: UUID
+    delta: int
+    stock_after: int
+    reason: str
+    actor_id: UUID | None
+    created_at: datetime
+
+
 class ProductQuery(PageParameters):
     """Which products, in which order; filters are combined."""
 

@@ -64,15 +64,19 @@ async def fetch_page(
     values: Mapping[str, Any],
     page: PageParameters,
     cursors: CursorSigner,
+    *,
+    of: object = "",
 ) -> RowPage:
     """Run a statement that `order` was applied to.
 
-    The cursor is bound to the filters and the sort in `page`.
+    The cursor is bound to the filters and the sort in `page`, and to `of`, whose
+    list it is.
 
     Raises:
         CursorInvalid: the cursor is not one of this list's.
     """
-    context = type(page).__name__ + page.model_dump_json(exclude={"limit", "cursor"})
+    filters = page.model_dump_json(exclude={"limit", "cursor"})
+    context = f"{type(page).__name__}{of}{filters}"
     after = order.values(cursors.decode(page.cursor, context)) if page.cursor else {}
     rows = await read.all(statement, {**values, **after, "rows": page.limit + 1})
     if len(rows) <= page.limit:

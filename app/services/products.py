@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict, NotFound
 from app.core.signed_cursor import CursorSigner
 from app.db.base import utc_now
-from app.db.models import Product, ProductStatus
+from app.db.models import Product, ProductStatus, StockMovement
 from app.db.session import ReadSession
+from app.schemas.page import PageParameters
 from app.schemas.product import (
     MAX_STOCK,
     ProductCreate,
@@ -68,6 +69,9 @@ ORDERS = {
     for column in (Product.created_at, Product.price, Product.name)
     for sign in ("", "-")
 }
+MOVEMENT = StockMovement.__table__.c
+SELECT_MOVEMENTS = select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("id"))
+MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
 
 
 @lru_cache(maxsize=1024)
@@ -107,6 +111,15 @@ class Catalogue:
             self.read, statement, order, values, query, self.cursors
         )
 
+    async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
+        """Changes of a product's stock, the last one first."""
+        await self.get(product_id, drafts=True)
+        values = {"id": product_id}
+        statement = MOVEMENTS.apply(SELECT_MOVEMENTS, continued=page.cursor is not None)
+        return await fetch_page(
+            self.read, statement, MOVEMENTS, values, page, self.cursors, of=product_id
+        )
+
 
 class ProductService:
     """Changes to products."""
@@ -121,19 +134,29 @@ class ProductService:
         return product
 
     async def update(
-        self, product_id: UUID, expected: ExpectedVersion, data: ProductUpdate
+        self,
+        product_id: UUID,
+        expected: ExpectedVersion,
+        data: ProductUpdate,
+        actor_id: UUID,
     ) -> Product:
         product = await self._lock(product_id, expected)
+        stock_before = product.stock
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(product, field, value)
         await self._flush(product)
+        if product.stock != stock_before:
+            delta = product.stock - stock_before
+            await self._log_movement(product, delta, "product edited", actor_id)
         return product
 
     async def delete(self, product_id: UUID, expected: ExpectedVersion) -> None:
         await self.session.delete(await self._lock(product_id, expected))
         await self.session.flush()
 
-    async def change_stock(self, product_id: UUID, change: StockChange) -> Product:
+    async def change_stock(
+        self, product_id: UUID, change: StockChange, actor_id: UUID
+    ) -> Product:
         """Add `delta` in one statement, so that concurrent changes cannot oversell."""
         stock = Product.stock + change.delta
         product: Product | None = await self.session.scalar(
@@ -143,11 +166,25 @@ class ProductService:
             .returning(Product)
         )
         if product is not None:
+            await self._log_movement(product, change.delta, change.reason, actor_id)
             return product
         await self._lock(product_id, ExpectedVersion(None))
         if change.delta < 0:
             raise InsufficientStock("There is not as much in stock.")
         raise StockLimitReached(f"A product holds at most {MAX_STOCK}.")
+
+    async def _log_movement(
+        self, product: Product, delta: int, reason: str, actor_id: UUID
+    ) -> None:
+        movement = StockMovement(
+            product_id=product.id,
+            delta=delta,
+            stock_after=product.stock,
+            reason=reason,
+            actor_id=actor_id,
+        )
+        self.session.add(movement)
+        await self.session.flush()
 
     async def _lock(self, product_id: UUID, expected: ExpectedVersion) -> Product:
         product = await self.session.get(Product, product_id, with_for_update=True)

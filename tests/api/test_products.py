@@ -1,9 +1,16 @@
 """The catalogue over HTTP."""
 
+from asyncio import gather
+from collections import Counter
 from typing import Any
+from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from app.db.session import transaction
 from tests.support.people import Client
 
 MUG = {
@@ -279,3 +286,98 @@ class TestChangeStock:
         )
 
         assert response.status_code == 422
+
+    @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 9}])
+    async def test_sells_no_more_than_there_is(self, editor: Client) -> None:
+        """Mutant: read the stock, then write it."""
+        product = await add(editor, stock=50)
+        url = f"/products/{product['id']}/stock"
+        sale = {"delta": -1, "reason": "sold"}
+
+        answers = await gather(*(editor.post(url, json=sale) for _ in range(100)))
+
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses == {200: 50, 409: 50}
+        left = await editor.get(f"/products/{product['id']}")
+        assert (left.json()["stock"], left.json()["version"]) == (0, 51)
+
+
+class TestConcurrentEdits:
+    @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 9}])
+    async def test_lose_no_update(self, editor: Client) -> None:
+        """Mutant: leave the version out of the check."""
+        product = await add(editor, stock=0)
+        url = f"/products/{product['id']}"
+
+        async def increment(times: int) -> None:
+            while times:
+                read = await editor.get(url)
+                response = await editor.patch(
+                    url,
+                    json={"stock": read.json()["stock"] + 1},
+                    headers={"If-Match": read.headers["etag"]},
+                )
+                assert response.status_code in {200, 412}
+                times -= response.status_code == 200
+
+        await gather(*(increment(10) for _ in range(20)))
+
+        assert (await editor.get(url)).json()["stock"] == 200
+        page = await editor.get(f"{url}/movements", params={"limit": 100})
+        assert {move["delta"] for move in page.json()["items"]} == {1}
+
+
+class TestListMovements:
+    async def test_tells_who_changed_the_stock_and_why(self, editor: Client) -> None:
+        product = await add(editor, stock=1)
+        url = f"/products/{product['id']}"
+        await editor.post(f"{url}/stock", json={"delta": 4, "reason": "delivery"})
+        await editor.post(f"{url}/stock", json={"delta": -9, "reason": "refused"})
+        for change in ({"stock": 2}, {"price": "3"}, {"stock": 2}):
+            await editor.patch(url, json=change, headers={"If-Match": "*"})
+
+        first = (await editor.get(f"{url}/movements?limit=1")).json()
+        parameters = {"limit": 1, "cursor": first["next_cursor"]}
+        last = (await editor.get(f"{url}/movements", params=parameters)).json()
+
+        moves = [
+            [move[name] for name in ("delta", "stock_after", "reason", "actor_id")]
+            for move in first["items"] + last["items"]
+        ]
+        assert moves == [
+            [-3, 2, "product edited", editor.user_id],
+            [4, 5, "delivery", editor.user_id],
+        ]
+        assert last["next_cursor"] is None
+
+    async def test_is_for_editors(self, editor: Client, user: Client) -> None:
+        product = await add(editor)
+
+        assert (await user.get(f"/products/{product['id']}/movements")).is_error
+        absent = await editor.get(f"/products/{UUID(int=0)}/movements")
+        assert absent.json()["code"] == "product_not_found"
+
+    async def test_refuses_the_cursor_of_another_product(self, editor: Client) -> None:
+        urls = [f"/products/{(await add(editor, sku=sku))['id']}" for sku in "AB"]
+        for url in urls * 2:
+            await editor.post(f"{url}/stock", json={"delta": 1, "reason": "delivery"})
+        page = (await editor.get(f"{urls[0]}/movements?limit=1")).json()
+
+        response = await editor.get(
+            f"{urls[1]}/movements", params={"cursor": page["next_cursor"]}
+        )
+
+        assert response.json()["code"] == "cursor_invalid"
+
+    @pytest.mark.parametrize("change", ["UPDATE {} SET delta = 0", "DELETE FROM {}"])
+    async def test_is_never_rewritten(
+        self, app: FastAPI, editor: Client, change: str
+    ) -> None:
+        product = await add(editor)
+        await editor.post(
+            f"/products/{product['id']}/stock", json={"delta": 1, "reason": "delivery"}
+        )
+
+        with pytest.raises(DBAPIError, match="never changed"):
+            async with transaction(app.state.resources.database) as session:
+                await session.execute(text(change.format("stock_movements")))

@@ -2,6 +2,7 @@
 
 from app.db.models.auth_session import AuthSession
 from app.db.models.product import Product, ProductStatus
+from app.db.models.stock_movement import StockMovement
 from app.db.models.user import Role, User
 
-__all__ = ["AuthSession", "Product", "ProductStatus", "Role", "User"]
+__all__ = ["AuthSession", "Product", "ProductStatus", "Role", "StockMovement", "User"]

@@ -19,13 +19,14 @@ from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
 from app.db.models import Product
-from app.schemas.page import Page
+from app.schemas.page import Page, PageParameters
 from app.schemas.product import (
     ProductCreate,
     ProductQuery,
     ProductRead,
     ProductUpdate,
     StockChange,
+    StockMovementRead,
 )
 from app.services.pagination import RowPage
 from app.services.products import (
@@ -100,7 +101,7 @@ async def read_product(
     | documented(ProductNotFound, SkuTaken, VersionRequired, VersionStale),
 )
 async def update_product(
-    _: ProductEditor,
+    editor: ProductEditor,
     products: ProductServiceDep,
     expected: RequiredVersionDep,
     tagged: TaggedDep,
@@ -108,7 +109,7 @@ async def update_product(
     data: ProductUpdate,
 ) -> Product:
     """Change the fields you send, of the version you read (`If-Match`)."""
-    return tagged(await products.update(product_id, expected, data))
+    return tagged(await products.update(product_id, expected, data, editor.user_id))
 
 
 @router.delete(
@@ -133,11 +134,26 @@ async def delete_product(
     | documented(ProductNotFound, InsufficientStock, StockLimitReached),
 )
 async def change_stock(
-    _: ProductEditor,
+    editor: ProductEditor,
     products: ProductServiceDep,
     tagged: TaggedDep,
     product_id: UUID,
     change: StockChange,
 ) -> Product:
     """Add to the stock or take from it, never below zero."""
-    return tagged(await products.change_stock(product_id, change))
+    return tagged(await products.change_stock(product_id, change, editor.user_id))
+
+
+@router.get(
+    "/{product_id}/movements",
+    response_model=Page[StockMovementRead],
+    responses=EDITING | documented(ProductNotFound, CursorInvalid),
+)
+async def list_movements(
+    _: ProductEditor,
+    catalogue: CatalogueDep,
+    product_id: UUID,
+    page: Annotated[PageParameters, Query()],
+) -> RowPage:
+    """List what changed the stock of a product, the last change first."""
+    return await catalogue.movements(product_id, page)
