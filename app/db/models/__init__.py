@@ -1,8 +1,17 @@
 """Every mapped class, imported here so that `Base.metadata` is complete."""
 
 from app.db.models.auth_session import AuthSession
+from app.db.models.idempotency_key import IdempotencyKey
 from app.db.models.product import Product, ProductStatus
 from app.db.models.stock_movement import StockMovement
 from app.db.models.user import Role, User
 
-__all__ = ["AuthSession", "Product", "ProductStatus", "Role", "StockMovement", "User"]
+__all__ = [
+    "AuthSession",
+    "IdempotencyKey",
+    "Product",
+    "ProductStatus",
+    "Role",
+    "StockMovement",
+    "User",
+]

@@ -14,7 +14,7 @@ from app.api.dependencies import (
     SeesDraftsDep,
 )
 from app.api.errors import documented
-from app.api.strict_json import StrictJSONRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
 from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
@@ -37,7 +37,7 @@ from app.services.products import (
 )
 from app.services.versions import VersionRequired, VersionStale
 
-router = APIRouter(prefix="/products", tags=["products"], route_class=StrictJSONRoute)
+router = APIRouter(prefix="/products", tags=["products"], route_class=Route)
 
 EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")
@@ -62,10 +62,11 @@ async def list_products(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=ProductRead,
-    responses=EDITING | documented(SkuTaken),
+    responses=EDITING | documented(SkuTaken, *IDEMPOTENCY),
 )
 async def create_product(
     _: ProductEditor,
+    _once: Idempotent,
     products: ProductServiceDep,
     request: Request,
     response: Response,
@@ -131,10 +132,11 @@ async def delete_product(
     "/{product_id}/stock",
     response_model=ProductRead,
     responses=EDITING
-    | documented(ProductNotFound, InsufficientStock, StockLimitReached),
+    | documented(ProductNotFound, InsufficientStock, StockLimitReached, *IDEMPOTENCY),
 )
 async def change_stock(
     editor: ProductEditor,
+    _once: Idempotent,
     products: ProductServiceDep,
     tagged: TaggedDep,
     product_id: UUID,
