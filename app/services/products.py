@@ -1,7 +1,8 @@
 """The catalogue: what visitors and editors read, and what editors change."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, select, update
@@ -12,6 +13,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.signed_cursor import CursorSigner
 from app.db.base import utc_now
 from app.db.models import Product, ProductStatus, StockMovement
+from app.db.search import Words, matches, words
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 from app.schemas.product import (
@@ -21,7 +23,7 @@ from app.schemas.product import (
     ProductUpdate,
     StockChange,
 )
-from app.services.pagination import Order, RowPage, fetch_page
+from app.services.pagination import Order, RowPage, fetch_page, fetch_parts
 from app.services.versions import ExpectedVersion
 
 
@@ -57,7 +59,9 @@ PRODUCT = Product.__table__.c
 VISIBLE = PRODUCT.status == ProductStatus.ACTIVE
 SELECT_ONE = select(*PRODUCT).where(PRODUCT.id == bindparam("id"))
 SELECT_ONE_VISIBLE = SELECT_ONE.where(VISIBLE)
+IN_TITLE = matches(bindparam("title", type_=Words(title=True)))
 FILTERS = {
+    "q": matches(bindparam("q", type_=Words())),
     "category": PRODUCT.category == bindparam("category"),
     "status": PRODUCT.status == bindparam("status"),
     "min_price": PRODUCT.price >= bindparam("min_price"),
@@ -69,6 +73,10 @@ ORDERS = {
     for column in (Product.created_at, Product.price, Product.name)
     for sign in ("", "-")
 }
+# Best matches first costs no more than newest first: the whole result is never ranked.
+Part = Literal["title", "rest", "all"]
+RELEVANCE: tuple[Part, ...] = ("title", "rest")
+WHOLE: tuple[Part, ...] = ("all",)
 MOVEMENT = StockMovement.__table__.c
 SELECT_MOVEMENTS = select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("id"))
 MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
@@ -76,11 +84,13 @@ MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
 
 @lru_cache(maxsize=1024)
 def select_page(
-    sort: str, filters: tuple[str, ...], *, visible: bool, continued: bool
+    sort: str, filters: tuple[str, ...], part: Part, *, visible: bool, continued: bool
 ) -> Select[Any]:
     statement = select(*PRODUCT).where(*(FILTERS[name] for name in filters))
     if visible:
         statement = statement.where(VISIBLE)
+    if part != "all":
+        statement = statement.where(IN_TITLE if part == "title" else ~IN_TITLE)
     return ORDERS[sort].apply(statement, continued=continued)
 
 
@@ -99,16 +109,25 @@ class Catalogue:
         return product
 
     async def page(self, query: ProductQuery, *, drafts: bool) -> RowPage:
+        if query.q is not None and not words(query.q):
+            return RowPage([], None)
         values = query.model_dump(include=set(FILTERS), exclude_none=True)
-        statement = select_page(
-            query.sort,
-            tuple(values),
-            visible=not drafts,
-            continued=query.cursor is not None,
-        )
-        order = ORDERS[query.sort]
-        return await fetch_page(
-            self.read, statement, order, values, query, self.cursors
+        filters = tuple(values)
+        values["title"] = query.q
+
+        def part(name: Part) -> Callable[[bool], Select[Any]]:
+            return lambda continued: select_page(
+                query.sort, filters, name, visible=not drafts, continued=continued
+            )
+
+        return await fetch_parts(
+            self.read,
+            [part(name) for name in (RELEVANCE if query.by_relevance else WHOLE)],
+            ORDERS[query.sort],
+            values,
+            query,
+            self.cursors,
+            of="relevance" if query.by_relevance else "",
         )
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:

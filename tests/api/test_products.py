@@ -258,6 +258,128 @@ class TestListProducts:
         assert response.json()["errors"][0]["pointer"] == f"query/{name}"
 
 
+SEARCHES = {
+    "mug": "M1 M2",
+    "BLUE mu": "M1",
+    "mug blue": "M1",
+    "ug": "",
+    "käse": "K1",
+    "KÄSE": "K1",
+    "kase": "",
+    "brotzeit": "K1",
+    "K1": "K1",
+    "100": "C1",
+    "100%": "C1",
+    "don't": "C1",
+    "don": "C1",
+    "smile": "C1",
+    "kitch": "M1 K1 M2",
+    "example.com/a-b": "C1",
+    "a_b": "C1",
+    "5e": "C1",
+    "5e10z": "C1",
+    "dash": "C1",
+    "%": "",
+    "_": "",
+    "\\": "",
+    "'": "",
+    ('"', ""),
+    "mug'; DROP TABLE products; --": "",
+    "mug | käse": "",
+    "mug & !blue": "M1",
+    "mug OR käse": "",
+    "NOT mug": "",
+    "mug NEAR/2 blue": "",
+    "name:mug": "",
+    "mug*": "M1 M2",
+    "(mug": "M1 M2",
+    "^mug": "M1 M2",
+    ":*A": "C1",
+    "{name} : mug": "",
+    ("x" * 200, ""),
+    ("a " * 100, "C1"),
+}
+
+
+class TestSearchProducts:
+    async def skus(self, who: Client, q: str, **parameters: Any) -> list[str]:
+        query = {"q": q, **parameters}
+        response = await who.get("/products", params=query)
+        assert response.status_code == 200, response.text
+        return [product["sku"] for product in response.json()["items"]]
+
+    async def test_finds_words_by_their_beginnings(self, searchable: Client) -> None:
+        """Mutant: hand the text to the database as its own query language."""
+        found = {q: await self.skus(searchable, q, sort="name") for q in SEARCHES}
+
+        assert found == {q: skus.split() for q, skus in SEARCHES.items()}
+
+    async def test_follows_changes(self, searchable: Client) -> None:
+        page = (await searchable.get("/products", params={"q": "blue"})).json()
+        url = f"/products/{page['items'][0]['id']}"
+
+        await searchable.patch(
+            url, json={"name": "Green mug"}, headers={"If-Match": "*"}
+        )
+        assert await self.skus(searchable, "blue") == []
+        assert await self.skus(searchable, "green") == ["M1"]
+        await searchable.delete(url, headers={"If-Match": "*"})
+        assert await self.skus(searchable, "green") == []
+
+    async def test_has_the_best_first_and_pages_through_all(
+        self, editor: Client, client: Client
+    ) -> None:
+        for number in range(4):
+            about = f"Goes with every mug, {number}."
+            await add(editor, sku=f"SPOON-{number}", name="Spoon", description=about)
+            await add(editor, sku=f"CUP-{number}", name="Mug", price=f"{number}")
+        expected = [f"{name}-{n}" for name in ("CUP", "SPOON") for n in (3, 2, 1, 0)]
+
+        for limit in (1, 3, 4, 5, 8, 9):
+            seen: list[str] = []
+            query: dict[str, Any] = {"q": "mug", "limit": limit}
+            while query.get("cursor", "") is not None:
+                page = (await client.get("/products", params=query)).json()
+                seen += [product["sku"] for product in page["items"]]
+                query["cursor"] = page["next_cursor"]
+            assert seen == expected
+        assert await self.skus(client, "mug", sort="price", min_price="2", limit=2) == [
+            "CUP-2",
+            "CUP-3",
+        ]
+        ranked = (await client.get("/products?q=mug&limit=1")).json()["next_cursor"]
+        refused = await client.get(
+            "/products", params={"q": "mug", "sort": "-created_at", "cursor": ranked}
+        )
+        assert refused.json()["code"] == "cursor_invalid"
+
+    async def test_shows_visitors_no_drafts(
+        self, searchable: Client, client: Client
+    ) -> None:
+        await add(searchable, sku="D1", name="Secret mug", status="draft")
+
+        assert await self.skus(client, "secret") == []
+        assert await self.skus(searchable, "secret") == ["D1"]
+
+    @pytest.mark.parametrize(("q", "status"), [("", 422), ("x" * 201, 422)])
+    async def test_refuses_what_nobody_types(
+        self, client: Client, q: str, status: int
+    ) -> None:
+        response = await client.get("/products", params={"q": q})
+
+        assert response.status_code == status
+
+
+@pytest.fixture
+async def searchable(editor: Client) -> Client:
+    await add(editor, sku="M1", name="Blue mug")
+    await add(editor, sku="M2", name="Red mug", description=None)
+    await add(editor, sku="K1", name="Käse", description="Für die “Brotzeit”…")
+    text = "100% cotton, don't iron 😀smile… http://example.com/a-b a_b 1.5e10z —dash"
+    await add(editor, sku="C1", name="Cloth", description=text, category=None)
+    return editor
+
+
 class TestChangeStock:
     async def test_adds_and_takes(self, editor: Client) -> None:
         product = await add(editor, stock=1)
@@ -322,7 +444,7 @@ class TestConcurrentEdits:
                 if response.status_code == 200:
                     times -= 1
                 else:  # in step with the others it would fail again
-                    await sleep(random() * 0.1)  # noqa: S311
+                    await sleep(random() * 0.5)  # noqa: S311
 
         await gather(*(increment(10) for _ in range(20)))
 
