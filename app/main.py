@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
@@ -77,6 +78,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost inwards; each is pure ASGI and costs microseconds."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
+    imports = f"{settings.api_v1_prefix}/products/import"
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
         Middleware(
@@ -112,8 +114,17 @@ def _middleware(settings: Settings) -> list[Middleware]:
         )
     return [
         *layers,
-        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
-        Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
+        Middleware(
+            DeadlineMiddleware,
+            seconds=settings.request_deadline_seconds,
+            overrides={imports: settings.import_timeout_seconds},
+        ),
+        Middleware(
+            BodyLimitMiddleware,
+            default=settings.max_body_bytes,
+            overrides={imports: settings.import_max_body_bytes},
+            override_total=timedelta(seconds=settings.import_timeout_seconds),
+        ),
         Middleware(LastResortMiddleware),
     ]
 

@@ -19,6 +19,7 @@ from app.db.models import Role
 from app.db.session import ReadSession, transaction
 from app.services.accounts import AccountService
 from app.services.auth import AuthService, Client
+from app.services.product_import import ProductImport
 from app.services.products import Catalogue, ProductService
 from app.services.resources import Resources
 from app.services.sessions import Principal
@@ -175,6 +176,13 @@ async def get_product_service(session: SessionDep) -> ProductService:
     return ProductService(session)
 
 
+async def get_product_import(
+    session: SessionDep, resources: ResourcesDep
+) -> ProductImport:
+    on_postgres = resources.database.writer.dialect.name == "postgresql"
+    return ProductImport(session, on_postgres=on_postgres)
+
+
 async def get_catalogue(read: ReadSessionDep, resources: ResourcesDep) -> Catalogue:
     return Catalogue(read, resources.cursors)
 
@@ -184,4 +192,5 @@ AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
+ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
 CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]

@@ -8,7 +8,7 @@ import sys
 import typer
 from typer._click.exceptions import UsageError
 
-from app.cli import config, database, demo, keys, server, users
+from app.cli import config, database, demo, keys, products, server, users
 from app.cli.console import errors
 from app.core.config import ConfigurationError
 
@@ -23,6 +23,7 @@ demo.add_commands(cli)
 cli.add_typer(config.group)
 cli.add_typer(database.group)
 cli.add_typer(users.group)
+cli.add_typer(products.group)
 cli.add_typer(keys.group)
 
 

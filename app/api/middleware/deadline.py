@@ -1,6 +1,7 @@
 """Bound how long a request may take."""
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,15 +24,22 @@ class DeadlineMiddleware:
     of anyio would abandon it there, still running.
     """
 
-    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        seconds: float,
+        overrides: Mapping[str, float] | None = None,
+    ) -> None:
         self.app = app
         self._seconds = seconds
+        self._overrides = dict(overrides or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        deadline = asyncio.timeout(self._seconds)
+        deadline = asyncio.timeout(self._overrides.get(scope["path"], self._seconds))
 
         async def send_in_time(message: Message) -> None:
             deadline.reschedule(None)
