@@ -27,7 +27,7 @@ def import_(
 
     An import that ends early has changed nothing: start it again.
     """
-    run(import_file(get_settings(), file, mode))
+    run(import_file(get_settings(), file, file.stat().st_size, mode))
 
 
 @group.command()
@@ -39,7 +39,7 @@ def export(
 
 
 async def import_file(
-    settings: Settings, file: Path, mode: Literal["strict", "partial"]
+    settings: Settings, file: Path, size: int, mode: Literal["strict", "partial"]
 ) -> None:
     from app.db.session import Database, transaction
     from app.services.product_import import ImportRejected, ProductImport
@@ -48,7 +48,7 @@ async def import_file(
     database = Database(settings)
     try:
         async with (
-            progress("Reading", max(file.stat().st_size, 1)) as shown,
+            progress("Reading", max(size, 1)) as shown,
             transaction(database) as session,
         ):
 
