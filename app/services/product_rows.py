@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from app.schemas.product_import import FileFormat, ProductRow
 
 MAX_LINE = 65_536
 COLUMNS = tuple(ProductRow.model_fields)
-_NAMES = tuple(b'"%s"' % name.encode() for name in COLUMNS)
+_TEXTS = (str, Decimal)  # what is a string in JSON
 _FORMULA = re.compile(r"[=+\-@\t\r']")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -62,18 +63,21 @@ async def split_lines(
 def read_json(text: bytes) -> ProductRow:
     """Raises `ValidationError`, or `LineInvalid` for what only strict readers see."""
     product = ProductRow.model_validate_json(text)
-    # All names are known: one that is there twice is there twice in these bytes, or
-    # it is escaped.
-    if b"\\u" in text or any(text.count(name) > 1 for name in _NAMES):
-        members = json.loads(text, object_pairs_hook=lambda pairs: pairs)
-        if len(dict(members)) != len(members):
-            raise LineInvalid("body_malformed", "A member is there twice.")
-        for name, value in members:
-            if isinstance(value, str) and "\0" in value:
-                raise LineInvalid(
-                    "nul_character", "Text may not hold NUL.", f"#/{name}"
-                )
+    fields = product.__dict__
+    texts = sum(isinstance(fields[name], _TEXTS) for name in product.model_fields_set)
+    quotes = 2 * (len(product.model_fields_set) + texts)
+    # More quotes than that belong to a member that is there twice, or are escaped.
+    if text.count(b'"') != quotes or b"\\u0000" in text:
+        _check(json.loads(text, object_pairs_hook=list))
     return product
+
+
+def _check(members: list[tuple[str, Any]]) -> None:
+    if len(dict(members)) != len(members):
+        raise LineInvalid("body_malformed", "A member is there twice.")
+    for name, value in members:
+        if isinstance(value, str) and "\0" in value:
+            raise LineInvalid("nul_character", "Text may not hold NUL.", f"#/{name}")
 
 
 class CsvReader:
@@ -131,7 +135,7 @@ async def read_products(
             try:
                 if text is None:
                     raise LineInvalid("line_too_long", f"At most {MAX_LINE} bytes.")
-                if not text.strip():
+                if not text or text.isspace():
                     continue
                 if read is None:
                     read = CsvReader(text)
