@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
@@ -31,11 +32,18 @@ CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
     "Authorization",
     "Content-Type",
+    "Idempotency-Key",
     "If-Match",
     "If-None-Match",
     "X-Request-ID",
 )
-CORS_RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "X-Request-ID")
+CORS_RESPONSE_HEADERS = (
+    "ETag",
+    "Idempotent-Replayed",
+    "Location",
+    "Retry-After",
+    "X-Request-ID",
+)
 
 
 def create_application(settings: Settings | None = None) -> FastAPI:
@@ -75,6 +83,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost inwards; each is pure ASGI and costs microseconds."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
+    imports = f"{settings.api_v1_prefix}/products/import"
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
         Middleware(
@@ -113,8 +122,17 @@ def _middleware(settings: Settings) -> list[Middleware]:
         )
     return [
         *layers,
-        Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
-        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
+        Middleware(
+            BodyLimitMiddleware,
+            default=settings.max_body_bytes,
+            overrides={imports: settings.import_max_body_bytes},
+            override_total=timedelta(seconds=settings.import_timeout_seconds),
+        ),
+        Middleware(
+            DeadlineMiddleware,
+            seconds=settings.request_deadline_seconds,
+            overrides={imports: settings.import_timeout_seconds},
+        ),
     ]
 
 

@@ -23,6 +23,7 @@ from app.services.email_addresses import EmailAddressService
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens
 from app.services.passwords import PasswordService
+from app.services.product_import import ProductImport
 from app.services.products import Catalogue, ProductService
 from app.services.resources import Resources
 from app.services.sessions import Principal
@@ -237,6 +238,13 @@ async def get_catalogue(request: Request) -> Catalogue:
     return resources.catalogue
 
 
+async def get_product_import(
+    session: SessionDep, resources: ResourcesDep
+) -> ProductImport:
+    on_postgres = resources.database.writer.dialect.name == "postgresql"
+    return ProductImport(session, on_postgres=on_postgres)
+
+
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
 PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
@@ -246,4 +254,5 @@ EmailAddressServiceDep = Annotated[
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
+ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
 CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]

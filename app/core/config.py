@@ -212,6 +212,12 @@ class LimitSettings(AppSettings):
     )
     rate_limit_window_seconds: int = Field(60, ge=1, le=86_400)
     max_body_bytes: int = Field(65_536, ge=1024)
+    import_max_body_bytes: int = Field(
+        2**30, ge=1024, description="As MAX_BODY_BYTES, for a file of products."
+    )
+    import_timeout_seconds: PositiveSeconds = Field(
+        600, description="As REQUEST_DEADLINE_SECONDS, for a file of products."
+    )
 
     @field_validator("redis_url")
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AppError(Exception):
@@ -63,7 +63,7 @@ class InvalidRequest(AppError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_request"
 
-    def __init__(self, detail: str, errors: list[dict[str, str]]) -> None:
+    def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
         self.errors = errors  # each {pointer, code, message}
 

@@ -3,6 +3,7 @@ from app.api.v1.endpoints import (
     email_addresses,
     health,
     passwords,
+    product_files,
     products,
     users,
 )
@@ -10,6 +11,7 @@ from app.api.v1.endpoints import (
 # The busiest first: a request is compared with one after the other. Each is included
 # in the application itself, as every router in between costs a comparison more.
 ROUTERS = (
+    product_files.router,  # before /products/{product_id}
     products.router,
     users.router,
     auth.router,

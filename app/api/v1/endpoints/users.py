@@ -16,7 +16,7 @@ from app.api.dependencies import (
     UserServiceDep,
 )
 from app.api.errors import documented
-from app.api.strict_json import StrictJSONRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
 from app.db.models import User
@@ -37,7 +37,7 @@ from app.services.versions import VersionStale
 router = APIRouter(
     prefix="/users",
     tags=["users"],
-    route_class=StrictJSONRoute,
+    route_class=Route,
     responses=documented(Unauthorized, InsufficientScope),
 )
 
@@ -84,10 +84,11 @@ async def list_users(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=UserRead,
-    responses=documented(EmailTaken),
+    responses=documented(EmailTaken, *IDEMPOTENCY),
 )
 async def create_user(
     _: UserAdmin,
+    _once: Idempotent,
     accounts: AccountServiceDep,
     request: Request,
     response: Response,
