@@ -18,6 +18,7 @@ from app.db.base import utc_now
 from app.db.models import Role
 from app.db.session import ReadSession, transaction
 from app.services.accounts import AccountService
+from app.services.audit import AuditTrail
 from app.services.auth import AuthService, Client
 from app.services.products import Catalogue, ProductService
 from app.services.resources import Resources
@@ -62,6 +63,7 @@ async def find_caller(bearer: BearerDep, resources: ResourcesDep) -> Principal |
         return None
     caller = await resources.authenticator.authenticate(bearer.credentials)
     if request := current_request():
+        request.caller_id, request.session_id = caller.user_id, caller.session_id
         request.log_fields["user_id"] = str(caller.user_id)
     return caller
 
@@ -96,6 +98,7 @@ AccountHolder = Annotated[Principal, holder_of("account:write")]
 ProductEditor = Annotated[Principal, holder_of("products:write")]
 UserReader = Annotated[Principal, holder_of("users:read")]
 UserAdmin = Annotated[Principal, holder_of("users:write")]
+AuditReader = Annotated[Principal, holder_of("audit:read")]
 
 
 async def sees_drafts(caller: VisitorDep) -> bool:
@@ -105,12 +108,12 @@ async def sees_drafts(caller: VisitorDep) -> bool:
 SeesDraftsDep = Annotated[bool, Depends(sees_drafts)]
 
 
-async def get_client(request: Request) -> Client:
+async def get_client() -> Client:
     context = current_request()
     assert context is not None  # noqa: S101 - the middleware is always there
     return Client(
         address=context.client_address,
-        user_agent=request.headers.get("user-agent"),
+        user_agent=context.user_agent,
         arrived_at=utc_now() - timedelta(seconds=monotonic() - context.started),
     )
 
@@ -171,6 +174,10 @@ async def get_user_directory(
     return UserDirectory(read, resources.cursors)
 
 
+async def get_audit_trail(read: ReadSessionDep, resources: ResourcesDep) -> AuditTrail:
+    return AuditTrail(read, resources.cursors)
+
+
 async def get_product_service(session: SessionDep) -> ProductService:
     return ProductService(session)
 
@@ -183,5 +190,6 @@ AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
+AuditTrailDep = Annotated[AuditTrail, Depends(get_audit_trail)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
 CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]

@@ -1,7 +1,7 @@
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import auth, health, products, users
+from app.api.v1.endpoints import audit, auth, health, products, users
 
 router = APIRouter()
-for endpoints in (health, auth, users, products):
+for endpoints in (health, auth, audit, users, products):
     router.include_router(endpoints.router)
