@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.api.access import check_access
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
@@ -20,6 +21,7 @@ from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
 from app.api.v1.router import router as v1_router
+from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
@@ -31,9 +33,16 @@ CORS_REQUEST_HEADERS = (
     "Content-Type",
     "If-Match",
     "If-None-Match",
+    "X-Device-Token",
     "X-Request-ID",
 )
-CORS_RESPONSE_HEADERS = ("ETag", "Location", "Retry-After", "X-Request-ID")
+CORS_RESPONSE_HEADERS = (
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Device-Token",
+    "X-Request-ID",
+)
 
 
 def create_application(settings: Settings | None = None) -> FastAPI:
@@ -62,8 +71,10 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     add_error_handlers(app)
     add_openapi(app)
     app.include_router(v1_router, prefix=settings.api_v1_prefix)
+    app.include_router(well_known_router)
     if not settings.is_production:
         add_docs(app)
+    check_access(app)
     return app
 
 

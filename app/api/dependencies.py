@@ -1,6 +1,7 @@
 """What an endpoint may ask for, each under one short name."""
 
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import timedelta
 from math import ceil
 from time import monotonic
@@ -11,16 +12,19 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.client_address import limiter_partition
-from app.core.errors import Forbidden, TooManyRequests, Unauthorized
+from app.core.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.models import Role
 from app.db.session import ReadSession, transaction
 from app.services.accounts import AccountService
-from app.services.audit import AuditTrail
-from app.services.auth import AuthService, Client
+from app.services.audit import AuditTrail, record_alone
+from app.services.auth import AuthService
+from app.services.logins import Client, SessionStarter
+from app.services.own_sessions import SessionService
 from app.services.products import Catalogue, ProductService
+from app.services.refresh import RefreshService
 from app.services.resources import Resources
 from app.services.sessions import Principal
 from app.services.users import UserDirectory, UserService
@@ -71,12 +75,37 @@ async def find_caller(bearer: BearerDep, resources: ResourcesDep) -> Principal |
 VisitorDep = Annotated[Principal | None, Depends(find_caller)]
 
 
-async def authorize(required: SecurityScopes, caller: VisitorDep) -> Principal:
+async def authorize(
+    required: SecurityScopes, caller: VisitorDep, resources: ResourcesDep
+) -> Principal:
     if caller is None:
         raise Unauthorized("Send an access token as `Authorization: Bearer`.")
     if not caller.scopes.issuperset(required.scopes):
+        await record_denial(resources, caller, required.scope_str)
         raise InsufficientScope(required.scope_str)
     return caller
+
+
+async def authorize_fresh(
+    caller: Annotated[Principal, Depends(authorize)],
+) -> Principal:
+    """For what a stolen token must not do: the password was given a moment ago."""
+    caller.require_fresh()
+    return caller
+
+
+async def record_denial(resources: Resources, caller: Principal, scope: str) -> None:
+    # Sampled: nobody fills the disk by asking again. Denied is denied, recorded or not.
+    hit = Hit(resources.policies["denied-event"], str(caller.user_id))
+    if (await resources.limiter.hit(hit)).allowed:
+        with suppress(Unavailable):
+            await record_alone(
+                resources.database,
+                "authz.denied",
+                caller.user_id,
+                outcome="failure",
+                scope=scope,
+            )
 
 
 class InsufficientScope(Forbidden):
@@ -95,6 +124,9 @@ def holder_of(scope: str) -> Any:
 
 CurrentUser = Annotated[Principal, holder_of("account:read")]
 AccountHolder = Annotated[Principal, holder_of("account:write")]
+FreshAccountHolder = Annotated[
+    Principal, Security(authorize_fresh, scopes=["account:write"])
+]
 ProductEditor = Annotated[Principal, holder_of("products:write")]
 UserReader = Annotated[Principal, holder_of("users:read")]
 UserAdmin = Annotated[Principal, holder_of("users:write")]
@@ -145,17 +177,44 @@ def limited(policy: str) -> Any:
 # --- what it is about
 
 
-async def get_auth_service(
-    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
-) -> AuthService:
-    return AuthService(
+async def get_session_starter(
+    session: SessionDep, resources: ResourcesDep
+) -> SessionStarter:
+    return SessionStarter(
         session,
-        read,
         resources.settings,
-        resources.hasher,
         resources.access_tokens,
         resources.refresh_tokens,
     )
+
+
+SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
+
+
+async def get_auth_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    resources: ResourcesDep,
+    starter: SessionStarterDep,
+) -> AuthService:
+    return AuthService(session, read, resources.guard, resources.devices, starter)
+
+
+async def get_refresh_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    resources: ResourcesDep,
+    starter: SessionStarterDep,
+) -> RefreshService:
+    return RefreshService(
+        session, read, resources.settings, resources.refresh_tokens, starter
+    )
+
+
+async def get_session_service(
+    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+) -> SessionService:
+    return SessionService(session, read, resources.cursors)
 
 
 async def get_account_service(
@@ -187,6 +246,8 @@ async def get_catalogue(read: ReadSessionDep, resources: ResourcesDep) -> Catalo
 
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]
+SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]

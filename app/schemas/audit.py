@@ -32,7 +32,6 @@ EventName = Literal[
     "auth.refresh.success",
     "authz.denied",
     "session.all_revoked",
-    "session.evicted",
     "session.revoked",
 ]
 

@@ -1,8 +1,11 @@
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from app.schemas.base import RequestBody
+from app.core.client_address import network_of
+from app.schemas.base import Representation, RequestBody
 from app.schemas.user import Password
 
 
@@ -14,6 +17,24 @@ class Credentials(RequestBody):
 
 class RefreshRequest(RequestBody):
     refresh_token: Annotated[str, Field(max_length=512, repr=False)]
+
+
+class Reauthentication(RequestBody):
+    password: Password
+
+
+class SessionRead(Representation):
+    """A place where you are logged in."""
+
+    id: UUID
+    ip: Annotated[str, BeforeValidator(network_of)] = Field(
+        description="The network you were last seen in."
+    )
+    user_agent: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    current: bool = Field(description="Whether this is the session that asks.")
 
 
 class TokenPair(BaseModel):

@@ -1,8 +1,5 @@
-"""What people do with their own account."""
+"""How accounts come to be."""
 
-from uuid import UUID
-
-from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
@@ -12,11 +9,7 @@ from app.core.passwords import PasswordHasher
 from app.db.models import User
 from app.db.session import ReadSession
 from app.schemas.user import UserRegister
-from app.services.auth import InvalidCredentials
-from app.services.sessions import USER
 from app.services.users import UserService
-
-SELECT_PASSWORD = select(USER.password_hash).where(USER.id == bindparam("id"))
 
 
 class RegistrationClosed(Forbidden):
@@ -26,7 +19,7 @@ class RegistrationClosed(Forbidden):
 
 
 class AccountService:
-    """Accounts from registration to deletion.
+    """Makes accounts.
 
     Passwords are hashed before the transaction begins, which holds a connection.
     """
@@ -58,10 +51,3 @@ class AccountService:
         )
         password_hash = await self.hasher.hash(data.password)
         return await self.users.add(data, password_hash, verified=verified)
-
-    async def delete(self, user_id: UUID, password: str) -> None:
-        user = await self.read.one_or_none(SELECT_PASSWORD, {"id": user_id})
-        password_hash = user.password_hash if user else None
-        if not (await self.hasher.verify(password, password_hash)).ok:
-            raise InvalidCredentials
-        await self.users.delete(user_id)
