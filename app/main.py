@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.api.access import check_access
 from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
@@ -22,6 +23,7 @@ from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
 from app.api.v1.router import ROUTERS
+from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
@@ -35,6 +37,7 @@ CORS_REQUEST_HEADERS = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "X-Device-Token",
     "X-Request-ID",
 )
 CORS_RESPONSE_HEADERS = (
@@ -42,6 +45,7 @@ CORS_RESPONSE_HEADERS = (
     "Idempotent-Replayed",
     "Location",
     "Retry-After",
+    "X-Device-Token",
     "X-Request-ID",
 )
 
@@ -74,9 +78,11 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     add_openapi(app)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_v1_prefix)
+    app.include_router(well_known_router)
     add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
+    check_access(app)
     return app
 
 

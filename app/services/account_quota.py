@@ -1,4 +1,4 @@
-"""How often one may cause mail, or guess one's own password with a stolen token."""
+"""How often one may cause mail."""
 
 from datetime import timedelta
 from math import ceil
@@ -11,7 +11,6 @@ HOUR = timedelta(hours=1)
 PER_CLIENT = Policy("mail_client", 10, HOUR)
 FORGOT = Policy("forgot_account", 3, HOUR)
 RESEND = Policy("resend_account", 3, 6 * HOUR)
-CHANGE_PASSWORD = Policy("password_change_user", 10, HOUR)
 CHANGE_EMAIL = Policy("email_change_user", 5, HOUR)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.core.access_tokens import AccessTokens
 from app.core.config import Settings
+from app.core.device_tokens import DeviceTokens
 from app.core.keys import SigningKeys
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import (
@@ -28,6 +29,7 @@ from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
 from app.services.account_quota import PER_CLIENT
 from app.services.health import HealthMonitor, Probe
+from app.services.password_guard import PasswordGuard
 from app.services.products import Catalogue
 from app.services.sessions import Authenticator
 from app.services.users import UserDirectory
@@ -44,9 +46,13 @@ class Resources:
     limiter: RateLimiter
     policies: dict[str, Policy]
     hasher: PasswordHasher
+    guard: PasswordGuard
+    devices: DeviceTokens
+    keys: SigningKeys
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     authenticator: Authenticator
+    cursors: CursorSigner
     catalogue: Catalogue
     users: UserDirectory
     health: HealthMonitor
@@ -62,11 +68,13 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         slots=settings.password_hash_threads, queue=settings.password_hash_queue
     )
     ring = secret_ring(settings)
+    limiter = _limiter(settings, redis)
+    keys = signing_keys(settings)
     access_tokens = AccessTokens(
-        SigningKeys.from_secret(ring),
+        keys,
         issuer=settings.public_base_url,
         audience=AUDIENCE,
-        lifetime=timedelta(minutes=settings.access_token_expire_minutes),
+        lifetime=settings.access_token_lifetime,
     )
     cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
@@ -76,18 +84,23 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             settings=settings,
             database=database,
             redis=redis,
-            limiter=_limiter(settings, redis),
+            limiter=limiter,
             policies={
                 PER_CLIENT.name: PER_CLIENT,
+                "denied-event": Policy("denied-event", 10, timedelta(minutes=1)),
                 **{
                     name: Policy(name, settings.rate_limit_requests, window)
                     for name in LIMITED
                 },
             },
             hasher=hasher,
+            guard=PasswordGuard(hasher, limiter, settings, ring),
+            devices=DeviceTokens(ring),
+            keys=keys,
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
+            cursors=cursors,
             catalogue=Catalogue(database.read, cursors),
             users=UserDirectory(database.read, cursors),
             health=health,
@@ -107,6 +120,13 @@ def secret_ring(settings: Settings) -> SecretRing:
         settings.secret_key.get_secret_value().encode(),
         previous.get_secret_value().encode() if previous else None,
     )
+
+
+def signing_keys(settings: Settings) -> SigningKeys:
+    """The pairs of the ring or the secret, never both (RFC 8725 §3.1)."""
+    if settings.signing_keys is not None:
+        return SigningKeys.from_ring(settings.signing_keys.get_secret_value())
+    return SigningKeys.from_secret(secret_ring(settings))
 
 
 def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:

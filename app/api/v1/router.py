@@ -1,4 +1,5 @@
 from app.api.v1.endpoints import (
+    audit,
     auth,
     email_addresses,
     health,
@@ -17,5 +18,6 @@ ROUTERS = (
     auth.router,
     passwords.router,
     email_addresses.router,
+    audit.router,
     health.router,
 )

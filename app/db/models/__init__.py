@@ -1,5 +1,6 @@
 """Every mapped class, imported here so that `Base.metadata` is complete."""
 
+from app.db.models.audit_event import AuditEvent
 from app.db.models.auth_session import AuthSession
 from app.db.models.idempotency_key import IdempotencyKey
 from app.db.models.one_time_token import OneTimeToken, TokenPurpose
@@ -9,6 +10,7 @@ from app.db.models.stock_movement import StockMovement
 from app.db.models.user import Role, User
 
 __all__ = [
+    "AuditEvent",
     "AuthSession",
     "IdempotencyKey",
     "OneTimeToken",

@@ -8,6 +8,8 @@ from app.api.conditional import ConditionalGetDep, ExpectedVersionDep, TaggedDep
 from app.api.dependencies import (
     AccountHolder,
     AccountServiceDep,
+    AuthServiceDep,
+    ClientDep,
     CurrentUser,
     InsufficientScope,
     UserAdmin,
@@ -31,6 +33,7 @@ from app.schemas.user import (
 )
 from app.services.auth import InvalidCredentials
 from app.services.pagination import RowPage
+from app.services.password_guard import TooManyFailures
 from app.services.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.versions import VersionStale
 
@@ -63,13 +66,13 @@ async def update_me(
 @router.delete(
     "/me",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(InvalidCredentials, LastAdmin),
+    responses=documented(InvalidCredentials, LastAdmin, TooManyFailures),
 )
 async def delete_me(
-    user: AccountHolder, accounts: AccountServiceDep, data: AccountDelete
+    user: AccountHolder, auth: AuthServiceDep, client: ClientDep, data: AccountDelete
 ) -> None:
     """Delete your account and all its sessions, for good."""
-    await accounts.delete(user.user_id, data.password)
+    await auth.delete_account(user, data.password, client)
 
 
 @router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
