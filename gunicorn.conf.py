@@ -2,8 +2,11 @@
 
 import sys
 
+from gunicorn.arbiter import Arbiter
+from gunicorn.asgi import protocol as asgi_protocol
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
 from app.core.config import ConfigurationError, get_settings
 from app.core.logging import configure_logging, log_formatter
@@ -26,6 +29,15 @@ class StructuredLogger(Logger):  # type: ignore[misc]
 
     def access(self, *args: object) -> None:
         """Nothing: the application logs each request itself, and knows more."""
+
+
+def post_fork(_: Arbiter, worker: Worker) -> None:
+    """Keep the server's name out of answers, and give uvicorn an end to wait for."""
+    if hasattr(worker, "config"):  # both classes of uvicorn's
+        worker.config.server_header = False
+        worker.config.timeout_graceful_shutdown = graceful_timeout - 1
+    else:
+        asgi_protocol._CACHED_SERVER_HEADER = b""
 
 
 wsgi_app = "app.main:app"

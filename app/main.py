@@ -20,7 +20,7 @@ from app.api.middleware.last_resort import LastResortMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
-from app.api.v1.router import router as v1_router
+from app.api.v1.router import ROUTERS
 from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
@@ -70,7 +70,8 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     )
     add_error_handlers(app)
     add_openapi(app)
-    app.include_router(v1_router, prefix=settings.api_v1_prefix)
+    for router in ROUTERS:
+        app.include_router(router, prefix=settings.api_v1_prefix)
     app.include_router(well_known_router)
     if not settings.is_production:
         add_docs(app)
@@ -89,11 +90,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
             unlogged_paths=probes,
         ),
         Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),
-        Middleware(
-            HttpGuardMiddleware,
-            allowed_hosts=settings.allowed_hosts,
-            any_host_paths=probes,
-        ),
     ]
     if cross_origin:
         layers.append(
@@ -106,6 +102,14 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 max_age=600,
             )
         )
+    layers += [
+        Middleware(LastResortMiddleware),  # inside CORS: a browser may read its 500
+        Middleware(
+            HttpGuardMiddleware,
+            allowed_hosts=settings.allowed_hosts,
+            any_host_paths=probes,
+        ),
+    ]
     if settings.gzip_minimum_bytes:
         layers.append(
             Middleware(
@@ -116,9 +120,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
         )
     return [
         *layers,
-        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
         Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
-        Middleware(LastResortMiddleware),
+        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
     ]
 
 

@@ -132,7 +132,7 @@ async def read_me(user: CurrentUser) -> User:
     return user
 
 
-@app.post(PREFIX + "/auth/login", response_model=TokenPair)
+@app.post(PREFIX + "/auth/login")
 async def login(
     session: SessionDep, request: Request, credentials: Credentials
 ) -> TokenPair:

@@ -16,7 +16,7 @@ INSERT_PRODUCTS = """
 INSERT INTO products (id, sku, name, description, price, currency, stock, category,
                       status, version, created_at, updated_at)
 SELECT uuidv7(), 'SKU-' || lpad(n::text, 8, '0'), 'Product number ' || n,
-       repeat('As long as the description of a product often is. ', 2),
+       repeat('As long as a description often is. ', 3),
        (n * 7919 % 100000) / 100.0, 'EUR', n % 100, 'category-' || n % 20,
        'active', 1, at, at
 FROM generate_series(1, $1::int) AS n,

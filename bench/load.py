@@ -124,12 +124,13 @@ def _drive(
 def _drive_by_wrk(
     wrk: str, target: Target, operation: str, connections: int, seconds: float
 ) -> Load:
+    seconds = max(1, round(seconds))  # all that wrk knows
     count = int(WRK_REQUESTS_PER_SECOND * seconds) if operation == "create" else 1000
     with tempfile.TemporaryDirectory() as directory:
         requests, script = Path(directory, "requests"), Path(directory, "load.lua")
         requests.write_bytes(b"\0".join(islice(target.requests(operation), count)))
         script.write_text(WRK_SCRIPT.format(requests=requests))
-        options = f"-t1 -c{connections} -d{seconds:g}s --timeout 10s -s".split()
+        options = f"-t1 -c{connections} -d{seconds}s --timeout 10s -s".split()
         url = f"http://127.0.0.1:{target.port}/"
         output = subprocess.run(
             [wrk, *options, script, url], capture_output=True, text=True, check=True

@@ -67,7 +67,7 @@ def new_product(serial: int) -> dict[str, Any]:
     return {
         "sku": f"BENCH-{serial:08}",
         "name": "A product made by the bench",
-        "description": "As long as the description of a product often is. " * 2,
+        "description": "As long as a description often is." * 3,
         "price": "19.99",
         "currency": "EUR",
         "stock": 7,

@@ -158,8 +158,8 @@ async def login(scope: Scope, receive: Receive) -> Answer:
     claims = token_claims(user["id"], session_id)
     end = now + timedelta(days=14)
     salt = secrets.token_bytes(32)
-    values = (session_id, user["id"], salt, claims["scope"], now, address, end)
-    await pool.execute(INSERT_SESSION, *values)
+    row = (session_id, user["id"], salt, claims["scope"], now, address, end)
+    await pool.execute(INSERT_SESSION, *row)
     pair = {
         "access_token": sign(claims),
         "refresh_token": refresh_token(),
@@ -170,12 +170,9 @@ async def login(scope: Scope, receive: Receive) -> Answer:
 
 
 async def read_body(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
+    message = await receive()
+    body: bytes = message["body"]
+    return body + await read_body(receive) if message["more_body"] else body
 
 
 async def find_caller(scope: Scope) -> Any:

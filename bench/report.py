@@ -31,12 +31,11 @@ class Round(NamedTuple):
 def print_report(rounds: Mapping[tuple[str, str], Sequence[Round]]) -> None:
     """Print a row for each operation and program; the first program is the limit."""
     table = Table(title="Medians of interleaved rounds, one worker on one core")
-    table.add_column("operation")
-    table.add_column("program")
-    for heading in ("requests/s", "of limit", "CPU µs", "× limit", "core busy"):
-        table.add_column(heading, justify="right")
-    limit = rate = cpu = 0.0
-    limit_cpu, current = 0.0, ""
+    table.add_column("operation", no_wrap=True)
+    table.add_column("program", no_wrap=True)
+    for heading in ("requests/s", "of limit", "CPU µs", "of limit", "core busy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    limit, limit_cpu, current = 0.0, 0.0, ""
     for (operation, program), measured in rounds.items():
         rate = median(each.rate for each in measured)
         cpu = median(each.cpu_microseconds for each in measured)
@@ -53,10 +52,11 @@ def print_report(rounds: Mapping[tuple[str, str], Sequence[Round]]) -> None:
             f"{median(each.core_share for each in measured):.0%}",
         )
         current = operation
-    console = Console()
+    console = Console(width=max(Console().width, 92))
     console.print(table)
+    generator = "wrk" if WRK else "our own client"
     console.print(
-        f"Load by {WRK or 'our own client'}; it and PostgreSQL ran on the other cores."
-        " CPU is the worker's alone. Compare the ratios: other machines and other"
-        " neighbours give other figures."
+        f"Load by {generator}; it and PostgreSQL ran on the other cores. CPU is the"
+        " worker's alone. Compare the ratios: other machines and other neighbours"
+        " give other figures."
     )

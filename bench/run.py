@@ -61,7 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for contestant in contestants
         ]
         rounds: dict[tuple[str, str], list[Round]] = {}
-        for operation, contestant in track(plan, "Measuring", Console(stderr=True)):
+        for operation, contestant in track(
+            plan, "Measuring", console=Console(stderr=True)
+        ):
             measured = contestant.measure(operation, options.seconds)
             key = (operation, contestant.program.name)
             rounds.setdefault(key, []).append(measured)

@@ -46,11 +46,7 @@ class Tagged:
 class ConditionalGet:
     """Answers 304 without a body when the client already has this version."""
 
-    def __init__(
-        self,
-        response: Response,
-        if_none_match: Annotated[str | None, Header(max_length=1024)] = None,
-    ) -> None:
+    def __init__(self, response: Response, if_none_match: str | None) -> None:
         self.response = response
         self.if_none_match = if_none_match
 
@@ -87,7 +83,19 @@ async def required_version(
     return await expected_version(if_match)
 
 
-TaggedDep = Annotated[Tagged, Depends()]
-ConditionalGetDep = Annotated[ConditionalGet, Depends()]
+# `async`, as FastAPI runs the constructor of a class in a thread.
+async def get_tagged(response: Response) -> Tagged:
+    return Tagged(response)
+
+
+async def get_conditional(
+    response: Response,
+    if_none_match: Annotated[str | None, Header(max_length=1024)] = None,
+) -> ConditionalGet:
+    return ConditionalGet(response, if_none_match)
+
+
+TaggedDep = Annotated[Tagged, Depends(get_tagged)]
+ConditionalGetDep = Annotated[ConditionalGet, Depends(get_conditional)]
 ExpectedVersionDep = Annotated[ExpectedVersion, Depends(expected_version)]
 RequiredVersionDep = Annotated[ExpectedVersion, Depends(required_version)]

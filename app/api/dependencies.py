@@ -16,7 +16,6 @@ from app.core.errors import Forbidden, TooManyRequests, Unauthorized, Unavailabl
 from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
-from app.db.models import Role
 from app.db.session import ReadSession, transaction
 from app.services.accounts import AccountService
 from app.services.audit import AuditTrail, record_alone
@@ -61,14 +60,15 @@ BearerDep = Annotated[
 ]
 
 
-async def find_caller(bearer: BearerDep, resources: ResourcesDep) -> Principal | None:
+async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     """Nobody without a token; a token that is no good is refused, not ignored."""
     if bearer is None:
         return None
+    resources: Resources = request.app.state.resources
     caller = await resources.authenticator.authenticate(bearer.credentials)
-    if request := current_request():
-        request.caller_id, request.session_id = caller.user_id, caller.session_id
-        request.log_fields["user_id"] = str(caller.user_id)
+    if context := current_request():
+        context.caller_id, context.session_id = caller.user_id, caller.session_id
+        context.log_fields["user_id"] = str(caller.user_id)
     return caller
 
 
@@ -131,13 +131,6 @@ ProductEditor = Annotated[Principal, holder_of("products:write")]
 UserReader = Annotated[Principal, holder_of("users:read")]
 UserAdmin = Annotated[Principal, holder_of("users:write")]
 AuditReader = Annotated[Principal, holder_of("audit:read")]
-
-
-async def sees_drafts(caller: VisitorDep) -> bool:
-    return caller is not None and caller.role in {Role.EDITOR, Role.ADMIN}
-
-
-SeesDraftsDep = Annotated[bool, Depends(sees_drafts)]
 
 
 async def get_client() -> Client:
@@ -227,22 +220,22 @@ async def get_user_service(session: SessionDep) -> UserService:
     return UserService(session)
 
 
-async def get_user_directory(
-    read: ReadSessionDep, resources: ResourcesDep
-) -> UserDirectory:
-    return UserDirectory(read, resources.cursors)
+async def get_user_directory(request: Request) -> UserDirectory:
+    resources: Resources = request.app.state.resources
+    return resources.users
 
 
-async def get_audit_trail(read: ReadSessionDep, resources: ResourcesDep) -> AuditTrail:
-    return AuditTrail(read, resources.cursors)
+async def get_audit_trail(resources: ResourcesDep) -> AuditTrail:
+    return resources.audit
 
 
 async def get_product_service(session: SessionDep) -> ProductService:
     return ProductService(session)
 
 
-async def get_catalogue(read: ReadSessionDep, resources: ResourcesDep) -> Catalogue:
-    return Catalogue(read, resources.cursors)
+async def get_catalogue(request: Request) -> Catalogue:
+    resources: Resources = request.app.state.resources
+    return resources.catalogue
 
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]

@@ -6,7 +6,7 @@ What a command needs is imported when it runs, so that `--help` is quick.
 import sys
 
 import typer
-from typer._click.exceptions import UsageError
+from typer.exceptions import TyperException
 
 from app.cli import config, database, demo, keys, server, users
 from app.cli.console import errors
@@ -30,9 +30,8 @@ def main() -> None:
     """Run a command; whatever it cannot do is one line on stderr and exit code 1."""
     try:
         sys.exit(cli(standalone_mode=False))
-    except UsageError as error:
-        hint = f" ({error.ctx.command_path} --help)" if error.ctx else ""
-        errors.print(f"Error: {error.format_message()}{hint}", markup=False)
+    except TyperException as error:
+        errors.print(f"Error: {error.format_message()} (see --help)", markup=False)
         sys.exit(error.exit_code)
     except ConfigurationError as error:
         errors.print(str(error), markup=False)

@@ -107,8 +107,9 @@ def _count_predictable(text: str, context: Iterable[str]) -> int:
         if run in _RUNS or len(set(run)) == 1:
             known.update(range(start, start + _RUN))
     for word in _context_words(context):
-        for found in re.finditer(re.escape(word), text):
-            known.update(range(*found.span()))
+        start = -1
+        while (start := text.find(word, start + 1)) >= 0:
+            known.update(range(start, start + len(word)))
     return len(known)
 
 

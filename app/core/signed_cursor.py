@@ -72,6 +72,6 @@ def _from_text(cursor: str) -> bytes:
     except ValueError:
         raise CursorInvalid from None
     # The decoder skips foreign characters and ignores spare bits in the last one.
-    if not data or _to_text(data) != cursor:
+    if _to_text(data) != cursor:
         raise CursorInvalid
     return data

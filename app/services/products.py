@@ -21,6 +21,7 @@ from app.schemas.product import (
     StockChange,
 )
 from app.services.pagination import Order, RowPage, fetch_page
+from app.services.sessions import Principal
 from app.services.versions import ExpectedVersion
 
 
@@ -80,26 +81,30 @@ def select_page(
     return ORDERS[sort].apply(statement, continued=continued)
 
 
+def sees_all(viewer: Principal | None) -> bool:
+    return viewer is not None and "products:write" in viewer.scopes
+
+
 class Catalogue:
-    """Products as they are read; `drafts` includes those that visitors do not see."""
+    """Products as they are read: by visitors the active ones, by editors all."""
 
     def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
         self.read = read
         self.cursors = cursors
 
-    async def get(self, product_id: UUID, *, drafts: bool) -> Row[Any]:
-        statement = SELECT_ONE if drafts else SELECT_ONE_VISIBLE
+    async def get(self, product_id: UUID, viewer: Principal | None) -> Row[Any]:
+        statement = SELECT_ONE if sees_all(viewer) else SELECT_ONE_VISIBLE
         product = await self.read.one_or_none(statement, {"id": product_id})
         if product is None:
             raise ProductNotFound
         return product
 
-    async def page(self, query: ProductQuery, *, drafts: bool) -> RowPage:
+    async def page(self, query: ProductQuery, viewer: Principal | None) -> RowPage:
         values = query.model_dump(include=set(FILTERS), exclude_none=True)
         statement = select_page(
             query.sort,
             tuple(values),
-            visible=not drafts,
+            visible=not sees_all(viewer),
             continued=query.cursor is not None,
         )
         order = ORDERS[query.sort]

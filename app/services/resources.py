@@ -26,9 +26,12 @@ from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
+from app.services.audit import AuditTrail
 from app.services.health import HealthMonitor, Probe
 from app.services.password_guard import PasswordGuard
+from app.services.products import Catalogue
 from app.services.sessions import Authenticator
+from app.services.users import UserDirectory
 
 AUDIENCE = "api"
 LIMITED = ("login", "register", "refresh")
@@ -48,6 +51,9 @@ class Resources:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     authenticator: Authenticator
+    catalogue: Catalogue
+    users: UserDirectory
+    audit: AuditTrail
     cursors: CursorSigner
     health: HealthMonitor
 
@@ -69,6 +75,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         audience=AUDIENCE,
         lifetime=settings.access_token_lifetime,
     )
+    cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
     window = timedelta(seconds=settings.rate_limit_window_seconds)
     try:
@@ -91,7 +98,10 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
-            cursors=CursorSigner(ring),
+            catalogue=Catalogue(database.read, cursors),
+            users=UserDirectory(database.read, cursors),
+            audit=AuditTrail(database.read, cursors),
+            cursors=cursors,
             health=health,
         )
     finally:

@@ -1,5 +1,7 @@
 """The catalogue over HTTP."""
 
+from itertools import product
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -20,8 +22,8 @@ MUG = {
 async def add(editor: Client, **fields: Any) -> dict[str, Any]:
     response = await editor.post("/products", json={**MUG, **fields})
     assert response.status_code == 201, response.text
-    product: dict[str, Any] = response.json()
-    return product
+    added: dict[str, Any] = response.json()
+    return added
 
 
 class TestCreateProduct:
@@ -127,7 +129,7 @@ class TestUpdateProduct:
     ) -> None:
         product = await add(editor)
         url = f"/products/{product['id']}"
-        body = {"json": {"price": "9"}} if method == "PATCH" else {}
+        body: dict[str, Any] = {"json": {"price": "9"}} if method == "PATCH" else {}
 
         missing = await editor.request(method, url, **body)
         stale = await editor.request(
@@ -177,20 +179,15 @@ class TestDeleteProduct:
 class TestListProducts:
     async def test_pages_without_a_gap_or_a_repeat(self, editor: Client) -> None:
         made = [await add(editor, sku=f"S{n}", price=f"{n % 3}") for n in range(7)]
-        for sort, key in {
-            "created_at": lambda p: (p["created_at"], p["id"]),
-            "price": lambda p: (p["price"], p["id"]),
-            "name": lambda p: (p["name"], p["id"]),
-        }.items():
-            for sign in ("", "-"):
-                expected = sorted(made, key=key, reverse=bool(sign))
-                parameters = {"sort": sign + sort, "limit": 3}
-                seen = []
-                while parameters.get("cursor", "") is not None:
-                    page = (await editor.get("/products", params=parameters)).json()
-                    seen += page["items"]
-                    parameters["cursor"] = page["next_cursor"]
-                assert [p["id"] for p in seen] == [p["id"] for p in expected]
+        for field, sign in product(("created_at", "price", "name"), ("", "-")):
+            made.sort(key=itemgetter(field, "id"), reverse=bool(sign))
+            parameters: dict[str, Any] = {"sort": sign + field, "limit": 3}
+            seen: list[str] = []
+            while parameters.get("cursor", "") is not None:
+                page = (await editor.get("/products", params=parameters)).json()
+                seen += [item["id"] for item in page["items"]]
+                parameters["cursor"] = page["next_cursor"]
+            assert seen == [item["id"] for item in made]
 
     async def test_filters(self, editor: Client, client: Client) -> None:
         await add(editor, sku="A", price="5", category="a")
@@ -199,7 +196,7 @@ class TestListProducts:
 
         async def skus(who: Client, **parameters: str) -> str:
             response = await who.get("/products", params=parameters | {"sort": "price"})
-            return "".join(product["sku"] for product in response.json()["items"])
+            return "".join(item["sku"] for item in response.json()["items"])
 
         assert await skus(editor) == "ABC"
         assert await skus(client) == "AB"

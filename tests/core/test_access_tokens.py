@@ -311,6 +311,7 @@ class TestClaims:
             {"iss": "https://api.example/"},
             {"iss": ["https://api.example"]},
             {"aud": "other"},
+            {"aud": "my-api"},
             {"aud": []},
             {"aud": ["other", "ap"]},
             {"aud": [["api"]]},

@@ -123,6 +123,8 @@ class TestCommonPasswords:
             "passwordpassword",
             "PasswordPassword1!",
             "letmeinletmein",
+            "wasdwasd1234",
+            "1qaz2wsx1qaz2wsx",
             "ｐａｓｓｗｏｒｄ１２３４",  # noqa: RUF001
         ],
     )

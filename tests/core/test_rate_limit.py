@@ -136,9 +136,9 @@ class TestSeveralPolicies:
         await stage.wait(5)
         await stage.limiter.hit(Hit(THREE, "ann", cost=3))
 
-        refused = await stage.limiter.hit(Hit(SMOOTH, "x"), ANN, Hit(TEN, "ip"))
+        refused = await stage.limiter.hit(Hit(SMOOTH, "x"), Hit(TEN, "ip"), ANN)
 
-        assert refused.violated == ("three", "ten")
+        assert refused.violated == ("ten", "three")
         assert refused.retry_after == 55
 
     async def test_refuses_two_hits_on_one_counter(self, limiter: RateLimiter) -> None:

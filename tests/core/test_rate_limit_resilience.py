@@ -157,6 +157,18 @@ class TestBreaker:
         assert not any(d.degraded for d in decisions)
         assert [line["event"] for line in logs] == ["rate_limit.recovered"]
 
+    async def test_forgets_the_failures_of_before_it_closed(
+        self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
+    ) -> None:
+        await fail(limiter, shared, times=3)
+        shared.error = None
+        clock.now += 5
+        await limiter.hit(ANN)
+
+        await fail(limiter, shared, times=2)
+
+        assert shared.asked == 3 + 1 + 2
+
     async def test_waits_again_when_a_probe_fails(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
@@ -179,14 +191,14 @@ class TestBreaker:
         shared.gate.clear()
         clock.now += 5
 
-        probe = asyncio.create_task(limiter.hit(ANN))
+        calls = [asyncio.create_task(limiter.hit(ANN)) for _ in range(3)]
         await asyncio.sleep(0)
-        meanwhile = await limiter.hit(ANN)
+        asked = shared.asked
         shared.gate.set()
+        decisions = await asyncio.gather(*calls)
 
-        assert shared.asked == 4
-        assert meanwhile.degraded
-        assert not (await probe).degraded
+        assert asked == 4
+        assert [decision.degraded for decision in decisions] == [False, True, True]
 
     async def test_lets_another_probe_when_one_is_cancelled(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock

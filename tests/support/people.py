@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from pwdlib.hashers.argon2 import Argon2Hasher
+from starlette.types import ASGIApp
 
 from app.db.models import Role, User
 from app.db.session import transaction
@@ -28,7 +29,7 @@ class Client(AsyncClient):
 
 @asynccontextmanager
 async def open_client(
-    app: FastAPI, address: str = "192.0.2.1"
+    app: ASGIApp, address: str = "192.0.2.1"
 ) -> AsyncGenerator[Client]:
     # Answer 500 as a server would, rather than raise into the test.
     transport = ASGITransport(app, raise_app_exceptions=False, client=(address, 12345))

@@ -32,6 +32,18 @@ class DeadlineMiddleware:
             await self.app(scope, receive, send)
             return
         deadline = asyncio.timeout(self._seconds)
+        has_body = True
+
+        async def receive_untimed() -> Message:
+            """Leave a body that is slow to come to the limits on bodies."""
+            nonlocal has_body
+            if not has_body:
+                return await receive()
+            deadline.reschedule(None)
+            message = await receive()
+            has_body = message.get("more_body", False)
+            deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            return message
 
         async def send_in_time(message: Message) -> None:
             deadline.reschedule(None)
@@ -39,7 +51,7 @@ class DeadlineMiddleware:
 
         try:
             async with deadline:
-                await self.app(scope, receive, send_in_time)
+                await self.app(scope, receive_untimed, send_in_time)
         except TimeoutError:
             if not deadline.expired():
                 raise

@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection
 
 import uuid_utils
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.client_address import ClientAddressResolver
@@ -139,11 +138,10 @@ class _Exchange:
 def route_template(scope: Scope) -> str:
     """Return the path as declared, such as `/api/v1/products/{product_id}`."""
     prefix: str = scope.get("root_path", "").rstrip("/")
-    route = scope.get("route")
     # FastAPI keeps the route as its own router declared it, and the prefixes it
     # was included under beside it.
     included = scope.get("fastapi", {}).get("effective_route_context")
-    for declared in (included, None if isinstance(route, Mount) else route):
+    for declared in (included, scope.get("route")):
         if template := getattr(declared, "path_format", ""):
             return f"{prefix}{template}"
     if "app_root_path" in scope:  # set by a mount, which has no templates

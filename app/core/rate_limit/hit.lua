@@ -2,111 +2,99 @@
 --
 -- KEYS: a counter for each hit, all different.
 -- ARGV: algorithm, limit, window and cost of each hit.
--- Reply: remaining, reset, wait and stamp of each hit; wait is 0 for a hit that fits
+-- Reply: {remaining, reset, wait, stamp} of each hit; wait is 0 for a hit that fits
 -- and -1 for one that does not fit into an empty counter.
 --
--- Times are integer microseconds: exact in Lua's doubles, which are below 2^53.
+-- Times are integer microseconds: below 2^53, and so exact in Lua's doubles.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
--- Redis may convert a large number to an exponent, which LREM would not find.
+-- Redis may write a large number with an exponent, which LREM would not find.
 local function integer(number)
   return string.format('%.0f', number)
 end
 
--- A key may outlive its content, never the other way round.
-local function milliseconds(time)
-  return integer(math.ceil(time / 1000))
-end
-
--- When each hit was, newest first; a hit counts until a window later.
+-- A list of the times of the hits, newest first; a hit counts until a window later.
 local log = {}
 
-local function stamp_at(counter, index)
-  return tonumber(redis.call('LINDEX', counter.key, index)) -- nil past the end
-end
-
 function log.read(counter)
-  -- After a failover the clock may lag: the list stays in order all the same.
-  counter.stamp = math.max(now, stamp_at(counter, 0) or 0)
-  counter.oldest = stamp_at(counter, -1)
-  while counter.oldest and counter.oldest + counter.window <= counter.stamp do
-    redis.call('RPOP', counter.key)
-    counter.oldest = stamp_at(counter, -1)
+  local key, window = counter.key, counter.window
+  local oldest = tonumber(redis.call('LINDEX', key, -1))
+  while oldest and oldest + window <= now do
+    redis.call('RPOP', key)
+    oldest = tonumber(redis.call('LINDEX', key, -1))
   end
-  counter.used = redis.call('LLEN', counter.key)
+  counter.used = oldest and redis.call('LLEN', key) or 0
+  counter.remaining = math.max(0, counter.limit - counter.used)
+  counter.reset = oldest and oldest + window - now or 0
 end
 
 function log.wait(counter)
   local excess = counter.used + counter.cost - counter.limit
-  if excess <= 0 then
-    return 0
-  end
-  return stamp_at(counter, -excess) + counter.window - now
+  local expires_at = redis.call('LINDEX', counter.key, -excess) + counter.window
+  return math.max(1, expires_at - now) -- the clock of a new primary may lag
 end
 
 function log.take(counter)
-  local stamps = {}
+  local stamp, stamps = integer(now), {}
   for i = 1, counter.cost do
-    stamps[i] = integer(counter.stamp)
+    stamps[i] = stamp
   end
   redis.call('LPUSH', counter.key, unpack(stamps))
-  redis.call('PEXPIREAT', counter.key, milliseconds(counter.stamp + counter.window))
-  counter.oldest = counter.oldest or counter.stamp
-  counter.used = counter.used + counter.cost
-end
-
-function log.quota(counter)
-  local reset = counter.oldest and counter.oldest + counter.window - now or 0
-  return math.max(0, counter.limit - counter.used), reset
+  local expires_at = math.ceil((now + counter.window) / 1000)
+  redis.call('PEXPIREAT', counter.key, integer(expires_at))
+  if counter.used == 0 then
+    counter.reset = counter.window
+  end
+  return now
 end
 
 -- When the counter will be full again: the theoretical arrival time of ITU-T I.371.
 local gcra = {}
 
+local function next_refill(debt, interval)
+  return debt > 0 and (debt - 1) % interval + 1 or 0
+end
+
 function gcra.read(counter)
-  counter.interval = math.ceil(counter.window / counter.limit)
-  counter.stamp = math.max(now, tonumber(redis.call('GET', counter.key) or 0))
+  local interval = math.ceil(counter.window / counter.limit)
+  local full_at = tonumber(redis.call('GET', counter.key) or now)
+  counter.interval, counter.debt = interval, math.max(0, full_at - now)
+  counter.remaining = math.max(0, counter.limit - math.ceil(counter.debt / interval))
+  counter.reset = next_refill(counter.debt, interval)
 end
 
 function gcra.wait(counter)
-  local room = (counter.limit - counter.cost) * counter.interval
-  return math.max(0, counter.stamp - room - now)
+  return counter.debt - (counter.limit - counter.cost) * counter.interval
 end
 
 function gcra.take(counter)
-  counter.stamp = counter.stamp + counter.cost * counter.interval
-  redis.call(
-    'SET', counter.key, integer(counter.stamp), 'PXAT', milliseconds(counter.stamp)
-  )
+  local debt = counter.debt + counter.cost * counter.interval
+  local full_at = now + debt
+  local expires_at = math.ceil(full_at / 1000)
+  redis.call('SET', counter.key, integer(full_at), 'PXAT', integer(expires_at))
+  counter.reset = next_refill(debt, counter.interval)
+  return full_at
 end
 
-function gcra.quota(counter)
-  local debt = counter.stamp - now
-  local remaining = counter.limit - math.ceil(debt / counter.interval)
-  local reset = debt > 0 and (debt - 1) % counter.interval + 1 or 0
-  return math.max(0, remaining), reset
-end
-
-local algorithms = { log = log, gcra = gcra }
 local counters, all_fit = {}, true
 for i, key in ipairs(KEYS) do
-  local at = 4 * (i - 1)
+  local at = 4 * i
+  local algorithm = ARGV[at - 3] == 'log' and log or gcra
   local counter = {
     key = key,
-    algorithm = algorithms[ARGV[at + 1]],
-    limit = tonumber(ARGV[at + 2]),
-    window = tonumber(ARGV[at + 3]),
-    cost = tonumber(ARGV[at + 4]),
+    algorithm = algorithm,
+    limit = tonumber(ARGV[at - 2]),
+    window = tonumber(ARGV[at - 1]),
+    cost = tonumber(ARGV[at]),
+    wait = 0,
   }
-  counter.algorithm.read(counter)
+  algorithm.read(counter)
   if counter.cost > counter.limit then
     counter.wait = -1
-  elseif counter.cost == 0 then
-    counter.wait = 0 -- even when the limit was lowered under what is used
-  else
-    counter.wait = counter.algorithm.wait(counter)
+  elseif counter.cost > counter.remaining then
+    counter.wait = algorithm.wait(counter)
   end
   all_fit = all_fit and counter.wait == 0
   counters[i] = counter
@@ -114,11 +102,11 @@ end
 
 local reply = {}
 for i, counter in ipairs(counters) do
+  local stamp = 0
   if all_fit and counter.cost > 0 then
-    counter.algorithm.take(counter)
+    stamp = counter.algorithm.take(counter)
+    counter.remaining = counter.remaining - counter.cost
   end
-  local at = 4 * (i - 1)
-  reply[at + 1], reply[at + 2] = counter.algorithm.quota(counter)
-  reply[at + 3], reply[at + 4] = counter.wait, counter.stamp
+  reply[i] = { counter.remaining, counter.reset, counter.wait, stamp }
 end
 return reply

@@ -24,14 +24,15 @@ class SlidingLog:
     def __init__(self) -> None:
         self.stamps: deque[int] = deque()
 
-    def catch_up(self, policy: Policy, now: int) -> None:
+    def read(self, policy: Policy, now: int) -> tuple[int, int]:
+        """What remains, and the time until there is more."""
         while self.stamps and self.stamps[0] + policy.window_us <= now:
             self.stamps.popleft()
+        reset = self.stamps[0] + policy.window_us - now if self.stamps else 0
+        return max(0, policy.limit - len(self.stamps)), reset
 
     def wait(self, hit: Hit, now: int) -> int:
         excess = len(self.stamps) + hit.cost - hit.policy.limit
-        if excess <= 0:
-            return 0
         return self.stamps[excess - 1] + hit.policy.window_us - now
 
     def take(self, hit: Hit, now: int) -> int:
@@ -43,41 +44,33 @@ class SlidingLog:
             for _ in range(hit.cost):
                 self.stamps.remove(stamp)
 
-    def quota(self, policy: Policy, now: int) -> tuple[int, int]:
-        reset = self.stamps[0] + policy.window_us - now if self.stamps else 0
-        return max(0, policy.limit - len(self.stamps)), reset
-
 
 class Gcra:
-    """When the counter will be full again: the theoretical arrival time.
-
-    The generic cell rate algorithm, ITU-T I.371, as a virtual scheduler.
-    """
+    """When the counter will be full again (ITU-T I.371, theoretical arrival time)."""
 
     def __init__(self) -> None:
         self.full_at = 0
 
-    def catch_up(self, policy: Policy, now: int) -> None:
+    def read(self, policy: Policy, now: int) -> tuple[int, int]:
+        """What remains, and the time until there is more."""
         self.full_at = max(self.full_at, now)
+        debt, interval = self.full_at - now, policy.interval_us
+        reset = (debt - 1) % interval + 1 if debt else 0
+        return max(0, policy.limit - -(-debt // interval)), reset
 
     def wait(self, hit: Hit, now: int) -> int:
         room = (hit.policy.limit - hit.cost) * hit.policy.interval_us
-        return max(0, self.full_at - room - now)
+        return self.full_at - room - now
 
     def take(self, hit: Hit, now: int) -> int:
         self.full_at += hit.cost * hit.policy.interval_us
         return self.full_at
 
     def give_back(self, hit: Hit, stamp: int, now: int) -> None:
-        # Time has given back the rest. Counters drain oldest first: by its stamp a
-        # hit has drained, and what is owed now is owed for later ones.
+        # Counters drain oldest first: at the time of its stamp a hit has drained, and
+        # what is owed from then on is owed for later ones.
         owed = min(hit.cost * hit.policy.interval_us, max(0, stamp - now))
         self.full_at -= owed
-
-    def quota(self, policy: Policy, now: int) -> tuple[int, int]:
-        debt, interval = self.full_at - now, policy.interval_us
-        remaining = policy.limit - -(-debt // interval)
-        return max(0, remaining), (debt - 1) % interval + 1 if debt else 0
 
 
 Counter = SlidingLog | Gcra
@@ -86,7 +79,7 @@ Counter = SlidingLog | Gcra
 class MemoryRateLimiter:
     """Counts in this process, forgetting the counters least recently hit.
 
-    A coroutine that never waits is atomic: no lock is needed.
+    No method waits for anything, so that each is atomic without a lock.
     """
 
     def __init__(
@@ -100,17 +93,15 @@ class MemoryRateLimiter:
         now = self._now()
         keys = distinct_keys(hits)
         counters = [self._find(key, hit) for key, hit in zip(keys, hits, strict=True)]
-        waits = []
-        for hit, counter in zip(hits, counters, strict=True):
-            counter.catch_up(hit.policy, now)
-            waits.append(_wait(counter, hit, now))
-        outcomes = []
-        for key, hit, counter, wait in zip(keys, hits, counters, waits, strict=True):
-            stamp = 0
-            if hit.cost and not any(waits):
-                stamp = counter.take(hit, now)
-                self._keep(key, counter)
-            outcomes.append(Outcome(*counter.quota(hit.policy, now), wait, stamp))
+        outcomes = [
+            _judge(counter, hit, now)
+            for counter, hit in zip(counters, hits, strict=True)
+        ]
+        if not any(outcome.wait for outcome in outcomes):
+            outcomes = [
+                self._take(key, counter, hit, now)
+                for key, counter, hit in zip(keys, counters, hits, strict=True)
+            ]
         return decide(hits, outcomes)
 
     async def refund(self, decision: Decision) -> None:
@@ -127,19 +118,26 @@ class MemoryRateLimiter:
         return round(self._clock() * MICROSECONDS)
 
     def _find(self, key: str, hit: Hit) -> Counter:
-        """Whoever is refused stays in memory: only counters nobody hits are old."""
+        """Looking refreshes a counter: insisting while refused does not age it."""
         if key in self._counters:
             self._counters.move_to_end(key)
             return self._counters[key]
         return SlidingLog() if hit.policy.algorithm == "log" else Gcra()
 
-    def _keep(self, key: str, counter: Counter) -> None:
-        self._counters[key] = counter
-        if len(self._counters) > self._max_keys:
-            self._counters.popitem(last=False)
+    def _take(self, key: str, counter: Counter, hit: Hit, now: int) -> Outcome:
+        stamp = 0
+        if hit.cost:
+            stamp = counter.take(hit, now)
+            self._counters[key] = counter
+            if len(self._counters) > self._max_keys:
+                self._counters.popitem(last=False)
+        return Outcome(*counter.read(hit.policy, now), wait=0, stamp=stamp)
 
 
-def _wait(counter: Counter, hit: Hit, now: int) -> int:
-    if hit.cost == 0:
-        return 0  # even when the limit was lowered under what is used
-    return counter.wait(hit, now) if hit.cost <= hit.policy.limit else NEVER
+def _judge(counter: Counter, hit: Hit, now: int) -> Outcome:
+    remaining, reset = counter.read(hit.policy, now)
+    if hit.cost > hit.policy.limit:
+        wait = NEVER
+    else:
+        wait = counter.wait(hit, now) if hit.cost > remaining else 0
+    return Outcome(remaining, reset, wait, stamp=0)

@@ -1,6 +1,6 @@
 """The words of rate limiting: what is counted, what was decided, who decides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import structlog
 
+MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS = 1_000_000  # in a second
 LARGEST_LOG = 1000
 NEVER = -1
@@ -43,7 +44,7 @@ class Policy:
 
     @property
     def window_us(self) -> int:
-        return self.window // timedelta(microseconds=1)
+        return self.window // MICROSECOND
 
     @property
     def interval_us(self) -> int:
@@ -157,18 +158,21 @@ def distinct_keys(hits: Sequence[Hit]) -> list[str]:
     return keys
 
 
-def decide(hits: Sequence[Hit], outcomes: Sequence[Outcome]) -> Decision:
-    quotas = tuple(
-        Quota(hit.policy, outcome.remaining, outcome.reset / MICROSECONDS)
-        for hit, outcome in zip(hits, outcomes, strict=True)
-    )
-    waits = [outcome.wait for outcome in outcomes]
-    if not any(waits):
-        stamps = (outcome.stamp for outcome in outcomes)
-        taken = [pair for pair in zip(hits, stamps, strict=True) if pair[0].cost]
-        return Decision(True, quotas, receipt=Receipt(taken))
-    violated = tuple(h.policy.name for h, w in zip(hits, waits, strict=True) if w)
-    if NEVER in waits:
+def decide(hits: Sequence[Hit], outcomes: Iterable[Outcome]) -> Decision:
+    quotas, violated, taken = [], [], []
+    longest_wait, ever = 0, True
+    for hit, outcome in zip(hits, outcomes, strict=True):
+        reset_after = outcome.reset / MICROSECONDS
+        quotas.append(Quota(hit.policy, outcome.remaining, reset_after))
+        if hit.cost:
+            taken.append((hit, outcome.stamp))
+        if outcome.wait:
+            violated.append(hit.policy.name)
+            longest_wait = max(longest_wait, outcome.wait)
+            ever = ever and outcome.wait != NEVER
+    if not violated:
+        return Decision(True, tuple(quotas), receipt=Receipt(taken))
+    if not ever:
         log.error("rate_limit.cost_above_limit", policies=violated)
-        return Decision(False, quotas, None, violated)
-    return Decision(False, quotas, max(waits) / MICROSECONDS, violated)
+    retry_after = longest_wait / MICROSECONDS if ever else None
+    return Decision(False, tuple(quotas), retry_after, tuple(violated))

@@ -1,8 +1,12 @@
 """The limiter that all processes share, with the clock of the Redis server."""
 
+from collections.abc import Iterable, Sequence
+from hashlib import sha1
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from app.core.rate_limit.policy import (
     Decision,
@@ -14,9 +18,21 @@ from app.core.rate_limit.policy import (
     distinct_keys,
 )
 
-HERE = Path(__file__).parent
-HIT = (HERE / "hit.lua").read_text()
-REFUND = (HERE / "refund.lua").read_text()
+
+class Script:
+    """A Lua script, sent by its digest; whole to a server that does not know it."""
+
+    def __init__(self, client: Redis, name: str) -> None:
+        self._client = client
+        self._text = Path(__file__).with_name(name).read_text()
+        self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, keys: Sequence[str], arguments: Iterable[str | int]) -> Any:
+        count, parameters = len(keys), (*keys, *arguments)
+        try:
+            return await self._client.evalsha(self._digest, count, *parameters)
+        except NoScriptError:  # a restart or SCRIPT FLUSH; EVAL makes it known again
+            return await self._client.eval(self._text, count, *parameters)
 
 
 class RedisRateLimiter:
@@ -30,22 +46,19 @@ class RedisRateLimiter:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        # Sends only the digest, or the whole script to a server that has lost it.
-        self._hit = client.register_script(HIT)
-        self._refund = client.register_script(REFUND)
+        self._hit = Script(client, "hit.lua")
+        self._refund = Script(client, "refund.lua")
 
     async def hit(self, *hits: Hit) -> Decision:
         keys = distinct_keys(hits)
-        arguments = [argument for hit in hits for argument in _arguments(hit)]
-        reply = await self._hit(keys, arguments)
-        outcomes = [Outcome(*reply[at : at + 4]) for at in range(0, len(reply), 4)]
-        return decide(hits, outcomes)
+        reply = await self._hit.run(keys, [a for hit in hits for a in _arguments(hit)])
+        return decide(hits, map(Outcome._make, reply))
 
     async def refund(self, decision: Decision) -> None:
         taken = decision.receipt.spend()
         if taken:
             arguments = [a for hit, stamp in taken for a in (*_arguments(hit), stamp)]
-            await self._refund([hit.key for hit, _ in taken], arguments)
+            await self._refund.run([hit.key for hit, _ in taken], arguments)
 
     async def reset(self, policy: Policy, partition: str) -> None:
         await self._client.delete(counter_key(policy, partition))

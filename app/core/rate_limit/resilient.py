@@ -1,19 +1,25 @@
 """What the shared limiter does while Redis is away: count here, never let all by."""
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
+from app.core.redis import in_time
+
+Result = TypeVar("Result")
 
 FAILURES = 3
 WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
+CALLS_AT_ONCE = 16  # fewer than the pool has connections: nobody waits for one
 OUTAGE = (RedisError, OSError)  # an exhausted pool and every timeout are among them
 
 log = structlog.stdlib.get_logger(__name__)
@@ -89,11 +95,11 @@ class ResilientRateLimiter:
         self._local = local
         self._expected_instances = expected_instances
         self._breaker = CircuitBreaker(clock)
+        self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def hit(self, *hits: Hit) -> Decision:
         try:
-            with self._breaker.attempt():
-                return await self._shared.hit(*hits)
+            return await self._ask(lambda: self._shared.hit(*hits))
         except (*OUTAGE, CircuitOpen):
             decision = await self._local.hit(*map(self._share, hits))
             return replace(decision, degraded=True)
@@ -103,14 +109,20 @@ class ResilientRateLimiter:
         if decision.degraded:
             await self._local.refund(decision)
             return
-        with suppress(*OUTAGE, CircuitOpen), self._breaker.attempt():
-            await self._shared.refund(decision)
+        with suppress(*OUTAGE, CircuitOpen):
+            await self._ask(lambda: self._shared.refund(decision))
 
     async def reset(self, policy: Policy, partition: str) -> None:
         """Forget a counter, unless Redis is away: it expires anyway."""
         await self._local.reset(policy, partition)
-        with suppress(*OUTAGE, CircuitOpen), self._breaker.attempt():
-            await self._shared.reset(policy, partition)
+        with suppress(*OUTAGE, CircuitOpen):
+            await self._ask(lambda: self._shared.reset(policy, partition))
+
+    async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        # Whoever waited for a slot asks the breaker then, not before.
+        async with self._slots:
+            with self._breaker.attempt():
+                return await in_time(call())
 
     def _share(self, hit: Hit) -> Hit:
         limit = -(-hit.policy.limit // self._expected_instances)

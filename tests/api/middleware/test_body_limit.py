@@ -110,6 +110,16 @@ class TestSize:
         assert answer.status == 413
         assert answer.problem["code"] == "body_too_large"
 
+    async def test_an_application_that_reads_on_changes_nothing(self) -> None:
+        async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
+            for _ in range(3):
+                await receive()
+
+        app = BodyLimitMiddleware(stubborn, default=10)
+        body = chunks(b"12345678901", b"2", b"3", ends=False)
+        answer = await ask(app, upload(CHUNKED), *body)
+        assert answer.status == 413
+
     async def test_an_answer_under_way_is_not_answered_again(self) -> None:
         app = BodyLimitMiddleware(stream_back, default=10)
         answer = await ask(app, upload(CHUNKED), *chunks(b"123456", b"78901"))
@@ -146,7 +156,8 @@ class TestTime:
                     await asyncio.sleep(0)
             return message
 
-        async def send(_: Message) -> None: ...
+        async def send(message: Message) -> None:
+            raise AssertionError(f"nothing was to be sent, but {message}")
 
         async def listener(_: Scope, receive: Receive, __: Send) -> None:
             seen.extend([await receive(), await receive()])

@@ -11,7 +11,7 @@ from app.api.dependencies import (
     InsufficientScope,
     ProductEditor,
     ProductServiceDep,
-    SeesDraftsDep,
+    VisitorDep,
 )
 from app.api.errors import documented
 from app.api.strict_json import StrictJSONRoute
@@ -49,12 +49,12 @@ SHOP_WINDOW = public("Visitors see active products.")
     openapi_extra=SHOP_WINDOW,
 )
 async def list_products(
-    drafts: SeesDraftsDep,
+    viewer: VisitorDep,
     catalogue: CatalogueDep,
     query: Annotated[ProductQuery, Query()],
 ) -> RowPage:
     """List products; visitors see active ones, editors all."""
-    return await catalogue.page(query, drafts=drafts)
+    return await catalogue.page(query, viewer)
 
 
 @router.post(
@@ -84,13 +84,13 @@ async def create_product(
     openapi_extra=SHOP_WINDOW,
 )
 async def read_product(
-    drafts: SeesDraftsDep,
+    viewer: VisitorDep,
     catalogue: CatalogueDep,
     conditional: ConditionalGetDep,
     product_id: UUID,
 ) -> Any:
     """Read a product; to visitors, one that is not active does not exist."""
-    return conditional(await catalogue.get(product_id, drafts=drafts))
+    return conditional(await catalogue.get(product_id, viewer))
 
 
 @router.patch(

@@ -1,0 +1,68 @@
+# `make run` and `make test` need Python 3.11 or later with pip and venv, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+export UV_NO_PROGRESS := 1
+
+.PHONY: help run test check format lock bench drill clean
+
+help:
+	@echo 'make run     set up what is missing and serve on http://127.0.0.1:8000'
+	@echo 'make test    the whole suite, on SQLite and on real PostgreSQL and Valkey'
+	@echo 'make check   format, lint, types, imports, lock files, generated files'
+	@echo 'make format  rewrite the code as `make check` wants it'
+	@echo 'make bench   compare with the bare framework and with the limit'
+	@echo 'make lock    resolve the dependencies anew into requirements/'
+
+run: $(VENV)/base
+	@$(BIN)/python -m app setup
+	@exec $(BIN)/python -m app serve
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	sh requirements/check.sh $(UV)
+	$(BIN)/python -m app config reference --check
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m app config reference
+
+bench: $(VENV)/dev
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(VENV)/dev
+	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt
+	$(LOCK) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
+	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
+
+clean:
+	rm -rf $(VENV) var dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A stamp for each set of requirements; plain pip does when uv cannot be had.
+$(VENV)/base: requirements/base.txt pyproject.toml
+	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
+
+$(VENV)/dev: requirements/dev.txt requirements/base.txt pyproject.toml
+	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
+
+.PHONY: install
+install:
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; say which: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt || echo 'Without uv: pip takes a little longer.'
+	@if test -x $(UV); \
+	then $(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(REQUIREMENTS); \
+	else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(REQUIREMENTS); fi
+	@if test -x $(UV); \
+	then $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .; \
+	else $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; fi
+	@touch $(STAMP)

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Fail when a lock file is not what pyproject.toml resolves to, or names a host.
+set -eu
+uv=$1
+fresh=$(mktemp -d)
+trap 'rm -rf "$fresh"' EXIT
+status=0
+
+check() {
+	lock=requirements/$1.txt
+	shift
+	cp "$lock" "$fresh/lock.txt" # so that what is pinned stays pinned
+	"$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header "$@" --output-file "$fresh/lock.txt"
+	# A comment says for whom a package is there, not which one it is.
+	sed '/^ *#/d' "$lock" >"$fresh/before"
+	sed '/^ *#/d' "$fresh/lock.txt" >"$fresh/after"
+	if ! diff "$fresh/before" "$fresh/after"; then
+		echo "$lock is not what pyproject.toml resolves to: make lock"
+		status=1
+	fi
+	if grep -n '://' "$lock"; then
+		echo "$lock names a host"
+		status=1
+	fi
+}
+
+check base pyproject.toml
+check dev pyproject.toml --group dev
+check uv --group bootstrap
+exit $status

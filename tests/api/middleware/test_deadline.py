@@ -1,0 +1,65 @@
+import asyncio
+from collections.abc import AsyncGenerator
+
+from fastapi import FastAPI
+
+from app.core.config import Settings
+from app.main import create_application
+from tests.conftest import make_settings
+from tests.support.people import open_client
+
+
+def settings(**values: object) -> Settings:
+    return make_settings(
+        db_pool_timeout_seconds=0.01,
+        db_connect_timeout_seconds=0.01,
+        request_deadline_seconds=0.1,
+        **values,
+    )
+
+
+def make_app() -> tuple[FastAPI, asyncio.Event]:
+    app = create_application(settings())
+    cancelled = asyncio.Event()
+
+    @app.post("/api/v1/hang")
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    return app, cancelled
+
+
+async def test_answers_504_and_cancels_what_takes_too_long() -> None:
+    app, cancelled = make_app()
+    async with open_client(app) as client:
+        response = await client.post("/hang")
+
+    assert response.status_code == 504
+    assert response.json()["code"] == "deadline_exceeded"
+    assert response.json()["request_id"] == response.headers["x-request-id"]
+    assert cancelled.is_set()
+
+
+async def test_leaves_a_slow_body_to_the_limits_on_bodies() -> None:
+    """The deadline is for our work, not for the client's."""
+    app, _ = make_app()
+
+    @app.post("/api/v1/echo")
+    async def echo(data: dict[str, int]) -> dict[str, int]:
+        return data
+
+    async def slowly() -> AsyncGenerator[bytes]:
+        yield b'{"a":'
+        await asyncio.sleep(0.3)  # three deadlines
+        yield b" 1}"
+
+    async with open_client(app) as client:
+        response = await client.post(
+            "/echo", content=slowly(), headers={"Content-Type": "application/json"}
+        )
+
+    assert response.json() == {"a": 1}

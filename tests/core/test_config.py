@@ -1,0 +1,137 @@
+"""Settings: what is read, and what production refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from app.core.config import ConfigurationError, Settings, get_settings
+
+GOOD = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": "Vb2rTz8QmN4xWc6LpK9sDf1HgJ3yUeRa",
+    "DATABASE_URL": "postgresql://app:s3cret@db/app",
+    "ALLOWED_HOSTS": "api.example.com",
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return get_settings()
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> set[str]:
+    with pytest.raises(ConfigurationError) as refusal:
+        load(monkeypatch, **environment)
+    for value in environment.values():
+        if len(value) > 5 and value != "production":
+            assert value not in str(refusal.value)
+    return {problem.split()[0] for problem in refusal.value.problems}
+
+
+class TestDevelopment:
+    def test_needs_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = load(monkeypatch)
+
+        assert settings.database_url == "sqlite+aiosqlite:///var/app.db"
+        assert (settings.redis_url, settings.rate_limit_requests) == ("", 100)
+
+    def test_reads_dotenv_and_either_form_of_a_list(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Path(".env").write_text(
+            "cors_allowed_origins=https://a.example, https://b.example\n"
+            'ALLOWED_HOSTS=["a.example","b.example"]\nREDIS_URL=\nUNKNOWN=1\n'
+        )
+        settings = load(monkeypatch)
+
+        assert settings.cors_allowed_origins == (
+            "https://a.example",
+            "https://b.example",
+        )
+        assert settings.allowed_hosts == ("a.example", "b.example")
+        assert settings.redis_url == ""
+
+    @pytest.mark.parametrize(
+        ("url", "expected"),
+        [
+            ("postgres://h/d", "postgresql+asyncpg://h/d"),
+            ("postgresql://h/d", "postgresql+asyncpg://h/d"),
+            ("sqlite:////tmp/x.db", "sqlite+aiosqlite:////tmp/x.db"),
+        ],
+    )
+    def test_chooses_the_driver(
+        self, monkeypatch: pytest.MonkeyPatch, url: str, expected: str
+    ) -> None:
+        assert load(monkeypatch, DATABASE_URL=url).database_url == expected
+
+    @pytest.mark.parametrize("url", ["mysql://h/d", "nonsense", "sqlite://"])
+    def test_refuses_what_it_cannot_use(
+        self, monkeypatch: pytest.MonkeyPatch, url: str
+    ) -> None:
+        assert refused(monkeypatch, DATABASE_URL=url) == {"DATABASE_URL"}
+
+
+class TestProduction:
+    def test_starts_when_all_is_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert load(monkeypatch, **GOOD).is_production
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("SECRET_KEY", ""),
+            ("SECRET_KEY", "Vb2rTz8QmN4xWc6LpK9sDf1HgJ3yUeR"),
+            ("SECRET_KEY", "please-change-me-please-change-me"),
+            ("SECRET_KEY", "your-secret-key-here-your-secret-key"),
+            ("SECRET_KEY", "a" * 64),
+            ("SECRET_KEY", "abcdefgh" * 8),
+            ("DEBUG", "true"),
+            ("DATABASE_URL", ""),
+            ("CORS_ALLOWED_ORIGINS", "*"),
+            ("CORS_ALLOWED_ORIGINS", "null"),
+            ("CORS_ALLOWED_ORIGINS", "https://a.example,http://b.example"),
+            ("ALLOWED_HOSTS", ""),
+            ("ALLOWED_HOSTS", "*"),
+            ("ALLOWED_HOSTS", "a.example,*"),
+            ("TRUSTED_PROXIES", "0.0.0.0/0"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8,::/0"),
+            ("RATE_LIMIT_ENABLED", "false"),
+            ("REQUEST_DEADLINE_SECONDS", "0.5"),
+            ("GRACEFUL_TIMEOUT_SECONDS", "9"),
+            ("ACCESS_TOKEN_EXPIRE_MINUTES", "61"),
+            ("PASSWORD_MIN_LENGTH", "7"),
+        ],
+    )
+    def test_refuses(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    ) -> None:
+        assert refused(monkeypatch, **{**GOOD, name: value}) == {name}
+
+    def test_names_every_offender_at_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert refused(
+            monkeypatch,
+            ENVIRONMENT="production",
+            DEBUG="1",
+            SECRET_KEY="short-sighted",
+            DB_POOL_SIZE="eleven",
+            CORS_ALLOWED_ORIGINS="*",
+            TRUSTED_PROXIES="0.0.0.0/0",
+            RATE_LIMIT_ENABLED="no",
+        ) == {
+            *("DEBUG", "SECRET_KEY", "DATABASE_URL", "DB_POOL_SIZE"),
+            *("CORS_ALLOWED_ORIGINS", "ALLOWED_HOSTS", "TRUSTED_PROXIES"),
+            "RATE_LIMIT_ENABLED",
+        }
+
+    def test_shows_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = repr(load(monkeypatch, REDIS_URL="redis://:hunter2@h", **GOOD))
+        for secret in (GOOD["SECRET_KEY"], "s3cret", "hunter2"):
+            assert secret not in text

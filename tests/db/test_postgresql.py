@@ -1,0 +1,115 @@
+"""PostgreSQL that goes away, and comes back."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+
+from app.core.config import Settings
+from app.db import migrate
+from app.main import create_application
+from tests.conftest import make_settings
+from tests.support.people import Client, open_client
+from tests.support.postgres import PostgresServer, start_postgres
+
+
+@pytest.fixture
+def backend() -> str:
+    return "postgresql"
+
+
+async def test_survives_connections_killed_while_idle(
+    app: FastAPI, client: Client, database_url: str
+) -> None:
+    """Mutant: no check at checkout, which fails a request for each connection."""
+    pool = app.state.resources.database.writer.pool
+    for _ in range(3):
+        slow = [client.get("/products") for _ in range(20)]
+        assert {r.status_code for r in await asyncio.gather(*slow)} == {200}
+        assert pool.checkedin() >= 2
+        await kill_connections(database_url)
+
+        answers = [await client.get("/products") for _ in range(20)]
+
+        assert [answer.status_code for answer in answers] == [200] * 20
+
+
+async def test_answers_503_when_no_connection_comes_free(
+    app: FastAPI, client: Client
+) -> None:
+    engine = app.state.resources.database.writer
+    connections = [await engine.connect() for _ in range(5)]
+
+    response = await client.get("/products")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "overloaded"
+    assert int(response.headers["retry-after"]) >= 1
+    ready = await client.get("/health/ready")  # busy is not down
+    assert ready.json()["checks"]["database"] == "healthy"
+    for connection in connections:
+        await connection.close()
+    assert (await client.get("/products")).status_code == 200
+
+
+class TestServerRestart:
+    @pytest.fixture
+    def postgres(self, tmp_path: Path) -> Iterator[PostgresServer]:
+        with start_postgres(tmp_path) as server:
+            yield server
+
+    @pytest.fixture
+    def settings(self, postgres: PostgresServer) -> Settings:
+        return make_settings(database_url=postgres.url, health_probe_seconds=0.05)
+
+    async def test_starts_without_it_and_heals_by_itself(
+        self, postgres: PostgresServer, settings: Settings
+    ) -> None:
+        """Mutant: a lifespan that connects, which ends the process."""
+        await migrate.upgrade(settings)
+        postgres.stop()
+        app = create_application(settings)
+        async with app.router.lifespan_context(app), open_client(app) as client:
+            for restart in range(2):
+                assert (await client.get("/health/live")).status_code == 200
+                down = await client.get("/health/ready")
+                assert down.status_code == 503
+                assert down.json() == {
+                    "status": "unavailable",
+                    "checks": {"database": "unhealthy", "redis": "disabled"},
+                }
+                refused = await client.get("/products")
+                assert refused.status_code == 503
+                assert refused.json()["code"] == "dependency_unavailable"
+                assert "127.0.0.1" not in refused.text
+
+                postgres.start()
+                await until_ready(client, 200)
+                answers = [await client.get("/products") for _ in range(20)]
+                assert {answer.status_code for answer in answers} == {200}
+
+                if restart == 0:
+                    postgres.stop("immediate")
+                    await until_ready(client, 503)
+
+
+async def until_ready(client: Client, status: int) -> None:
+    async with asyncio.timeout(20):
+        while (await client.get("/health/ready")).status_code != status:
+            await asyncio.sleep(0.02)
+
+
+async def kill_connections(database_url: str) -> None:
+    """End every other connection, and return once the server has closed them."""
+    connection = await asyncpg.connect(database_url)
+    others = (
+        "FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    await connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+    while await connection.fetchval(f"SELECT count(*) {others}"):
+        await asyncio.sleep(0.01)
+    await connection.close()

@@ -1,0 +1,60 @@
+"""SQLite under several processes at once."""
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+
+PROCESSES, LANES, ROUNDS = 4, 3, 100
+
+WORKER = """
+import asyncio, sys
+from sqlalchemy import text
+from app.core.config import Settings
+from app.db.session import Database, transaction
+
+async def lane(database):
+    for _ in range({rounds}):
+        async with transaction(database) as session:
+            found = await session.execute(text("SELECT value FROM counter"))
+            value = found.scalar_one()
+            await session.execute(
+                text("UPDATE counter SET value = :value"), {{"value": value + 1}}
+            )
+
+async def main():
+    database = Database(Settings(_env_file=None, database_url=sys.argv[1]))
+    await asyncio.gather(*(lane(database) for _ in range({lanes})))
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_loses_no_update_of_four_processes(sqlite_database_url: str) -> None:
+    """Mutant: a deferred BEGIN, which loses most updates or fails at once."""
+    file = sqlite_database_url.removeprefix("sqlite:///")
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE counter (value INTEGER)")
+        connection.execute("INSERT INTO counter VALUES (0)")
+    connection.close()
+    program = WORKER.format(rounds=ROUNDS, lanes=LANES)
+
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            sqlite_database_url,
+            cwd=Path(__file__).parents[2],
+            stderr=asyncio.subprocess.PIPE,
+        )
+        for _ in range(PROCESSES)
+    ]
+    errors = [(await process.communicate())[1].decode() for process in processes]
+
+    assert errors == [""] * PROCESSES
+    connection = sqlite3.connect(file)
+    [[value]] = connection.execute("SELECT value FROM counter")
+    connection.close()
+    assert value == PROCESSES * LANES * ROUNDS

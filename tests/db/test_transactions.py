@@ -1,0 +1,191 @@
+"""When a request's transaction ends, seen from the wire.
+
+A deferred foreign key makes COMMIT itself fail, as a serialization failure or a lost
+connection would in production. The mutant is the default scope of a dependency with
+`yield`: it ends after the answer, and acknowledges what it then fails to commit.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.dependencies import ReadSessionDep, SessionDep, get_session
+from app.core.errors import Conflict, Unauthorized
+from app.db.session import Database
+from tests.support.people import Client, open_client
+
+LateSessionDep = Annotated[AsyncSession, Depends(get_session)]  # the mutant
+
+INSERT = text("INSERT INTO child (id, parent_id) VALUES (:id, :parent)")
+COUNT = text("SELECT count(*) AS number FROM child WHERE id = :id")
+
+answered: list[int] = []
+router = APIRouter(prefix="/api/v1/probe")
+
+
+class TokenReused(Unauthorized):
+    """A refusal that must be remembered."""
+
+    keeps_changes = True
+
+
+async def insert(session: AsyncSession, child: int, parent: int | None) -> None:
+    await session.execute(INSERT, {"id": child, "parent": parent})
+
+
+@router.post("/early/{child}", status_code=201)
+async def early(session: SessionDep, child: int, parent: int | None = None) -> None:
+    await insert(session, child, parent)
+
+
+@router.post("/late/{child}", status_code=201)
+async def late(session: LateSessionDep, child: int, parent: int | None = None) -> None:
+    await insert(session, child, parent)
+
+
+@router.post("/refuse/{child}")
+async def refuse(session: SessionDep, child: int) -> None:
+    await insert(session, child, None)
+    raise Conflict("no")
+
+
+@router.post("/remember/{child}")
+async def remember(session: SessionDep, child: int) -> None:
+    await insert(session, child, None)
+    raise TokenReused("no")
+
+
+@router.post("/fail/{child}")
+async def fail(session: SessionDep, child: int) -> None:
+    await insert(session, child, None)
+    raise ZeroDivisionError
+
+
+@router.post("/background/{child}")
+async def background(
+    session: SessionDep, read: ReadSessionDep, tasks: BackgroundTasks, child: int
+) -> None:
+    async def look() -> None:
+        row = await read.one_or_none(COUNT, {"id": child})
+        assert row is not None
+        answered.append(row.number)
+
+    await insert(session, child, None)
+    tasks.add_task(look)
+
+
+class Recorder:
+    """Notes what each answer's status was when it was sent, and what was committed."""
+
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self.app = app
+        self.database = database
+        self.committed: dict[int, bool] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        child = int(scope["path"].rpartition("/")[2])
+
+        async def recording_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.committed[child] = await has_child(self.database, child)
+            await send(message)
+
+        await self.app(scope, receive, recording_send)
+
+
+async def has_child(database: Database, child: int) -> bool:
+    row = await database.read.one_or_none(COUNT, {"id": child})
+    assert row is not None
+    return bool(row.number)
+
+
+@pytest.fixture
+async def probed(app: FastAPI) -> FastAPI:
+    app.include_router(router)
+    async with app.state.resources.database.writer.begin() as connection:
+        await connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
+        await connection.execute(
+            text(
+                "CREATE TABLE child (id INTEGER PRIMARY KEY, parent_id INTEGER "
+                "REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
+            )
+        )
+    return app
+
+
+@pytest.fixture
+def database(probed: FastAPI) -> Database:
+    database: Database = probed.state.resources.database
+    return database
+
+
+@pytest.fixture
+def recorder(probed: FastAPI, database: Database) -> Recorder:
+    return Recorder(probed, database)
+
+
+@pytest.fixture
+async def probe(recorder: Recorder) -> AsyncGenerator[Client]:
+    async with open_client(recorder) as client:
+        client.base_url = "http://test/api/v1/probe"
+        yield client
+
+
+class TestCommit:
+    async def test_comes_before_the_answer(
+        self, probe: Client, recorder: Recorder
+    ) -> None:
+        assert (await probe.post("/early/1")).status_code == 201
+        assert recorder.committed[1]
+
+    async def test_that_fails_is_an_error_and_writes_nothing(
+        self, probe: Client, database: Database
+    ) -> None:
+        for child in range(30):
+            fails = child % 3 == 0
+            parameters = {"parent": 7} if fails else {}  # there is no parent
+            response = await probe.post(f"/early/{child}", params=parameters)
+            assert response.status_code == (500 if fails else 201)
+            assert ("internal_error" in response.text) is fails
+            assert await has_child(database, child) is not fails
+
+    async def test_by_default_would_come_after_the_answer(
+        self, probe: Client, recorder: Recorder, database: Database
+    ) -> None:
+        await probe.post("/late/1")
+        lost = await probe.post("/late/2", params={"parent": 7})
+
+        assert not recorder.committed[1]
+        assert lost.status_code == 201
+        assert not await has_child(database, 2)
+
+    async def test_comes_before_background_tasks(self, probe: Client) -> None:
+        answered.clear()
+        await probe.post("/background/1")
+        assert answered == [1]
+
+
+class TestRefusal:
+    async def test_rolls_back(self, probe: Client, database: Database) -> None:
+        assert (await probe.post("/refuse/1")).status_code == 409
+        assert not await has_child(database, 1)
+
+    async def test_that_must_be_remembered_commits(
+        self, probe: Client, database: Database
+    ) -> None:
+        assert (await probe.post("/remember/1")).status_code == 401
+        assert await has_child(database, 1)
+
+    async def test_nobody_expected_rolls_back(
+        self, probe: Client, database: Database
+    ) -> None:
+        response = await probe.post("/fail/1")
+        assert response.status_code == 500
+        assert response.json()["code"] == "internal_error"
+        assert "ZeroDivision" not in response.text
+        assert not await has_child(database, 1)

@@ -1,0 +1,105 @@
+"""The service as it runs in earnest: processes, a port, a log."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import orjson
+
+from tests.support.processes import free_port
+
+ROOT = Path(__file__).parents[2]
+STARTED_WITHIN_SECONDS = 60
+
+
+@dataclass
+class Service:
+    port: int
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every line, which must be JSON."""
+        return [orjson.loads(line) for line in self.log_file.read_bytes().splitlines()]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def command(
+    *arguments: str, environment: Mapping[str, str], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m app` somewhere else than in the repository."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=environment["HOME"],
+        env=environment,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def make_environment(home: Path, **settings: str) -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "LOG_FORMAT": "json",
+        **settings,
+    }
+
+
+@contextmanager
+def start_service(
+    home: Path, *arguments: str, environment: Mapping[str, str]
+) -> Iterator[Service]:
+    """Run `gunicorn app.main:app` with these arguments until it answers."""
+    port = free_port()
+    line: Sequence[str] = (
+        *(sys.executable, "-m", "gunicorn", "app.main:app"),
+        *("--config", str(ROOT / "gunicorn.conf.py")),
+        *("--bind", f"127.0.0.1:{port}", *arguments),
+    )
+    log_file = home / f"service-{port}.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            line, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    service = Service(port, process, log_file, environment)
+    try:
+        wait_for(service)
+        yield service
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def wait_for(service: Service) -> None:
+    deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+    while service.process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urlopen(f"{service.url}/api/v1/health/live"):  # noqa: S310
+                return
+        except HTTPError:
+            return
+        except (URLError, ConnectionError):
+            time.sleep(0.05)
+    raise RuntimeError(f"The service did not start:\n{service.log_file.read_text()}")

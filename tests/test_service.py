@@ -1,0 +1,107 @@
+"""The service in processes of its own, used as the README says."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import orjson
+import pytest
+
+from tests.support.service import (
+    ROOT,
+    Service,
+    command,
+    make_environment,
+    start_service,
+)
+
+WORKER_CLASSES = [
+    "asgi",
+    "uvicorn_worker.UvicornWorker",
+    "uvicorn.workers.UvicornWorker",
+]
+# The guide's command line, but for the flag that gunicorn spells --keep-alive.
+GUIDE = "--workers 2 --timeout 120 --keep-alive 5 --access-logfile - --error-logfile -"
+SECRET = "a-long-enough-key-that-is-only-for-tests-0123456789"
+
+
+@pytest.fixture(params=["sqlite", *WORKER_CLASSES])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+    """SQLite without Redis, and PostgreSQL with Valkey under each worker class."""
+    settings = {"SECRET_KEY": SECRET}
+    if request.param == "sqlite":
+        arguments = []
+    else:
+        settings["DATABASE_URL"] = request.getfixturevalue("postgres_database_url")
+        settings["REDIS_URL"] = request.getfixturevalue("redis_url")
+        arguments = [*GUIDE.split(), "--worker-class", request.param]
+    environment = make_environment(tmp_path, **settings)
+    upgraded = command("db", "upgrade", environment=environment)
+    assert upgraded.returncode == 0, upgraded.stderr
+    demo = command("demo", "--products", "200", environment=environment)
+    assert demo.returncode == 0, demo.stderr
+    with start_service(tmp_path, *arguments, environment=environment) as service:
+        yield service
+
+
+def test_the_tour_of_the_readme(service: Service, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    tour = readme.partition("<!-- tour -->\n```sh\n")[2].partition("```")[0]
+    tour = tour.replace("http://127.0.0.1:8000", service.url)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+
+    ran = subprocess.run(
+        ["bash", "-u"],
+        input=tour,
+        text=True,
+        capture_output=True,
+        cwd=tmp_path,
+        env=service.environment,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    page, _, me, cheaper, stale, sold, short, _, gone = ran.stdout.splitlines()
+    assert [p["category"] for p in orjson.loads(page)["items"]] == ["kitchen"] * 2
+    assert orjson.loads(me)["role"] == "editor"
+    assert orjson.loads(cheaper)["price"] == "11.00"
+    assert orjson.loads(stale)["code"] == "precondition_failed"
+    assert orjson.loads(sold)["stock"] == 1
+    assert orjson.loads(short)["code"] == "insufficient_stock"
+    assert orjson.loads(gone)["code"] == "invalid_token"
+
+
+def test_answers_and_logs_alike_under_every_server(service: Service) -> None:
+    headers = {
+        "X-Request-ID": "from-the-client-1",
+        "X-Forwarded-For": "203.0.113.9",
+        "Accept-Encoding": "identity",
+    }
+    answer = httpx2.get(f"{service.url}/nowhere?token=s3cret", headers=headers)
+    assert service.stop() == 0
+
+    assert answer.status_code == 404
+    assert answer.headers["x-request-id"] == "from-the-client-1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in answer.headers
+    assert answer.json()["code"] == "not_found"
+    log = service.log()
+    [line] = [entry for entry in log if entry["event"] == "http.request"]
+    assert line["duration_ms"] > 0
+    assert {**line, "duration_ms": 0, "timestamp": ""} == {
+        "event": "http.request",
+        "level": "info",
+        "logger": "app.api.middleware.request_context",
+        "timestamp": "",
+        "method": "GET",
+        "path": "/nowhere",
+        "route": "__unmatched__",
+        "status_code": 404,
+        "duration_ms": 0,
+        "client_ip": "127.0.0.1",
+        "request_id": "from-the-client-1",
+    }
+    assert "s3cret" not in service.log_file.read_text()
+    assert {"Starting gunicorn 27.0.1", "http.request"} <= {e["event"] for e in log}
