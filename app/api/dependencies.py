@@ -293,8 +293,8 @@ async def get_user_directory(request: Request) -> UserDirectory:
     return resources.users
 
 
-async def get_audit_trail(read: ReadSessionDep, resources: ResourcesDep) -> AuditTrail:
-    return AuditTrail(read, resources.cursors)
+async def get_audit_trail(resources: ResourcesDep) -> AuditTrail:
+    return resources.audit
 
 
 async def get_product_service(session: SessionDep) -> ProductService:

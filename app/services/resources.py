@@ -28,6 +28,7 @@ from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
 from app.services.account_quota import PER_CLIENT
+from app.services.audit import AuditTrail
 from app.services.health import HealthMonitor, Probe
 from app.services.password_guard import PasswordGuard
 from app.services.products import Catalogue
@@ -52,9 +53,10 @@ class Resources:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     authenticator: Authenticator
-    cursors: CursorSigner
     catalogue: Catalogue
     users: UserDirectory
+    audit: AuditTrail
+    cursors: CursorSigner
     health: HealthMonitor
     mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
@@ -100,9 +102,10 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
-            cursors=cursors,
             catalogue=Catalogue(database.read, cursors),
             users=UserDirectory(database.read, cursors),
+            audit=AuditTrail(database.read, cursors),
+            cursors=cursors,
             health=health,
             mail_waits=asyncio.Event(),
         )

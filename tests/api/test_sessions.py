@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import argon2
 import pytest
 from fastapi import FastAPI
 
@@ -128,18 +129,19 @@ class TestLimit:
         assert len(sessions["items"]) == 20
 
     async def test_holds_when_many_log_in_at_once(
-        self, people: People, user: Client
+        self, people: People, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Mutant: without the lock on the user each login counts the others out.
+        # Hashing would only set them apart.
+        monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
         for n in range(16):
             await log_in_again(people, user, f"192.0.2.{n}")
 
-        await asyncio.gather(
+        newest, *_ = await asyncio.gather(
             *(log_in_again(people, user, f"198.51.100.{n}") for n in range(8))
         )
 
-        last = await log_in_again(people, user, "192.0.2.99")
-        sessions = (await last.get("/auth/sessions", params={"limit": 100})).json()
+        sessions = (await newest.get("/auth/sessions", params={"limit": 100})).json()
         assert len(sessions["items"]) == 20
 
 
