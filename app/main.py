@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from app.api.access import check_access
 from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
@@ -22,6 +24,7 @@ from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
 from app.api.v1.router import ROUTERS
+from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
@@ -32,16 +35,20 @@ CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
     "Authorization",
     "Content-Type",
+    "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "X-Device-Token",
     "X-Request-ID",
 )
 CORS_RESPONSE_HEADERS = (
     "ETag",
+    "Idempotent-Replayed",
     "Location",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    "X-Device-Token",
     "X-Request-ID",
 )
 
@@ -74,15 +81,18 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     add_openapi(app)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_v1_prefix)
+    app.include_router(well_known_router)
     add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
+    check_access(app)
     return app
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost inwards; each is pure ASGI and costs microseconds."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
+    imports = f"{settings.api_v1_prefix}/products/import"
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
         Middleware(
@@ -121,8 +131,17 @@ def _middleware(settings: Settings) -> list[Middleware]:
         )
     return [
         *layers,
-        Middleware(BodyLimitMiddleware, default=settings.max_body_bytes),
-        Middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds),
+        Middleware(
+            BodyLimitMiddleware,
+            default=settings.max_body_bytes,
+            overrides={imports: settings.import_max_body_bytes},
+            override_total=timedelta(seconds=settings.import_timeout_seconds),
+        ),
+        Middleware(
+            DeadlineMiddleware,
+            seconds=settings.request_deadline_seconds,
+            overrides={imports: settings.import_timeout_seconds},
+        ),
         Middleware(MethodsMiddleware),
     ]
 

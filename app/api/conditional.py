@@ -70,7 +70,8 @@ class ConditionalGet:
     def _has(self, tag: str) -> bool:
         # Weak comparison: for reading, W/"v1" and "v1" are the same.
         given = self.if_none_match or ""
-        return given.strip() == "*" or tag in _TAG.findall(given.replace("W/", ""))
+        tags = (known.removeprefix("W/") for known in _TAG.findall(given))
+        return given.strip() == "*" or tag in tags
 
 
 async def expected_version(

@@ -1,6 +1,7 @@
 """What an endpoint may ask for, each under one short name."""
 
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Annotated, Any
@@ -10,18 +11,24 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.limits import count_with
-from app.core.errors import Forbidden, Unauthorized
+from app.core.errors import Forbidden, Unauthorized, Unavailable
+from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.session import ReadSession, transaction
 from app.services.account_quota import AccountQuota
 from app.services.accounts import AccountService
-from app.services.auth import AuthService, Client
+from app.services.audit import AuditTrail, record_alone
+from app.services.auth import AuthService
 from app.services.email_addresses import EmailAddressService
+from app.services.logins import Client, SessionStarter
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens
+from app.services.own_sessions import SessionService
 from app.services.passwords import PasswordService
+from app.services.product_import import ProductImport
 from app.services.products import Catalogue, ProductService
+from app.services.refresh import RefreshService
 from app.services.resources import Resources
 from app.services.sessions import Principal
 from app.services.users import UserDirectory, UserService
@@ -68,6 +75,7 @@ async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     finally:  # whoever guesses at tokens is counted, too
         await count_with(caller, request)
     if caller and (context := current_request()):
+        context.caller_id, context.session_id = caller.user_id, caller.session_id
         context.log_fields["user_id"] = str(caller.user_id)
     return caller
 
@@ -75,12 +83,37 @@ async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
 VisitorDep = Annotated[Principal | None, Depends(find_caller)]
 
 
-async def authorize(required: SecurityScopes, caller: VisitorDep) -> Principal:
+async def authorize(
+    required: SecurityScopes, caller: VisitorDep, resources: ResourcesDep
+) -> Principal:
     if caller is None:
         raise Unauthorized("Send an access token as `Authorization: Bearer`.")
     if not caller.scopes.issuperset(required.scopes):
+        await record_denial(resources, caller, required.scope_str)
         raise InsufficientScope(required.scope_str)
     return caller
+
+
+async def authorize_fresh(
+    caller: Annotated[Principal, Depends(authorize)],
+) -> Principal:
+    """For what a stolen token must not do: the password was given a moment ago."""
+    caller.require_fresh()
+    return caller
+
+
+async def record_denial(resources: Resources, caller: Principal, scope: str) -> None:
+    # Sampled: nobody fills the disk by asking again. Denied is denied, recorded or not.
+    hit = Hit(resources.policies["denied-event"], str(caller.user_id))
+    if (await resources.limiter.hit(hit)).allowed:
+        with suppress(Unavailable):
+            await record_alone(
+                resources.database,
+                "authz.denied",
+                caller.user_id,
+                outcome="failure",
+                scope=scope,
+            )
 
 
 class InsufficientScope(Forbidden):
@@ -99,17 +132,21 @@ def holder_of(scope: str) -> Any:
 
 CurrentUser = Annotated[Principal, holder_of("account:read")]
 AccountHolder = Annotated[Principal, holder_of("account:write")]
+FreshAccountHolder = Annotated[
+    Principal, Security(authorize_fresh, scopes=["account:write"])
+]
 ProductEditor = Annotated[Principal, holder_of("products:write")]
 UserReader = Annotated[Principal, holder_of("users:read")]
 UserAdmin = Annotated[Principal, holder_of("users:write")]
+AuditReader = Annotated[Principal, holder_of("audit:read")]
 
 
-async def get_client(request: Request) -> Client:
+async def get_client() -> Client:
     context = current_request()
     assert context is not None  # noqa: S101 - the middleware is always there
     return Client(
         address=context.client_address,
-        user_agent=request.headers.get("user-agent"),
+        user_agent=context.user_agent,
         arrived_at=utc_now() - timedelta(seconds=monotonic() - context.started),
     )
 
@@ -140,21 +177,48 @@ async def get_one_time_tokens(
 OneTimeTokensDep = Annotated[OneTimeTokens, Depends(get_one_time_tokens)]
 
 
+async def get_session_starter(
+    session: SessionDep, resources: ResourcesDep
+) -> SessionStarter:
+    return SessionStarter(
+        session,
+        resources.settings,
+        resources.access_tokens,
+        resources.refresh_tokens,
+    )
+
+
+SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
+
+
 async def get_auth_service(
     session: SessionDep,
     read: ReadSessionDep,
-    outbox: OutboxDep,
     resources: ResourcesDep,
+    starter: SessionStarterDep,
 ) -> AuthService:
-    return AuthService(
-        session,
-        read,
-        resources.settings,
-        resources.hasher,
-        resources.access_tokens,
-        resources.refresh_tokens,
-        outbox,
+    return AuthService(session, read, resources.guard, resources.devices, starter)
+
+
+AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+
+
+async def get_refresh_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    resources: ResourcesDep,
+    starter: SessionStarterDep,
+    outbox: OutboxDep,
+) -> RefreshService:
+    return RefreshService(
+        session, read, resources.settings, resources.refresh_tokens, starter, outbox
     )
+
+
+async def get_session_service(
+    session: SessionDep, read: ReadSessionDep, resources: ResourcesDep
+) -> SessionService:
+    return SessionService(session, read, resources.cursors)
 
 
 async def get_account_service(
@@ -174,6 +238,7 @@ async def get_password_service(
     read: ReadSessionDep,
     tokens: OneTimeTokensDep,
     outbox: OutboxDep,
+    auth: AuthServiceDep,
     resources: ResourcesDep,
 ) -> PasswordService:
     return PasswordService(
@@ -184,6 +249,7 @@ async def get_password_service(
         tokens,
         outbox,
         AccountQuota(resources.limiter),
+        auth,
     )
 
 
@@ -192,11 +258,11 @@ async def get_email_address_service(
     read: ReadSessionDep,
     tokens: OneTimeTokensDep,
     outbox: OutboxDep,
+    auth: AuthServiceDep,
     resources: ResourcesDep,
 ) -> EmailAddressService:
-    return EmailAddressService(
-        session, read, resources.hasher, tokens, outbox, AccountQuota(resources.limiter)
-    )
+    quota = AccountQuota(resources.limiter)
+    return EmailAddressService(session, read, tokens, outbox, quota, auth)
 
 
 async def get_user_service(session: SessionDep) -> UserService:
@@ -208,6 +274,10 @@ async def get_user_directory(request: Request) -> UserDirectory:
     return resources.users
 
 
+async def get_audit_trail(resources: ResourcesDep) -> AuditTrail:
+    return resources.audit
+
+
 async def get_product_service(session: SessionDep) -> ProductService:
     return ProductService(session)
 
@@ -217,7 +287,15 @@ async def get_catalogue(request: Request) -> Catalogue:
     return resources.catalogue
 
 
-AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+async def get_product_import(
+    session: SessionDep, resources: ResourcesDep
+) -> ProductImport:
+    on_postgres = resources.database.writer.dialect.name == "postgresql"
+    return ProductImport(session, on_postgres=on_postgres)
+
+
+RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]
+SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
 PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
 EmailAddressServiceDep = Annotated[
@@ -225,5 +303,7 @@ EmailAddressServiceDep = Annotated[
 ]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]
+AuditTrailDep = Annotated[AuditTrail, Depends(get_audit_trail)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
+ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
 CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]

@@ -7,6 +7,8 @@ from fastapi import FastAPI, Response
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from app.api.access import public
+
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 POLICY = {
     "Content-Security-Policy": (
@@ -38,14 +40,15 @@ START = """SwaggerUIBundle({
   persistAuthorization: false,
 });
 """
+OPEN = public("The documentation, which production does not serve.")
 
 
 def add_docs(app: FastAPI) -> None:
-    @app.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False, openapi_extra=OPEN)
     async def docs() -> HTMLResponse:
         return HTMLResponse(PAGE.format(title=app.title), headers=POLICY)
 
-    @app.get("/docs/start.js", include_in_schema=False)
+    @app.get("/docs/start.js", include_in_schema=False, openapi_extra=OPEN)
     async def start() -> Response:
         return Response(START, media_type="text/javascript")
 

@@ -30,6 +30,7 @@ class Fault(BaseModel):
     )
     code: str
     message: str
+    line: int | None = Field(None, description="Of an imported file.")
 
 
 class Problem(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -19,7 +20,7 @@ def problem_body(
     status: HTTPStatus,
     code: str,
     detail: str,
-    errors: list[dict[str, str]] | None = None,
+    errors: list[dict[str, Any]] | None = None,
     type_: str = "about:blank",
     title: str | None = None,
     **extensions: object,
@@ -43,7 +44,7 @@ def problem_response(
     status: HTTPStatus,
     code: str,
     detail: str,
-    errors: list[dict[str, str]] | None = None,
+    errors: list[dict[str, Any]] | None = None,
     type_: str = "about:blank",
     title: str | None = None,
     headers: Mapping[str, str] | None = None,

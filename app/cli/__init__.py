@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from app.cli import config, database, demo, keys, mail, server, users
+from app.cli import config, database, demo, keys, mail, products, server, users
 from app.cli.console import errors
 from app.core.config import ConfigurationError
 
@@ -24,6 +24,7 @@ mail.add_commands(cli)
 cli.add_typer(config.group)
 cli.add_typer(database.group)
 cli.add_typer(users.group)
+cli.add_typer(products.group)
 cli.add_typer(keys.group)
 cli.add_typer(mail.group)
 

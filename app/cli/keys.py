@@ -1,8 +1,11 @@
+import json
 import secrets
+from typing import Annotated, Literal
 
 import typer
 
 from app.cli.console import output
+from app.core.config import get_settings
 
 group = typer.Typer(name="keys", help="Secrets and keys.")
 
@@ -13,6 +16,58 @@ def keys() -> None:
 
 
 @group.command()
-def generate() -> None:
-    """Print a new value for SECRET_KEY."""
-    output.print(f"SECRET_KEY={secrets.token_urlsafe(48)}")
+def generate(
+    algorithm: Annotated[
+        Literal["HS256", "ES256", "Ed25519"],
+        typer.Option(help="HS256: a secret; else a ring of key pairs."),
+    ] = "HS256",
+) -> None:
+    """Print a new value for SECRET_KEY, or for SIGNING_KEYS."""
+    from app.core.keys import generate
+
+    if algorithm == "HS256":
+        show("SECRET_KEY", secrets.token_urlsafe(48))
+    else:
+        show_ring([generate(algorithm), generate(algorithm, "next")])
+
+
+@group.command(name="list")
+def list_keys() -> None:
+    """List the keys that verify access tokens; never a key itself."""
+    from app.core.keys import SigningKeys
+    from app.services.resources import secret_ring
+
+    settings = get_settings()
+    if settings.signing_keys is None:
+        current, *others = SigningKeys.from_secret(secret_ring(settings))
+        output.print(f"{current.kid}  HS256  current")
+        for key in others:
+            output.print(f"{key.kid}  HS256  retired")
+        return
+    for entry in json.loads(settings.signing_keys.get_secret_value()):
+        until = f"  until {entry['not_after']}" if "not_after" in entry else ""
+        output.print(f"{entry['kid']}  {entry['alg']}  {entry['state']}{until}")
+
+
+@group.command()
+def rotate() -> None:
+    """Print the settings with which new tokens are signed by another key.
+
+    Nobody is logged out: what the old key signed stays valid.
+    """
+    from app.core.keys import rotate
+
+    settings = get_settings()
+    if settings.signing_keys is not None:
+        show_ring(rotate(json.loads(settings.signing_keys.get_secret_value())))
+        return
+    show("SECRET_KEY_PREVIOUS", settings.secret_key.get_secret_value())
+    show("SECRET_KEY", secrets.token_urlsafe(48))
+
+
+def show_ring(ring: object) -> None:
+    show("SIGNING_KEYS", f"'{json.dumps(ring, separators=(',', ':'))}'")
+
+
+def show(name: str, value: str) -> None:
+    output.print(f"{name}={value}", markup=False)

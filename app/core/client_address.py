@@ -9,6 +9,7 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
+    ip_network,
 )
 
 # A peer without an IP address came through a Unix socket, so from this machine.
@@ -78,6 +79,15 @@ def limiter_partition(address: str) -> str:
     if not isinstance(parsed, IPv6Address):
         return address if parsed is None else str(parsed)
     return str(IPv6Network((parsed, 64), strict=False))
+
+
+def network_of(address: str) -> str:
+    """Return about where an address is: its /24, or its /48 of IPv6."""
+    parsed = _parse(address)
+    if parsed is None:
+        return address
+    prefix = 48 if isinstance(parsed, IPv6Address) else 24
+    return str(ip_network((parsed, prefix), strict=False))
 
 
 def _entries(lines: Sequence[bytes | str]) -> list[str]:

@@ -26,6 +26,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.keys import SigningKeys
+
 DEVELOPMENT_DATABASE_URL = "sqlite+aiosqlite:///var/app.db"
 DEVELOPMENT_SECRET_KEY = "development-only-key-that-production-refuses"  # noqa: S105
 PLACEHOLDER = re.compile(
@@ -161,6 +163,11 @@ class SecuritySettings(AppSettings):
     algorithm: Literal["HS256"] = Field(
         "HS256", description="Of access tokens signed with SECRET_KEY."
     )
+    signing_keys: SecretStr | None = Field(
+        None,
+        description="A ring of ES256 or Ed25519 keys, which then sign access tokens "
+        "instead: `keys generate --algorithm ES256`.",
+    )
     access_token_expire_minutes: int = Field(10, ge=1, le=60)
     refresh_token_expire_days: int = Field(
         14, ge=1, le=90, description="A session unused for so long ends."
@@ -203,9 +210,20 @@ class SecuritySettings(AppSettings):
             refuse(PLACEHOLDER.search(secret), "is a placeholder, not a random key")
         return key
 
+    @field_validator("signing_keys")
+    @classmethod
+    def _usable_ring(cls, ring: SecretStr | None) -> SecretStr | None:
+        if ring is not None:
+            SigningKeys.from_ring(ring.get_secret_value())
+        return ring
+
     @property
     def access_token_lifetime(self) -> timedelta:
         return timedelta(minutes=self.access_token_expire_minutes)
+
+    @property
+    def session_idle_lifetime(self) -> timedelta:
+        return timedelta(days=self.refresh_token_expire_days)
 
 
 class LimitSettings(AppSettings):
@@ -238,7 +256,24 @@ class LimitSettings(AppSettings):
         le=1000,
         description="Workers in all; each allows its share while Redis is away.",
     )
+    login_failures_per_ip: int = Field(
+        20, ge=1, le=1000, description="Wrong passwords of an address in a window."
+    )
+    login_failures_per_account: int = Field(
+        10,
+        ge=1,
+        le=200,
+        description="Wrong passwords for an account in a window, from strangers "
+        "together and from each known device; strangers: five times that a day.",
+    )
+    login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
     max_body_bytes: int = Field(65_536, ge=1024)
+    import_max_body_bytes: int = Field(
+        2**30, ge=1024, description="As MAX_BODY_BYTES, for a file of products."
+    )
+    import_timeout_seconds: PositiveSeconds = Field(
+        600, description="As REQUEST_DEADLINE_SECONDS, for a file of products."
+    )
 
     @field_validator("redis_url")
     @classmethod

@@ -1,10 +1,11 @@
 """Refusals the service expects to make. One handler turns them into responses."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from math import ceil
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AppError(Exception):
@@ -68,9 +69,14 @@ class InvalidRequest(AppError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_request"
 
-    def __init__(self, detail: str, errors: list[dict[str, str]]) -> None:
+    def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
         self.errors = errors  # each {pointer, code, message}
+
+
+def shown_name(policy: str) -> str:
+    """Leave out what would tell whether it is the account that is watched."""
+    return re.split("[-_]", policy, maxsplit=1)[0]
 
 
 class TooManyRequests(AppError):
@@ -85,9 +91,7 @@ class TooManyRequests(AppError):
         """Without `retry_after` waiting is useless."""
         headers = {} if retry_after is None else {"Retry-After": str(ceil(retry_after))}
         super().__init__("Too many requests; wait, then retry.", headers)
-        # The rest of a name would tell whether it is the account that is watched.
-        shown = {name.partition("_")[0] for name in violated}
-        self.extensions = {"violated-policies": sorted(shown)}
+        self.extensions = {"violated-policies": sorted(set(map(shown_name, violated)))}
 
 
 class Unavailable(AppError):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
@@ -75,6 +75,11 @@ class SigningKeys:
         current, *others = map(_pair, entries)
         return cls(current, others)
 
+    def __iter__(self) -> Iterator[SigningKey]:
+        """The current key first."""
+        yield self.current
+        yield from (key for key in self._by_kid.values() if key is not self.current)
+
     def find(self, kid: str) -> SigningKey | None:
         key = self._by_kid.get(kid)
         return None if key is None or key.expired else key
@@ -83,8 +88,7 @@ class SigningKeys:
         """The public halves for other verifiers (RFC 7517 §5); None under HS256."""
         if self.current.public_jwk is None:
             return None
-        keys = [key for key in self._by_kid.values() if not key.expired]
-        return {"keys": [key.public_jwk for key in keys]}
+        return {"keys": [key.public_jwk for key in self if not key.expired]}
 
 
 def generate(

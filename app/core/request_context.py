@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from uuid import UUID
 
 
 @dataclass(slots=True)
@@ -13,7 +14,10 @@ class RequestContext:
     request_id: str
     client_address: str
     started: float  # time.monotonic()
-    log_fields: dict[str, object] = field(default_factory=dict)  # user_id, session_id
+    user_agent: str | None = None
+    caller_id: UUID | None = None  # once the access token has been verified
+    session_id: UUID | None = None
+    log_fields: dict[str, object] = field(default_factory=dict)
     # For the answer, whoever gives it: an endpoint or a handler of errors.
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 

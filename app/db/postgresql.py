@@ -4,13 +4,19 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import DatabaseSettings
 from app.core.errors import DatabaseUnavailable
+
+# For as long as a transaction lasts: a request's time is too short for whole tables.
+LIFT_TIMEOUTS = text("""
+SELECT set_config(name, '0', true) FROM pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout')
+""")
 
 
 def create_engine(

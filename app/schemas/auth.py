@@ -1,8 +1,11 @@
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
-from app.schemas.base import RequestBody
+from app.core.client_address import network_of
+from app.schemas.base import Representation, RequestBody
 from app.schemas.user import Email, Password
 
 
@@ -53,6 +56,24 @@ class CheckEmail(BaseModel):
     """The same whatever there is to tell: the rest is in the mail."""
 
     status: Literal["check_email"] = "check_email"
+
+
+class Reauthentication(RequestBody):
+    password: Password
+
+
+class SessionRead(Representation):
+    """A place where you are logged in."""
+
+    id: UUID
+    ip: Annotated[str, BeforeValidator(network_of)] = Field(
+        description="The network you were last seen in."
+    )
+    user_agent: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    current: bool = Field(description="Whether this is the session that asks.")
 
 
 class TokenPair(BaseModel):

@@ -66,17 +66,37 @@ class StockChange(RequestBody):
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class StockMovementRead(Representation):
+    id: UUID
+    product_id: UUID
+    delta: int
+    stock_after: int
+    reason: str
+    actor_id: UUID | None
+    created_at: datetime
+
+
 class ProductQuery(PageParameters):
     """Which products, in which order; filters are combined."""
 
+    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="Words that begin words of name, SKU, category, description."
+    )
     category: Category | None = None
     status: Status | None = None
     min_price: Amount | None = None
     max_price: Amount | None = None
     in_stock: bool | None = None
     sort: Literal["created_at", "-created_at", "price", "-price", "name", "-name"] = (
-        "-created_at"
+        Field(
+            "-created_at",
+            description="A search without it has matches of name and SKU first.",
+        )
     )
+
+    @property
+    def by_relevance(self) -> bool:
+        return self.q is not None and "sort" not in self.model_fields_set
 
 
 class ProductRead(Representation):

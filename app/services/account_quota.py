@@ -1,4 +1,4 @@
-"""How often one may cause mail, or guess one's own password with a stolen token."""
+"""How often one may cause mail."""
 
 from datetime import timedelta
 
@@ -10,7 +10,6 @@ HOUR = timedelta(hours=1)
 PER_CLIENT = Policy("mail_client", 10, HOUR)
 FORGOT = Policy("mail_forgot", 3, HOUR)
 RESEND = Policy("mail_resend", 3, 6 * HOUR)
-CHANGE_PASSWORD = Policy("password_change", 10, HOUR)
 CHANGE_EMAIL = Policy("email_change", 5, HOUR)
 
 

@@ -1,6 +1,4 @@
-"""What people do with their own account."""
-
-from uuid import UUID
+"""How accounts come to be."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,9 +10,10 @@ from app.core.passwords import PasswordHasher
 from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.user import UserRegister
+from app.services.audit import record
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens
-from app.services.passwords import hash_chosen, verify_owner
+from app.services.passwords import hash_chosen
 from app.services.sessions import USER
 from app.services.users import EmailTaken, UserService
 
@@ -26,7 +25,7 @@ class RegistrationClosed(Forbidden):
 
 
 class AccountService:
-    """Accounts from registration to deletion.
+    """Makes accounts.
 
     Passwords are hashed before the transaction begins, which holds a connection.
     """
@@ -79,11 +78,13 @@ class AccountService:
     async def _tell_owner(self, email: str) -> None:
         """To the address as stored, not as typed; takes as long as a new account."""
         canonical = parse_email(email).canonical
-        owner = await self.session.scalar(
-            select(USER.email).where(USER.email_canonical == canonical, USER.is_active)
-        )
-        await self.outbox.add("account_exists", owner)
-
-    async def delete(self, user_id: UUID, password: str) -> None:
-        await verify_owner(self.read, self.hasher, user_id, password)
-        await self.users.delete(user_id)
+        owner = (
+            await self.session.execute(
+                select(USER.id, USER.email).where(
+                    USER.email_canonical == canonical, USER.is_active
+                )
+            )
+        ).one_or_none()
+        await self.outbox.add("account_exists", owner and owner.email)
+        if owner is not None:
+            record(self.session, "account.duplicate_attempt", owner.id)

@@ -1,20 +1,20 @@
 """Proving an e-mail address, and moving an account to another one."""
 
-from uuid import UUID
-
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.email_address import parse_email
-from app.core.passwords import PasswordHasher
 from app.db.models import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
 from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota, mailbox
+from app.services.audit import record
+from app.services.auth import AuthService
+from app.services.logins import Client
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens, forget_tokens
-from app.services.passwords import find_owner, lock_owner, verify_owner
-from app.services.sessions import revoke_sessions
+from app.services.passwords import find_owner
+from app.services.sessions import Principal, revoke_sessions
 from app.services.users import EmailTaken
 
 
@@ -23,23 +23,24 @@ class EmailAddressService:
         self,
         session: AsyncSession,
         read: ReadSession,
-        hasher: PasswordHasher,
         tokens: OneTimeTokens,
         outbox: Outbox,
         quota: AccountQuota,
+        auth: AuthService,
     ) -> None:
         self.session = session
         self.read = read
-        self.hasher = hasher
         self.tokens = tokens
         self.outbox = outbox
         self.quota = quota
+        self.auth = auth
 
     async def verify(self, token: str) -> None:
         found = await self.tokens.find(TokenPurpose.VERIFY_EMAIL, token)
         user = await self.tokens.redeem(found)
         user.email_verified = True
         await self.session.flush()
+        record(self.session, "account.email.verified", user.id, actor=user.id)
 
     async def resend(self, email: str) -> None:
         """Mail a new link, if the address has an account that is not verified."""
@@ -48,11 +49,13 @@ class EmailAddressService:
         waiting = owner is not None and not owner.email_verified
         await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)
 
-    async def request_change(self, user_id: UUID, data: EmailChange) -> None:
+    async def request_change(
+        self, caller: Principal, data: EmailChange, client: Client
+    ) -> None:
         """Mail a link to the new address; whether it is taken shows in using it."""
-        await self.quota.take(CHANGE_EMAIL, str(user_id))
-        owner = await verify_owner(self.read, self.hasher, user_id, data.password)
-        user = await lock_owner(self.session, owner)
+        await self.quota.take(CHANGE_EMAIL, str(caller.user_id))
+        user = await self.auth.confirm(caller, data.password, client)
+        record(self.session, "account.email.change_requested", user.id)
         await self.tokens.mail(TokenPurpose.CHANGE_EMAIL, user, new_email=data.email)
 
     async def confirm_change(self, token: str) -> None:
@@ -71,3 +74,4 @@ class EmailAddressService:
         await forget_tokens(self.session, user.id)
         for address in (old, user.email):
             await self.outbox.add("email_changed", address)
+        record(self.session, "account.email.changed", user.id, actor=user.id)

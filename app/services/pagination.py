@@ -64,21 +64,52 @@ async def fetch_page(
     values: Mapping[str, Any],
     page: PageParameters,
     cursors: CursorSigner,
+    *,
+    of: object = "",
 ) -> RowPage:
     """Run a statement that `order` was applied to.
 
-    The cursor is bound to the filters and the sort in `page`.
+    The cursor is bound to the filters and the sort in `page`, and to `of`, whose
+    list it is.
 
     Raises:
         CursorInvalid: the cursor is not one of this list's.
     """
-    context = type(page).__name__ + page.model_dump_json(exclude={"limit", "cursor"})
-    after = {}
+    parts = [lambda _: statement]
+    return await fetch_parts(read, parts, order, values, page, cursors, of=of)
+
+
+async def fetch_parts(
+    read: ReadSession,
+    parts: Sequence[Callable[[bool], Select[Any]]],
+    order: Order,
+    values: Mapping[str, Any],
+    page: PageParameters,
+    cursors: CursorSigner,
+    *,
+    of: object = "",
+) -> RowPage:
+    """As `fetch_page`, of several lists one behind the other.
+
+    Each part makes its statement, knowing whether it is continued.
+    """
+    filters = page.model_dump_json(exclude={"limit", "cursor"})
+    context = f"{type(page).__name__}{of}{filters}"
+    first, after = 0, {}
     if page.cursor is not None:
-        after = order.values(cursors.decode(page.cursor, context))
-    rows = await read.all(statement, {**values, **after, "rows": page.limit + 1})
-    items = [dict(zip(row._fields, row, strict=True)) for row in rows[: page.limit]]
+        number, *position = cursors.decode(page.cursor, context)
+        first, after = int(number or 0), order.values(position)
+    rows: list[tuple[int, Row[Any]]] = []
+    for number in range(first, len(parts)):
+        wanted = page.limit + 1 - len(rows)
+        statement = parts[number](bool(after))
+        found = await read.all(statement, {**values, **after, "rows": wanted})
+        rows += [(number, row) for row in found]
+        if len(found) == wanted:
+            break
+        after = {}
+    items = [dict(zip(row._fields, row, strict=True)) for _, row in rows[: page.limit]]
     if len(rows) <= page.limit:
         return RowPage(items, None)
-    last = order.position(rows[page.limit - 1])
-    return RowPage(items, cursors.encode(last, context))
+    number, last = rows[page.limit - 1]
+    return RowPage(items, cursors.encode([number, *order.position(last)], context))

@@ -1,7 +1,6 @@
 """Choosing a password: at first, another one, and after forgetting it."""
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,17 +12,17 @@ from app.core.passwords import PasswordHasher, normalise
 from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
-from app.services.account_quota import CHANGE_PASSWORD, FORGOT, AccountQuota, mailbox
-from app.services.auth import AuthService, Client, InvalidCredentials
+from app.services.account_quota import FORGOT, AccountQuota, mailbox
+from app.services.audit import record
+from app.services.auth import AuthService
+from app.services.logins import Client
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens, forget_tokens
-from app.services.sessions import USER, revoke_sessions
+from app.services.sessions import USER, Principal, revoke_sessions
 
-OWNER = (USER.id, USER.email, USER.password_hash, USER.email_verified)
-SELECT_BY_ID = select(*OWNER).where(USER.id == bindparam("id"), USER.is_active)
-SELECT_BY_EMAIL = select(*OWNER).where(
-    USER.email_canonical == bindparam("email"), USER.is_active
-)
+SELECT_OWNER = select(
+    USER.id, USER.email, USER.password_hash, USER.email_verified
+).where(USER.email_canonical == bindparam("email"), USER.is_active)
 
 
 class PasswordUnchanged(WeakPassword):
@@ -64,7 +63,7 @@ async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
         canonical = parse_email(email).canonical
     except ValueError:
         return None
-    return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical})
+    return await read.one_or_none(SELECT_OWNER, {"email": canonical})
 
 
 class PasswordService:
@@ -79,6 +78,7 @@ class PasswordService:
         tokens: OneTimeTokens,
         outbox: Outbox,
         quota: AccountQuota,
+        auth: AuthService,
     ) -> None:
         self.session = session
         self.read = read
@@ -87,29 +87,31 @@ class PasswordService:
         self.tokens = tokens
         self.outbox = outbox
         self.quota = quota
+        self.auth = auth
 
     async def change(
-        self, user_id: UUID, data: PasswordChange, auth: AuthService, client: Client
+        self, caller: Principal, data: PasswordChange, client: Client
     ) -> TokenPair:
         """Also needs the current one: a stolen access token must not suffice."""
-        await self.quota.take(CHANGE_PASSWORD, str(user_id))
-        owner = await verify_owner(
-            self.read, self.hasher, user_id, data.current_password
-        )
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
         password_hash = await self._hash(
-            data.new_password, owner.email, "#/new_password"
+            data.new_password, caller.user.email, "#/new_password"
         )
-        user = await lock_owner(self.session, owner)
+        user = await self.auth.confirm(caller, data.current_password, client)
         await self._replace(user, password_hash, devices="every other device")
-        return await auth.start(user, client)
+        record(self.session, "account.password.changed", user.id)
+        started = await self.auth.starter.start(user.id, client)
+        return self.auth.starter.tokens(started)
 
     async def forget(self, email: str) -> None:
         """Mail a link to the owner of the address, if there is one."""
         await self.quota.take(FORGOT, mailbox(email))
         owner = await find_owner(self.read, email)
         await self.tokens.mail(TokenPurpose.RESET_PASSWORD, owner)
+        # For nobody, too: the answers must take the same time.
+        subject = owner.id if owner else None
+        record(self.session, "account.password.reset_requested", subject)
 
     async def reset(self, data: PasswordReset) -> None:
         found = await self.tokens.find(TokenPurpose.RESET_PASSWORD, data.token)
@@ -117,6 +119,7 @@ class PasswordService:
         user = await self.tokens.redeem(found)
         user.email_verified = True  # the link came to this address
         await self._replace(user, password_hash, devices="every device")
+        record(self.session, "account.password.reset", user.id, actor=user.id)
 
     async def _hash(self, password: str, email: str, pointer: str) -> str:
         return await hash_chosen(
@@ -133,34 +136,3 @@ class PasswordService:
         await revoke_sessions(self.session, user.id, "password")
         await forget_tokens(self.session, user.id)
         await self.outbox.add("password_changed", user.email, devices=devices)
-
-
-async def verify_owner(
-    read: ReadSession, hasher: PasswordHasher, user_id: UUID, password: str
-) -> Row[Any]:
-    """Whoever holds the access token must know the password as well.
-
-    Raises:
-        InvalidCredentials: they do not.
-    """
-    owner = await read.one_or_none(SELECT_BY_ID, {"id": user_id})
-    password_hash = owner.password_hash if owner else None
-    if not (await hasher.verify(password, password_hash)).ok or owner is None:
-        raise InvalidCredentials
-    return owner
-
-
-async def lock_owner(session: AsyncSession, owner: Row[Any]) -> User:
-    """The account as it was when its password was verified, or `InvalidCredentials`."""
-    user = await session.scalar(
-        select(User)
-        .where(
-            User.id == owner.id,
-            User.password_hash == owner.password_hash,
-            User.is_active,
-        )
-        .with_for_update()
-    )
-    if user is None:
-        raise InvalidCredentials
-    return user

@@ -1,7 +1,8 @@
 """The catalogue: what visitors and editors read, and what editors change."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, select, update
@@ -11,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict, NotFound
 from app.core.signed_cursor import CursorSigner
 from app.db.base import utc_now
-from app.db.models import Product, ProductStatus
+from app.db.models import Product, ProductStatus, StockMovement
+from app.db.search import Words, matches, words
 from app.db.session import ReadSession
+from app.schemas.page import PageParameters
 from app.schemas.product import (
     MAX_STOCK,
     ProductCreate,
@@ -20,7 +23,7 @@ from app.schemas.product import (
     ProductUpdate,
     StockChange,
 )
-from app.services.pagination import Order, RowPage, fetch_page
+from app.services.pagination import Order, RowPage, fetch_page, fetch_parts
 from app.services.sessions import Principal
 from app.services.versions import ExpectedVersion
 
@@ -57,7 +60,9 @@ PRODUCT = Product.__table__.c
 VISIBLE = PRODUCT.status == ProductStatus.ACTIVE
 SELECT_ONE = select(*PRODUCT).where(PRODUCT.id == bindparam("id"))
 SELECT_ONE_VISIBLE = SELECT_ONE.where(VISIBLE)
+IN_TITLE = matches(bindparam("title", type_=Words(title=True)))
 FILTERS = {
+    "q": matches(bindparam("q", type_=Words())),
     "category": PRODUCT.category == bindparam("category"),
     "status": PRODUCT.status == bindparam("status"),
     "min_price": PRODUCT.price >= bindparam("min_price"),
@@ -69,15 +74,24 @@ ORDERS = {
     for column in (Product.created_at, Product.price, Product.name)
     for sign in ("", "-")
 }
+# Best matches first costs no more than newest first: the whole result is never ranked.
+Part = Literal["title", "rest", "all"]
+RELEVANCE: tuple[Part, ...] = ("title", "rest")
+WHOLE: tuple[Part, ...] = ("all",)
+MOVEMENT = StockMovement.__table__.c
+SELECT_MOVEMENTS = select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("id"))
+MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
 
 
 @lru_cache(maxsize=1024)
 def select_page(
-    sort: str, filters: tuple[str, ...], *, visible: bool, continued: bool
+    sort: str, filters: tuple[str, ...], part: Part, *, visible: bool, continued: bool
 ) -> Select[Any]:
     statement = select(*PRODUCT).where(*(FILTERS[name] for name in filters))
     if visible:
         statement = statement.where(VISIBLE)
+    if part != "all":
+        statement = statement.where(IN_TITLE if part == "title" else ~IN_TITLE)
     return ORDERS[sort].apply(statement, continued=continued)
 
 
@@ -93,24 +107,47 @@ class Catalogue:
         self.cursors = cursors
 
     async def get(self, product_id: UUID, viewer: Principal | None) -> Row[Any]:
-        statement = SELECT_ONE if sees_all(viewer) else SELECT_ONE_VISIBLE
+        return await self._get(
+            SELECT_ONE if sees_all(viewer) else SELECT_ONE_VISIBLE, product_id
+        )
+
+    async def page(self, query: ProductQuery, viewer: Principal | None) -> RowPage:
+        if query.q is not None and not words(query.q):
+            return RowPage([], None)
+        values = query.model_dump(include=set(FILTERS), exclude_none=True)
+        filters = tuple(values)
+        values["title"] = query.q
+        visible = not sees_all(viewer)
+
+        def part(name: Part) -> Callable[[bool], Select[Any]]:
+            return lambda continued: select_page(
+                query.sort, filters, name, visible=visible, continued=continued
+            )
+
+        return await fetch_parts(
+            self.read,
+            [part(name) for name in (RELEVANCE if query.by_relevance else WHOLE)],
+            ORDERS[query.sort],
+            values,
+            query,
+            self.cursors,
+            of="relevance" if query.by_relevance else "",
+        )
+
+    async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
+        """Changes of a product's stock, the last one first."""
+        await self._get(SELECT_ONE, product_id)
+        values = {"id": product_id}
+        statement = MOVEMENTS.apply(SELECT_MOVEMENTS, continued=page.cursor is not None)
+        return await fetch_page(
+            self.read, statement, MOVEMENTS, values, page, self.cursors, of=product_id
+        )
+
+    async def _get(self, statement: Select[Any], product_id: UUID) -> Row[Any]:
         product = await self.read.one_or_none(statement, {"id": product_id})
         if product is None:
             raise ProductNotFound
         return product
-
-    async def page(self, query: ProductQuery, viewer: Principal | None) -> RowPage:
-        values = query.model_dump(include=set(FILTERS), exclude_none=True)
-        statement = select_page(
-            query.sort,
-            tuple(values),
-            visible=not sees_all(viewer),
-            continued=query.cursor is not None,
-        )
-        order = ORDERS[query.sort]
-        return await fetch_page(
-            self.read, statement, order, values, query, self.cursors
-        )
 
 
 class ProductService:
@@ -126,19 +163,29 @@ class ProductService:
         return product
 
     async def update(
-        self, product_id: UUID, expected: ExpectedVersion, data: ProductUpdate
+        self,
+        product_id: UUID,
+        expected: ExpectedVersion,
+        data: ProductUpdate,
+        actor_id: UUID,
     ) -> Product:
         product = await self._lock(product_id, expected)
+        stock_before = product.stock
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(product, field, value)
         await self._flush(product)
+        if product.stock != stock_before:
+            delta = product.stock - stock_before
+            await self._log_movement(product, delta, "product edited", actor_id)
         return product
 
     async def delete(self, product_id: UUID, expected: ExpectedVersion) -> None:
         await self.session.delete(await self._lock(product_id, expected))
         await self.session.flush()
 
-    async def change_stock(self, product_id: UUID, change: StockChange) -> Product:
+    async def change_stock(
+        self, product_id: UUID, change: StockChange, actor_id: UUID
+    ) -> Product:
         """Add `delta` in one statement, so that concurrent changes cannot oversell."""
         stock = Product.stock + change.delta
         product: Product | None = await self.session.scalar(
@@ -148,11 +195,25 @@ class ProductService:
             .returning(Product)
         )
         if product is not None:
+            await self._log_movement(product, change.delta, change.reason, actor_id)
             return product
         await self._lock(product_id, ExpectedVersion(None))
         if change.delta < 0:
             raise InsufficientStock("There is not as much in stock.")
         raise StockLimitReached(f"A product holds at most {MAX_STOCK}.")
+
+    async def _log_movement(
+        self, product: Product, delta: int, reason: str, actor_id: UUID
+    ) -> None:
+        movement = StockMovement(
+            product_id=product.id,
+            delta=delta,
+            stock_after=product.stock,
+            reason=reason,
+            actor_id=actor_id,
+        )
+        self.session.add(movement)
+        await self.session.flush()
 
     async def _lock(self, product_id: UUID, expected: ExpectedVersion) -> Product:
         product = await self.session.get(Product, product_id, with_for_update=True)

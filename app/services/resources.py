@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Literal
 
 from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.access_tokens import AccessTokens
-from app.core.config import LimitSettings, Settings
+from app.core.config import Settings
+from app.core.device_tokens import DeviceTokens
 from app.core.keys import SigningKeys
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import (
-    LARGEST_LOG,
     MemoryRateLimiter,
     NoRateLimiter,
     Policy,
@@ -28,9 +26,11 @@ from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
-from app.services.account_quota import PER_CLIENT
+from app.services.audit import AuditTrail
 from app.services.health import HealthMonitor, Probe
+from app.services.password_guard import PasswordGuard
 from app.services.products import Catalogue
+from app.services.rate_limit_policies import rate_limit_policies
 from app.services.sessions import Authenticator
 from app.services.users import UserDirectory
 
@@ -45,11 +45,16 @@ class Resources:
     limiter: RateLimiter
     policies: dict[str, Policy]
     hasher: PasswordHasher
+    guard: PasswordGuard
+    devices: DeviceTokens
+    keys: SigningKeys
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     authenticator: Authenticator
     catalogue: Catalogue
     users: UserDirectory
+    audit: AuditTrail
+    cursors: CursorSigner
     health: HealthMonitor
     mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
@@ -63,11 +68,13 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         slots=settings.password_hash_threads, queue=settings.password_hash_queue
     )
     ring = secret_ring(settings)
+    limiter = _limiter(settings, redis)
+    keys = signing_keys(settings)
     access_tokens = AccessTokens(
-        SigningKeys.from_secret(ring),
+        keys,
         issuer=settings.public_base_url,
         audience=AUDIENCE,
-        lifetime=timedelta(minutes=settings.access_token_expire_minutes),
+        lifetime=settings.access_token_lifetime,
     )
     cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
@@ -76,14 +83,19 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             settings=settings,
             database=database,
             redis=redis,
-            limiter=_limiter(settings, redis),
+            limiter=limiter,
             policies=rate_limit_policies(settings),
             hasher=hasher,
+            guard=PasswordGuard(hasher, limiter, settings, ring),
+            devices=DeviceTokens(ring),
+            keys=keys,
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
             catalogue=Catalogue(database.read, cursors),
             users=UserDirectory(database.read, cursors),
+            audit=AuditTrail(database.read, cursors),
+            cursors=cursors,
             health=health,
             mail_waits=asyncio.Event(),
         )
@@ -103,25 +115,11 @@ def secret_ring(settings: Settings) -> SecretRing:
     )
 
 
-def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
-    """The limits that routes name; `writes` and `all` only when they are set."""
-    window = timedelta(seconds=settings.rate_limit_window_seconds)
-    policies = [
-        Policy(name, settings.rate_limit_requests, window)
-        for name in ("login", "register", "refresh")
-    ]
-    for name in ("writes", "all"):
-        if rate := getattr(settings, f"rate_limit_{name}"):
-            limit, seconds = rate
-            algorithm: Literal["log", "gcra"] = (
-                "log" if limit <= LARGEST_LOG else "gcra"
-            )
-            # A counter of the one kind cannot be read as the other.
-            key = name if algorithm == "log" else f"{name}_gcra"
-            policies.append(Policy(key, limit, timedelta(seconds=seconds), algorithm))
-    return {policy.name.partition("_")[0]: policy for policy in policies} | {
-        PER_CLIENT.name: PER_CLIENT
-    }
+def signing_keys(settings: Settings) -> SigningKeys:
+    """The pairs of the ring or the secret, never both (RFC 8725 §3.1)."""
+    if settings.signing_keys is not None:
+        return SigningKeys.from_ring(settings.signing_keys.get_secret_value())
+    return SigningKeys.from_secret(secret_ring(settings))
 
 
 def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:

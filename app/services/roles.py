@@ -4,7 +4,7 @@ from app.db.models import Role
 
 _USER = frozenset({"account:read", "account:write"})
 _EDITOR = _USER | {"products:write"}
-_ADMIN = _EDITOR | {"users:read", "users:write"}
+_ADMIN = _EDITOR | {"users:read", "users:write", "audit:read"}
 
 SCOPES = {Role.USER: _USER, Role.EDITOR: _EDITOR, Role.ADMIN: _ADMIN}
 

@@ -1,6 +1,7 @@
 """Logins: who is calling, and ending what should no longer work."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.access_tokens import AccessClaims, AccessTokens, InvalidAccessToken
+from app.core.errors import Unauthorized
 from app.db.base import utc_now
 from app.db.models import AuthSession, Role, User
 from app.db.session import ReadSession
@@ -15,12 +17,12 @@ from app.services.roles import SCOPES
 
 USER = User.__table__.c
 SESSION = AuthSession.__table__.c
-LIVE = (
+UNEXPIRED = (
     SESSION.revoked_at.is_(None),
     SESSION.expires_at > bindparam("now"),
     SESSION.idle_expires_at > bindparam("now"),
-    USER.is_active,
 )
+LIVE = (*UNEXPIRED, USER.is_active)
 SELECT_CALLER = (
     select(
         *(column for column in USER if column.name != "password_hash"),
@@ -29,6 +31,25 @@ SELECT_CALLER = (
     .join(AuthSession, SESSION.user_id == USER.id)
     .where(SESSION.id == bindparam("sid"), USER.id == bindparam("sub"), *LIVE)
 )
+
+
+FRESH = timedelta(minutes=10)
+
+
+class ReauthenticationRequired(Unauthorized):
+    """The password must be given again first, to `/auth/reauthenticate`."""
+
+    code = "reauthentication_required"
+
+    def __init__(self) -> None:
+        # RFC 9470 §3; the code keeps clients from refreshing instead, in a loop.
+        challenge = (
+            'Bearer realm="api", error="insufficient_user_authentication", '
+            f"max_age={FRESH // timedelta(seconds=1)}"
+        )
+        super().__init__(
+            "Give your password again first.", {"WWW-Authenticate": challenge}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +76,11 @@ class Principal:
     def role(self) -> Role:
         return self.user.role  # type: ignore[no-any-return]
 
+    def require_fresh(self) -> None:
+        """Raises `ReauthenticationRequired` when the password was given long ago."""
+        if self.claims.auth_time < utc_now() - FRESH:
+            raise ReauthenticationRequired
+
 
 class Authenticator:
     """Turns an access token into the user it stands for, if the session is alive."""
@@ -71,6 +97,26 @@ class Authenticator:
         if user is None:
             raise InvalidAccessToken
         return Principal(user, claims)
+
+
+async def revoke_session(
+    session: AsyncSession, session_id: UUID, reason: str, *, user_id: UUID | None = None
+) -> bool:
+    """End a session in the caller's transaction; False if it was not alive.
+
+    With `user_id`, a session of anybody else's is left alone.
+    """
+    statement = update(AuthSession).where(
+        AuthSession.id == session_id,
+        AuthSession.revoked_at.is_(None),
+        AuthSession.expires_at > utc_now(),
+        AuthSession.idle_expires_at > utc_now(),
+    )
+    if user_id is not None:
+        statement = statement.where(AuthSession.user_id == user_id)
+    values = {"revoked_at": utc_now(), "revoked_reason": reason}
+    ended = await session.scalar(statement.values(values).returning(AuthSession.id))
+    return ended is not None
 
 
 async def revoke_sessions(

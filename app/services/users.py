@@ -14,6 +14,7 @@ from app.core.signed_cursor import CursorSigner
 from app.db.models import Role, User
 from app.db.session import ReadSession
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
+from app.services.audit import record
 from app.services.one_time_tokens import forget_tokens
 from app.services.pagination import Order, RowPage, fetch_page
 from app.services.sessions import revoke_sessions
@@ -114,6 +115,7 @@ class UserService:
         except IntegrityError as error:
             # The address is the only thing about a new user that must be unique.
             raise EmailTaken("This e-mail address has an account.") from error
+        record(self.session, "account.registered", user.id, role=user.role)
         return user
 
     async def update(
@@ -122,12 +124,20 @@ class UserService:
         """Change what `data` holds; a `UserUpdate` may take away rights."""
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self._lock(user_id, expected)
+        role, was_active = user.role, user.is_active
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
         if admins == {user_id} and not (user.is_active and user.role == Role.ADMIN):
             raise LastAdmin("Make somebody else an administrator first.")
         await self.session.flush()
-        if not user.is_active:
+        if user.role != role:
+            record(
+                self.session, "account.role.changed", user_id, old=role, new=user.role
+            )
+        if user.is_active and not was_active:
+            record(self.session, "account.enabled", user_id)
+        if was_active and not user.is_active:
+            record(self.session, "account.disabled", user_id)
             await revoke_sessions(self.session, user_id, "disabled")
             await forget_tokens(self.session, user_id)
         return user
@@ -138,6 +148,7 @@ class UserService:
         if admins == {user_id}:
             raise LastAdmin("Make somebody else an administrator first.")
         await self.session.delete(user)
+        record(self.session, "account.deleted", user_id)
         await self.session.flush()
 
     async def _lock(self, user_id: UUID, expected: ExpectedVersion) -> User:

@@ -1,11 +1,19 @@
 """The catalogue over HTTP."""
 
+from asyncio import gather, sleep
+from collections import Counter
 from itertools import product
 from operator import itemgetter
+from random import random
 from typing import Any
+from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from app.db.session import transaction
 from tests.support.people import Client
 
 MUG = {
@@ -247,6 +255,128 @@ class TestListProducts:
         assert response.json()["errors"][0]["pointer"] == f"query/{name}"
 
 
+SEARCHES = {
+    "mug": "M1 M2",
+    "BLUE mu": "M1",
+    "mug blue": "M1",
+    "ug": "",
+    "käse": "K1",
+    "KÄSE": "K1",
+    "kase": "",
+    "brotzeit": "K1",
+    "K1": "K1",
+    "100": "C1",
+    "100%": "C1",
+    "don't": "C1",
+    "don": "C1",
+    "smile": "C1",
+    "kitch": "M1 K1 M2",
+    "example.com/a-b": "C1",
+    "a_b": "C1",
+    "5e": "C1",
+    "5e10z": "C1",
+    "dash": "C1",
+    "%": "",
+    "_": "",
+    "\\": "",
+    "'": "",
+    '"': "",
+    "mug'; DROP TABLE products; --": "",
+    "mug | käse": "",
+    "mug & !blue": "M1",
+    "mug OR käse": "",
+    "NOT mug": "",
+    "mug NEAR/2 blue": "",
+    "name:mug": "",
+    "mug*": "M1 M2",
+    "(mug": "M1 M2",
+    "^mug": "M1 M2",
+    ":*A": "C1",
+    "{name} : mug": "",
+    "x" * 200: "",
+    "a " * 100: "C1",
+}
+
+
+class TestSearchProducts:
+    async def skus(self, who: Client, q: str, **parameters: Any) -> list[str]:
+        query = {"q": q, **parameters}
+        response = await who.get("/products", params=query)
+        assert response.status_code == 200, response.text
+        return [product["sku"] for product in response.json()["items"]]
+
+    async def test_finds_words_by_their_beginnings(self, searchable: Client) -> None:
+        """Mutant: hand the text to the database as its own query language."""
+        found = {q: await self.skus(searchable, q, sort="name") for q in SEARCHES}
+
+        assert found == {q: skus.split() for q, skus in SEARCHES.items()}
+
+    async def test_follows_changes(self, searchable: Client) -> None:
+        page = (await searchable.get("/products", params={"q": "blue"})).json()
+        url = f"/products/{page['items'][0]['id']}"
+
+        await searchable.patch(
+            url, json={"name": "Green mug"}, headers={"If-Match": "*"}
+        )
+        assert await self.skus(searchable, "blue") == []
+        assert await self.skus(searchable, "green") == ["M1"]
+        await searchable.delete(url, headers={"If-Match": "*"})
+        assert await self.skus(searchable, "green") == []
+
+    async def test_has_the_best_first_and_pages_through_all(
+        self, editor: Client, client: Client
+    ) -> None:
+        for number in range(4):
+            about = f"Goes with every mug, {number}."
+            await add(editor, sku=f"SPOON-{number}", name="Spoon", description=about)
+            await add(editor, sku=f"CUP-{number}", name="Mug", price=f"{number}")
+        expected = [f"{name}-{n}" for name in ("CUP", "SPOON") for n in (3, 2, 1, 0)]
+
+        for limit in (1, 3, 4, 5, 8, 9):
+            seen: list[str] = []
+            query: dict[str, Any] = {"q": "mug", "limit": limit}
+            while query.get("cursor", "") is not None:
+                page = (await client.get("/products", params=query)).json()
+                seen += [product["sku"] for product in page["items"]]
+                query["cursor"] = page["next_cursor"]
+            assert seen == expected
+        assert await self.skus(client, "mug", sort="price", min_price="2", limit=2) == [
+            "CUP-2",
+            "CUP-3",
+        ]
+        ranked = (await client.get("/products?q=mug&limit=1")).json()["next_cursor"]
+        refused = await client.get(
+            "/products", params={"q": "mug", "sort": "-created_at", "cursor": ranked}
+        )
+        assert refused.json()["code"] == "cursor_invalid"
+
+    async def test_shows_visitors_no_drafts(
+        self, searchable: Client, client: Client
+    ) -> None:
+        await add(searchable, sku="D1", name="Secret mug", status="draft")
+
+        assert await self.skus(client, "secret") == []
+        assert await self.skus(searchable, "secret") == ["D1"]
+
+    @pytest.mark.parametrize(("q", "status"), [("", 422), ("x" * 201, 422)])
+    async def test_refuses_what_nobody_types(
+        self, client: Client, q: str, status: int
+    ) -> None:
+        response = await client.get("/products", params={"q": q})
+
+        assert response.status_code == status
+
+
+@pytest.fixture
+async def searchable(editor: Client) -> Client:
+    await add(editor, sku="M1", name="Blue mug")
+    await add(editor, sku="M2", name="Red mug", description=None)
+    await add(editor, sku="K1", name="Käse", description="Für die “Brotzeit”…")
+    text = "100% cotton, don't iron 😀smile… http://example.com/a-b a_b 1.5e10z —dash"
+    await add(editor, sku="C1", name="Cloth", description=text, category=None)
+    return editor
+
+
 class TestChangeStock:
     async def test_adds_and_takes(self, editor: Client) -> None:
         product = await add(editor, stock=1)
@@ -276,3 +406,101 @@ class TestChangeStock:
         )
 
         assert response.status_code == 422
+
+    @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 9}])
+    async def test_sells_no_more_than_there_is(self, editor: Client) -> None:
+        """Mutant: read the stock, then write it."""
+        product = await add(editor, stock=50)
+        url = f"/products/{product['id']}/stock"
+        sale = {"delta": -1, "reason": "sold"}
+
+        answers = await gather(*(editor.post(url, json=sale) for _ in range(100)))
+
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses == {200: 50, 409: 50}
+        left = await editor.get(f"/products/{product['id']}")
+        assert (left.json()["stock"], left.json()["version"]) == (0, 51)
+
+
+class TestConcurrentEdits:
+    @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 9}])
+    async def test_lose_no_update(self, editor: Client) -> None:
+        """Mutant: leave the version out of the check."""
+        product = await add(editor, stock=0)
+        url = f"/products/{product['id']}"
+
+        async def increment(times: int) -> None:
+            while times:
+                read = await editor.get(url)
+                response = await editor.patch(
+                    url,
+                    json={"stock": read.json()["stock"] + 1},
+                    headers={"If-Match": read.headers["etag"]},
+                )
+                assert response.status_code in {200, 412}
+                if response.status_code == 200:
+                    times -= 1
+                else:  # in step with the others it would fail again
+                    await sleep(random() * 0.5)  # noqa: S311
+
+        await gather(*(increment(10) for _ in range(20)))
+
+        assert (await editor.get(url)).json()["stock"] == 200
+        page = await editor.get(f"{url}/movements", params={"limit": 100})
+        assert {move["delta"] for move in page.json()["items"]} == {1}
+
+
+class TestListMovements:
+    async def test_tells_who_changed_the_stock_and_why(self, editor: Client) -> None:
+        product = await add(editor, stock=1)
+        url = f"/products/{product['id']}"
+        await editor.post(f"{url}/stock", json={"delta": 4, "reason": "delivery"})
+        await editor.post(f"{url}/stock", json={"delta": -9, "reason": "refused"})
+        for change in ({"stock": 2}, {"price": "3"}, {"stock": 2}):
+            await editor.patch(url, json=change, headers={"If-Match": "*"})
+
+        first = (await editor.get(f"{url}/movements?limit=1")).json()
+        parameters = {"limit": 1, "cursor": first["next_cursor"]}
+        last = (await editor.get(f"{url}/movements", params=parameters)).json()
+
+        moves = [
+            [move[name] for name in ("delta", "stock_after", "reason", "actor_id")]
+            for move in first["items"] + last["items"]
+        ]
+        assert moves == [
+            [-3, 2, "product edited", editor.user_id],
+            [4, 5, "delivery", editor.user_id],
+        ]
+        assert last["next_cursor"] is None
+
+    async def test_is_for_editors(self, editor: Client, user: Client) -> None:
+        product = await add(editor)
+
+        assert (await user.get(f"/products/{product['id']}/movements")).is_error
+        absent = await editor.get(f"/products/{UUID(int=0)}/movements")
+        assert absent.json()["code"] == "product_not_found"
+
+    async def test_refuses_the_cursor_of_another_product(self, editor: Client) -> None:
+        urls = [f"/products/{(await add(editor, sku=sku))['id']}" for sku in "AB"]
+        for url in urls * 2:
+            await editor.post(f"{url}/stock", json={"delta": 1, "reason": "delivery"})
+        page = (await editor.get(f"{urls[0]}/movements?limit=1")).json()
+
+        response = await editor.get(
+            f"{urls[1]}/movements", params={"cursor": page["next_cursor"]}
+        )
+
+        assert response.json()["code"] == "cursor_invalid"
+
+    @pytest.mark.parametrize("change", ["UPDATE {} SET delta = 0", "DELETE FROM {}"])
+    async def test_is_never_rewritten(
+        self, app: FastAPI, editor: Client, change: str
+    ) -> None:
+        product = await add(editor)
+        await editor.post(
+            f"/products/{product['id']}/stock", json={"delta": 1, "reason": "delivery"}
+        )
+
+        with pytest.raises(DBAPIError, match="never changed"):
+            async with transaction(app.state.resources.database) as session:
+                await session.execute(text(change.format("stock_movements")))

@@ -20,7 +20,8 @@ def fault(password: str, min_length: int = 12) -> str:
     with pytest.raises(WeakPassword) as refusal:
         check_password(password, min_length=min_length, context=CONTEXT)
     [error] = refusal.value.errors
-    return error["code"]
+    code: str = error["code"]
+    return code
 
 
 class TestRefusal:

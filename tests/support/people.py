@@ -54,9 +54,8 @@ class People:
         user = User(
             email=email,
             email_canonical=email.lower(),
-            password_hash=password_hash(),
             role=Role(role),
-            **{"email_verified": True, **fields},
+            **{"password_hash": password_hash(), "email_verified": True, **fields},
         )
         async with transaction(self.app.state.resources.database) as session:
             session.add(user)

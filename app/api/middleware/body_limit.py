@@ -29,7 +29,10 @@ class RequestTimedOut(AppError):
 
 
 class BodyLimitMiddleware:
-    """Limits bodies to `default` bytes, or to what `overrides` says for a path."""
+    """Limits bodies to `default` bytes, or to what `overrides` says for a path.
+
+    These larger ones may take `override_total` to arrive.
+    """
 
     def __init__(
         self,
@@ -39,19 +42,23 @@ class BodyLimitMiddleware:
         overrides: Mapping[str, int] | None = None,
         silence: timedelta = timedelta(seconds=10),
         total: timedelta = timedelta(seconds=30),
+        override_total: timedelta = timedelta(seconds=600),
     ) -> None:
         self.app = app
         self._default = default
         self._overrides = dict(overrides or {})
         self._silence = silence.total_seconds()
         self._total = total.total_seconds()
+        self._override_total = override_total.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _may_have_body(scope):
             await self.app(scope, receive, send)
             return
         limit = self._overrides.get(scope["path"], self._default)
-        body = _LimitedBody(scope, receive, send, limit, self._silence, self._total)
+        wide = scope["path"] in self._overrides
+        total = self._override_total if wide else self._total
+        body = _LimitedBody(scope, receive, send, limit, self._silence, total)
         if _declared_length(scope) > limit:
             await body.refuse_size()
         else:

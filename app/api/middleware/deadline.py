@@ -1,6 +1,7 @@
 """Bound how long a request may take."""
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,15 +24,23 @@ class DeadlineMiddleware:
     of anyio would abandon it there, still running.
     """
 
-    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        seconds: float,
+        overrides: Mapping[str, float] | None = None,
+    ) -> None:
         self.app = app
         self._seconds = seconds
+        self._overrides = dict(overrides or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        deadline = asyncio.timeout(self._seconds)
+        seconds = self._overrides.get(scope["path"], self._seconds)
+        deadline = asyncio.timeout(seconds)
         has_body = True
 
         async def receive_untimed() -> Message:
@@ -42,7 +51,7 @@ class DeadlineMiddleware:
             deadline.reschedule(None)
             message = await receive()
             has_body = message.get("more_body", False)
-            deadline.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            deadline.reschedule(asyncio.get_running_loop().time() + seconds)
             return message
 
         async def send_in_time(message: Message) -> None:

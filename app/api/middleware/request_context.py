@@ -15,6 +15,7 @@ from app.core.request_context import RequestContext, serving
 UNMATCHED = "__unmatched__"
 CLIENT_CLOSED_REQUEST = 499  # nginx's: the client left before there was an answer
 LONGEST_LOGGED_PATH = 1024
+LONGEST_USER_AGENT = 256
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -55,6 +56,7 @@ class RequestContextMiddleware:
         """Read who asks and how, and correct the scope to what our proxies say."""
         started = time.monotonic()
         request_id = b""
+        user_agent: str | None = None
         forwarded_for: list[bytes] = []
         forwarded_proto: list[bytes] = []
         for name, value in scope["headers"]:
@@ -64,6 +66,8 @@ class RequestContextMiddleware:
                 forwarded_for.append(value)
             elif name == b"x-forwarded-proto":
                 forwarded_proto.append(value)
+            elif name == b"user-agent":
+                user_agent = value[:LONGEST_USER_AGENT].decode("latin-1")
         client = scope.get("client")
         peer = client[0] if client else None
         address = self._resolver.resolve(peer, forwarded_for)
@@ -77,6 +81,7 @@ class RequestContextMiddleware:
             request_id=given[0].decode() if given else str(uuid_utils.uuid7()),
             client_address=address,
             started=started,
+            user_agent=user_agent,
         )
 
     def _log_request(

@@ -1,5 +1,6 @@
 """Run by Alembic: the history on the connection that `app.db.migrate` made."""
 
+import re
 from typing import Any, Literal
 
 from alembic import context
@@ -26,6 +27,14 @@ def compare_type(
     return None
 
 
+def include_object(
+    _: Any, name: str | None, __: str, reflected: bool, compare_to: Any
+) -> bool:
+    """Leave out what search adds: no model has it, see `app.db.search`."""
+    unmapped = reflected and compare_to is None
+    return not (unmapped and re.fullmatch(r"search|\w*products_search\w*", name or ""))
+
+
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
@@ -33,6 +42,7 @@ context.configure(
     render_as_batch=connection.dialect.name == "sqlite",
     render_item=render_item,
     compare_type=compare_type,
+    include_object=include_object,
     compare_server_default=True,
 )
 with context.begin_transaction():

@@ -47,7 +47,9 @@ class Product(Record, Base):
         Index(None, "status", "price", "id"),
         Index(None, "status", "name", "id"),
         Index(None, "created_at", "id"),
-        Index(None, "category"),
+        Index(None, "price", "id"),
+        Index(None, "name", "id"),
+        Index(None, "category", "created_at", "id"),
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -1,6 +1,8 @@
 from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from app.api.access import public
 from app.api.dependencies import (
@@ -8,20 +10,42 @@ from app.api.dependencies import (
     AccountServiceDep,
     AuthServiceDep,
     ClientDep,
+    CurrentUser,
+    FreshAccountHolder,
+    InsufficientScope,
+    RefreshServiceDep,
+    SessionServiceDep,
 )
 from app.api.errors import documented
 from app.api.limits import limited
 from app.api.strict_json import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.refresh_tokens import RefreshTokenInvalid
+from app.core.signed_cursor import CursorInvalid
 from app.db.models import User
-from app.schemas.auth import CheckEmail, Credentials, RefreshRequest, TokenPair
+from app.schemas.auth import (
+    CheckEmail,
+    Credentials,
+    Reauthentication,
+    RefreshRequest,
+    SessionRead,
+    TokenPair,
+)
+from app.schemas.page import Page, PageParameters
 from app.schemas.user import UserRead, UserRegister
 from app.services.accounts import RegistrationClosed
 from app.services.auth import InvalidCredentials
+from app.services.own_sessions import SessionNotFound
+from app.services.pagination import RowPage
+from app.services.password_guard import TooManyFailures
+from app.services.sessions import ReauthenticationRequired
 from app.services.users import EmailTaken
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
+
+CHANGING_SESSIONS = documented(
+    Unauthorized, ReauthenticationRequired, InsufficientScope
+)
 
 
 @router.post(
@@ -56,10 +80,24 @@ async def register(
     openapi_extra=public("This is how one gets a token."),
 )
 async def login(
-    auth: AuthServiceDep, client: ClientDep, credentials: Credentials
+    auth: AuthServiceDep,
+    client: ClientDep,
+    response: Response,
+    credentials: Credentials,
+    x_device_token: Annotated[
+        str | None,
+        Header(max_length=256, description="As the last login here answered."),
+    ] = None,
 ) -> TokenPair:
-    """Start a session; the answer never tells an unknown address from a password."""
-    return await auth.login(credentials, client)
+    """Start a session; the answer never tells an unknown address from a password.
+
+    Of more than 20 sessions the least recently used one ends. Keep the
+    `X-Device-Token` of the answer and send it with the next login: failures of
+    others then do not count against you.
+    """
+    tokens, device_token = await auth.login(credentials, client, x_device_token)
+    response.headers["X-Device-Token"] = device_token
+    return tokens
 
 
 @router.post(
@@ -69,7 +107,7 @@ async def login(
     openapi_extra=public("The refresh token is the credential."),
 )
 async def refresh(
-    auth: AuthServiceDep, client: ClientDep, data: RefreshRequest
+    sessions: RefreshServiceDep, client: ClientDep, data: RefreshRequest
 ) -> TokenPair:
     """Exchange a refresh token for a new pair.
 
@@ -77,7 +115,23 @@ async def refresh(
     clients whose answer was lost. Later, or once the successor has been used, it
     ends the session: somebody else holds the token too.
     """
-    return await auth.refresh(data.refresh_token, client)
+    return await sessions.refresh(data.refresh_token, client)
+
+
+@router.post(
+    "/reauthenticate",
+    responses=documented(
+        Unauthorized, InsufficientScope, InvalidCredentials, TooManyFailures
+    ),
+)
+async def reauthenticate(
+    user: AccountHolder,
+    auth: AuthServiceDep,
+    client: ClientDep,
+    data: Reauthentication,
+) -> TokenPair:
+    """Replace your session by one for which the password has just been given."""
+    return await auth.reauthenticate(user, data.password, client)
 
 
 @router.post(
@@ -85,16 +139,46 @@ async def refresh(
     status_code=HTTPStatus.NO_CONTENT,
     openapi_extra=public("The refresh token is the credential."),
 )
-async def logout(auth: AuthServiceDep, data: RefreshRequest) -> None:
+async def logout(sessions: RefreshServiceDep, data: RefreshRequest) -> None:
     """End the session of a refresh token; any other token is accepted, too."""
-    await auth.logout(data.refresh_token)
+    await sessions.logout(data.refresh_token)
 
 
 @router.post(
-    "/logout-all",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(Unauthorized),
+    "/logout-all", status_code=HTTPStatus.NO_CONTENT, responses=CHANGING_SESSIONS
 )
-async def logout_all(user: AccountHolder, auth: AuthServiceDep) -> None:
+async def logout_all(
+    user: FreshAccountHolder,
+    sessions: SessionServiceDep,
+    keep_current: Annotated[
+        bool, Query(description="Spare the session that asks.")
+    ] = False,
+) -> None:
     """End every session of yours, this one included."""
-    await auth.logout_all(user.user_id)
+    await sessions.end_all(user, keep_current=keep_current)
+
+
+@router.get(
+    "/sessions",
+    response_model=Page[SessionRead],
+    responses=documented(Unauthorized, InsufficientScope, CursorInvalid),
+)
+async def list_sessions(
+    user: CurrentUser,
+    sessions: SessionServiceDep,
+    query: Annotated[PageParameters, Query()],
+) -> RowPage:
+    """List where you are logged in, newest first."""
+    return await sessions.page(user, query)
+
+
+@router.delete(
+    "/sessions/{session_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=CHANGING_SESSIONS | documented(SessionNotFound),
+)
+async def end_session(
+    user: FreshAccountHolder, sessions: SessionServiceDep, session_id: UUID
+) -> None:
+    """End one session of yours."""
+    await sessions.end(user, session_id)

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from app.api.access import public
 from app.api.dependencies import (
     AccountHolder,
+    ClientDep,
     EmailAddressServiceDep,
     InsufficientScope,
 )
@@ -54,10 +55,13 @@ async def resend_verification(
     ),
 )
 async def change_email(
-    user: AccountHolder, addresses: EmailAddressServiceDep, data: EmailChange
+    user: AccountHolder,
+    addresses: EmailAddressServiceDep,
+    client: ClientDep,
+    data: EmailChange,
 ) -> CheckEmail:
     """Have a link mailed to another address of yours, which moves the account."""
-    await addresses.request_change(user.user_id, data)
+    await addresses.request_change(user, data, client)
     return CheckEmail()
 
 

@@ -5,7 +5,6 @@ from fastapi import APIRouter
 from app.api.access import public
 from app.api.dependencies import (
     AccountHolder,
-    AuthServiceDep,
     ClientDep,
     InsufficientScope,
     PasswordServiceDep,
@@ -41,12 +40,11 @@ router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=StrictJSO
 async def change_password(
     user: AccountHolder,
     passwords: PasswordServiceDep,
-    auth: AuthServiceDep,
     client: ClientDep,
     data: PasswordChange,
 ) -> TokenPair:
     """Choose another password; every session ends, the answer starts a new one."""
-    return await passwords.change(user.user_id, data, auth, client)
+    return await passwords.change(user, data, client)
 
 
 @router.post(

@@ -14,18 +14,19 @@ from app.api.dependencies import (
     VisitorDep,
 )
 from app.api.errors import documented
-from app.api.strict_json import StrictJSONRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
 from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
 from app.db.models import Product
-from app.schemas.page import Page
+from app.schemas.page import Page, PageParameters
 from app.schemas.product import (
     ProductCreate,
     ProductQuery,
     ProductRead,
     ProductUpdate,
     StockChange,
+    StockMovementRead,
 )
 from app.services.pagination import RowPage
 from app.services.products import (
@@ -36,7 +37,7 @@ from app.services.products import (
 )
 from app.services.versions import VersionRequired, VersionStale
 
-router = APIRouter(prefix="/products", tags=["products"], route_class=StrictJSONRoute)
+router = APIRouter(prefix="/products", tags=["products"], route_class=Route)
 
 EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")
@@ -61,10 +62,11 @@ async def list_products(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=ProductRead,
-    responses=EDITING | documented(SkuTaken),
+    responses=EDITING | documented(SkuTaken, *IDEMPOTENCY),
 )
 async def create_product(
     _: ProductEditor,
+    _once: Idempotent,
     products: ProductServiceDep,
     request: Request,
     response: Response,
@@ -100,7 +102,7 @@ async def read_product(
     | documented(ProductNotFound, SkuTaken, VersionRequired, VersionStale),
 )
 async def update_product(
-    _: ProductEditor,
+    editor: ProductEditor,
     products: ProductServiceDep,
     expected: RequiredVersionDep,
     tagged: TaggedDep,
@@ -108,7 +110,7 @@ async def update_product(
     data: ProductUpdate,
 ) -> Product:
     """Change the fields you send, of the version you read (`If-Match`)."""
-    return tagged(await products.update(product_id, expected, data))
+    return tagged(await products.update(product_id, expected, data, editor.user_id))
 
 
 @router.delete(
@@ -130,14 +132,30 @@ async def delete_product(
     "/{product_id}/stock",
     response_model=ProductRead,
     responses=EDITING
-    | documented(ProductNotFound, InsufficientStock, StockLimitReached),
+    | documented(ProductNotFound, InsufficientStock, StockLimitReached, *IDEMPOTENCY),
 )
 async def change_stock(
-    _: ProductEditor,
+    editor: ProductEditor,
+    _once: Idempotent,
     products: ProductServiceDep,
     tagged: TaggedDep,
     product_id: UUID,
     change: StockChange,
 ) -> Product:
     """Add to the stock or take from it, never below zero."""
-    return tagged(await products.change_stock(product_id, change))
+    return tagged(await products.change_stock(product_id, change, editor.user_id))
+
+
+@router.get(
+    "/{product_id}/movements",
+    response_model=Page[StockMovementRead],
+    responses=EDITING | documented(ProductNotFound, CursorInvalid),
+)
+async def list_movements(
+    _: ProductEditor,
+    catalogue: CatalogueDep,
+    product_id: UUID,
+    page: Annotated[PageParameters, Query()],
+) -> RowPage:
+    """List what changed the stock of a product, the last change first."""
+    return await catalogue.movements(product_id, page)

@@ -8,6 +8,8 @@ from app.api.conditional import ConditionalGetDep, ExpectedVersionDep, TaggedDep
 from app.api.dependencies import (
     AccountHolder,
     AccountServiceDep,
+    AuthServiceDep,
+    ClientDep,
     CurrentUser,
     InsufficientScope,
     UserAdmin,
@@ -16,7 +18,7 @@ from app.api.dependencies import (
     UserServiceDep,
 )
 from app.api.errors import documented
-from app.api.strict_json import StrictJSONRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
 from app.db.models import User
@@ -31,13 +33,14 @@ from app.schemas.user import (
 )
 from app.services.auth import InvalidCredentials
 from app.services.pagination import RowPage
+from app.services.password_guard import TooManyFailures
 from app.services.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.versions import VersionStale
 
 router = APIRouter(
     prefix="/users",
     tags=["users"],
-    route_class=StrictJSONRoute,
+    route_class=Route,
     responses=documented(Unauthorized, InsufficientScope),
 )
 
@@ -63,13 +66,13 @@ async def update_me(
 @router.delete(
     "/me",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(InvalidCredentials, LastAdmin),
+    responses=documented(InvalidCredentials, LastAdmin, TooManyFailures),
 )
 async def delete_me(
-    user: AccountHolder, accounts: AccountServiceDep, data: AccountDelete
+    user: AccountHolder, auth: AuthServiceDep, client: ClientDep, data: AccountDelete
 ) -> None:
     """Delete your account and all its sessions, for good."""
-    await accounts.delete(user.user_id, data.password)
+    await auth.delete_account(user, data.password, client)
 
 
 @router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
@@ -84,10 +87,11 @@ async def list_users(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=UserRead,
-    responses=documented(EmailTaken),
+    responses=documented(EmailTaken, *IDEMPOTENCY),
 )
 async def create_user(
     _: UserAdmin,
+    _once: Idempotent,
     accounts: AccountServiceDep,
     request: Request,
     response: Response,

@@ -1,0 +1,87 @@
+"""The catalogue as files."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from app.api.dependencies import (
+    InsufficientScope,
+    ProductEditor,
+    ProductImportDep,
+    ResourcesDep,
+)
+from app.api.errors import documented
+from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
+from app.api.streams import StreamedResponse
+from app.api.strict_json import UnsupportedMediaType
+from app.core.errors import Unauthorized
+from app.schemas.product_import import FileFormat, ImportMode, ImportReport
+from app.services.product_export import export_products
+from app.services.product_import import ImportRejected
+
+router = APIRouter(
+    prefix="/products",
+    tags=["products"],
+    route_class=Route,
+    responses=documented(Unauthorized, InsufficientScope),
+)
+
+MEDIA_TYPES: dict[str, FileFormat] = {
+    "application/x-ndjson": "ndjson",
+    "text/csv": "csv",
+}
+TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+CONTENT = dict.fromkeys(MEDIA_TYPES, TEXT)
+
+
+@router.post(
+    "/import",
+    responses=documented(UnsupportedMediaType, ImportRejected, *IDEMPOTENCY),
+    openapi_extra={"requestBody": {"required": True, "content": CONTENT}},
+)
+async def import_products(
+    editor: ProductEditor,
+    _once: Idempotent,
+    imports: ProductImportDep,
+    request: Request,
+    mode: ImportMode = "strict",
+) -> ImportReport:
+    """Create products from a file, or update those whose SKU is known.
+
+    A row has the fields of a new product; one that is there keeps what its row leaves
+    out. `strict` imports all rows or none, `partial` those that are valid.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    format_ = MEDIA_TYPES.get(media_type.lower())
+    if format_ is None:
+        accepted = " or ".join(MEDIA_TYPES)
+        raise UnsupportedMediaType(
+            f"The request body must be {accepted}.", {"Accept": ", ".join(MEDIA_TYPES)}
+        )
+    return await imports.run(request.stream(), format_, mode, editor.user_id)
+
+
+@router.get(
+    "/export",
+    status_code=HTTPStatus.OK,  # FastAPI cannot read it from this response class
+    response_class=StreamedResponse,
+    responses={200: {"description": "One product a line.", "content": CONTENT}},
+)
+async def export(
+    _: ProductEditor,
+    resources: ResourcesDep,
+    format_: Annotated[FileFormat, Query(alias="format")] = "ndjson",
+) -> StreamedResponse:
+    """Read all products as one consistent snapshot.
+
+    In CSV, text that a spreadsheet would run as a formula begins with an apostrophe,
+    which an import takes away again.
+    """
+    [media_type] = (name for name, value in MEDIA_TYPES.items() if value == format_)
+    disposition = f'attachment; filename="products.{format_}"'
+    return StreamedResponse(
+        export_products(resources.database, format_),
+        media_type=media_type,
+        headers={"Content-Disposition": disposition},
+    )

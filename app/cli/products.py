@@ -1,0 +1,93 @@
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from app.cli.console import errors, fail, output, progress, run
+from app.core.config import Settings, get_settings
+
+group = typer.Typer(name="products", help="The catalogue as files.")
+
+Format = Literal["ndjson", "csv"]
+CHUNK = 65_536
+
+
+@group.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON, or *.csv.")
+    ],
+    mode: Annotated[
+        Literal["strict", "partial"], typer.Option(help="All rows, or the valid ones.")
+    ] = "strict",
+) -> None:
+    """Create products from a file, or update those whose SKU is known.
+
+    An import that ends early has changed nothing: start it again.
+    """
+    run(import_file(get_settings(), file, file.stat().st_size, mode))
+
+
+@group.command()
+def export(
+    format_: Annotated[Format, typer.Option("--format")] = "ndjson",
+) -> None:
+    """Write all products to stdout."""
+    run(export_all(get_settings(), format_))
+
+
+async def import_file(
+    settings: Settings, file: Path, size: int, mode: Literal["strict", "partial"]
+) -> None:
+    from app.db.session import Database, transaction
+    from app.services.product_import import ImportRejected, ProductImport
+
+    format_: Format = "csv" if file.suffix.lower() == ".csv" else "ndjson"
+    database = Database(settings)
+    try:
+        async with (
+            progress("Reading", max(size, 1)) as shown,
+            transaction(database) as session,
+        ):
+
+            async def chunks() -> AsyncIterator[bytes]:
+                with file.open("rb") as content:
+                    while chunk := content.read(CHUNK):
+                        yield chunk
+                        shown.advance(len(chunk))
+
+            on_postgres = database.writer.dialect.name == "postgresql"
+            imports = ProductImport(session, on_postgres=on_postgres)
+            report = await imports.run(chunks(), format_, mode, actor_id=None)
+    except ImportRejected as error:
+        for fault in error.errors:
+            show(fault["line"], fault["pointer"], fault["message"])
+        fail(error.detail)
+    finally:
+        await database.close()
+    for found in report.errors:
+        show(found.line, found.pointer, found.message)
+    output.print(
+        f"Created {report.created}, updated {report.updated}, failed {report.failed}."
+    )
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def show(line: int, pointer: str, message: str) -> None:
+    errors.print(f"line {line}: {pointer} {message}", markup=False)
+
+
+async def export_all(settings: Settings, format_: Format) -> None:
+    from app.db.session import Database
+    from app.services.product_export import export_products
+
+    database = Database(settings)
+    try:
+        async for chunk in export_products(database, format_):
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    finally:
+        await database.close()

@@ -1,0 +1,67 @@
+"""Tokens that a device keeps to be known when its owner logs in again.
+
+They open nothing: a device that has one is counted apart from strangers, so that
+strangers cannot use up its attempts (OWASP, device cookies).
+"""
+
+import hmac
+import re
+import secrets
+import struct
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from app.core.security import (
+    SecretRing,
+    base62_length,
+    decode_base62,
+    encode_base62,
+)
+
+PREFIX = "app_dt_"
+LIFETIME = timedelta(days=365)
+
+_VERSION = 1
+_SIGNED = struct.Struct(">BB16sI")  # version, key id, device id, issued at
+_MAC_SIZE = 16
+_BODY_SIZE = _SIGNED.size + _MAC_SIZE
+_SHAPE = re.compile(f"{PREFIX}([0-9A-Za-z]{{{base62_length(_BODY_SIZE)}}})")
+
+
+class DeviceTokens:
+    """Writes and reads tokens, each bound to one user."""
+
+    def __init__(self, ring: SecretRing) -> None:
+        self._ring = ring
+
+    def issue(self, user_id: UUID, device_id: bytes | None = None) -> str:
+        """A token of a known device, or of a new one."""
+        now = int(datetime.now(UTC).timestamp())
+        device_id = device_id or secrets.token_bytes(16)
+        signed = _SIGNED.pack(_VERSION, self._ring.key_id, device_id, now)
+        mac = _mac(self._ring.derive("device-token-v1"), user_id, signed)
+        return PREFIX + encode_base62(signed + mac)
+
+    def find_device(self, token: str, user_id: UUID) -> bytes | None:
+        """The device's id; None for another user's token, or none that we issued."""
+        match = _SHAPE.fullmatch(token)
+        if match is None:
+            return None
+        try:
+            body = decode_base62(match[1], _BODY_SIZE)
+        except ValueError:
+            return None
+        signed, mac = body[: _SIGNED.size], body[_SIGNED.size :]
+        version, key_id, device_id, issued_at = _SIGNED.unpack(signed)
+        authentic = any(
+            hmac.compare_digest(_mac(key, user_id, signed), mac)
+            for key in self._ring.candidates("device-token-v1", key_id)
+        )
+        age = datetime.now(UTC) - datetime.fromtimestamp(issued_at, UTC)
+        if version != _VERSION or not authentic or age > LIFETIME:
+            return None
+        return bytes(device_id)
+
+
+def _mac(key: bytes, user_id: UUID, signed: bytes) -> bytes:
+    return hmac.digest(key, user_id.bytes + signed, "sha256")[:_MAC_SIZE]

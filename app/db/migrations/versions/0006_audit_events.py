@@ -1,0 +1,77 @@
+"""audit events, which nothing can change or delete."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision: str = "0006"
+down_revision: str | None = "0005"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+# On SQLite a later batch operation on this table drops its triggers: make them anew.
+SQLITE_TRIGGERS = [
+    f"""
+    CREATE TRIGGER audit_events_refuse_{operation.lower()}
+    BEFORE {operation} ON audit_events
+    BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END
+    """
+    for operation in ("UPDATE", "DELETE")
+]
+POSTGRESQL_TRIGGERS = [
+    """
+    CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'audit_events is append-only'; END $$
+    """,
+    """
+    CREATE TRIGGER audit_events_refuse_change
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()
+    """,
+]
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_events",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "occurred_at",
+            sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite"),
+            nullable=False,
+        ),
+        sa.Column("event", sa.String(length=64), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("actor_type", sa.String(length=16), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("subject_type", sa.String(length=16), nullable=True),
+        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        sa.Column("session_id", sa.Uuid(), nullable=True),
+        sa.Column("ip", sa.String(length=45), nullable=True),
+        sa.Column("user_agent", sa.String(length=256), nullable=True),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
+        sa.Column(
+            "detail",
+            sa.JSON().with_variant(postgresql.JSONB(), "postgresql"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+    )
+    for columns in (
+        ["occurred_at", "id"],
+        ["subject_id", "occurred_at", "id"],
+        ["actor_id", "occurred_at", "id"],
+    ):
+        name = op.f("_".join(["ix_audit_events", *columns]))
+        op.create_index(name, "audit_events", columns)
+    on_sqlite = op.get_bind().dialect.name == "sqlite"
+    for trigger in SQLITE_TRIGGERS if on_sqlite else POSTGRESQL_TRIGGERS:
+        op.execute(trigger)
+
+
+def downgrade() -> None:
+    op.drop_table("audit_events")  # with its indexes and triggers
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION refuse_audit_change()")

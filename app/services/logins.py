@@ -1,0 +1,120 @@
+"""Starting sessions, and the tokens that they are used with."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.access_tokens import AccessTokens
+from app.core.config import SecuritySettings
+from app.core.refresh_tokens import RefreshTokens
+from app.db.base import utc_now
+from app.db.models import AuthSession, User
+from app.schemas.auth import TokenPair
+from app.services.audit import record
+from app.services.roles import EVERY_SCOPE
+
+MAX_SESSIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from, as far as a session remembers it."""
+
+    address: str
+    user_agent: str | None
+    arrived_at: datetime
+
+
+class SessionStarter:
+    """Makes sessions, at most `MAX_SESSIONS` alive a user, and their tokens."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        settings: SecuritySettings,
+        access_tokens: AccessTokens,
+        refresh_tokens: RefreshTokens,
+    ) -> None:
+        self.session = session
+        self.settings = settings
+        self.access_tokens = access_tokens
+        self.refresh_tokens = refresh_tokens
+
+    def admits(self, user: User) -> bool:
+        """Whether a right password is enough to log in."""
+        unproved = self.settings.registration == "verified" and not user.email_verified
+        return user.is_active and not unproved
+
+    async def start(self, user_id: UUID, client: Client) -> AuthSession:
+        """Start a session of a user whose row the caller has locked."""
+        now = utc_now()
+        await self._make_room(user_id, now)
+        expires_at = now + timedelta(days=self.settings.session_max_age_days)
+        started = AuthSession(
+            user_id=user_id,
+            salt=secrets.token_bytes(32),
+            generation=0,
+            scope=EVERY_SCOPE,
+            amr="pwd",
+            acr="aal1",
+            auth_time=now,
+            user_agent=client.user_agent,
+            ip=client.address,
+            last_ip=client.address,
+            rotated_at=now,
+            idle_expires_at=min(expires_at, now + self.settings.session_idle_lifetime),
+            expires_at=expires_at,
+        )
+        self.session.add(started)
+        await self.session.flush()
+        return started
+
+    def tokens(self, session: AuthSession) -> TokenPair:
+        access_token = self.access_tokens.issue(
+            user_id=session.user_id,
+            session_id=session.id,
+            scope=session.scope,
+            auth_time=session.auth_time,
+            amr=session.amr.split(),
+            acr=session.acr,
+        )
+        refresh_token = self.refresh_tokens.issue(
+            session.id, session.generation, session.salt
+        )
+        return TokenPair(
+            access_token=access_token,
+            refresh_token=refresh_token,
+            expires_in=int(self.settings.access_token_lifetime.total_seconds()),
+        )
+
+    async def _make_room(self, user_id: UUID, now: datetime) -> None:
+        """End the sessions least recently used, so that one more is not too many."""
+        surplus = (
+            select(AuthSession.id)
+            .where(
+                AuthSession.user_id == user_id,
+                AuthSession.revoked_at.is_(None),
+                AuthSession.expires_at > now,
+                AuthSession.idle_expires_at > now,
+            )
+            .order_by(AuthSession.rotated_at.desc(), AuthSession.id.desc())
+            .offset(MAX_SESSIONS - 1)
+        )
+        evicted = await self.session.scalars(
+            update(AuthSession)
+            .where(AuthSession.id.in_(surplus), AuthSession.revoked_at.is_(None))
+            .values(revoked_at=now, revoked_reason="evicted")
+            .returning(AuthSession.id)
+        )
+        for session_id in evicted:
+            record(
+                self.session,
+                "session.revoked",
+                user_id,
+                session_id=session_id,
+                reason="evicted",
+            )

@@ -1,0 +1,127 @@
+"""Comparing passwords, for a bounded number of wrong guesses."""
+
+import hmac
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from app.core.client_address import limiter_partition
+from app.core.config import LimitSettings
+from app.core.email_address import parse_email
+from app.core.errors import Overloaded, TooManyRequests
+from app.core.passwords import PasswordHasher, Verification
+from app.core.rate_limit import Hit, Policy, RateLimiter
+from app.core.security import SecretRing
+
+WINDOWS_A_DAY = 5  # how many windows' failures an account takes from strangers a day
+
+
+class TooManyFailures(TooManyRequests):
+    """Too many requests; `Retry-After` says how long to wait."""
+
+    keeps_changes = True  # the audit event
+
+
+class PasswordGuard:
+    """Stops whoever guesses passwords, without locking their owner out.
+
+    A failure is counted before the password is compared and given back when it was
+    right, so that of parallel guesses no more than the limit are compared. Strangers
+    share a counter for each account; a device that is known there has its own, which
+    they cannot fill.
+    """
+
+    def __init__(
+        self,
+        hasher: PasswordHasher,
+        limiter: RateLimiter,
+        settings: LimitSettings,
+        ring: SecretRing,
+    ) -> None:
+        self.hasher = hasher
+        self.limiter = limiter
+        self.pepper = ring.derive("log-pseudonym-v1")
+        window = timedelta(seconds=settings.login_failures_window_seconds)
+        of_account = settings.login_failures_per_account
+        self.by_address = Policy(
+            "login-failures-address", settings.login_failures_per_ip, window
+        )
+        self.by_strangers = Policy("login-failures-account", of_account, window)
+        self.by_strangers_a_day = Policy(
+            "login-failures-account-day", of_account * WINDOWS_A_DAY, timedelta(days=1)
+        )
+        self.by_device = Policy("login-failures-device", of_account, window)
+        self.throttled = Policy("login-throttled-event", 1, timedelta(minutes=1))
+
+    async def check_login(
+        self,
+        password: str,
+        account: Row[Any] | None,
+        *,
+        email: str,
+        address: str,
+        device_id: bytes | None,
+    ) -> Verification:
+        """Compare the password of a login; `account` is None for an unknown address.
+
+        Raises:
+            TooManyFailures: nothing has been compared.
+        """
+        who = self.pseudonym(email)
+        if device_id is None:
+            counters = [Hit(self.by_strangers, who), Hit(self.by_strangers_a_day, who)]
+        else:
+            counters = [Hit(self.by_device, f"{who}:{device_id.hex()}")]
+        return await self._check(password, account, address, counters)
+
+    async def check_again(
+        self, password: str, account: Row[Any] | None, *, session_id: UUID, address: str
+    ) -> Verification:
+        """Compare the password of somebody logged in, whose session is the device.
+
+        Raises:
+            TooManyFailures: nothing has been compared.
+        """
+        counter = Hit(self.by_device, f"session:{session_id}")
+        return await self._check(password, account, address, [counter])
+
+    def pseudonym(self, email: str) -> str:
+        """Stands for an address where what was typed, maybe a password, must not."""
+        try:
+            typed = parse_email(email).canonical
+        except ValueError:
+            typed = email.strip().lower()
+        encoded = typed.encode("utf-8", "surrogatepass")
+        return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
+
+    async def worth_recording(self, address: str) -> bool:
+        """Whether a refusal is the first in a while: a flood must not fill the disk."""
+        hit = Hit(self.throttled, limiter_partition(address))
+        return (await self.limiter.hit(hit)).allowed
+
+    async def _check(
+        self,
+        password: str,
+        account: Row[Any] | None,
+        address: str,
+        counters: Sequence[Hit],
+    ) -> Verification:
+        by_address = Hit(self.by_address, limiter_partition(address))
+        reserved = await self.limiter.hit(by_address, *counters)
+        if not reserved.allowed:
+            raise TooManyFailures(reserved.retry_after, reserved.violated)
+        password_hash = account.password_hash if account else None
+        try:
+            verified = await self.hasher.verify(password, password_hash)
+        except Overloaded:
+            await self.limiter.refund(reserved)  # nothing has been compared
+            raise
+        if account is None or not account.is_active:
+            # Counted even when it is right, which the answer does not tell either.
+            return Verification(ok=False)
+        if verified.ok:
+            await self.limiter.refund(reserved)
+        return verified

@@ -1,0 +1,109 @@
+"""Many products at once, in constant memory: all of a file's rows, or the good ones."""
+
+from asyncio import sleep
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import InvalidRequest
+from app.schemas.product_import import (
+    FileFormat,
+    ImportMode,
+    ImportReport,
+    LineFault,
+)
+from app.services.product_rows import read_products
+from app.services.product_staging import (
+    Numbered,
+    PostgresStaging,
+    SqliteStaging,
+    Staging,
+)
+
+BATCH = 2000
+MOST_FAULTS = 100
+
+
+class ImportRejected(InvalidRequest):
+    """Some rows are not valid; nothing was imported."""
+
+    code = "import_rejected"
+
+
+class ProductImport:
+    """Creates the products of a file, or updates those whose SKU is known."""
+
+    def __init__(self, session: AsyncSession, *, on_postgres: bool) -> None:
+        self.session = session
+        self.new_staging = PostgresStaging if on_postgres else SqliteStaging
+        self.failed = 0
+        self.faults: list[LineFault] = []
+
+    async def run(
+        self,
+        chunks: AsyncIterator[bytes],
+        format_: FileFormat,
+        mode: ImportMode,
+        actor_id: UUID | None,
+    ) -> ImportReport:
+        """Raises `ImportRejected` when the mode is strict and a row is not valid."""
+        with closing(self.new_staging(self.session)) as staging:
+            await self._stage(staging, chunks, format_, keep_going=mode == "partial")
+            self._check(mode)
+            await staging.complete()
+            if repeated := await staging.repeated():
+                for line in sorted(repeated):
+                    self._fail(line, [REPEATED])
+                self._check(mode)
+                await staging.drop_repeated()
+            created, updated = await staging.upsert(actor_id)
+        self.faults.sort(key=lambda fault: fault.line)
+        return ImportReport(
+            created=created, updated=updated, failed=self.failed, errors=self.faults
+        )
+
+    async def _stage(
+        self,
+        staging: Staging,
+        chunks: AsyncIterator[bytes],
+        format_: FileFormat,
+        *,
+        keep_going: bool,
+    ) -> None:
+        batch: list[Numbered] = []
+        async for rows in read_products(chunks, format_):
+            for line, row in rows:
+                if isinstance(row, list):
+                    self._fail(line, row)
+                else:
+                    batch.append((line, row))
+            if self.failed and not keep_going:
+                batch.clear()  # it is only read for its errors now
+            if len(batch) >= BATCH:
+                await staging.add(batch)
+                batch = []
+            await sleep(0)  # other requests' turn: chunks may come without a pause
+        if batch:
+            await staging.add(batch)
+
+    def _fail(self, line: int, faults: Sequence[dict[str, Any]]) -> None:
+        self.failed += 1
+        room = MOST_FAULTS - len(self.faults)
+        self.faults += [LineFault(line=line, **fault) for fault in faults[:room]]
+
+    def _check(self, mode: ImportMode) -> None:
+        if self.failed and mode == "strict":
+            raise ImportRejected(
+                f"{self.failed} rows are not valid; nothing was imported.",
+                [fault.model_dump() for fault in self.faults],
+            )
+
+
+REPEATED = {
+    "pointer": "#/sku",
+    "code": "sku_repeated",
+    "message": "An earlier row has this SKU.",
+}

@@ -1,0 +1,171 @@
+"""The record of what happened to accounts."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from app.core.config import Settings
+from app.db import migrate
+from app.db.base import utc_now
+from app.db.models import AuditEvent
+from app.db.session import transaction
+from tests.support.people import Client
+
+
+async def events(admin: Client, **query: Any) -> list[dict[str, Any]]:
+    response = await admin.get("/audit-events", params=query)
+    assert response.status_code == 200, response.text
+    return list(response.json()["items"])
+
+
+class TestAuditEvents:
+    async def test_say_who_did_what_to_whom_from_where_in_which_request(
+        self, admin: Client, user: Client
+    ) -> None:
+        headers = {"X-Request-ID": "promotion-of-a-user", "User-Agent": "Tests/1"}
+
+        await admin.patch(
+            f"/users/{user.user_id}", json={"role": "editor"}, headers=headers
+        )
+
+        [event] = await events(admin, event="account.role.changed")
+        assert event.pop("id")
+        assert event.pop("occurred_at").endswith("Z")
+        assert event.pop("session_id")
+        assert event == {
+            "event": "account.role.changed",
+            "outcome": "success",
+            "actor_type": "user",
+            "actor_id": admin.user_id,
+            "subject_type": "user",
+            "subject_id": user.user_id,
+            "ip": "192.0.2.1",
+            "user_agent": "Tests/1",
+            "request_id": "promotion-of-a-user",
+            "detail": {"old": "user", "new": "editor"},
+        }
+
+    async def test_are_kept_only_when_the_change_is(
+        self, admin: Client, user: Client
+    ) -> None:
+        # Mutant: the event in a transaction of its own.
+        response = await admin.patch(f"/users/{admin.user_id}", json={"role": "user"})
+
+        assert response.json()["code"] == "last_admin"
+        assert await events(admin, event="account.role.changed") == []
+
+    async def test_outlive_the_account(self, admin: Client, user: Client) -> None:
+        await admin.delete(f"/users/{user.user_id}")
+
+        names = [e["event"] for e in await events(admin, subject_id=user.user_id)]
+        assert names[0] == "account.deleted"
+
+    async def test_are_filtered_and_paged(self, admin: Client, user: Client) -> None:
+        for active in (False, True, False):
+            await admin.patch(f"/users/{user.user_id}", json={"is_active": active})
+        query: dict[str, Any] = {
+            "actor_id": admin.user_id,
+            "subject_id": user.user_id,
+            "limit": 2,
+        }
+
+        first = (await admin.get("/audit-events", params=query)).json()
+        query["cursor"] = first["next_cursor"]
+        second = (await admin.get("/audit-events", params=query)).json()
+
+        assert [e["event"] for e in first["items"] + second["items"]] == [
+            "account.disabled",
+            "account.enabled",
+            "account.disabled",
+        ]
+        assert second["next_cursor"] is None
+        now = utc_now()
+        later = (now + timedelta(minutes=1)).isoformat()
+        assert await events(admin, since=later) == []
+        assert len(await events(admin, until=later, event="account.disabled")) == 2
+        query["event"] = "account.enabled"  # the cursor belongs to another list
+        assert (await admin.get("/audit-events", params=query)).status_code == 400
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"event": "no.such.event"},
+            {"since": "yesterday"},
+            {"since": "2026-01-01T00:00:00"},
+            {"since": "0001-01-01T00:00:00+14:00"},
+            {"until": "9999-12-31T23:59:59-14:00"},
+            {"actor_id": "1"},
+        ],
+    )
+    async def test_refuse_a_filter_that_means_nothing(
+        self, admin: Client, query: dict[str, str]
+    ) -> None:
+        response = await admin.get("/audit-events", params=query)
+
+        assert response.status_code == 422
+
+    async def test_are_for_administrators(self, editor: Client) -> None:
+        assert (await editor.get("/audit-events")).status_code == 403
+
+    @pytest.mark.parametrize(
+        "change",
+        [update(AuditEvent).values(event="x"), delete(AuditEvent)],
+        ids=["update", "delete"],
+    )
+    async def test_cannot_be_changed_even_in_the_database(
+        self, app: FastAPI, admin: Client, user: Client, change: Any
+    ) -> None:
+        # Mutant: no triggers.
+        await admin.delete(f"/users/{user.user_id}")
+        database = app.state.resources.database
+        before = await database.read.all(select(AuditEvent.id), {})
+
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with transaction(database) as session:
+                await session.execute(change)
+
+        assert await database.read.all(select(AuditEvent.id), {}) == before != []
+
+    async def test_can_be_migrated_away_and_back(self, settings: Settings) -> None:
+        await migrate.downgrade(settings, "0001")
+        await migrate.upgrade(settings)
+        await migrate.check(settings)
+
+    async def test_cannot_be_truncated(self, app: FastAPI, backend: str) -> None:
+        if backend == "sqlite":
+            return  # has no TRUNCATE
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with transaction(app.state.resources.database) as session:
+                await session.execute(text("TRUNCATE audit_events"))
+
+
+class TestSecurityEvents:
+    async def test_show_what_happened_to_the_account_and_not_where_the_admin_was(
+        self, admin: Client, user: Client
+    ) -> None:
+        await admin.patch(f"/users/{user.user_id}", json={"role": "editor"})
+
+        response = await user.get("/users/me/security-events")
+
+        event = response.json()["items"][0]
+        assert set(event) == {
+            "id",
+            "occurred_at",
+            "event",
+            "outcome",
+            "ip",
+            "user_agent",
+        }
+        assert event["event"] == "account.role.changed"
+        assert (event["ip"], event["user_agent"]) == (None, None)
+
+    async def test_show_nobody_elses(self, admin: Client, user: Client) -> None:
+        await admin.patch(f"/users/{user.user_id}", json={"role": "editor"})
+
+        items = (await admin.get("/users/me/security-events")).json()["items"]
+
+        assert "account.role.changed" not in [event["event"] for event in items]

@@ -1,0 +1,54 @@
+"""Somebody can always administer the service."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.support.people import PASSWORD, Client, People
+
+
+async def demote(by: Client, whom: Client) -> int:
+    response = await by.patch(f"/users/{whom.user_id}", json={"role": "user"})
+    return response.status_code
+
+
+async def disable(by: Client, whom: Client) -> int:
+    response = await by.patch(f"/users/{whom.user_id}", json={"is_active": False})
+    return response.status_code
+
+
+async def delete(by: Client, whom: Client) -> int:
+    return (await by.delete(f"/users/{whom.user_id}")).status_code
+
+
+async def leave(by: Client, _: Client) -> int:
+    response = await by.request("DELETE", "/users/me", json={"password": PASSWORD})
+    return response.status_code
+
+
+Removal = Callable[[Client, Client], Awaitable[int]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(demote, demote), (disable, delete), (leave, leave), (leave, demote)],
+)
+async def test_two_administrators_cannot_remove_each_other_at_once(
+    people: People, first: Removal, second: Removal
+) -> None:
+    # Mutants: counting the others without a lock; locking the one to change first,
+    # which ends in a deadlock.
+    one, other = await people.sign_in("admin"), await people.sign_in("admin")
+
+    statuses = await asyncio.gather(first(one, other), second(other, one))
+
+    assert not set(statuses) - {200, 204, 401, 403, 409}
+    lists = [await each.get("/users") for each in (one, other)]
+    assert 200 in [answer.status_code for answer in lists]
+
+
+@pytest.mark.parametrize("remove", [demote, disable, delete, leave])
+async def test_the_last_administrator_stays(admin: Client, remove: Removal) -> None:
+    assert await remove(admin, admin) == 409
+    assert (await admin.get("/users")).status_code == 200

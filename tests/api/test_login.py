@@ -1,0 +1,295 @@
+"""Logging in: what it tells, what it costs, and when it stops."""
+
+import asyncio
+from itertools import islice
+from statistics import median
+from time import perf_counter
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from app.db.models import User
+from tests.support.people import PASSWORD, Client, People
+from tests.support.watch import watch_hashes
+
+# What is tested is who wins, not how long requests wait on a busy machine.
+PATIENT = {"db_pool_timeout_seconds": 9, "request_deadline_seconds": 25}
+UNLIMITED = {"rate_limit_enabled": False}
+WRONG = "not the password of anybody"
+
+
+async def log_in(
+    client: Client, email: str, password: str = PASSWORD, **headers: str
+) -> int:
+    response = await client.post(
+        "/auth/login", json={"email": email, "password": password}, headers=headers
+    )
+    return response.status_code
+
+
+class TestAnswer:
+    async def test_is_the_same_for_every_reason(
+        self, people: People, client: Client
+    ) -> None:
+        disabled = await people.add(is_active=False)
+        known = await people.add()
+
+        answers = [
+            await client.post(
+                "/auth/login",
+                json={"email": email, "password": password},
+                headers={"X-Request-ID": "the-same-id"},
+            )
+            for email, password in (
+                (known.email, WRONG),
+                (known.email, "x" * 129),
+                (disabled.email, PASSWORD),
+                (disabled.email, WRONG),
+                ("nobody@example.org", PASSWORD),
+                ("no address", PASSWORD),
+            )
+        ]
+
+        assert {answer.status_code for answer in answers} == {401}
+        assert len({answer.content for answer in answers}) == 1
+        assert len({tuple(sorted(answer.headers.items())) for answer in answers}) == 1
+
+    @pytest.mark.parametrize("backend", ["postgresql"])
+    @pytest.mark.parametrize("overrides", [UNLIMITED])
+    async def test_takes_as_long_for_an_unknown_address(
+        self, people: People, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Mutant: refusing an unknown address before hashing. What remains of it is
+        # there in every round; what a busy machine adds is not.
+        user = await people.add()
+        watch = watch_hashes(monkeypatch)
+        await log_in(client, user.email, WRONG)
+
+        rounds: list[float] = []
+        while len(rounds) < 3 and min(rounds, default=1) >= 0.1:
+            difference = await measure(client, user.email, "nobody@example.org")
+            rounds.append(abs(difference) / median(watch.seconds))
+
+        assert min(rounds) < 0.1
+
+
+async def measure(client: Client, known: str, unknown: str) -> float:
+    """The median of how much longer the known address took, of 100 pairs."""
+    differences = []
+    for turn in range(100):
+        times = {}
+        # Both orders, so that nothing periodic hits one side alone.
+        for email in (known, unknown) if turn % 2 else (unknown, known):
+            started = perf_counter()
+            assert await log_in(client, email, WRONG) == 401
+            times[email] = perf_counter() - started
+        differences.append(times[known] - times[unknown])
+    return median(differences)
+
+
+class TestCost:
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            PATIENT
+            | {
+                "rate_limit_enabled": False,
+                "password_hash_threads": 2,
+                "password_hash_queue": 16,
+            }
+        ],
+    )
+    async def test_is_bounded_and_leaves_the_event_loop_free(
+        self,
+        people: People,
+        user: Client,
+        client: Client,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        # Mutants: hashing on the event loop, in its default threads, or all at once.
+        watch = watch_hashes(monkeypatch)
+        watch.gate.clear()
+        clients = [await people.anonymous() for _ in range(60)]
+        body = {"email": user.email, "password": PASSWORD}
+        logins = [
+            asyncio.create_task(each.post("/auth/login", json=body)) for each in clients
+        ]
+
+        refused = [await each for each in islice(asyncio.as_completed(logins), 42)]
+        alive = await client.get("/health/live")
+        watch.gate.set()
+        accepted = [await each for each in logins]
+
+        assert alive.status_code == 200
+        for answer in refused:
+            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+            assert int(answer.headers["Retry-After"]) >= 1
+        assert sum(answer.status_code == 200 for answer in accepted) == 18
+        assert (watch.started, watch.most) == (18, 2)
+
+
+class TestOldHashes:
+    async def test_of_bcrypt_are_accepted_once_and_upgraded(
+        self, app: FastAPI, people: People, client: Client
+    ) -> None:
+        import bcrypt
+
+        stored = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        user = await people.add(password_hash=stored)
+
+        assert await log_in(client, user.email, WRONG) == 401
+        assert await log_in(client, user.email) == 200
+
+        row = await app.state.resources.database.read.one_or_none(
+            select(User.password_hash).where(User.id == user.id), {}
+        )
+        assert row.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert await log_in(client, user.email) == 200
+        assert await log_in(client, user.email, WRONG) == 401
+
+
+class TestGuessing:
+    @pytest.mark.parametrize("overrides", [PATIENT | {"rate_limit_requests": 1000}])
+    async def test_in_parallel_is_compared_as_often_as_the_limit_says(
+        self, people: People, user: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Mutant: checking the counter first and counting the failure afterwards.
+        clients = [await people.anonymous(f"198.51.100.{n}") for n in range(200)]
+        watch = watch_hashes(monkeypatch)
+
+        statuses = await asyncio.gather(
+            *(
+                log_in(each, user.email, f"{WRONG} {n}")
+                for n, each in enumerate(clients)
+            )
+        )
+
+        assert sorted(statuses) == [401] * 10 + [429] * 190
+        assert watch.started == 10
+
+    async def test_by_one_address_stops_across_accounts(self, people: People) -> None:
+        attacker = await people.anonymous("198.51.100.7")
+        emails = [f"nobody{n}@example.org" for n in range(25)]
+
+        statuses = [await log_in(attacker, email, WRONG) for email in emails]
+
+        assert statuses == [401] * 20 + [429] * 5
+        elsewhere = await people.anonymous("198.51.100.8")
+        assert await log_in(elsewhere, emails[0], WRONG) == 401
+
+    async def test_is_answered_alike_whatever_counter_is_full(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        # Mutant: naming the counter, or limiting accounts that exist only.
+        for email in (user.email, "nobody@example.org"):
+            for n in range(10):
+                attacker = await people.anonymous(f"198.51.100.{n}")
+                await log_in(attacker, email, WRONG)
+        sprayer = await people.anonymous("198.51.100.99")
+        for n in range(20):
+            await log_in(sprayer, f"n{n}@example.org", WRONG)
+
+        answers = [
+            await each.post(
+                "/auth/login",
+                json={"email": email, "password": WRONG},
+                headers={"X-Request-ID": "the-same-id"},
+            )
+            for each, email in (
+                (client, user.email),
+                (client, "nobody@example.org"),
+                (sprayer, "n99@example.org"),
+            )
+        ]
+
+        assert {answer.status_code for answer in answers} == {429}
+        assert len({answer.content for answer in answers}) == 1
+        assert all(0 < int(answer.headers["Retry-After"]) <= 900 for answer in answers)
+
+    async def test_does_not_lock_out_a_device_that_is_known(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        # Mutant: one counter an account.
+        first = await client.post(
+            "/auth/login", json={"email": user.email, "password": PASSWORD}
+        )
+        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        for n in range(11):
+            attacker = await people.anonymous(f"198.51.100.{n}")
+            await log_in(attacker, user.email, WRONG)
+
+        assert await log_in(client, user.email) == 429
+        assert await log_in(client, user.email, **device) == 200
+
+    async def test_by_a_known_device_stops_too(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        first = await client.post(
+            "/auth/login", json={"email": user.email, "password": PASSWORD}
+        )
+        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+
+        statuses = [
+            await log_in(client, user.email, WRONG, **device) for _ in range(11)
+        ]
+
+        assert statuses == [401] * 10 + [429]
+        elsewhere = await people.anonymous("198.51.100.8")
+        assert await log_in(elsewhere, user.email) == 200
+
+    async def test_gains_nothing_from_the_device_of_somebody_else(
+        self, people: People, user: Client, editor: Client, client: Client
+    ) -> None:
+        # Mutant: a token that is not bound to its user.
+        first = await client.post(
+            "/auth/login", json={"email": editor.email, "password": PASSWORD}
+        )
+        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+
+        statuses = [
+            await log_in(client, user.email, WRONG, **device) for _ in range(10)
+        ]
+        elsewhere = await people.anonymous("198.51.100.8")
+
+        assert statuses == [401] * 10
+        assert await log_in(elsewhere, user.email, WRONG, **device) == 429
+
+    async def test_right_passwords_count_nothing(
+        self, user: Client, client: Client
+    ) -> None:
+        # Mutant: no refund.
+        statuses = [await log_in(client, user.email) for _ in range(22)]
+
+        assert set(statuses) == {200}
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [{"rate_limit_requests": 5, "rate_limit_window_seconds": 3600}],
+    )
+    async def test_counts_every_outcome_of_an_address_besides(
+        self, people: People, client: Client
+    ) -> None:
+        user = await people.add()
+
+        statuses = [
+            await log_in(client, user.email, password)
+            for password in (PASSWORD, WRONG, PASSWORD, WRONG, PASSWORD, PASSWORD)
+        ]
+
+        assert statuses == [200, 401, 200, 401, 200, 429]
+
+    async def test_is_on_record_without_what_was_typed(
+        self, people: People, admin: Client
+    ) -> None:
+        attacker = await people.anonymous("198.51.100.7")
+        for _ in range(12):
+            await log_in(attacker, "typed-password@example.org", WRONG)
+
+        answer = await admin.get("/audit-events", params={"limit": 100})
+
+        events = [event["event"] for event in answer.json()["items"]]
+        assert events.count("auth.login.failure") == 10
+        assert events.count("auth.login.throttled") == 1  # a flood is told once
+        assert "typed-password" not in answer.text
+        assert WRONG not in answer.text

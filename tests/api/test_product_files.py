@@ -1,0 +1,281 @@
+"""The catalogue as files."""
+
+import csv
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import Response
+
+from tests.support.people import Client
+
+MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+
+
+async def send(
+    client: Client, body: bytes, media_type: str = NDJSON, mode: str = "", key: str = ""
+) -> Response:
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 1000):
+            yield body[start : start + 1000]
+
+    headers = {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
+    url = "/products/import" + (f"?mode={mode}" if mode else "")
+    return await client.post(url, content=chunks(), headers=headers)
+
+
+def ndjson(*products: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(product).encode() + b"\n" for product in products)
+
+
+async def listed(client: Client) -> dict[str, dict[str, Any]]:
+    page = await client.get("/products", params={"limit": 100})
+    return {product["sku"]: product for product in page.json()["items"]}
+
+
+class TestImport:
+    async def test_creates_and_updates_by_sku(self, editor: Client) -> None:
+        first = await send(
+            editor,
+            ndjson({**MUG, "stock": 5, "category": "kitchen"}, {**MUG, "sku": "B"}),
+        )
+        before = await listed(editor)
+        again = await send(
+            editor, ndjson({**MUG, "price": "9", "stock": 2}, {**MUG, "sku": "C"})
+        )
+
+        report = {"failed": 0, "errors": []}
+        assert first.status_code == again.status_code == 200, again.text
+        assert first.json() == {"created": 2, "updated": 0, **report}
+        assert again.json() == {"created": 1, "updated": 1, **report}
+        after = await listed(editor)
+        assert set(after) == {"MUG-1", "B", "C"}
+        changed = {"price": "9.00", "stock": 2, "version": 2}
+        updated_at = after["MUG-1"]["updated_at"]
+        assert after["MUG-1"] == {
+            **before["MUG-1"],
+            **changed,
+            "updated_at": updated_at,
+        }
+        assert (after["C"]["stock"], after["C"]["status"]) == (0, "draft")
+        moves = await editor.get(f"/products/{after['MUG-1']['id']}/movements")
+        [move] = moves.json()["items"]
+        assert (move["delta"], move["stock_after"], move["reason"]) == (-3, 2, "import")
+        assert move["actor_id"] == editor.user_id
+
+    async def test_of_many_rows_is_searchable(self, editor: Client) -> None:
+        rows = [{**MUG, "sku": f"S{n}", "name": f"Thing {n}"} for n in range(5000)]
+
+        response = await send(editor, ndjson(*rows))
+
+        assert response.json()["created"] == 5000
+        found = (await editor.get("/products", params={"q": "thing 4321"})).json()
+        assert [product["sku"] for product in found["items"]] == ["S4321"]
+
+    @pytest.mark.parametrize("mode", ["strict", "partial"])
+    async def test_tells_what_is_wrong_in_which_line(
+        self, editor: Client, mode: str
+    ) -> None:
+        """Mutant: import the good rows of a strict import."""
+        good = ndjson(MUG)
+        body = b"".join(
+            [
+                good,
+                b"\n",
+                ndjson({**MUG, "sku": "A", "price": "x"}),
+                b"{not json}\n",
+                ndjson({**MUG, "sku": "D"}).replace(b"{", b'{"sku": "E", '),
+                ndjson({**MUG, "sku": "F", "name": "a\0b"}),
+                ndjson({**MUG, "sku": "G", "colour": "red"}),
+                b"x" * 70_000 + b"\n",
+                good,
+                b"[" * 5000 + b"\n",
+                b'"\\ud800"\n',
+                b"\xff\xfe\n",
+                ndjson({**MUG, "sku": "LAST"})[:-1],
+            ]
+        )
+
+        response = await send(editor, body, mode=mode)
+
+        report = response.json()
+        found = {fault["line"]: fault["code"] for fault in report["errors"]}
+        expected = {
+            3: "value_error",
+            4: "json_invalid",
+            5: "body_malformed",
+            6: "nul_character",
+            7: "extra_forbidden",
+            8: "line_too_long",
+            10: "json_invalid",
+            11: "json_invalid",
+            12: "json_invalid",
+        }
+        if mode == "partial":
+            expected[9] = "sku_repeated"
+            assert response.status_code == 200
+            assert (report["created"], report["failed"]) == (2, 10)
+            assert set(await listed(editor)) == {"MUG-1", "LAST"}
+        else:
+            assert response.status_code == 422
+            assert report["code"] == "import_rejected"
+            assert await listed(editor) == {}
+        assert found == expected
+        assert {"line", "pointer", "code", "message"} <= set(report["errors"][0])
+
+    async def test_refuses_an_sku_that_is_there_twice(self, editor: Client) -> None:
+        response = await send(editor, ndjson(MUG, MUG))
+
+        assert response.status_code == 422
+        [fault] = response.json()["errors"]
+        assert (fault["line"], fault["code"]) == (2, "sku_repeated")
+        assert await listed(editor) == {}
+
+    async def test_reports_a_hundred_faults(self, editor: Client) -> None:
+        body = b"x\n" * 3000 + ndjson(MUG)
+
+        response = await send(editor, body, mode="partial")
+
+        assert response.json()["failed"] == 3000
+        assert len(response.json()["errors"]) == 100
+
+    async def test_reads_csv(self, editor: Client) -> None:
+        body = (
+            "\ufeffprice,sku,name,currency,stock,description\r\n"
+            '12.5,A,"Mug, ""blue""",EUR,3,"two\nlines"\r\n'
+            "1,B,'=Sum,EUR,,\r\n"
+            "1,C,Name,EUR,x,\r\n"
+            "1,D\r\n"
+        ).encode()
+
+        response = await send(editor, body, CSV, "partial")
+
+        assert response.status_code == 200, response.text
+        found = {fault["line"]: fault["code"] for fault in response.json()["errors"]}
+        assert found == {5: "int_type", 6: "row_malformed"}
+        products = await listed(editor)
+        assert products["A"]["name"] == 'Mug, "blue"'
+        assert products["A"]["description"] == "two\nlines"
+        assert (products["A"]["price"], products["A"]["stock"]) == ("12.50", 3)
+        assert products["B"]["name"] == "=Sum"
+
+    async def test_refuses_csv_without_a_header(self, editor: Client) -> None:
+        response = await send(editor, b"a,b\n1,2\n", CSV, "partial")
+
+        assert response.json()["errors"][0]["code"] == "header_invalid"
+
+    async def test_with_a_key_is_done_once(self, editor: Client) -> None:
+        body = ndjson(*({**MUG, "sku": f"S{n}"} for n in range(50)))
+
+        first = await send(editor, body, key="k")
+        again = await send(editor, body, key="k")
+        other = await send(editor, body + ndjson(MUG), key="k")
+
+        assert first.json()["created"] == 50
+        assert again.content == first.content
+        assert again.headers["idempotent-replayed"] == "true"
+        assert other.json()["code"] == "idempotency_key_reused"
+        assert len(await listed(editor)) == 50
+
+    async def test_is_for_editors_and_two_media_types(
+        self, editor: Client, user: Client
+    ) -> None:
+        assert (await send(user, ndjson(MUG))).status_code == 403
+        response = await send(editor, ndjson(MUG), "application/json")
+        assert response.status_code == 415
+
+    @pytest.mark.parametrize("overrides", [{"import_max_body_bytes": 100_000}])
+    async def test_has_a_limit_of_its_own(self, editor: Client) -> None:
+        row = ndjson({**MUG, "description": "x" * 4000})
+        body = b"".join(row.replace(b"MUG-1", b"S%d" % n) for n in range(24))
+
+        assert (await send(editor, body)).status_code == 200
+        assert (await send(editor, body + body)).status_code == 413
+
+
+class TestExport:
+    @pytest.mark.parametrize(
+        ("format_", "media_type"), [("ndjson", NDJSON), ("csv", CSV)]
+    )
+    async def test_can_be_imported_again(
+        self, editor: Client, format_: str, media_type: str
+    ) -> None:
+        names = ["=1+1", "+1", "-1", "@x", "'=quoted", "it's", 'a,"b"', "two\nlines"]
+        rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
+        await send(editor, ndjson(*rows))
+        before = await listed(editor)
+
+        exported = await editor.get("/products/export", params={"format": format_})
+        again = await send(editor, exported.content, media_type)
+
+        assert exported.headers["content-type"].startswith(media_type)
+        assert again.json()["updated"] == len(names)
+        unchanged = ("name", "price", "stock", "created_at", "id", "description")
+        after = await listed(editor)
+        for sku, product in before.items():
+            assert [product[n] for n in unchanged] == [after[sku][n] for n in unchanged]
+
+    async def test_is_the_products_as_they_are_read(self, editor: Client) -> None:
+        await send(editor, ndjson({**MUG, "stock": 3}, {**MUG, "sku": "B"}))
+
+        exported = await editor.get("/products/export")
+
+        lines = [json.loads(line) for line in exported.text.splitlines()]
+        assert {line["sku"]: line for line in lines} == await listed(editor)
+
+    async def test_holds_no_formula(self, editor: Client) -> None:
+        """Mutant: write text as it is."""
+        names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)"]
+        rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
+        await send(editor, ndjson(*rows))
+
+        exported = await editor.get("/products/export?format=csv")
+
+        cells = [cell for row in csv.reader(exported.text.splitlines()) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")]
+
+    async def test_stops_when_the_client_goes(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: leave the generator to the garbage collector."""
+        rows = [{**MUG, "sku": f"S{n}"} for n in range(5000)]
+        await send(editor, ndjson(*rows))
+        sent = 0
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def gone(message: dict[str, Any]) -> None:
+            nonlocal sent
+            if message["type"] == "http.response.body":
+                sent += 1
+                raise OSError("the client went")
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/api/v1/products/export",
+            "raw_path": b"/api/v1/products/export",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [
+                (b"host", b"test"),
+                (b"authorization", editor.headers["authorization"].encode()),
+            ],
+            "client": ("192.0.2.1", 1),
+            "server": ("test", 80),
+        }
+        await app(scope, receive, gone)  # type: ignore[arg-type]
+
+        assert sent == 1
+        assert app.state.resources.database.reader.pool.checkedout() == 0
+
+    async def test_is_for_editors(self, user: Client, client: Client) -> None:
+        assert (await user.get("/products/export")).status_code == 403
+        assert (await client.get("/products/export")).status_code == 401

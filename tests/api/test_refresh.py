@@ -1,0 +1,288 @@
+"""Rotating refresh tokens: each line of the table of who gets what."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+
+from app.db.base import utc_now
+from tests.support.people import Client, People
+from tests.support.sessions import (
+    alter_sessions,
+    is_logged_in,
+    only_session,
+    refresh,
+)
+
+STRICT = {"refresh_leeway_seconds": 0}
+# What is tested is who wins, not how long 50 requests wait on a busy machine.
+PATIENT = {"db_pool_timeout_seconds": 9, "request_deadline_seconds": 25}
+
+
+async def assert_dead(client: Client, user: Client, *tokens: str) -> None:
+    for token in tokens:
+        assert (await refresh(client, token)).status_code == 401
+    assert not await is_logged_in(client, user.tokens["access_token"])
+
+
+class TestOnce:
+    async def test_gives_a_new_pair_of_the_same_session(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        first = user.tokens
+
+        second = (await refresh(client, first["refresh_token"])).json()
+
+        assert set(second) == set(first)
+        assert second["refresh_token"] != first["refresh_token"]
+        assert second["access_token"] != first["access_token"]
+        assert await is_logged_in(client, second["access_token"])
+        assert (await only_session(app, user)).generation == 1
+
+
+@pytest.mark.parametrize("overrides", [PATIENT, PATIENT | STRICT])
+class TestAtOnce:
+    async def test_gives_everybody_the_same_successor(
+        self, app: FastAPI, people: People, user: Client, client: Client
+    ) -> None:
+        # Mutants: a SELECT before a plain UPDATE; in strict mode, no arrival times.
+        clients = [await people.anonymous(f"192.0.2.{n}") for n in range(50)]
+        token = user.tokens["refresh_token"]
+
+        answers = await asyncio.gather(*(refresh(each, token) for each in clients))
+
+        assert [answer.status_code for answer in answers] == [200] * 50
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+        assert len({answer.json()["access_token"] for answer in answers}) == 50
+        assert (await only_session(app, user)).generation == 1
+        successor = answers[0].json()["refresh_token"]
+        assert (await refresh(client, successor)).status_code == 200
+
+
+class TestAgain:
+    async def test_within_the_leeway_gives_the_same_successor(
+        self, app: FastAPI, client: Client, user: Client, admin: Client
+    ) -> None:
+        token = user.tokens["refresh_token"]
+        first = (await refresh(client, token)).json()
+        before = await only_session(app, user)
+
+        again = await refresh(client, token)
+
+        assert again.status_code == 200
+        assert again.json()["refresh_token"] == first["refresh_token"]
+        after = await only_session(app, user)
+        # Mutant: a replay that moves rotated_at extends the leeway for ever.
+        assert (after.generation, after.rotated_at) == (1, before.rotated_at)
+        query = {"subject_id": user.user_id, "event": "auth.refresh.replayed_in_leeway"}
+        events = (await admin.get("/audit-events", params=query)).json()["items"]
+        assert len(events) == 1
+
+    async def test_after_the_leeway_ends_the_session(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        token = user.tokens["refresh_token"]
+        successor = (await refresh(client, token)).json()["refresh_token"]
+        await alter_sessions(app, user, rotated_at=utc_now() - timedelta(seconds=10.5))
+
+        answer = await refresh(client, token)
+
+        assert answer.status_code == 401
+        assert answer.json()["code"] == "refresh_token_invalid"
+        # Mutant: without `keeps_changes` the revocation is rolled back.
+        await assert_dead(client, user, successor)
+        assert (await only_session(app, user)).revoked_reason == "reuse"
+
+    async def test_once_the_successor_was_used_ends_the_session_at_any_time(
+        self, client: Client, user: Client
+    ) -> None:
+        # Mutant: a leeway that asks for the time alone.
+        first = user.tokens["refresh_token"]
+        second = (await refresh(client, first)).json()["refresh_token"]
+        third = (await refresh(client, second)).json()["refresh_token"]
+
+        assert (await refresh(client, first)).status_code == 401
+
+        await assert_dead(client, user, first, second, third)
+
+    @pytest.mark.parametrize("overrides", [STRICT])
+    async def test_without_leeway_ends_the_session_at_once(
+        self, client: Client, user: Client
+    ) -> None:
+        token = user.tokens["refresh_token"]
+        successor = (await refresh(client, token)).json()["refresh_token"]
+
+        assert (await refresh(client, token)).status_code == 401
+
+        await assert_dead(client, user, successor)
+
+    async def test_by_a_thief_ends_it_for_both(
+        self, client: Client, people: People, user: Client
+    ) -> None:
+        thief = await people.anonymous("198.51.100.7")
+        token = user.tokens["refresh_token"]
+        stolen, own = await asyncio.gather(
+            refresh(thief, token), refresh(client, token)
+        )
+        assert stolen.json()["refresh_token"] == own.json()["refresh_token"]
+        shared = own.json()["refresh_token"]
+        latest = (await refresh(client, shared)).json()["refresh_token"]
+        await refresh(client, latest)
+
+        assert (await refresh(thief, shared)).status_code == 401
+
+        await assert_dead(client, user, latest)
+
+
+class TestForged:
+    async def test_tokens_kill_nothing(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        # Mutant: looking at the generation before the signature.
+        token = user.tokens["refresh_token"]
+        second = (await refresh(client, token)).json()["refresh_token"]
+        await refresh(client, second)
+        session = await only_session(app, user)
+        tokens = app.state.resources.refresh_tokens
+        for salt in (b"\0" * 32, session.salt[::-1]):
+            for generation in (0, 1, 2, 3, 2**32 - 1):
+                forged = tokens.issue(session.id, generation, salt)
+                assert (await refresh(client, forged)).status_code == 401
+        for nonsense in ("", "x", token[:-1], token[:-1] + "!", "app_rt_" + "0" * 58):
+            answer = await refresh(client, nonsense)
+            assert answer.status_code in {401, 422}
+
+        assert await is_logged_in(client, user.tokens["access_token"])
+        assert (await only_session(app, user)).revoked_at is None
+
+    async def test_logout_ends_nothing_either(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        session = await only_session(app, user)
+        forged = app.state.resources.refresh_tokens.issue(session.id, 0, b"\0" * 32)
+
+        answer = await client.post("/auth/logout", json={"refresh_token": forged})
+
+        assert answer.status_code == 204
+        assert await is_logged_in(client, user.tokens["access_token"])
+
+    async def test_token_of_a_session_that_never_was_is_refused_alike(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        session = await only_session(app, user)
+        token = app.state.resources.refresh_tokens.issue(uuid4(), 0, session.salt)
+
+        assert (await refresh(client, token)).status_code == 401
+
+
+class TestAhead:
+    async def test_of_a_restored_database_ends_the_session(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        session = await only_session(app, user)
+        tokens = app.state.resources.refresh_tokens
+        ahead = tokens.issue(session.id, session.generation + 2, session.salt)
+
+        assert (await refresh(client, ahead)).status_code == 401
+
+        await assert_dead(client, user, user.tokens["refresh_token"])
+        assert (await only_session(app, user)).revoked_reason == "ahead"
+
+
+class TestLogout:
+    async def test_racing_a_refresh_leaves_nothing_alive(
+        self, people: People, client: Client
+    ) -> None:
+        # Mutant: a rotation that does not look at revoked_at again.
+        account = await people.add()
+        other = await people.anonymous("192.0.2.2")
+        for _ in range(8):
+            user = await people.log_in(account)
+            token = user.tokens["refresh_token"]
+
+            _, raced = await asyncio.gather(
+                other.post("/auth/logout", json={"refresh_token": token}),
+                refresh(client, token),
+            )
+
+            assert raced.status_code in {200, 401}
+            survivors = [token]
+            if raced.status_code == 200:
+                survivors.append(raced.json()["refresh_token"])
+                assert not await is_logged_in(client, raced.json()["access_token"])
+            await assert_dead(client, user, *survivors)
+
+    async def test_answers_alike_whatever_the_token(
+        self, client: Client, user: Client
+    ) -> None:
+        body = {"refresh_token": user.tokens["refresh_token"]}
+        for content in (body, body, {"refresh_token": "x"}):
+            answer = await client.post("/auth/logout", json=content)
+            assert (answer.status_code, answer.content) == (204, b"")
+
+
+class TestLifetime:
+    @pytest.mark.parametrize("column", ["idle_expires_at", "expires_at"])
+    async def test_ends_by_disuse_and_by_age(
+        self, app: FastAPI, client: Client, user: Client, column: str
+    ) -> None:
+        await alter_sessions(app, user, **{column: utc_now()})
+
+        await assert_dead(client, user, user.tokens["refresh_token"])
+
+    async def test_is_renewed_by_use_but_never_beyond_its_age(
+        self, app: FastAPI, client: Client, user: Client
+    ) -> None:
+        now = utc_now()
+        await alter_sessions(
+            app,
+            user,
+            idle_expires_at=now + timedelta(hours=1),
+            expires_at=now + timedelta(days=3),
+        )
+
+        await refresh(client, user.tokens["refresh_token"])
+
+        session = await only_session(app, user)
+        assert session.idle_expires_at == session.expires_at == now + timedelta(days=3)
+
+
+Cause = Callable[[], Awaitable[object]]
+
+
+class TestRefusals:
+    async def test_are_the_same_bytes_for_every_reason(
+        self, app: FastAPI, client: Client, people: People, admin: Client
+    ) -> None:
+        async def disabled(user: Client) -> None:
+            await admin.patch(f"/users/{user.user_id}", json={"is_active": False})
+
+        async def deleted(user: Client) -> None:
+            await admin.delete(f"/users/{user.user_id}")
+
+        async def logged_out(user: Client) -> None:
+            await user.post("/auth/logout-all")
+
+        async def expired(user: Client) -> None:
+            await alter_sessions(app, user, expires_at=utc_now())
+
+        async def reused(user: Client) -> None:
+            token = (await refresh(client, user.tokens["refresh_token"])).json()
+            await refresh(client, token["refresh_token"])
+
+        bodies = set()
+        for cause in (disabled, deleted, logged_out, expired, reused):
+            user = await people.sign_in()
+            await cause(user)
+            answer = await client.post(
+                "/auth/refresh",
+                json={"refresh_token": user.tokens["refresh_token"]},
+                headers={"X-Request-ID": "the-same-id"},
+            )
+            assert answer.status_code == 401
+            bodies.add((answer.content, answer.headers["WWW-Authenticate"]))
+
+        assert len(bodies) == 1

@@ -1,0 +1,292 @@
+"""Seeing and ending sessions, and what follows from other changes for them."""
+
+import asyncio
+from datetime import timedelta
+
+import argon2
+import pytest
+from fastapi import FastAPI
+
+from app.db.base import utc_now
+from tests.support.people import PASSWORD, Client, People
+from tests.support.sessions import alter_sessions, is_logged_in, refresh
+
+
+async def log_in_again(people: People, user: Client, address: str) -> Client:
+    client = await people.anonymous(address)
+    response = await client.post(
+        "/auth/login", json={"email": user.email, "password": PASSWORD}
+    )
+    client.tokens = response.json()
+    client.headers["Authorization"] = f"Bearer {client.tokens['access_token']}"
+    client.user_id, client.email = user.user_id, user.email
+    return client
+
+
+async def make_stale(app: FastAPI, client: Client) -> None:
+    """Let the password have been given eleven minutes ago."""
+    await alter_sessions(app, client, auth_time=utc_now() - timedelta(minutes=11))
+    tokens = (await refresh(client, client.tokens["refresh_token"])).json()
+    client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+
+
+class TestList:
+    async def test_shows_where_one_is_logged_in(
+        self, people: People, user: Client
+    ) -> None:
+        other = await log_in_again(people, user, "2001:db8:1:2::3")
+
+        answer = await user.get("/auth/sessions")
+
+        assert answer.status_code == 200
+        newest, oldest = answer.json()["items"]
+        assert answer.json()["next_cursor"] is None
+        assert set(newest) == {
+            "id",
+            "ip",
+            "user_agent",
+            "created_at",
+            "last_seen_at",
+            "expires_at",
+            "current",
+        }
+        assert (newest["ip"], oldest["ip"]) == ("2001:db8:1::/48", "192.0.2.0/24")
+        assert (newest["current"], oldest["current"]) == (False, True)
+        seen_by_other = (await other.get("/auth/sessions")).json()["items"]
+        assert [session["current"] for session in seen_by_other] == [True, False]
+
+    async def test_leaves_out_what_has_ended(
+        self, app: FastAPI, people: People, user: Client
+    ) -> None:
+        await alter_sessions(app, user, idle_expires_at=utc_now())
+        other = await log_in_again(people, user, "192.0.2.9")
+
+        items = (await other.get("/auth/sessions")).json()["items"]
+
+        assert [session["current"] for session in items] == [True]
+
+
+class TestEnd:
+    async def test_holds_from_the_next_request(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        other = await log_in_again(people, user, "192.0.2.9")
+        items = (await other.get("/auth/sessions")).json()["items"]
+        [session_id] = [each["id"] for each in items if not each["current"]]
+
+        answer = await other.delete(f"/auth/sessions/{session_id}")
+
+        assert answer.status_code == 204
+        assert not await is_logged_in(client, user.tokens["access_token"])
+        assert (await refresh(client, user.tokens["refresh_token"])).status_code == 401
+        assert await is_logged_in(client, other.tokens["access_token"])
+        again = await other.delete(f"/auth/sessions/{session_id}")
+        assert (again.status_code, again.json()["code"]) == (404, "session_not_found")
+
+    async def test_does_not_reach_anybody_elses(
+        self, user: Client, editor: Client, client: Client
+    ) -> None:
+        # Mutant: no owner in the WHERE.
+        [session] = (await user.get("/auth/sessions")).json()["items"]
+
+        answer = await editor.delete(f"/auth/sessions/{session['id']}")
+
+        assert answer.status_code == 404
+        assert await is_logged_in(client, user.tokens["access_token"])
+
+    @pytest.mark.parametrize("keep", [False, True])
+    async def test_of_all_spares_the_current_one_if_asked(
+        self, people: People, user: Client, client: Client, *, keep: bool
+    ) -> None:
+        other = await log_in_again(people, user, "192.0.2.9")
+
+        answer = await user.post("/auth/logout-all", params={"keep_current": keep})
+
+        assert answer.status_code == 204
+        assert await is_logged_in(client, user.tokens["access_token"]) == keep
+        assert not await is_logged_in(client, other.tokens["access_token"])
+
+
+class TestLimit:
+    async def test_ends_the_least_recently_used_of_more_than_twenty(
+        self, app: FastAPI, people: People, user: Client, client: Client
+    ) -> None:
+        await alter_sessions(app, user, rotated_at=utc_now() - timedelta(days=2))
+        second = await log_in_again(people, user, "192.0.2.9")
+        others = [
+            await log_in_again(people, user, f"192.0.2.{n}") for n in range(10, 28)
+        ]
+        # The first is the oldest, but not the one unused for longest.
+        await refresh(client, user.tokens["refresh_token"])
+
+        last = await log_in_again(people, user, "192.0.2.30")
+
+        assert not await is_logged_in(client, second.tokens["access_token"])
+        assert await is_logged_in(client, user.tokens["access_token"])
+        for each in (*others, last):
+            assert await is_logged_in(client, each.tokens["access_token"])
+        sessions = (await last.get("/auth/sessions", params={"limit": 100})).json()
+        assert len(sessions["items"]) == 20
+
+    async def test_holds_when_many_log_in_at_once(
+        self, people: People, user: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Mutant: without the lock on the user each login counts the others out.
+        # Hashing would only set them apart.
+        monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
+        for n in range(16):
+            await log_in_again(people, user, f"192.0.2.{n}")
+
+        newest, *_ = await asyncio.gather(
+            *(log_in_again(people, user, f"198.51.100.{n}") for n in range(8))
+        )
+
+        sessions = (await newest.get("/auth/sessions", params={"limit": 100})).json()
+        assert len(sessions["items"]) == 20
+
+
+class TestReauthenticate:
+    async def test_replaces_the_session_and_makes_it_fresh(
+        self, app: FastAPI, user: Client, client: Client
+    ) -> None:
+        await make_stale(app, user)
+        refused = await user.post("/auth/logout-all")
+        before = (await user.get("/auth/sessions")).json()["items"]
+
+        answer = await user.post("/auth/reauthenticate", json={"password": PASSWORD})
+
+        assert refused.status_code == 401
+        assert refused.json()["code"] == "reauthentication_required"
+        assert refused.headers["WWW-Authenticate"] == (
+            'Bearer realm="api", error="insufficient_user_authentication", max_age=600'
+        )
+        assert answer.status_code == 200
+        tokens = answer.json()
+        assert set(tokens) == set(user.tokens)
+        assert (await user.get("/users/me")).status_code == 401  # the replaced session
+        user.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        after = (await user.get("/auth/sessions")).json()["items"]
+        assert len(after) == 1
+        assert after[0]["id"] != before[0]["id"]
+        assert (await user.post("/auth/logout-all")).status_code == 204
+
+    async def test_is_needed_to_end_a_session_but_not_to_see_them(
+        self, app: FastAPI, user: Client
+    ) -> None:
+        await make_stale(app, user)
+        [session] = (await user.get("/auth/sessions")).json()["items"]
+
+        answer = await user.delete(f"/auth/sessions/{session['id']}")
+
+        assert answer.json()["code"] == "reauthentication_required"
+
+    async def test_refuses_a_wrong_password_and_counts_it(
+        self, user: Client, client: Client
+    ) -> None:
+        # Mutant: a comparison without the guard, for whoever stole a token.
+        wrong = {"password": "not my password at all"}
+
+        answers = [
+            await user.post("/auth/reauthenticate", json=wrong) for _ in range(11)
+        ]
+
+        codes = [answer.json()["code"] for answer in answers]
+        assert codes == ["invalid_credentials"] * 10 + ["rate_limited"]
+        assert await is_logged_in(client, user.tokens["access_token"])
+        events = (await user.get("/users/me/security-events")).json()["items"]
+        names = [event["event"] for event in events]
+        assert names.count("auth.reauthentication.failure") == 10
+
+    async def test_at_once_with_logout_starts_no_session(
+        self, people: People, client: Client
+    ) -> None:
+        account = await people.add()
+        for _ in range(4):
+            user = await people.log_in(account)
+            body = {"refresh_token": user.tokens["refresh_token"]}
+
+            answer, _ = await asyncio.gather(
+                user.post("/auth/reauthenticate", json={"password": PASSWORD}),
+                client.post("/auth/logout", json=body),
+            )
+
+            assert answer.status_code in {200, 401}
+            assert not await is_logged_in(client, user.tokens["access_token"])
+
+
+class TestDeleteAccount:
+    async def test_needs_the_password_whatever_the_token(self, user: Client) -> None:
+        for body in ({}, {"password": "not my password at all"}):
+            answer = await user.request("DELETE", "/users/me", json=body)
+            assert answer.status_code in {401, 422}
+        assert (await user.get("/users/me")).status_code == 200
+
+        answer = await user.request("DELETE", "/users/me", json={"password": PASSWORD})
+
+        assert answer.status_code == 204
+        assert (await user.get("/users/me")).status_code == 401
+
+
+class TestEffects:
+    """What ends sessions does so in the same transaction, from the next request."""
+
+    async def test_disabling_ends_every_session_and_enabling_brings_none_back(
+        self, admin: Client, people: People, user: Client, client: Client
+    ) -> None:
+        # Mutant: only looking at is_active, so that enabling revives old sessions.
+        other = await log_in_again(people, user, "192.0.2.9")
+        path = f"/users/{user.user_id}"
+
+        await admin.patch(path, json={"is_active": False})
+        for each in (user, other):
+            assert not await is_logged_in(client, each.tokens["access_token"])
+        await admin.patch(path, json={"is_active": True})
+
+        for each in (user, other):
+            assert not await is_logged_in(client, each.tokens["access_token"])
+            token = each.tokens["refresh_token"]
+            assert (await refresh(client, token)).status_code == 401
+
+    async def test_deleting_ends_every_session(
+        self, admin: Client, user: Client, client: Client
+    ) -> None:
+        await admin.delete(f"/users/{user.user_id}")
+
+        answer = await user.get("/users/me")
+
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+        assert (await refresh(client, user.tokens["refresh_token"])).status_code == 401
+
+    async def test_a_role_counts_from_the_next_request_in_the_same_session(
+        self, admin: Client, editor: Client
+    ) -> None:
+        # Mutant: a role from the token.
+        path = f"/users/{editor.user_id}"
+        product = {"sku": "A-1", "name": "Lamp", "price": "1.00", "currency": "EUR"}
+
+        await admin.patch(path, json={"role": "user"})
+        demoted = await editor.post("/products", json=product)
+        await admin.patch(path, json={"role": "editor"})
+        promoted = await editor.post("/products", json=product)
+
+        assert (demoted.status_code, demoted.json()["code"]) == (403, "forbidden")
+        assert promoted.status_code == 201
+
+    async def test_a_disabled_account_cannot_race_a_login_into_a_session(
+        self, admin: Client, people: People, user: Client, client: Client
+    ) -> None:
+        # Mutant: without the lock on the user a login outlives the revocation.
+        path = f"/users/{user.user_id}"
+
+        answer, _ = await asyncio.gather(
+            client.post(
+                "/auth/login", json={"email": user.email, "password": PASSWORD}
+            ),
+            admin.patch(path, json={"is_active": False}),
+        )
+        await admin.patch(path, json={"is_active": True})
+
+        if answer.status_code == 200:
+            assert not await is_logged_in(client, answer.json()["access_token"])
+        else:
+            assert answer.json()["code"] == "invalid_credentials"

@@ -1,0 +1,36 @@
+"""Refresh tokens and the rows behind them."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from httpx2 import Response
+from sqlalchemy import select, update
+
+from app.db.models import AuthSession
+from app.db.session import transaction
+from tests.support.people import Client
+
+
+async def refresh(client: Client, token: str) -> Response:
+    return await client.post("/auth/refresh", json={"refresh_token": token})
+
+
+async def is_logged_in(client: Client, access_token: str) -> bool:
+    headers = {"Authorization": f"Bearer {access_token}"}
+    response = await client.get("/users/me", headers=headers)
+    assert response.status_code in {200, 401}
+    return response.status_code == 200
+
+
+async def only_session(app: FastAPI, user: Client) -> AuthSession:
+    statement = select(AuthSession).where(AuthSession.user_id == UUID(user.user_id))
+    async with transaction(app.state.resources.database) as session:
+        return (await session.scalars(statement)).one()
+
+
+async def alter_sessions(app: FastAPI, user: Client, **values: Any) -> None:
+    """Change what only time changes."""
+    statement = update(AuthSession).where(AuthSession.user_id == UUID(user.user_id))
+    async with transaction(app.state.resources.database) as session:
+        await session.execute(statement.values(values))

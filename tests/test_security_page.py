@@ -1,0 +1,22 @@
+"""The claims of `docs/security.md` name tests that exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROWS = [
+    line for line in Path("docs/security.md").read_text().splitlines() if "::" in line
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+def test_every_claim_names_a_test(row: str) -> None:
+    names = re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", row)
+    assert names
+    for file, path in names:
+        scope: list[ast.stmt] = ast.parse(Path(file).read_text()).body
+        for name in path.split("::")[1:]:
+            [found] = [each for each in scope if getattr(each, "name", "") == name]
+            scope = getattr(found, "body", [])
