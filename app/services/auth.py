@@ -74,7 +74,7 @@ class AuthService:
         try:
             verified = await self.guard.check_login(
                 credentials.password,
-                account,
+                self._usable_hash(account),
                 email=credentials.email,
                 address=client.address,
                 device_id=device_id,
@@ -139,7 +139,10 @@ class AuthService:
     ) -> tuple[Row[Any], Verification]:
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
         verified = await self.guard.check_again(
-            password, account, session_id=caller.session_id, address=client.address
+            password,
+            self._usable_hash(account),
+            session_id=caller.session_id,
+            address=client.address,
         )
         if account is None or not verified.ok:
             record(
@@ -165,12 +168,21 @@ class AuthService:
             .where(User.id == account.id, User.password_hash == account.password_hash)
             .with_for_update()
         )
-        if user is None or not user.is_active:
+        if user is None or not self._may_log_in(user):
             raise InvalidCredentials
         if upgraded_hash is not None:
             user.password_hash = upgraded_hash
             record(self.session, "account.password.rehash", user.id)
         return user
+
+    def _usable_hash(self, account: Row[Any] | None) -> str | None:
+        # A right password that opens nothing is counted and answered like a wrong one.
+        if account is None or not self._may_log_in(account):
+            return None
+        return str(account.password_hash)
+
+    def _may_log_in(self, account: Row[Any] | User) -> bool:
+        return bool(account.is_active)
 
     def _record_failure(
         self, event: EventName, subject: UUID | None, email: str

@@ -4,10 +4,7 @@ import hmac
 from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from app.core.client_address import limiter_partition
 from app.core.config import LimitSettings
@@ -67,13 +64,13 @@ class PasswordGuard:
     async def check_login(
         self,
         password: str,
-        account: Row[Any] | None,
+        password_hash: str | None,
         *,
         email: str,
         address: str,
         device_id: bytes | None,
     ) -> Verification:
-        """Compare the password of a login; `account` is None for an unknown address.
+        """Compare the password of a login; None is the hash of whoever has no account.
 
         Raises:
             TooManyFailures: nothing has been compared.
@@ -83,10 +80,15 @@ class PasswordGuard:
             counters = [Hit(self.by_strangers, who), Hit(self.by_strangers_a_day, who)]
         else:
             counters = [Hit(self.by_device, f"{who}:{device_id.hex()}")]
-        return await self._check(password, account, address, counters)
+        return await self._check(password, password_hash, address, counters)
 
     async def check_again(
-        self, password: str, account: Row[Any] | None, *, session_id: UUID, address: str
+        self,
+        password: str,
+        password_hash: str | None,
+        *,
+        session_id: UUID,
+        address: str,
     ) -> Verification:
         """Compare the password of somebody logged in, whose session is the device.
 
@@ -94,7 +96,7 @@ class PasswordGuard:
             TooManyFailures: nothing has been compared.
         """
         counter = Hit(self.by_device, f"session:{session_id}")
-        return await self._check(password, account, address, [counter])
+        return await self._check(password, password_hash, address, [counter])
 
     def pseudonym(self, email: str) -> str:
         """Stands for an address where what was typed, maybe a password, must not."""
@@ -113,7 +115,7 @@ class PasswordGuard:
     async def _check(
         self,
         password: str,
-        account: Row[Any] | None,
+        password_hash: str | None,
         address: str,
         counters: Sequence[Hit],
     ) -> Verification:
@@ -121,15 +123,11 @@ class PasswordGuard:
         reserved = await self.limiter.hit(by_address, *counters)
         if not reserved.allowed:
             raise TooManyFailures(reserved.retry_after or 0)
-        password_hash = account.password_hash if account else None
         try:
             verified = await self.hasher.verify(password, password_hash)
         except Overloaded:
             await self.limiter.refund(reserved)  # nothing has been compared
             raise
-        if account is None or not account.is_active:
-            # Counted even when it is right, which the answer does not tell either.
-            return Verification(ok=False)
         if verified.ok:
             await self.limiter.refund(reserved)
         return verified
