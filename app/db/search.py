@@ -9,11 +9,23 @@ mapped, so that no other query reads them.
 import re
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String, TypeDecorator
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    String,
+    TableValuedAlias,
+    TypeDecorator,
+    column,
+    func,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+Columns = ReadOnlyColumnCollection[str, Any]
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -61,3 +73,21 @@ def _fts5(element: ColumnElement[bool], compiler: SQLCompiler, **kw: Any) -> str
     query = compiler.process(element.clauses, **kw)
     found = "SELECT rowid FROM products_search WHERE products_search MATCH"
     return f"(products.rowid IN ({found} {query}))"
+
+
+# On PostgreSQL, words that at most so many products have: these are read from their
+# index and sorted. Others are met often enough on the way through the list.
+FEW = 1000
+
+
+def few(query: BindParameter[Any], columns: Columns) -> TableValuedAlias:
+    """The products that match, as long as they are few."""
+    found = func.products_matching(func.to_tsquery("simple", query), FEW + 1)
+    typed = (column(each.name, each.type) for each in columns)
+    return found.table_valued(*typed, column("search"), name="found")
+
+
+def found_matches(
+    found: TableValuedAlias, query: BindParameter[Any]
+) -> ColumnElement[bool]:
+    return found.c.search.bool_op("@@")(func.to_tsquery("simple", query))

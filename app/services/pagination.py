@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.signed_cursor import CursorSigner
@@ -26,12 +26,16 @@ class RowPage(NamedTuple):
     next_cursor: str | None
 
 
+Value = TypeVar("Value")
+Keyed = InstrumentedAttribute[Value] | ColumnElement[Value]
+
+
 @dataclass(frozen=True)
 class Order:
     """Rows by one column, ties broken by id, so that no two are equal."""
 
-    column: InstrumentedAttribute[Any]
-    id: InstrumentedAttribute[UUID]
+    column: Keyed[Any]
+    id: Keyed[UUID]
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
@@ -48,7 +52,7 @@ class Order:
         return statement.order_by(*order).limit(bindparam("rows"))
 
     def position(self, row: Row[Any]) -> tuple[str, str]:
-        value = getattr(row, self.column.key)
+        value = getattr(row, str(self.column.key))
         text = value.isoformat() if isinstance(value, datetime) else str(value)
         return text, row.id.hex
 

@@ -26,6 +26,13 @@ ALTER TABLE products ADD COLUMN search tsvector GENERATED ALWAYS AS (
             '{NOT_WORDS}', ' ', 'g')), 'B')
 ) STORED
 """
+# For words that few products have: the planner cannot know how few, and would rather
+# read the whole table in the order of the page.
+MATCHING = """
+CREATE FUNCTION products_matching(query tsquery, most integer)
+RETURNS SETOF products LANGUAGE sql STABLE SET enable_seqscan = off AS
+$$ SELECT * FROM products WHERE search @@ query LIMIT most $$
+"""
 # The index is by rowid: VACUUM keeps it, as the table has indexes. A migration that
 # copies `products` must make the triggers again, and run 'rebuild'.
 SEARCH_SQLITE = """
@@ -72,6 +79,7 @@ def upgrade() -> None:
         op.create_index(
             "ix_products_search", "products", ["search"], postgresql_using="gin"
         )
+        op.execute(MATCHING)
     else:
         for statement in SEARCH_SQLITE.split("\n\n"):
             op.execute(statement)
@@ -79,6 +87,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION products_matching")
         op.execute("ALTER TABLE products DROP COLUMN search")
     else:
         for event in ("insert", "delete", "update"):
