@@ -1,6 +1,6 @@
 """Keyset pagination: a page continues after the last row of the one before."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -79,13 +79,16 @@ async def fetch_page(
     Raises:
         CursorInvalid: the cursor is not one of this list's.
     """
-    parts = [lambda _: statement]
-    return await fetch_parts(read, parts, order, values, page, cursors, of=of)
+
+    async def whole(_: bool) -> Select[Any]:
+        return statement
+
+    return await fetch_parts(read, [whole], order, values, page, cursors, of=of)
 
 
 async def fetch_parts(
     read: ReadSession,
-    parts: Sequence[Callable[[bool], Select[Any]]],
+    parts: Sequence[Callable[[bool], Awaitable[Select[Any]]]],
     order: Order,
     values: Mapping[str, Any],
     page: PageParameters,
@@ -106,7 +109,7 @@ async def fetch_parts(
     rows: list[tuple[int, Row[Any]]] = []
     for number in range(first, len(parts)):
         wanted = page.limit + 1 - len(rows)
-        statement = parts[number](bool(after))
+        statement = await parts[number](bool(after))
         found = await read.all(statement, {**values, **after, "rows": wanted})
         rows += [(number, row) for row in found]
         if len(found) == wanted:

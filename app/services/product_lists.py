@@ -4,14 +4,12 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, true
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from app.db.models import Product, ProductStatus
-from app.db.search import Words, few, found_matches, matches
+from app.db.search import QUERY, TITLE, Columns, few, matches, matches_title
 from app.services.pagination import Order
 
 PRODUCT = Product.__table__.c
-Columns = ReadOnlyColumnCollection[str, Any]
 
 
 def filters_of(columns: Columns) -> dict[str, ColumnElement[bool]]:
@@ -33,37 +31,36 @@ def orders_of(columns: Columns) -> dict[str, Order]:
     }
 
 
-QUERY = bindparam("q", type_=Words())
-TITLE = bindparam("title", type_=Words(title=True))
-# The same questions to all products, and to the few that a search has found.
-FOUND = few(QUERY, PRODUCT)
-SOURCES: dict[bool, tuple[Columns, dict[str, ColumnElement[bool]]]] = {
-    False: (
-        PRODUCT,
-        filters_of(PRODUCT) | {"q": matches(QUERY), "title": matches(TITLE)},
-    ),
-    True: (
-        FOUND.c,
-        filters_of(FOUND.c) | {"q": true(), "title": found_matches(FOUND, TITLE)},
-    ),
-}
-FILTERS = set(SOURCES[False][1])
-COUNT_FOUND = select(func.count()).select_from(FOUND)
-ORDERS = {narrow: orders_of(columns) for narrow, (columns, _) in SOURCES.items()}
-# Best matches first costs no more than newest first: the whole result is never ranked.
+# Best matches first costs no more than newest first: nothing is ranked that is not
+# shown. Each part is a list of its own.
 Part = Literal["title", "rest", "all"]
 RELEVANCE: tuple[Part, ...] = ("title", "rest")
 WHOLE: tuple[Part, ...] = ("all",)
+
+# What a part is read from: all products, or the few that its words find.
+FOUND, FOUND_BY_TITLE = few(QUERY, PRODUCT), few(TITLE, PRODUCT)
+COUNT_FOUND = {
+    found: select(func.count()).select_from(found) for found in (FOUND, FOUND_BY_TITLE)
+}
+SEARCHES: dict[tuple[Part, bool], tuple[Columns, ColumnElement[bool]]] = {
+    ("all", False): (PRODUCT, matches(QUERY)),
+    ("rest", False): (PRODUCT, matches(QUERY) & ~matches(TITLE)),
+    ("title", False): (PRODUCT, matches(TITLE)),
+    ("all", True): (FOUND.c, true()),
+    ("rest", True): (FOUND.c, ~matches_title(FOUND)),
+    ("title", True): (FOUND_BY_TITLE.c, true()),
+}
+ORDERS = orders_of(PRODUCT)
 
 
 @lru_cache(maxsize=1024)
 def select_page(
     sort: str, names: tuple[str, ...], part: Part, *, narrow: bool, continued: bool
 ) -> Select[Any]:
-    columns, filters = SOURCES[narrow]
+    columns, found = SEARCHES[part, narrow]
+    filters = filters_of(columns)
     statement = select(*(columns[name] for name in PRODUCT.keys()))  # noqa: SIM118
-    statement = statement.where(*(filters[name] for name in names))
-    if part != "all":
-        title = filters["title"]
-        statement = statement.where(title if part == "title" else ~title)
-    return ORDERS[narrow][sort].apply(statement, continued=continued)
+    statement = statement.where(*(filters[name] for name in names if name != "q"))
+    if "q" in names:
+        statement = statement.where(found)
+    return orders_of(columns)[sort].apply(statement, continued=continued)

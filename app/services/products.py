@@ -1,6 +1,6 @@
 """The catalogue: what visitors and editors read, and what editors change."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,8 @@ from app.schemas.product import (
 from app.services.pagination import Order, RowPage, fetch_page, fetch_parts
 from app.services.product_lists import (
     COUNT_FOUND,
-    FILTERS,
+    FOUND,
+    FOUND_BY_TITLE,
     ORDERS,
     RELEVANCE,
     WHOLE,
@@ -88,31 +89,37 @@ class Catalogue:
     async def page(self, query: ProductQuery, *, drafts: bool) -> RowPage:
         if query.q is not None and not words(query.q):
             return RowPage([], None)
-        values = query.model_dump(include=FILTERS, exclude_none=True)
+        values = query.model_dump(
+            exclude={"limit", "cursor", "sort"}, exclude_none=True
+        )
         names = (*values, *(() if drafts else ("visible",)))
-        narrow = query.q is not None and await self._finds_few(query.q)
         values["title"] = query.q
 
-        def part(name: Part) -> Callable[[bool], Select[Any]]:
-            return lambda continued: select_page(
-                query.sort, names, name, narrow=narrow, continued=continued
-            )
+        def part(name: Part) -> Callable[[bool], Awaitable[Select[Any]]]:
+            async def statement(continued: bool) -> Select[Any]:
+                narrow = query.q is not None and await self._finds_few(name, query.q)
+                return select_page(
+                    query.sort, names, name, narrow=narrow, continued=continued
+                )
+
+            return statement
 
         return await fetch_parts(
             self.read,
             [part(name) for name in (RELEVANCE if query.by_relevance else WHOLE)],
-            ORDERS[narrow][query.sort],
+            ORDERS[query.sort],
             values,
             query,
             self.cursors,
             of="relevance" if query.by_relevance else "",
         )
 
-    async def _finds_few(self, q: str) -> bool:
+    async def _finds_few(self, part: Part, q: str) -> bool:
         if self.read.engine.dialect.name != "postgresql":
             return False
-        [[found]] = await self.read.all(COUNT_FOUND, {"q": q})
-        return bool(found <= FEW)
+        found = FOUND_BY_TITLE if part == "title" else FOUND
+        [[count]] = await self.read.all(COUNT_FOUND[found], {"q": q, "title": q})
+        return bool(count <= FEW)
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
         """Changes of a product's stock, the last one first."""
