@@ -19,7 +19,7 @@ class PageParameters(QueryParameters):
         20, ge=1, le=100, description="How many items to return at most."
     )
     cursor: str | None = Field(
-        None, max_length=1024, description="`next_cursor` of the page before."
+        None, max_length=2048, description="`next_cursor` of the page before."
     )
 
 
