@@ -75,12 +75,15 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
 
 def _add_errors(operation: dict[str, Any]) -> None:
     errors: tuple[type[AppError], ...] = EDGE
-    if operation["responses"].pop("422", None):
+    responses = operation["responses"]
+    if "422" in responses:
         errors += WITH_INPUT
+        if responses["422"]["description"] == "Validation Error":  # FastAPI's own
+            del responses["422"]
     if "requestBody" in operation:
         errors += WITH_BODY
     for status, response in documented(*errors).items():
-        own = operation["responses"].setdefault(str(status), response)
+        own = responses.setdefault(str(status), response)
         if own is not response:
             own["description"] += "\n\n" + response["description"]
             own.setdefault("content", {}).setdefault(

@@ -1,5 +1,6 @@
 """The catalogue as files."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
