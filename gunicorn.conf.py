@@ -32,12 +32,22 @@ class StructuredLogger(Logger):  # type: ignore[misc]
 
 
 def post_fork(_: Arbiter, worker: Worker) -> None:
-    """Keep the server's name out of answers, and give uvicorn an end to wait for."""
+    """Let answers that the server gives by itself look like all the others.
+
+    And keep its name out of them, and give uvicorn an end to wait for.
+    """
+    # In the worker, where SIGHUP reads the code anew.
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    from app.api.malformed import answer_for_gunicorn, answer_for_uvicorn
+
     if hasattr(worker, "config"):  # both classes of uvicorn's
         worker.config.server_header = False
         worker.config.timeout_graceful_shutdown = graceful_timeout - 1
+        AutoHTTPProtocol.send_400_response = answer_for_uvicorn  # type: ignore[attr-defined]
     else:
         asgi_protocol._CACHED_SERVER_HEADER = b""
+        asgi_protocol.ASGIProtocol._send_error_response = answer_for_gunicorn
 
 
 wsgi_app = "app.main:app"
@@ -52,6 +62,8 @@ graceful_timeout = int(settings.graceful_timeout_seconds)
 # Longer than the idle timeout of the load balancer in front, which is often 60:
 # otherwise it sends a request just as the connection closes.
 keepalive = 75
+# As much as the parser takes: the application's own limits are lower, mostly.
+limit_request_line = 8190
 control_socket_disable = True
 # The application itself reads X-Forwarded-For, and only from TRUSTED_PROXIES.
 forwarded_allow_ips = ""

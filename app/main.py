@@ -19,6 +19,7 @@ from app.api.middleware.body_limit import BodyLimitMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.http_guard import HttpGuardMiddleware
 from app.api.middleware.last_resort import LastResortMiddleware
+from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.openapi import add_openapi
@@ -44,6 +45,8 @@ CORS_RESPONSE_HEADERS = (
     "ETag",
     "Idempotent-Replayed",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Device-Token",
     "X-Request-ID",
@@ -139,6 +142,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
             seconds=settings.request_deadline_seconds,
             overrides={imports: settings.import_timeout_seconds},
         ),
+        Middleware(MethodsMiddleware),
     ]
 
 

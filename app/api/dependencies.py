@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import timedelta
-from math import ceil
 from time import monotonic
 from typing import Annotated, Any
 
@@ -11,8 +10,8 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.client_address import limiter_partition
-from app.core.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
+from app.api.limits import count_with
+from app.core.errors import Forbidden, Unauthorized, Unavailable
 from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.db.base import utc_now
@@ -68,11 +67,14 @@ BearerDep = Annotated[
 
 async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     """Nobody without a token; a token that is no good is refused, not ignored."""
-    if bearer is None:
-        return None
     resources: Resources = request.app.state.resources
-    caller = await resources.authenticator.authenticate(bearer.credentials)
-    if context := current_request():
+    caller = None
+    try:
+        if bearer is not None:
+            caller = await resources.authenticator.authenticate(bearer.credentials)
+    finally:  # whoever guesses at tokens is counted, too
+        await count_with(caller, request)
+    if caller and (context := current_request()):
         context.caller_id, context.session_id = caller.user_id, caller.session_id
         context.log_fields["user_id"] = str(caller.user_id)
     return caller
@@ -150,27 +152,6 @@ async def get_client() -> Client:
 
 
 ClientDep = Annotated[Client, Depends(get_client)]
-
-
-# --- how often
-
-
-class Limited:
-    """Counts each request of a client address, whatever its outcome."""
-
-    def __init__(self, policy: str) -> None:
-        self.policy = policy
-
-    async def __call__(self, resources: ResourcesDep, client: ClientDep) -> None:
-        hit = Hit(resources.policies[self.policy], limiter_partition(client.address))
-        decision = await resources.limiter.hit(hit)
-        if not decision.allowed:
-            headers = {"Retry-After": str(ceil(decision.retry_after or 0))}
-            raise TooManyRequests("Too many requests; wait, then retry.", headers)
-
-
-def limited(policy: str) -> Any:
-    return Depends(Limited(policy))
 
 
 # --- what it is about

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.middleware.methods import MethodNotAllowed
 from app.api.problems import (
     PROBLEM_JSON,
     json_pointer,
     problem_response,
     refusal_response,
 )
-from app.core.errors import AppError, InvalidRequest
+from app.core.errors import AppError, InvalidRequest, NotFound
 from app.services.versions import VersionStale
 
 
@@ -59,8 +60,6 @@ def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 
 
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
-# The routing layer's own refusals; every other error is an AppError.
-ROUTING_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
 async def render_app_error(_: Request, error: Exception) -> Response:
@@ -87,11 +86,16 @@ async def render_validation_error(_: Request, error: Exception) -> Response:
 
 
 async def render_http_error(request: Request, error: Exception) -> Response:
+    """Say what the framework refuses, routing above all, in the words of this API."""
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return refusal_response(NotFound("There is nothing at this path."))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return refusal_response(MethodNotAllowed(request.scope))
     status = HTTPStatus(error.status_code)
     return problem_response(
         status=status,
-        code=ROUTING_CODES.get(status, status.name.lower()),
+        code=status.name.lower(),
         detail=status.description or status.phrase,
         headers=error.headers,
     )

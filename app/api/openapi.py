@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.access import PUBLIC
 from app.api.errors import PROBLEM_SCHEMA, Problem, documented
 from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
 from app.api.middleware.deadline import DeadlineExceeded
@@ -24,6 +25,7 @@ from app.core.errors import (
     DatabaseUnavailable,
     InvalidRequest,
     Overloaded,
+    TooManyRequests,
 )
 
 EDGE = (
@@ -33,6 +35,7 @@ EDGE = (
     HostNotAllowed,
     HeadersTooLarge,
     UriTooLong,
+    TooManyRequests,
     InternalError,
     Overloaded,
     DatabaseUnavailable,
@@ -69,8 +72,30 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     for operations in document["paths"].values():
         for operation in operations.values():
+            _correct_parameters(operation)
+            _correct_security(operation)
             _add_errors(operation)
     return document
+
+
+def _correct_parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        # Optional is what may be left out; neither a query nor a header can say null.
+        match [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]:
+            case [only]:
+                del schema["anyOf"]
+                schema.update(only)
+        if parameter["name"] == "if-match" and "428" in operation["responses"]:
+            parameter["required"] = True
+        if parameter["name"] == "if-none-match":
+            description = "The client has this version already."
+            operation["responses"]["304"] = {"description": description}
+
+
+def _correct_security(operation: dict[str, Any]) -> None:
+    if PUBLIC in operation and "security" in operation:
+        operation["security"].append({})  # a token shows more, none is fine
 
 
 def _add_errors(operation: dict[str, Any]) -> None:
@@ -84,7 +109,7 @@ def _add_errors(operation: dict[str, Any]) -> None:
         errors += WITH_BODY
     for status, response in documented(*errors).items():
         own = responses.setdefault(str(status), response)
-        if own is not response:
+        if own is not response and response["description"] not in own["description"]:
             own["description"] += "\n\n" + response["description"]
             own.setdefault("content", {}).setdefault(
                 PROBLEM_JSON, {"schema": PROBLEM_SCHEMA}

@@ -68,7 +68,10 @@ def refusal_response(error: AppError) -> Response:
         code=error.code,
         detail=error.detail,
         errors=error.errors if isinstance(error, InvalidRequest) else None,
+        type_=error.type,
+        title=error.title,
         headers=error.headers,
+        **error.extensions,
     )
 
 

@@ -19,7 +19,7 @@ def check() -> None:
 def reference(
     check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
 ) -> None:
-    """Write docs/settings.md and .env.example anew, from the settings' definitions."""
+    """Write docs/settings.md, docs/errors.md and .env.example anew, from the code."""
     from app.cli.reference import write
 
     stale = write(check=check)

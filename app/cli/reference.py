@@ -1,4 +1,4 @@
-"""The settings reference, written from the settings themselves."""
+"""The generated documentation: settings from their definitions, errors from theirs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from app.cli import error_catalogue
 from app.core.config import AppSettings, Settings
 
 HEADER = "Written by `python -m app config reference`; change app/core/config.py."
@@ -15,7 +16,13 @@ HEADER = "Written by `python -m app config reference`; change app/core/config.py
 
 def write(*, check: bool) -> list[Path]:
     """Write the files, or with `check` only say which would change."""
-    files = {Path("docs/settings.md"): markdown(), Path(".env.example"): env_example()}
+    files = {
+        Path("docs/settings.md"): markdown(),
+        Path(".env.example"): env_example(),
+        Path("docs/errors.md"): error_catalogue.markdown(
+            HEADER.partition(";")[0] + "; change the docstrings of the errors."
+        ),
+    }
     stale = [
         file
         for file, text in files.items()

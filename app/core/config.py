@@ -50,10 +50,22 @@ def split_commas(value: object) -> object:
     return [part for part in parts if part]
 
 
+def split_rate(value: object) -> object:
+    """Read `requests/seconds`."""
+    if not isinstance(value, str):
+        return value
+    requests, _, seconds = value.partition("/")
+    numbers = requests.strip(), seconds.strip()
+    known = all(n.isascii() and n.isdigit() and 0 < int(n) <= 10**6 for n in numbers)
+    refuse(value.strip() and not known, "must be requests/seconds, such as 600/60")
+    return tuple(map(int, numbers)) if known else None
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_commas)
 ]
+Rate = Annotated[tuple[int, int] | None, NoDecode, BeforeValidator(split_rate)]
 Seconds = Annotated[float, Field(ge=0)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 
@@ -240,6 +252,21 @@ class LimitSettings(AppSettings):
         "together and from each known device; strangers: five times that a day.",
     )
     login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
+    rate_limit_writes: Rate = Field(
+        None,
+        description="POST, PATCH and DELETE of each account, or of each address "
+        "without one, as `requests/seconds`, such as 600/60; empty: no limit.",
+    )
+    rate_limit_all: Rate = Field(
+        None,
+        description="Every request of each address, likewise, such as 6000/60.",
+    )
+    rate_limit_expected_instances: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Workers in all; each allows its share while Redis is away.",
+    )
     max_body_bytes: int = Field(65_536, ge=1024)
     import_max_body_bytes: int = Field(
         2**30, ge=1024, description="As MAX_BODY_BYTES, for a file of products."

@@ -1,7 +1,9 @@
 """Refusals the service expects to make. One handler turns them into responses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from math import ceil
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 
@@ -11,6 +13,9 @@ class AppError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     keeps_changes: ClassVar[bool] = False  # commit, rather than roll back, first
+    type: ClassVar[str] = "about:blank"  # of the problem document (RFC 9457)
+    title: ClassVar[str | None] = None  # belongs to the type
+    extensions: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -73,6 +78,16 @@ class TooManyRequests(AppError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limited"
+    type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    title = "Request cannot be satisfied as assigned quota has been exceeded"
+
+    def __init__(self, retry_after: float | None, violated: Iterable[str]) -> None:
+        """Without `retry_after` waiting is useless."""
+        headers = {} if retry_after is None else {"Retry-After": str(ceil(retry_after))}
+        super().__init__("Too many requests; wait, then retry.", headers)
+        # The rest of a name would tell whether it is the account that is watched.
+        shown = {name.partition("_")[0] for name in violated}
+        self.extensions = {"violated-policies": sorted(shown)}
 
 
 class Unavailable(AppError):

@@ -18,6 +18,8 @@ class RequestContext:
     caller_id: UUID | None = None  # once the access token has been verified
     session_id: UUID | None = None
     log_fields: dict[str, object] = field(default_factory=dict)
+    # For the answer, whoever gives it: an endpoint or a handler of errors.
+    answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar(

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from app.core.client_address import network_of
 from app.schemas.base import Representation, RequestBody
@@ -16,7 +16,11 @@ class Credentials(RequestBody):
 
 
 class RefreshRequest(RequestBody):
-    refresh_token: Annotated[str, Field(max_length=512, repr=False)]
+    refresh_token: Annotated[
+        str,
+        StringConstraints(max_length=512, strip_whitespace=False),
+        Field(repr=False),
+    ]
 
 
 class EmailAddress(RequestBody):

@@ -45,6 +45,6 @@ Amount = Annotated[
 ]
 Currency = Annotated[
     str,
-    Field(pattern=r"^[A-Z]{3}$", examples=["EUR"]),
+    Field(examples=["EUR"], json_schema_extra={"enum": sorted(CURRENCIES)}),
     AfterValidator(known_currency),
 ]

@@ -1,7 +1,6 @@
 """How often one may cause mail."""
 
 from datetime import timedelta
-from math import ceil
 
 from app.core.email_address import parse_email
 from app.core.errors import TooManyRequests
@@ -9,9 +8,9 @@ from app.core.rate_limit import Hit, Policy, RateLimiter
 
 HOUR = timedelta(hours=1)
 PER_CLIENT = Policy("mail_client", 10, HOUR)
-FORGOT = Policy("forgot_account", 3, HOUR)
-RESEND = Policy("resend_account", 3, 6 * HOUR)
-CHANGE_EMAIL = Policy("email_change_user", 5, HOUR)
+FORGOT = Policy("mail_forgot", 3, HOUR)
+RESEND = Policy("mail_resend", 3, 6 * HOUR)
+CHANGE_EMAIL = Policy("email_change", 5, HOUR)
 
 
 class AccountQuota:
@@ -24,8 +23,7 @@ class AccountQuota:
         """Raises `TooManyRequests` when the account has had enough."""
         decision = await self.limiter.hit(Hit(policy, partition))
         if not decision.allowed:
-            headers = {"Retry-After": str(ceil(decision.retry_after or 0))}
-            raise TooManyRequests("Too many requests; wait, then retry.", headers)
+            raise TooManyRequests(decision.retry_after, decision.violated)
 
 
 def mailbox(email: str) -> str:

@@ -103,7 +103,7 @@ async def fetch_parts(
     filters = page.model_dump_json(exclude={"limit", "cursor"})
     context = f"{type(page).__name__}{of}{filters}"
     first, after = 0, {}
-    if page.cursor:
+    if page.cursor is not None:
         number, *position = cursors.decode(page.cursor, context)
         first, after = int(number or 0), order.values(position)
     rows: list[tuple[int, Row[Any]]] = []

@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Sequence
 from datetime import timedelta
-from math import ceil
 from uuid import UUID
 
 from app.core.client_address import limiter_partition
@@ -23,12 +22,9 @@ class TooManyFailures(TooManyRequests):
 
     keeps_changes = True  # the audit event
 
-    def __init__(self, retry_after: float) -> None:
+    def __init__(self, retry_after: float | None) -> None:
         # The words of every other limit: they do not tell which counter is full.
-        super().__init__(
-            "Too many requests; wait, then retry.",
-            {"Retry-After": str(ceil(retry_after))},
-        )
+        super().__init__(retry_after, ["login"])
 
 
 class PasswordGuard:
@@ -147,7 +143,7 @@ class PasswordGuard:
         while not (reserved := await self.limiter.hit(*hits)).allowed:
             full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
             if not await self.comparing.wait(full):
-                raise TooManyFailures(reserved.retry_after or 0)
+                raise TooManyFailures(reserved.retry_after)
         return reserved
 
     async def forgive(self, email: str) -> None:

@@ -5,16 +5,18 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.access_tokens import AccessTokens
-from app.core.config import Settings
+from app.core.config import LimitSettings, Settings
 from app.core.device_tokens import DeviceTokens
 from app.core.keys import SigningKeys
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import (
+    LARGEST_LOG,
     MemoryRateLimiter,
     NoRateLimiter,
     Policy,
@@ -36,7 +38,7 @@ from app.services.sessions import Authenticator
 from app.services.users import UserDirectory
 
 AUDIENCE = "api"
-LIMITED = ("login", "register", "refresh")
+DENIED_EVENT = Policy("denied-event", 10, timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +82,13 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
     )
     cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
-    window = timedelta(seconds=settings.rate_limit_window_seconds)
     try:
         yield Resources(
             settings=settings,
             database=database,
             redis=redis,
             limiter=limiter,
-            policies={
-                PER_CLIENT.name: PER_CLIENT,
-                "denied-event": Policy("denied-event", 10, timedelta(minutes=1)),
-                **{
-                    name: Policy(name, settings.rate_limit_requests, window)
-                    for name in LIMITED
-                },
-            },
+            policies=rate_limit_policies(settings),
             hasher=hasher,
             guard=PasswordGuard(hasher, limiter, settings, ring),
             devices=DeviceTokens(ring),
@@ -132,12 +126,37 @@ def signing_keys(settings: Settings) -> SigningKeys:
     return SigningKeys.from_secret(secret_ring(settings))
 
 
+def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
+    """The limits that routes name; `writes` and `all` only when they are set."""
+    window = timedelta(seconds=settings.rate_limit_window_seconds)
+    policies = [
+        Policy(name, settings.rate_limit_requests, window)
+        for name in ("login", "register", "refresh")
+    ]
+    for name in ("writes", "all"):
+        if rate := getattr(settings, f"rate_limit_{name}"):
+            limit, seconds = rate
+            algorithm: Literal["log", "gcra"] = (
+                "log" if limit <= LARGEST_LOG else "gcra"
+            )
+            # A counter of the one kind cannot be read as the other.
+            key = name if algorithm == "log" else f"{name}_gcra"
+            policies.append(Policy(key, limit, timedelta(seconds=seconds), algorithm))
+    return {policy.name.partition("_")[0]: policy for policy in policies} | {
+        policy.name: policy for policy in (PER_CLIENT, DENIED_EVENT)
+    }
+
+
 def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
     if not settings.rate_limit_enabled:
         return NoRateLimiter()
     if redis is None:
         return MemoryRateLimiter()
-    return ResilientRateLimiter(RedisRateLimiter(redis), MemoryRateLimiter())
+    return ResilientRateLimiter(
+        RedisRateLimiter(redis),
+        MemoryRateLimiter(),
+        expected_instances=settings.rate_limit_expected_instances,
+    )
 
 
 def _probes(database: Database, redis: Redis | None) -> dict[str, Probe]:

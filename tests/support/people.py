@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from app.db.models import Role, User
 from app.db.session import transaction
+from tests.support.declared import assert_declared
 
 PASSWORD = "a quiet orange typewriter"
 
@@ -33,7 +34,11 @@ async def open_client(
 ) -> AsyncGenerator[Client]:
     # Answer 500 as a server would, rather than raise into the test.
     transport = ASGITransport(app, raise_app_exceptions=False, client=(address, 12345))
-    async with Client(transport=transport, base_url="http://test/api/v1") as client:
+    async with Client(
+        transport=transport,
+        base_url="http://test/api/v1",
+        event_hooks={"response": [assert_declared]},
+    ) as client:
         yield client
 
 

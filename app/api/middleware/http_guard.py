@@ -62,19 +62,6 @@ class PathInvalid(BadRequest):
     code = "path_invalid"
 
 
-class MethodNotAllowed(AppError):
-    """No resource of the service answers to this method."""
-
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-    code = "method_not_allowed"
-
-    def __init__(self, detail: str) -> None:
-        # RFC 9110 §15.5.6 demands the header; no route has been chosen yet.
-        super().__init__(
-            detail, {"Allow": "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"}
-        )
-
-
 class HttpGuardMiddleware:
     """Passes on only requests that every parser on the way reads alike."""
 
@@ -96,6 +83,9 @@ class HttpGuardMiddleware:
         self._judge_host = lru_cache(maxsize=256)(self._judge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+            return
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         if refusal is None:
             await self.app(scope, receive, send)
@@ -103,11 +93,7 @@ class HttpGuardMiddleware:
             await send_problem(scope, receive, send, refusal)
 
     def _refusal(self, scope: Scope) -> AppError | None:
-        return (
-            _method_refusal(scope["method"])
-            or _target_refusal(scope)
-            or self._header_refusal(scope)
-        )
+        return _target_refusal(scope) or self._header_refusal(scope)
 
     def _header_refusal(self, scope: Scope) -> AppError | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -143,13 +129,6 @@ class HttpGuardMiddleware:
         if self._any_host or host in self._hosts or host.endswith(self._domains):
             return None
         return HostNotAllowed
-
-
-def _method_refusal(method: str) -> AppError | None:
-    # TRACE echoes credentials, CONNECT asks for a tunnel (RFC 9110 §9.3).
-    if method in {"TRACE", "CONNECT"}:
-        return MethodNotAllowed(f"{method} is not supported.")
-    return None
 
 
 def _target_refusal(scope: Scope) -> AppError | None:

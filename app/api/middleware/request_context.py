@@ -41,7 +41,7 @@ class RequestContextMiddleware:
             return
         path: str = scope["path"]  # a mounted application would change it
         context = self._identify(scope)
-        exchange = _Exchange(context.request_id, receive, send)
+        exchange = _Exchange(context, receive, send)
         with serving(context):
             try:
                 await self.app(scope, exchange.receive, exchange.send)
@@ -102,10 +102,10 @@ class RequestContextMiddleware:
 class _Exchange:
     """The two ends of one request, watched for how it ended."""
 
-    __slots__ = ("_receive", "_request_id", "_send", "abandoned", "status")
+    __slots__ = ("_context", "_receive", "_send", "abandoned", "status")
 
-    def __init__(self, request_id: str, receive: Receive, send: Send) -> None:
-        self._request_id = request_id.encode()
+    def __init__(self, context: RequestContext, receive: Receive, send: Send) -> None:
+        self._context = context
         self._receive = receive
         self._send = send
         self.abandoned = False
@@ -129,8 +129,11 @@ class _Exchange:
             if not self.abandoned:
                 self.status = message["status"]
             # A copy: a prepared message may be sent again, to someone else.
-            headers = [*message.get("headers", ())]
-            headers.append((b"x-request-id", self._request_id))
+            headers = [
+                *message.get("headers", ()),
+                *self._context.answer_headers,
+                (b"x-request-id", self._context.request_id.encode()),
+            ]
             message = {**message, "headers": headers}
         await self._send(message)
 

@@ -2,6 +2,7 @@
 
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import (
+    LARGEST_LOG,
     Decision,
     Hit,
     NoRateLimiter,
@@ -13,6 +14,7 @@ from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.rate_limit.resilient import ResilientRateLimiter
 
 __all__ = [
+    "LARGEST_LOG",
     "Decision",
     "Hit",
     "MemoryRateLimiter",

@@ -2,10 +2,18 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 from app.api.middleware.http_guard import HttpGuardMiddleware
-from tests.api.middleware.exchange import HOST, Answer, Headers, ask, greet, http_scope
+from tests.api.middleware.exchange import (
+    HOST,
+    Answer,
+    Headers,
+    ask,
+    greet,
+    http_scope,
+    receiving,
+)
 
 
 async def guard(
@@ -164,21 +172,15 @@ class TestTarget:
         assert (await guard(scope)).status == 200
 
 
-class TestMethod:
-    @pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
-    async def test_that_no_resource_has_is_refused(self, method: str) -> None:
-        answer = await guard(http_scope(method=method))
-        assert answer.status == 405
-        assert answer.problem["code"] == "method_not_allowed"
-        [allow] = answer.values(b"allow")
-        assert b"GET" in allow
-        assert method.encode() not in allow
+class TestWebSocket:
+    async def test_is_refused(self) -> None:
+        sent: list[Message] = []
 
-    async def test_unknown_to_us_is_left_to_the_router(self) -> None:
-        assert (await guard(http_scope(method="PROPFIND"))).status == 200
+        async def send(message: Message) -> None:
+            sent.append(message)
 
+        app = HttpGuardMiddleware(greet, allowed_hosts=())
+        scope = {"type": "websocket", "headers": [HOST], "path": "/"}
+        await app(scope, receiving(), send)
 
-class TestOtherProtocols:
-    async def test_pass_unexamined(self) -> None:
-        scope = {"type": "websocket", "headers": [], "path": "/"}
-        assert (await guard(scope)).status == 200
+        assert [message["type"] for message in sent] == ["websocket.close"]

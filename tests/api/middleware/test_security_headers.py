@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.middleware.body_limit import BodyLimitMiddleware
 from app.api.middleware.http_guard import HttpGuardMiddleware
 from app.api.middleware.last_resort import LastResortMiddleware
+from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from tests.api.middleware.exchange import ask, greet, http_scope
 
@@ -122,6 +123,7 @@ def whole_application() -> ASGIApp:
         raise RuntimeError
 
     # Starlette puts its own answer to errors outside of what is added here.
+    app.add_middleware(MethodsMiddleware)
     app.add_middleware(BodyLimitMiddleware, default=10)
     app.add_middleware(HttpGuardMiddleware, allowed_hosts=[])
     app.add_middleware(LastResortMiddleware)

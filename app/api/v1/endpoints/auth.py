@@ -15,9 +15,9 @@ from app.api.dependencies import (
     InsufficientScope,
     RefreshServiceDep,
     SessionServiceDep,
-    limited,
 )
 from app.api.errors import documented
+from app.api.limits import limited
 from app.api.strict_json import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.refresh_tokens import RefreshTokenInvalid

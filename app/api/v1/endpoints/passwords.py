@@ -8,9 +8,9 @@ from app.api.dependencies import (
     ClientDep,
     InsufficientScope,
     PasswordServiceDep,
-    limited,
 )
 from app.api.errors import documented
+from app.api.limits import limited
 from app.api.strict_json import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.password_policy import WeakPassword

@@ -1,0 +1,55 @@
+"""The catalogue of error codes, written from the errors themselves."""
+
+from collections.abc import Iterator
+
+import app.main  # noqa: F401 - with it every error there is
+from app.core.errors import AppError
+
+INTRODUCTION = """\
+Every error is a problem document (RFC 9457), `application/problem+json`:
+
+```json
+{
+  "type": "about:blank",
+  "title": "Conflict",
+  "status": 409,
+  "detail": "There is a product with this SKU.",
+  "code": "sku_taken",
+  "request_id": "019a8f3e-5a70-7000-8000-000000000000"
+}
+```
+
+`code` is stable and meant for programs; `detail` is for people, and may change.
+`request_id` is in the log and in the header `X-Request-ID`. A 422 also has `errors`,
+each with `pointer` (a JSON Pointer into the body such as `#/price`, or `query/limit`),
+`code` and `message`. A 429 has `violated-policies` and the `type` that IANA keeps for
+it, `https://iana.org/assignments/http-problem-types#quota-exceeded`. Nothing of the
+request's values is repeated in an error, nor anything of the inside.
+"""
+
+
+def markdown(note: str) -> str:
+    lines = ["# Errors", "", f"<!-- {note} -->", "", INTRODUCTION]
+    lines += ["| status | code | what it means |", "|---|---|---|"]
+    for error in sorted(errors(), key=lambda error: (error.status, error.code)):
+        meaning = " ".join((error.__doc__ or "").split())
+        lines.append(f"| {error.status.value} | `{error.code}` | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def errors() -> Iterator[type[AppError]]:
+    """Find the classes that introduce a code, and no two introduce the same."""
+    found: dict[str, type[AppError]] = {}
+    for error in _descendants(AppError):
+        if "code" in vars(error):
+            if error.code in found:
+                raise ValueError(f"{error} and {found[error.code]} share a code.")
+            found[error.code] = error
+    return iter(found.values())
+
+
+def _descendants(error: type[AppError]) -> Iterator[type[AppError]]:
+    for heir in error.__subclasses__():
+        if heir.__module__.startswith("app."):
+            yield heir
+            yield from _descendants(heir)

@@ -1,0 +1,172 @@
+"""The limits of writes and of everything: whom they count, and what they tell."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from redis.asyncio import Redis
+
+from app.core.config import Settings
+from tests.support.people import Client, People
+
+QUOTA = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+WRITES = {"rate_limit_writes": "2/60"}
+ALL = {"rate_limit_all": "3/60"}
+BOTH = {"rate_limit_writes": "5/60", "rate_limit_all": "2000/60"}
+
+
+async def rename(client: Client) -> Response:
+    return await client.patch("/users/me", json={"full_name": "A"})
+
+
+@pytest.mark.parametrize("overrides", [WRITES])
+class TestWrites:
+    async def test_are_counted_for_each_account(self, people: People) -> None:
+        """Mutant: to partition by address lets one account use up another's quota."""
+        ann, bob = await people.sign_in(), await people.sign_in()
+
+        answers = [(await rename(ann)).status_code for _ in range(3)]
+
+        assert answers == [200, 200, 429]
+        assert (await rename(bob)).status_code == 200
+        assert (await ann.get("/users/me")).status_code == 200
+
+    async def test_are_counted_by_address_without_one(self, client: Client) -> None:
+        answers = [(await rename(client)).status_code for _ in range(3)]
+
+        assert answers == [401, 401, 429]
+
+    async def test_count_whoever_guesses_at_tokens(self, client: Client) -> None:
+        client.headers["Authorization"] = "Bearer a.b.c"
+        answers = [(await rename(client)).status_code for _ in range(3)]
+
+        assert answers == [401, 401, 429]
+
+    async def test_count_bodies_that_are_not_read(self, user: Client) -> None:
+        """Mutant: to count only once the caller is known lets these all in."""
+        answers = [
+            (await user.patch("/users/me", content=b"{")).status_code for _ in range(3)
+        ]
+
+        assert answers == [415, 415, 429]
+
+    async def test_tell_what_remains(self, user: Client) -> None:
+        told = [(await rename(user)).headers for _ in range(3)]
+
+        assert {headers["ratelimit-policy"] for headers in told} == {
+            '"writes";q=2;w=60'
+        }
+        assert [remaining(headers["ratelimit"]) for headers in told] == [
+            ("writes", 1),
+            ("writes", 0),
+            ("writes", 0),
+        ]
+
+    async def test_refuse_with_the_problem_of_iana(self, user: Client) -> None:
+        *_, refused = [await rename(user) for _ in range(3)]
+
+        assert refused.json() == {
+            "type": QUOTA,
+            "title": "Request cannot be satisfied as assigned quota has been exceeded",
+            "status": 429,
+            "detail": "Too many requests; wait, then retry.",
+            "code": "rate_limited",
+            "request_id": refused.headers["x-request-id"],
+            "violated-policies": ["writes"],
+        }
+        reset = re.search(r";t=(\d+)", refused.headers["ratelimit"])
+        assert reset is not None
+        assert 55 <= int(refused.headers["retry-after"]) <= 60
+        assert abs(int(reset[1]) - int(refused.headers["retry-after"])) <= 1
+        assert refused.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("overrides", [ALL])
+class TestEverything:
+    async def test_is_counted_for_each_address(
+        self, client: Client, people: People
+    ) -> None:
+        answers = [(await client.get("/products")).status_code for _ in range(4)]
+
+        assert answers == [200, 200, 200, 429]
+        assert (await client.get("/health/live")).status_code == 200
+        other = await people.anonymous("192.0.2.2")
+        assert (await other.get("/products")).status_code == 200
+
+    async def test_is_counted_beside_the_limit_of_a_route(self, client: Client) -> None:
+        for _ in range(3):
+            answer = await client.post("/auth/refresh", json={})
+            assert answer.status_code == 422
+
+        refused = await client.post("/auth/refresh", json={})
+
+        assert refused.json()["violated-policies"] == ["all"]
+
+
+class TestAuth:
+    @pytest.mark.parametrize("overrides", [{"rate_limit_requests": 1}])
+    async def test_tells_no_counter(self, client: Client) -> None:
+        url = "/auth/refresh"
+        *_, answer = [await client.post(url, content=b"{") for _ in range(2)]
+
+        assert answer.status_code == 429
+        assert answer.json()["violated-policies"] == ["refresh"]
+        assert "ratelimit" not in answer.headers
+        assert "ratelimit-policy" not in answer.headers
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize("overrides", [BOTH])
+async def test_takes_one_round_trip(
+    client: Client, user: Client, settings: Settings
+) -> None:
+    """Mutant: a call for each policy."""
+    requests: list[Callable[[], Awaitable[Response]]] = [
+        lambda: client.get("/products"),
+        lambda: client.post("/auth/refresh", json={}),
+        lambda: rename(user),
+        lambda: rename(client),
+    ]
+    await requests[0]()  # the script may not be known yet
+    for request in requests:
+        async with commands(settings.redis_url) as seen:
+            await request()
+        assert [line.split()[0] for line in seen] == ["EVALSHA"], seen
+
+
+@asynccontextmanager
+async def commands(url: str) -> AsyncGenerator[list[str]]:
+    """List the commands that clients, and not scripts, send meanwhile."""
+    seen: list[str] = []
+    async with Redis.from_url(url) as client, client.monitor() as monitor:
+
+        async def watch() -> None:
+            async for command in monitor.listen():
+                line: dict[str, Any] = command
+                if line["client_type"] == "lua" or line["command"] == "PING":
+                    continue
+                if line["command"] == "ECHO end":
+                    return
+                seen.append(line["command"])
+
+        watching = asyncio.create_task(watch())
+        yield seen
+        async with Redis.from_url(url) as other:
+            await other.echo("end")
+            async with asyncio.timeout(10):
+                await watching
+    seen[:] = [line for line in seen if line.split()[0] in COUNTED]
+
+
+# Connections introduce themselves with others.
+COUNTED = {"EVALSHA", "EVAL", "GET", "SET", "INCR", "SCRIPT", "MULTI", "EXEC", "DEL"}
+
+
+def remaining(value: str) -> tuple[str, int]:
+    match = re.fullmatch(r'"([a-z]+)";r=(\d+);t=\d+', value)
+    assert match is not None, value
+    return match[1], int(match[2])

@@ -1,0 +1,83 @@
+"""HEAD, OPTIONS, and methods that a resource does not have."""
+
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from tests.support.people import Client
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # none of this reaches the database
+
+
+class TestNotAllowed:
+    """Catches an `Allow` with the methods of the first route only."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "allowed"),
+        [
+            ("PUT", "/products", "GET, HEAD, OPTIONS, POST"),
+            ("PUT", "/products/x", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            ("PUT", "/users/me", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            ("GET", "/auth/login", "OPTIONS, POST"),
+            ("HEAD", "/auth/login", "OPTIONS, POST"),
+            ("TRACE", "/products", "GET, HEAD, OPTIONS, POST"),
+            ("BREW", "/health/live", "GET, HEAD, OPTIONS"),
+            ("POST", "http://test/docs", "GET, HEAD, OPTIONS"),
+            ("POST", "http://test/openapi.json", "GET, HEAD, OPTIONS"),
+            ("POST", "http://test/docs/assets/swagger-ui.css", "GET, HEAD, OPTIONS"),
+            ("CONNECT", "http://test/nowhere", ""),
+        ],
+    )
+    async def test_says_what_is(
+        self, client: Client, method: str, path: str, allowed: str
+    ) -> None:
+        answer = await client.request(method, path)
+
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == allowed
+        if method != "HEAD":
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["code"] == "method_not_allowed"
+
+
+class TestHead:
+    @pytest.mark.parametrize(
+        "path", ["/health/live", "/products", "http://test/docs", "/nowhere"]
+    )
+    async def test_is_get_without_content(self, client: Client, path: str) -> None:
+        got, head = await client.get(path), await client.head(path)
+
+        assert head.content == b""
+        assert head.status_code == got.status_code
+        for name in ("content-length", "content-type", "cache-control"):
+            assert head.headers[name] == got.headers[name], name
+
+    async def test_is_logged_as_such(self, client: Client) -> None:
+        with capture_logs() as logs:
+            await client.head("/products")
+
+        assert [(line["method"], line["route"]) for line in logs] == [
+            ("HEAD", "/api/v1/products")
+        ]
+
+
+class TestOptions:
+    async def test_lists_the_methods(self, client: Client) -> None:
+        answer = await client.options("/products")
+
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+    async def test_finds_nothing_where_nothing_is(self, client: Client) -> None:
+        assert (await client.options("/nowhere")).status_code == 404
+
+    async def test_sees_the_routes_of_a_mounted_prefix(
+        self, app: FastAPI, client: Client
+    ) -> None:
+        app.router.redirect_slashes = False
+        answer = await client.options("/products/")
+
+        assert answer.status_code == 404

@@ -1,0 +1,34 @@
+"""The document says every status, each error with its media type."""
+
+from app.cli.error_catalogue import errors
+from tests.support.declared import document
+
+PROBLEM = {
+    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+}
+
+
+def test_every_error_is_a_problem_document() -> None:
+    for path, operations in document()["paths"].items():
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400 and (path, status) != (READY, "503"):
+                    assert answer["content"] == PROBLEM, (method, path, status)
+                    assert answer["description"], (method, path, status)
+
+
+def test_every_operation_may_meet_the_edge() -> None:
+    edge = {"400", "414", "421", "431", "500", "503", "504"}
+    with_body = {"408", "413", "415"}
+    for path, operations in document()["paths"].items():
+        for method, operation in operations.items():
+            expected = edge | (with_body if "requestBody" in operation else set())
+            assert expected <= set(operation["responses"]), (method, path)
+
+
+def test_every_code_has_one_meaning() -> None:
+    """`errors` raises when two classes introduce the same code."""
+    assert len(list(errors())) > 30
+
+
+READY = "/api/v1/health/ready"

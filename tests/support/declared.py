@@ -1,0 +1,54 @@
+"""Holds the OpenAPI document to its word: each answer in the tests must be in it."""
+
+import re
+from functools import cache
+from typing import Any
+
+from httpx2 import Response
+
+from app.core.config import Settings
+from app.main import create_application
+
+
+async def assert_declared(response: Response) -> None:
+    """Refuse an answer whose status or media type the document does not have.
+
+    It catches an endpoint that raises an error it does not document.
+    """
+    request = response.request
+    operation = find_operation(request.method, request.url.path)
+    if operation is None:
+        return
+    answers = operation["responses"]
+    said = f"{request.method} {request.url.path} -> {response.status_code}"
+    assert str(response.status_code) in answers, f"{said} is not in the document"
+    declared = answers[str(response.status_code)].get("content", {})
+    given = response.headers.get("content-type", "").partition(";")[0]
+    if given:
+        assert given in declared, f"{said} {given} is not in the document"
+    else:
+        assert not declared or request.method == "HEAD", f"{said} has no content"
+
+
+def find_operation(method: str, path: str) -> dict[str, Any] | None:
+    for pattern, operations in patterns():
+        if pattern.fullmatch(path):
+            verb = "get" if method == "HEAD" else method.lower()
+            found: dict[str, Any] | None = operations.get(verb)
+            return found
+    return None
+
+
+@cache
+def patterns() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """List the paths as patterns, those without parameters first."""
+    paths = document()["paths"]
+    return [
+        (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), paths[path])
+        for path in sorted(paths, key=lambda path: path.count("{"))
+    ]
+
+
+@cache
+def document() -> dict[str, Any]:
+    return create_application(Settings(_env_file=None)).openapi()

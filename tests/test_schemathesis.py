@@ -1,0 +1,88 @@
+"""Requests made up from the OpenAPI document, right and wrong ones, by the thousand.
+
+`NIGHTPROOF_SCHEMATHESIS_SECONDS` makes it longer, `NIGHTPROOF_SCHEMATHESIS_SEED`
+other. `schemathesis.toml` lists what the document cannot say.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.service import (
+    ROOT,
+    Service,
+    command,
+    make_environment,
+    start_service,
+)
+
+SECONDS = os.environ.get("NIGHTPROOF_SCHEMATHESIS_SECONDS", "60")
+SEED = os.environ.get("NIGHTPROOF_SCHEMATHESIS_SEED", "1")
+ADMIN = {"email": "admin@example.org", "password": "a quiet orange typewriter"}
+# Whoever calls this has no token any more, so it is asked for apart, and last.
+LOGOUT_ALL = "POST /api/v1/auth/logout-all"
+
+
+@pytest.fixture
+def service(
+    tmp_path: Path, postgres_database_url: str, redis_url: str
+) -> Iterator[Service]:
+    environment = make_environment(
+        tmp_path,
+        DATABASE_URL=postgres_database_url,
+        REDIS_URL=redis_url,
+        SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
+        RATE_LIMIT_ENABLED="false",
+        ACCESS_TOKEN_EXPIRE_MINUTES="60",
+    )
+    create = ("users", "create", "--role", "admin", "--email", ADMIN["email"])
+    created = command(
+        *create,
+        "--password-stdin",
+        environment=environment,
+        stdin=ADMIN["password"],
+    )
+    assert created.returncode == 0, created.stderr
+    with start_service(tmp_path, environment=environment) as service:
+        yield service
+
+
+def log_in(service: Service) -> dict[str, str]:
+    answer = httpx2.post(f"{service.url}/api/v1/auth/login", json=ADMIN)
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def explore(service: Service, token: dict[str, str], *options: str) -> str:
+    """Run every check in every phase; return what it says when it finds something."""
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli"),
+            *("--config-file", ROOT / "schemathesis.toml"),
+            *("run", f"{service.url}/openapi.json", "--no-color"),
+            *("--checks", "all", "--mode", "all", "--seed", SEED),
+            *("--header", f"Authorization: {token['Authorization']}"),
+            *options,
+        ],
+        cwd=service.environment["HOME"],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    return "" if ran.returncode == 0 else ran.stdout + ran.stderr
+
+
+def test_finds_nothing_wrong(service: Service) -> None:
+    token = log_in(service)
+
+    found = explore(service, token, "--max-time", SECONDS, "--exclude-name", LOGOUT_ALL)
+    still = httpx2.get(f"{service.url}/api/v1/users", headers=token)
+    found += explore(service, token, "--max-time", "5", "--include-name", LOGOUT_ALL)
+
+    assert not found, found
+    assert still.status_code == 200, "it was no administrator to the end"
+    assert "http.unhandled_error" not in service.log_file.read_text()
