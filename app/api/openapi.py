@@ -100,12 +100,15 @@ def _correct_security(operation: dict[str, Any]) -> None:
 
 def _add_errors(operation: dict[str, Any]) -> None:
     errors: tuple[type[AppError], ...] = EDGE
-    if operation["responses"].pop("422", None):
+    responses = operation["responses"]
+    if "422" in responses:
         errors += WITH_INPUT
+        if responses["422"]["description"] == "Validation Error":  # FastAPI's own
+            del responses["422"]
     if "requestBody" in operation:
         errors += WITH_BODY
     for status, response in documented(*errors).items():
-        own = operation["responses"].setdefault(str(status), response)
+        own = responses.setdefault(str(status), response)
         if own is not response and response["description"] not in own["description"]:
             own["description"] += "\n\n" + response["description"]
             own.setdefault("content", {}).setdefault(

@@ -241,6 +241,17 @@ class LimitSettings(AppSettings):
         100, ge=1, le=1000, description="Per address: login, register, refresh."
     )
     rate_limit_window_seconds: int = Field(60, ge=1, le=86_400)
+    login_failures_per_ip: int = Field(
+        20, ge=1, le=1000, description="Wrong passwords of an address in a window."
+    )
+    login_failures_per_account: int = Field(
+        10,
+        ge=1,
+        le=200,
+        description="Wrong passwords for an account in a window, from strangers "
+        "together and from each known device; strangers: five times that a day.",
+    )
+    login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
     rate_limit_writes: Rate = Field(
         None,
         description="POST, PATCH and DELETE of each account, or of each address "
@@ -256,17 +267,6 @@ class LimitSettings(AppSettings):
         le=1000,
         description="Workers in all; each allows its share while Redis is away.",
     )
-    login_failures_per_ip: int = Field(
-        20, ge=1, le=1000, description="Wrong passwords of an address in a window."
-    )
-    login_failures_per_account: int = Field(
-        10,
-        ge=1,
-        le=200,
-        description="Wrong passwords for an account in a window, from strangers "
-        "together and from each known device; strangers: five times that a day.",
-    )
-    login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
     max_body_bytes: int = Field(65_536, ge=1024)
     import_max_body_bytes: int = Field(
         2**30, ge=1024, description="As MAX_BODY_BYTES, for a file of products."

@@ -1,19 +1,33 @@
 """Full-text search of products: the same words find the same ones on both databases.
 
-A product is found when each word of the query begins one of its words. What parts
-words (punctuation, symbols) finds nothing. PostgreSQL has the column `search` and
-SQLite the table `products_search`, which the database keeps up to date; neither is
-mapped, so that no other query reads them.
+A product is found when each word of the query begins one of its words; what parts
+words (punctuation, symbols) finds nothing. The title of a product is name and SKU.
+PostgreSQL has the columns `search` and `search_title`, and SQLite has the table
+`products_search`. The database keeps them up to date; they are not mapped, so that no
+other query reads them.
 """
 
 import re
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String, TypeDecorator
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    String,
+    TableValuedAlias,
+    TypeDecorator,
+    bindparam,
+    column,
+    func,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+Columns = ReadOnlyColumnCollection[str, Any]
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -23,41 +37,72 @@ def words(text: str) -> list[str]:
 
 
 class Words(TypeDecorator[str]):
-    """Text as a query in the language of the database, in which it stands for itself.
-
-    With `title` every word must be in the name or the SKU.
-    """
+    """Text as a query of the database, in which it stands for itself."""
 
     impl = String
     cache_ok = True
 
-    def __init__(self, *, title: bool = False) -> None:
+    def __init__(self, *, title: bool) -> None:
         super().__init__()
         self.title = title
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str:
+        found = words(value or "")
         if dialect.name == "postgresql":
-            weight = "A" if self.title else ""
-            return " & ".join(f"'{word}':*{weight}" for word in words(value or ""))
+            return " & ".join(f"'{word}':*" for word in found)
         columns = "{name sku} : " if self.title else ""
-        return " AND ".join(f'{columns}"{word}"*' for word in words(value or ""))
+        return " AND ".join(f'{columns}"{word}"*' for word in found)
 
 
-class matches(FunctionElement[bool]):  # noqa: N801 - reads as the SQL function it is
-    """Whether a product matches the `Words` of the bound parameter."""
+QUERY = bindparam("q", type_=Words(title=False))
+TITLE = bindparam("title", type_=Words(title=True))
+
+
+class matches(FunctionElement[bool]):  # noqa: N801 - reads as the function it is
+    """Whether a product matches `QUERY`, or in its title `TITLE`."""
 
     type = Boolean()
     inherit_cache = True
 
 
 @compiles(matches, "postgresql")
-def _tsvector(element: ColumnElement[bool], compiler: SQLCompiler, **kw: Any) -> str:
+def _tsvector(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     query = compiler.process(element.clauses, **kw)
-    return f"(products.search @@ to_tsquery('simple', {query}))"
+    column = _column(element)
+    # IS TRUE keeps the planner from the index of words: see FEW.
+    return f"((products.{column} @@ to_tsquery('simple', {query})) IS TRUE)"
 
 
 @compiles(matches, "sqlite")
-def _fts5(element: ColumnElement[bool], compiler: SQLCompiler, **kw: Any) -> str:
+def _fts5(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     query = compiler.process(element.clauses, **kw)
     found = "SELECT rowid FROM products_search WHERE products_search MATCH"
     return f"(products.rowid IN ({found} {query}))"
+
+
+def _column(element: matches) -> str:
+    [query] = element.clauses
+    return "search_title" if query.key == TITLE.key else "search"
+
+
+# On PostgreSQL, words that at most so many products have: these products are read by
+# the index of words and sorted. Others are met often enough on the way through the
+# list. The planner cannot choose, as it does not know how many begin with a prefix.
+FEW = 1000
+
+
+def few(query: BindParameter[Any], columns: Columns) -> TableValuedAlias:
+    """The products that match, as long as they are few."""
+    matching = (
+        func.products_matching_title
+        if query.key == TITLE.key
+        else func.products_matching
+    )
+    found = matching(func.to_tsquery("simple", query), FEW + 1)
+    typed = (column(each.name, each.type) for each in columns)
+    return found.table_valued(*typed, column("search_title"), name="found")
+
+
+def matches_title(found: TableValuedAlias) -> ColumnElement[bool]:
+    query = func.to_tsquery("simple", TITLE)
+    return found.c.search_title.bool_op("@@")(query)

@@ -37,7 +37,7 @@ class LoggedIn(NamedTuple):
     device_token: str
 
 
-ACCOUNT = select(USER.id, USER.password_hash, USER.is_active)
+ACCOUNT = select(USER.id, USER.password_hash, USER.is_active, USER.email_verified)
 SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
 SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
 
@@ -74,7 +74,7 @@ class AuthService:
         try:
             verified = await self.guard.check_login(
                 credentials.password,
-                account,
+                self._usable_hash(account),
                 email=credentials.email,
                 address=client.address,
                 device_id=device_id,
@@ -139,7 +139,10 @@ class AuthService:
     ) -> tuple[Row[Any], Verification]:
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
         verified = await self.guard.check_again(
-            password, account, session_id=caller.session_id, address=client.address
+            password,
+            self._usable_hash(account),
+            session_id=caller.session_id,
+            address=client.address,
         )
         if account is None or not verified.ok:
             record(
@@ -171,6 +174,12 @@ class AuthService:
             user.password_hash = upgraded_hash
             record(self.session, "account.password.rehash", user.id)
         return user
+
+    def _usable_hash(self, account: Row[Any] | None) -> str | None:
+        # A right password that opens nothing is counted and answered like a wrong one.
+        if account is None or not self.starter.admits(account):
+            return None
+        return str(account.password_hash)
 
     def _record_failure(
         self, event: EventName, subject: UUID | None, email: str

@@ -3,9 +3,10 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.access_tokens import AccessTokens
@@ -44,10 +45,10 @@ class SessionStarter:
         self.access_tokens = access_tokens
         self.refresh_tokens = refresh_tokens
 
-    def admits(self, user: User) -> bool:
+    def admits(self, user: User | Row[Any]) -> bool:
         """Whether a right password is enough to log in."""
         unproved = self.settings.registration == "verified" and not user.email_verified
-        return user.is_active and not unproved
+        return bool(user.is_active) and not unproved
 
     async def start(self, user_id: UUID, client: Client) -> AuthSession:
         """Start a session of a user whose row the caller has locked."""

@@ -1,13 +1,13 @@
 """Keyset pagination: a page continues after the last row of the one before."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.signed_cursor import CursorSigner
@@ -26,12 +26,16 @@ class RowPage(NamedTuple):
     next_cursor: str | None
 
 
+Value = TypeVar("Value")
+Keyed = InstrumentedAttribute[Value] | ColumnElement[Value]
+
+
 @dataclass(frozen=True)
 class Order:
     """Rows by one column, ties broken by id, so that no two are equal."""
 
-    column: InstrumentedAttribute[Any]
-    id: InstrumentedAttribute[UUID]
+    column: Keyed[Any]
+    id: Keyed[UUID]
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
@@ -48,7 +52,7 @@ class Order:
         return statement.order_by(*order).limit(bindparam("rows"))
 
     def position(self, row: Row[Any]) -> tuple[str, str]:
-        value = getattr(row, self.column.key)
+        value = getattr(row, str(self.column.key))
         text = value.isoformat() if isinstance(value, datetime) else str(value)
         return text, row.id.hex
 
@@ -75,13 +79,16 @@ async def fetch_page(
     Raises:
         CursorInvalid: the cursor is not one of this list's.
     """
-    parts = [lambda _: statement]
-    return await fetch_parts(read, parts, order, values, page, cursors, of=of)
+
+    async def whole(_: bool) -> Select[Any]:
+        return statement
+
+    return await fetch_parts(read, [whole], order, values, page, cursors, of=of)
 
 
 async def fetch_parts(
     read: ReadSession,
-    parts: Sequence[Callable[[bool], Select[Any]]],
+    parts: Sequence[Callable[[bool], Awaitable[Select[Any]]]],
     order: Order,
     values: Mapping[str, Any],
     page: PageParameters,
@@ -102,7 +109,7 @@ async def fetch_parts(
     rows: list[tuple[int, Row[Any]]] = []
     for number in range(first, len(parts)):
         wanted = page.limit + 1 - len(rows)
-        statement = parts[number](bool(after))
+        statement = await parts[number](bool(after))
         found = await read.all(statement, {**values, **after, "rows": wanted})
         rows += [(number, row) for row in found]
         if len(found) == wanted:

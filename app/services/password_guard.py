@@ -3,17 +3,15 @@
 import hmac
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy import Row
 
 from app.core.client_address import limiter_partition
 from app.core.config import LimitSettings
 from app.core.email_address import parse_email
 from app.core.errors import Overloaded, TooManyRequests
+from app.core.in_flight import InFlight
 from app.core.passwords import PasswordHasher, Verification
-from app.core.rate_limit import Hit, Policy, RateLimiter
+from app.core.rate_limit import Decision, Hit, Policy, RateLimiter
 from app.core.security import SecretRing
 
 WINDOWS_A_DAY = 5  # how many windows' failures an account takes from strangers a day
@@ -23,6 +21,10 @@ class TooManyFailures(TooManyRequests):
     """Too many requests; `Retry-After` says how long to wait."""
 
     keeps_changes = True  # the audit event
+
+    def __init__(self, retry_after: float | None) -> None:
+        # The words of every other limit: they do not tell which counter is full.
+        super().__init__(retry_after, ["login"])
 
 
 class PasswordGuard:
@@ -54,18 +56,19 @@ class PasswordGuard:
             "login-failures-account-day", of_account * WINDOWS_A_DAY, timedelta(days=1)
         )
         self.by_device = Policy("login-failures-device", of_account, window)
+        self.comparing = InFlight()
         self.throttled = Policy("login-throttled-event", 1, timedelta(minutes=1))
 
     async def check_login(
         self,
         password: str,
-        account: Row[Any] | None,
+        password_hash: str | None,
         *,
         email: str,
         address: str,
         device_id: bytes | None,
     ) -> Verification:
-        """Compare the password of a login; `account` is None for an unknown address.
+        """Compare the password of a login; None is the hash of whoever has no account.
 
         Raises:
             TooManyFailures: nothing has been compared.
@@ -75,10 +78,15 @@ class PasswordGuard:
             counters = [Hit(self.by_strangers, who), Hit(self.by_strangers_a_day, who)]
         else:
             counters = [Hit(self.by_device, f"{who}:{device_id.hex()}")]
-        return await self._check(password, account, address, counters)
+        return await self._check(password, password_hash, address, counters)
 
     async def check_again(
-        self, password: str, account: Row[Any] | None, *, session_id: UUID, address: str
+        self,
+        password: str,
+        password_hash: str | None,
+        *,
+        session_id: UUID,
+        address: str,
     ) -> Verification:
         """Compare the password of somebody logged in, whose session is the device.
 
@@ -86,7 +94,7 @@ class PasswordGuard:
             TooManyFailures: nothing has been compared.
         """
         counter = Hit(self.by_device, f"session:{session_id}")
-        return await self._check(password, account, address, [counter])
+        return await self._check(password, password_hash, address, [counter])
 
     def pseudonym(self, email: str) -> str:
         """Stands for an address where what was typed, maybe a password, must not."""
@@ -105,23 +113,40 @@ class PasswordGuard:
     async def _check(
         self,
         password: str,
-        account: Row[Any] | None,
+        password_hash: str | None,
         address: str,
         counters: Sequence[Hit],
     ) -> Verification:
-        by_address = Hit(self.by_address, limiter_partition(address))
-        reserved = await self.limiter.hit(by_address, *counters)
-        if not reserved.allowed:
-            raise TooManyFailures(reserved.retry_after, reserved.violated)
-        password_hash = account.password_hash if account else None
+        hits = (Hit(self.by_address, limiter_partition(address)), *counters)
+        reserved = await self._reserve(hits)
+        keys = [hit.key for hit in hits]
+        self.comparing.begin(keys)
+        wrong = True
         try:
             verified = await self.hasher.verify(password, password_hash)
+            wrong = not verified.ok
+            return verified
         except Overloaded:
-            await self.limiter.refund(reserved)  # nothing has been compared
+            wrong = False  # nothing has been compared
             raise
-        if account is None or not account.is_active:
-            # Counted even when it is right, which the answer does not tell either.
-            return Verification(ok=False)
-        if verified.ok:
-            await self.limiter.refund(reserved)
-        return verified
+        finally:
+            if not wrong:
+                await self.limiter.refund(reserved)
+            self.comparing.end(keys, gave_back=not wrong)
+
+    async def _reserve(self, hits: Sequence[Hit]) -> Decision:
+        """Count a failure, though the password may be right.
+
+        Where others being compared have filled the counter, wait for what they give
+        back: many may log in at once, from one office, with the right password.
+        """
+        while not (reserved := await self.limiter.hit(*hits)).allowed:
+            full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
+            if not await self.comparing.wait(full):
+                raise TooManyFailures(reserved.retry_after)
+        return reserved
+
+    async def forgive(self, email: str) -> None:
+        """Forget what strangers guessed wrong about an account."""
+        for policy in (self.by_strangers, self.by_strangers_a_day):
+            await self.limiter.reset(policy, self.pseudonym(email))

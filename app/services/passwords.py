@@ -119,6 +119,7 @@ class PasswordService:
         user = await self.tokens.redeem(found)
         user.email_verified = True  # the link came to this address
         await self._replace(user, password_hash, devices="every device")
+        await self.auth.guard.forgive(user.email)
         record(self.session, "account.password.reset", user.id, actor=user.id)
 
     async def _hash(self, password: str, email: str, pointer: str) -> str:

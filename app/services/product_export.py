@@ -1,13 +1,15 @@
 """All products, in constant memory."""
 
 import csv
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from io import StringIO
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, select
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.models import Product
 from app.db.postgresql import LIFT_TIMEOUTS
@@ -18,38 +20,54 @@ from app.services.product_rows import defused
 
 BATCH = 1000
 PRODUCT = Product.__table__.c
-SELECT_ALL = select(*(PRODUCT[name] for name in ProductRead.model_fields)).order_by(
-    PRODUCT.id
-)
+FIELDS = tuple(ProductRead.model_fields)
+SELECT_ALL = select(*(PRODUCT[name] for name in FIELDS)).order_by(PRODUCT.id)
+Rows = Sequence[Sequence[Any]]
+Batches = AsyncGenerator[Rows]
 
 
 async def export_products(
     database: Database, format_: FileFormat
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """One consistent snapshot, from a transaction of its own, a batch at a time."""
-    write: Callable[[Sequence[Row[Any]]], bytes] = write_ndjson
+    write = write_ndjson
     if format_ == "csv":
-        yield (",".join(ProductRead.model_fields) + "\r\n").encode()
+        yield (",".join(FIELDS) + "\r\n").encode()
         write = write_csv
     async with database.reader.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            # Cursors live in transactions, which other readers do without.
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            await connection.execute(LIFT_TIMEOUTS)
-        options = {"yield_per": BATCH}
-        result = await connection.stream(SELECT_ALL, execution_options=options)
-        async for rows in result.partitions():
-            yield write(rows)
+        on_postgres = connection.dialect.name == "postgresql"
+        read = read_postgres if on_postgres else read_sqlite
+        async with aclosing(read(connection)) as batches:
+            async for rows in batches:
+                yield write(rows)
 
 
-def write_ndjson(rows: Sequence[Row[Any]]) -> bytes:
+async def read_postgres(connection: AsyncConnection) -> Batches:
+    # By the driver's own cursor: through SQLAlchemy's each 50 rows are a round trip.
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    async with raw.transaction(isolation="repeatable_read", readonly=True):
+        await raw.execute(str(LIFT_TIMEOUTS))
+        cursor = await raw.cursor(str(SELECT_ALL.compile(connection.engine)))
+        while rows := await cursor.fetch(BATCH):
+            yield rows
+
+
+async def read_sqlite(connection: AsyncConnection) -> Batches:
+    options = {"yield_per": BATCH}
+    result = await connection.stream(SELECT_ALL, execution_options=options)
+    async for rows in result.partitions():
+        yield rows
+
+
+def write_ndjson(rows: Rows) -> bytes:
     option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
     return b"".join(
-        orjson.dumps(dict(row._mapping), default=str, option=option) for row in rows
+        orjson.dumps(dict(zip(FIELDS, row, strict=True)), default=str, option=option)
+        for row in rows
     )
 
 
-def write_csv(rows: Sequence[Row[Any]]) -> bytes:
+def write_csv(rows: Rows) -> bytes:
     """Cells that a spreadsheet would run as formulas begin with an apostrophe."""
     file = StringIO(newline="")
     csv.writer(file).writerows([_cell(value) for value in row] for row in rows)

@@ -54,11 +54,11 @@ class ProductImport:
             await self._stage(staging, chunks, format_, keep_going=mode == "partial")
             self._check(mode)
             await staging.complete()
-            if repeated := await staging.repeated():
-                for line in sorted(repeated):
-                    self._fail(line, [REPEATED])
-                self._check(mode)
-                await staging.drop_repeated()
+            count, lines = await staging.drop_repeated(MOST_FAULTS)
+            for line in lines:
+                self._fail(line, [REPEATED])
+            self.failed += count - len(lines)
+            self._check(mode)
             created, updated = await staging.upsert(actor_id)
         self.faults.sort(key=lambda fault: fault.line)
         return ImportReport(

@@ -31,6 +31,7 @@ SELECT line FROM (
     FROM product_import
 ) AS numbered WHERE nth > 1
 """
+FIRST_REPEATED = f"{FIND_REPEATED} ORDER BY line LIMIT :most"
 DROP_REPEATED = f"DELETE FROM product_import WHERE line IN ({FIND_REPEATED})"  # noqa: S608
 COUNT_KNOWN = """
 SELECT count(*) FROM (
@@ -84,12 +85,11 @@ class Staging(ABC):
     async def complete(self) -> None:
         """Have all rows in the table, and no other import beside this one."""
 
-    async def repeated(self) -> list[int]:
-        """The lines whose SKU an earlier one has."""
-        return list(await self.session.scalars(text(FIND_REPEATED)))
-
-    async def drop_repeated(self) -> None:
-        await self._execute(DROP_REPEATED)
+    async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
+        """Drop rows whose SKU an earlier one has: how many, and the first lines."""
+        lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
+        first = list(lines)
+        return (await self._execute(DROP_REPEATED) if first else 0), first
 
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
         """How many products were created, and how many updated."""

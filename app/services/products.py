@@ -1,8 +1,7 @@
 """The catalogue: what visitors and editors read, and what editors change."""
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, select, update
@@ -13,7 +12,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.signed_cursor import CursorSigner
 from app.db.base import utc_now
 from app.db.models import Product, ProductStatus, StockMovement
-from app.db.search import Words, matches, words
+from app.db.search import FEW, words
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 from app.schemas.product import (
@@ -24,6 +23,16 @@ from app.schemas.product import (
     StockChange,
 )
 from app.services.pagination import Order, RowPage, fetch_page, fetch_parts
+from app.services.product_lists import (
+    COUNT_FOUND,
+    FOUND,
+    FOUND_BY_TITLE,
+    ORDERS,
+    RELEVANCE,
+    WHOLE,
+    Part,
+    select_page,
+)
 from app.services.sessions import Principal
 from app.services.versions import ExpectedVersion
 
@@ -57,42 +66,11 @@ class StockLimitReached(Conflict):
 
 # Statements are built once: building costs more than sending them.
 PRODUCT = Product.__table__.c
-VISIBLE = PRODUCT.status == ProductStatus.ACTIVE
 SELECT_ONE = select(*PRODUCT).where(PRODUCT.id == bindparam("id"))
-SELECT_ONE_VISIBLE = SELECT_ONE.where(VISIBLE)
-IN_TITLE = matches(bindparam("title", type_=Words(title=True)))
-FILTERS = {
-    "q": matches(bindparam("q", type_=Words())),
-    "category": PRODUCT.category == bindparam("category"),
-    "status": PRODUCT.status == bindparam("status"),
-    "min_price": PRODUCT.price >= bindparam("min_price"),
-    "max_price": PRODUCT.price <= bindparam("max_price"),
-    "in_stock": (PRODUCT.stock > 0) == bindparam("in_stock"),
-}
-ORDERS = {
-    sign + column.key: Order(column, Product.id, descending=bool(sign))
-    for column in (Product.created_at, Product.price, Product.name)
-    for sign in ("", "-")
-}
-# Best matches first costs no more than newest first: the whole result is never ranked.
-Part = Literal["title", "rest", "all"]
-RELEVANCE: tuple[Part, ...] = ("title", "rest")
-WHOLE: tuple[Part, ...] = ("all",)
+SELECT_ONE_VISIBLE = SELECT_ONE.where(PRODUCT.status == ProductStatus.ACTIVE)
 MOVEMENT = StockMovement.__table__.c
 SELECT_MOVEMENTS = select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("id"))
 MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
-
-
-@lru_cache(maxsize=1024)
-def select_page(
-    sort: str, filters: tuple[str, ...], part: Part, *, visible: bool, continued: bool
-) -> Select[Any]:
-    statement = select(*PRODUCT).where(*(FILTERS[name] for name in filters))
-    if visible:
-        statement = statement.where(VISIBLE)
-    if part != "all":
-        statement = statement.where(IN_TITLE if part == "title" else ~IN_TITLE)
-    return ORDERS[sort].apply(statement, continued=continued)
 
 
 def sees_all(viewer: Principal | None) -> bool:
@@ -114,15 +92,20 @@ class Catalogue:
     async def page(self, query: ProductQuery, viewer: Principal | None) -> RowPage:
         if query.q is not None and not words(query.q):
             return RowPage([], None)
-        values = query.model_dump(include=set(FILTERS), exclude_none=True)
-        filters = tuple(values)
+        values = query.model_dump(
+            exclude={"limit", "cursor", "sort"}, exclude_none=True
+        )
+        names = (*values, *(() if sees_all(viewer) else ("visible",)))
         values["title"] = query.q
-        visible = not sees_all(viewer)
 
-        def part(name: Part) -> Callable[[bool], Select[Any]]:
-            return lambda continued: select_page(
-                query.sort, filters, name, visible=visible, continued=continued
-            )
+        def part(name: Part) -> Callable[[bool], Awaitable[Select[Any]]]:
+            async def statement(continued: bool) -> Select[Any]:
+                narrow = query.q is not None and await self._finds_few(name, query.q)
+                return select_page(
+                    query.sort, names, name, narrow=narrow, continued=continued
+                )
+
+            return statement
 
         return await fetch_parts(
             self.read,
@@ -133,6 +116,13 @@ class Catalogue:
             self.cursors,
             of="relevance" if query.by_relevance else "",
         )
+
+    async def _finds_few(self, part: Part, q: str) -> bool:
+        if self.read.engine.dialect.name != "postgresql":
+            return False
+        found = FOUND_BY_TITLE if part == "title" else FOUND
+        [[count]] = await self.read.all(COUNT_FOUND[found], {"q": q, "title": q})
+        return bool(count <= FEW)
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
         """Changes of a product's stock, the last one first."""

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
 
 from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.access_tokens import AccessTokens
-from app.core.config import Settings
+from app.core.config import LimitSettings, Settings
 from app.core.device_tokens import DeviceTokens
 from app.core.keys import SigningKeys
 from app.core.passwords import PasswordHasher
 from app.core.rate_limit import (
+    LARGEST_LOG,
     MemoryRateLimiter,
     NoRateLimiter,
     Policy,
@@ -26,15 +29,16 @@ from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
+from app.services.account_quota import PER_CLIENT
 from app.services.audit import AuditTrail
 from app.services.health import HealthMonitor, Probe
 from app.services.password_guard import PasswordGuard
 from app.services.products import Catalogue
-from app.services.rate_limit_policies import rate_limit_policies
 from app.services.sessions import Authenticator
 from app.services.users import UserDirectory
 
 AUDIENCE = "api"
+DENIED_EVENT = Policy("denied-event", 10, timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,27 @@ def signing_keys(settings: Settings) -> SigningKeys:
     if settings.signing_keys is not None:
         return SigningKeys.from_ring(settings.signing_keys.get_secret_value())
     return SigningKeys.from_secret(secret_ring(settings))
+
+
+def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
+    """The limits that routes name; `writes` and `all` only when they are set."""
+    window = timedelta(seconds=settings.rate_limit_window_seconds)
+    policies = [
+        Policy(name, settings.rate_limit_requests, window)
+        for name in ("login", "register", "refresh")
+    ]
+    for name in ("writes", "all"):
+        if rate := getattr(settings, f"rate_limit_{name}"):
+            limit, seconds = rate
+            algorithm: Literal["log", "gcra"] = (
+                "log" if limit <= LARGEST_LOG else "gcra"
+            )
+            # A counter of the one kind cannot be read as the other.
+            key = name if algorithm == "log" else f"{name}_gcra"
+            policies.append(Policy(key, limit, timedelta(seconds=seconds), algorithm))
+    return {policy.name.partition("_")[0]: policy for policy in policies} | {
+        policy.name: policy for policy in (PER_CLIENT, DENIED_EVENT)
+    }
 
 
 def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.people import Client, People
+from tests.support.people import PASSWORD, Client, People
 
 WRONG = {"email": "nobody@example.org", "password": "not the password"}
 
@@ -73,3 +73,15 @@ async def test_can_be_switched_off(client: Client) -> None:
         *(client.post("/auth/refresh", json={}) for _ in range(150))
     )
     assert answers == {422: 150}
+
+
+async def test_lets_many_log_in_at_once(client: Client, people: People) -> None:
+    """Mutant: a guess that is counted but not yet compared refuses the eleventh."""
+    user = await people.add()
+    credentials = {"email": user.email, "password": PASSWORD}
+
+    answers = await statuses(
+        *(client.post("/auth/login", json=credentials) for _ in range(40))
+    )
+
+    assert answers == {200: 40}

@@ -76,7 +76,9 @@ class TestOutage:
         valkey.start()
 
         assert all(decision.degraded for decision in during)
-        assert [decision.allowed for decision in during] == [True] * 10 + [False] * 2
+        # Mutant: counters that are empty when the outage begins let ten more through.
+        assert 1 <= sum(decision.allowed for decision in during) <= 9
+        assert not during[-1].allowed
         await hit_in_redis(real, clock)
 
     async def test_opens_no_door_to_a_crowd(
@@ -93,8 +95,4 @@ class TestPool:
     async def test_exhausted_opens_no_door(self, real: ResilientRateLimiter) -> None:
         decisions = await asyncio.gather(*(real.hit(ANN) for _ in range(500)))
 
-        shared = [d.allowed for d in decisions if not d.degraded]
-        local = [d.allowed for d in decisions if d.degraded]
-        assert sum(shared) <= 10
-        assert sum(local) <= 10
-        assert sum(shared + local) >= 10
+        assert 1 <= sum(decision.allowed for decision in decisions) <= 10

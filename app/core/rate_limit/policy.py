@@ -104,6 +104,7 @@ class Decision:
     violated: tuple[str, ...] = ()
     receipt: Receipt = field(default_factory=Receipt, repr=False, compare=False)
     degraded: bool = False
+    shadow: "Decision | None" = field(default=None, repr=False, compare=False)
 
 
 class RateLimiter(Protocol):

@@ -81,7 +81,11 @@ class CircuitBreaker:
 
 
 class ResilientRateLimiter:
-    """The shared limiter, or this process's share of each limit while it is away."""
+    """The shared limiter, or this process's share of each limit while it is away.
+
+    What the shared limiter lets through is counted here as well, so that an outage
+    does not begin with empty counters.
+    """
 
     def __init__(
         self,
@@ -99,16 +103,21 @@ class ResilientRateLimiter:
 
     async def hit(self, *hits: Hit) -> Decision:
         try:
-            return await self._ask(lambda: self._shared.hit(*hits))
+            decision = await self._ask(lambda: self._shared.hit(*hits))
         except (*OUTAGE, CircuitOpen):
             decision = await self._local.hit(*map(self._share, hits))
             return replace(decision, degraded=True)
+        if not decision.allowed:
+            return decision
+        return replace(decision, shadow=await self._local.hit(*map(self._share, hits)))
 
     async def refund(self, decision: Decision) -> None:
         """Give back what the decision took, unless Redis is away: it expires anyway."""
         if decision.degraded:
             await self._local.refund(decision)
             return
+        if decision.shadow is not None:
+            await self._local.refund(decision.shadow)
         with suppress(*OUTAGE, CircuitOpen):
             await self._ask(lambda: self._shared.refund(decision))
 

@@ -32,7 +32,9 @@ def include_object(
 ) -> bool:
     """Leave out what search adds: no model has it, see `app.db.search`."""
     unmapped = reflected and compare_to is None
-    return not (unmapped and re.fullmatch(r"search|\w*products_search\w*", name or ""))
+    return not (
+        unmapped and re.fullmatch(r"search(_title)?|\w*products_search\w*", name or "")
+    )
 
 
 connection = context.config.attributes["connection"]

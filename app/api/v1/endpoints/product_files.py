@@ -64,7 +64,7 @@ async def import_products(
 
 @router.get(
     "/export",
-    status_code=HTTPStatus.OK,  # FastAPI cannot read it from this response class
+    status_code=HTTPStatus.OK,  # FastAPI finds no default in the class
     response_class=StreamedResponse,
     responses={200: {"description": "One product a line.", "content": CONTENT}},
 )

@@ -17,15 +17,25 @@ NOT_WORDS = (
     r"\u2500-\u2BFF\u3000-\u3004\u3008-\u3020\uFF01-\uFF0F\uFF1A-\uFF20"
     r"\U0001F000-\U0001FAFF]+"
 )
-SEARCH_POSTGRESQL = rf"""
-ALTER TABLE products ADD COLUMN search tsvector GENERATED ALWAYS AS (
-    setweight(to_tsvector('simple',
-        regexp_replace(name || ' ' || sku, '{NOT_WORDS}', ' ', 'g')), 'A')
-    || setweight(to_tsvector('simple',
-        regexp_replace(coalesce(category, '') || ' ' || coalesce(description, ''),
-            '{NOT_WORDS}', ' ', 'g')), 'B')
+SEARCH_POSTGRESQL = """
+ALTER TABLE products ADD COLUMN {column} tsvector GENERATED ALWAYS AS (
+    to_tsvector('simple', regexp_replace({text}, '{not_words}', ' ', 'g'))
 ) STORED
 """
+TITLE = "name || ' ' || sku"
+SEARCHED = {
+    "search_title": TITLE,
+    "search": f"{TITLE} || ' ' || coalesce(category, '')"
+    " || ' ' || coalesce(description, '')",
+}
+# For words that few products have: the planner cannot know how few, and would rather
+# read the whole table in the order of the page.
+MATCHING = """
+CREATE FUNCTION {name}(query tsquery, most integer)
+RETURNS SETOF products LANGUAGE sql STABLE SET enable_seqscan = off AS
+$$ SELECT * FROM products WHERE {column} @@ query LIMIT most $$
+"""
+FUNCTIONS = {"search": "products_matching", "search_title": "products_matching_title"}
 # The index is by rowid: VACUUM keeps it, as the table has indexes. A migration that
 # copies `products` must make the triggers again, and run 'rebuild'.
 SEARCH_SQLITE = """
@@ -68,10 +78,15 @@ def upgrade() -> None:
     )
     op.drop_index(op.f("ix_products_category"), "products")
     if op.get_bind().dialect.name == "postgresql":
-        op.execute(SEARCH_POSTGRESQL)
-        op.create_index(
-            "ix_products_search", "products", ["search"], postgresql_using="gin"
-        )
+        for column, text in SEARCHED.items():
+            op.execute(
+                SEARCH_POSTGRESQL.format(column=column, text=text, not_words=NOT_WORDS)
+            )
+            op.create_index(
+                f"ix_products_{column}", "products", [column], postgresql_using="gin"
+            )
+        for column, name in FUNCTIONS.items():
+            op.execute(MATCHING.format(name=name, column=column))
     else:
         for statement in SEARCH_SQLITE.split("\n\n"):
             op.execute(statement)
@@ -79,7 +94,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("ALTER TABLE products DROP COLUMN search")
+        for column, name in FUNCTIONS.items():
+            op.execute(f"DROP FUNCTION {name}")
+            op.execute(f"ALTER TABLE products DROP COLUMN {column}")
     else:
         for event in ("insert", "delete", "update"):
             op.execute(f"DROP TRIGGER products_search_{event}")
