@@ -28,7 +28,7 @@ from app.services.idempotency import (
     OnceOnly,
 )
 
-_VISIBLE = r"[\x21\x23-\x5b\x5d-\x7e]{1,255}"
+_VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
 # Without effects, and the same whenever they are asked for.
 STORED_REFUSALS = {400, 404, 422}
@@ -112,7 +112,10 @@ async def attempt(
     caller: VisitorDep,
     idempotency_key: Annotated[
         str | None,
-        Header(description="Makes it safe to send the request again, for 24 hours."),
+        Header(
+            description="Makes it safe to send the request again, for 24 hours.",
+            json_schema_extra={"pattern": rf"^({_VISIBLE}|\"{_VISIBLE}\")$"},
+        ),
     ] = None,
 ) -> None:
     if idempotency_key is None or caller is None:

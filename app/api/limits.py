@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import Depends, Request
 
 from app.core.client_address import limiter_partition
-from app.core.errors import TooManyRequests
+from app.core.errors import TooManyRequests, shown_name
 from app.core.rate_limit import Decision, Hit, Quota
 from app.core.request_context import RequestContext, current_request
 from app.services.resources import Resources
@@ -112,26 +112,20 @@ def _tell(limits: Sequence[Limited], decision: Decision) -> None:
         if limit.shown
     ]
     if quotas:
-        policies = ", ".join(map(_policy_item, quotas))
-        remains = ", ".join(map(_quota_item, quotas))
+        policies, remains = map(", ".join, zip(*map(_items, quotas), strict=True))
         _context().answer_headers += [
             (b"ratelimit-policy", policies.encode()),
             (b"ratelimit", remains.encode()),
         ]
 
 
-def _policy_item(quota: Quota) -> str:
+def _items(quota: Quota) -> tuple[str, str]:
     policy = quota.policy
-    window = policy.window_us // 1_000_000
-    return f'"{_shown(quota)}";q={policy.limit};w={window}'
-
-
-def _quota_item(quota: Quota) -> str:
-    return f'"{_shown(quota)}";r={quota.remaining};t={ceil(quota.reset_after)}'
-
-
-def _shown(quota: Quota) -> str:
-    return quota.policy.name.partition("_")[0]
+    name, window = shown_name(policy.name), policy.window_us // 1_000_000
+    return (
+        f'"{name}";q={policy.limit};w={window}',
+        f'"{name}";r={quota.remaining};t={ceil(quota.reset_after)}',
+    )
 
 
 def _context() -> RequestContext:

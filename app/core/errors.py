@@ -1,5 +1,6 @@
 """Refusals the service expects to make. One handler turns them into responses."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from math import ceil
@@ -73,6 +74,11 @@ class InvalidRequest(AppError):
         self.errors = errors  # each {pointer, code, message}
 
 
+def shown_name(policy: str) -> str:
+    """Leave out what would tell whether it is the account that is watched."""
+    return re.split("[-_]", policy, maxsplit=1)[0]
+
+
 class TooManyRequests(AppError):
     """The caller must slow down; `Retry-After` says for how long."""
 
@@ -85,9 +91,7 @@ class TooManyRequests(AppError):
         """Without `retry_after` waiting is useless."""
         headers = {} if retry_after is None else {"Retry-After": str(ceil(retry_after))}
         super().__init__("Too many requests; wait, then retry.", headers)
-        # The rest of a name would tell whether it is the account that is watched.
-        shown = {name.partition("_")[0] for name in violated}
-        self.extensions = {"violated-policies": sorted(shown)}
+        self.extensions = {"violated-policies": sorted(set(map(shown_name, violated)))}
 
 
 class Unavailable(AppError):

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from app.schemas.base import Representation
 from app.schemas.page import PageParameters
@@ -46,7 +46,14 @@ def in_utc(instant: datetime) -> datetime:
         ) from error
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+def written_out(value: object) -> object:
+    """Refuse the number of seconds since 1970, which nobody has promised."""
+    if isinstance(value, str) and value[4:5] != "-":
+        raise ValueError("Input should be an instant such as 2026-01-01T12:00:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(in_utc)]
 
 
 class AuditQuery(PageParameters):

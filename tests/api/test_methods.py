@@ -20,6 +20,8 @@ class TestNotAllowed:
         [
             ("PUT", "/products", "GET, HEAD, OPTIONS, POST"),
             ("PUT", "/products/x", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            ("PATCH", "/products/export", "GET, HEAD, OPTIONS"),
+            ("HEAD", "/products/import", "OPTIONS, POST"),
             ("PUT", "/users/me", "DELETE, GET, HEAD, OPTIONS, PATCH"),
             ("GET", "/auth/login", "OPTIONS, POST"),
             ("HEAD", "/auth/login", "OPTIONS, POST"),

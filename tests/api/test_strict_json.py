@@ -1,5 +1,6 @@
 import json
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -46,6 +47,7 @@ async def client() -> AsyncGenerator[AsyncClient]:
         return refusal_response(error)
 
     app = FastAPI(exception_handlers={AppError: render})
+    app.state.resources = SimpleNamespace(policies={})  # nothing is limited
     app.include_router(router, prefix="/v1")  # included routes get handlers anew
     transport = ASGITransport(app)
     async with AsyncClient(transport=transport, base_url="http://test/v1") as client:

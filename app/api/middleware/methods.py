@@ -1,10 +1,10 @@
 """What the routes leave unsaid of methods: HEAD, OPTIONS, and the `Allow` of a 405."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,18 +36,29 @@ class MethodsMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._literals: Mapping[str, Collection[str]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method = scope["method"] if scope["type"] == "http" else ""
-        if method == "HEAD":
-            await self._head(scope, receive, send)
-        elif method == "OPTIONS" and (allowed := allowed_methods(scope)):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        method: str = scope["method"]
+        if method == "OPTIONS" and (allowed := allowed_methods(scope)):
             headers = {"Allow": ", ".join(allowed)}
             await Response(None, HTTPStatus.NO_CONTENT, headers)(scope, receive, send)
-        elif method in NEVER_ALLOWED:
+        elif method in NEVER_ALLOWED or not self._may_have(method, scope):
             await send_problem(scope, receive, send, MethodNotAllowed(scope))
+        elif method == "HEAD":
+            await self._head(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    def _may_have(self, method: str, scope: Scope) -> bool:
+        """Keep `PATCH /users/export` from patching the user of this name."""
+        if self._literals is None:
+            self._literals = _literal_paths(scope["app"].routes)
+        known = self._literals.get(scope["path"])
+        return known is None or method in known or method == "OPTIONS"
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_without_content(message: Message) -> None:
@@ -70,24 +81,30 @@ def allowed_methods(scope: Scope) -> list[str]:
     # A mount has made its own path the root, and remembers the root of all.
     root = scope.get("app_root_path", scope.get("root_path", ""))
     path = scope["path"].removeprefix(root)
-    matches = list(_matches(scope["app"].routes, path))
-    # `/users/me` is a resource of its own, although `/users/{user_id}` matches it.
-    fewest = min((parameters for parameters, _ in matches), default=0)
-    methods: set[str] = set()
-    for parameters, some in matches:
-        if parameters == fewest:
-            methods.update(some)
-    if "GET" in methods:
-        methods.add("HEAD")
+    routes = scope["app"].routes
+    if (methods := _literal_paths(routes).get(path)) is None:
+        methods = set()
+        for route in iter_route_contexts(routes):
+            pattern: Any = getattr(route, "path_regex", None)
+            if pattern is not None and pattern.match(path):
+                methods |= _methods(route)
     return sorted(methods | {"OPTIONS"}) if methods else []
 
 
-def _matches(
-    routes: Sequence[BaseRoute], path: str
-) -> Iterator[tuple[int, Collection[str]]]:
-    """Say of each route at `path` how many parameters it has, and its methods."""
+def _literal_paths(routes: Sequence[BaseRoute]) -> dict[str, set[str]]:
+    """Map each path without parameters to its methods.
+
+    It is a resource of its own, even where a path with parameters matches it too.
+    """
+    literals: dict[str, set[str]] = {}
     for route in iter_route_contexts(routes):
-        found: Any = getattr(route, "path_regex", None)
-        if found is not None and (match := found.match(path)):
-            methods = {"GET"} if isinstance(route.route, Mount) else route.methods
-            yield len(match.groupdict()), methods or ()
+        path = route.path_format
+        if path and "{" not in path:
+            literals.setdefault(path, set()).update(_methods(route))
+    return literals
+
+
+def _methods(route: RouteContext) -> set[str]:
+    is_mount = isinstance(route.original_route, Mount)
+    methods = {"GET"} if is_mount else set(route.methods or ())
+    return methods | {"HEAD"} if "GET" in methods else methods
