@@ -14,7 +14,7 @@ FullName = Annotated[str, Field(min_length=1, max_length=200)]
 Password = Annotated[
     str,
     StringConstraints(min_length=1, max_length=1024, strip_whitespace=False),
-    Field(repr=False),
+    Field(repr=False, json_schema_extra={"format": "password"}),
 ]
 Email = Annotated[
     str,
