@@ -14,6 +14,7 @@ help:
 	@echo 'make check   format, lint, types, imports, lock files, generated files'
 	@echo 'make format  rewrite the code as `make check` wants it'
 	@echo 'make bench   compare with the bare framework and with the limit'
+	@echo 'make drill   kill the mail worker, time the answers: the long forms'
 	@echo 'make lock    resolve the dependencies anew into requirements/'
 
 run: $(VENV)/base
@@ -36,8 +37,13 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m app config reference
 
+# SCALE=1 measures the catalogue at a million products instead.
 bench: $(VENV)/dev
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m $(if $(SCALE),bench.scale,bench) $(ARGS)
+
+drill: $(VENV)/dev
+	$(BIN)/python -m drills.outbox $(ARGS)
+	$(BIN)/python -m drills.timing $(ARGS)
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt

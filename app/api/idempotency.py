@@ -1,7 +1,7 @@
 """`Idempotency-Key`: a POST that creates may be sent again until it is answered.
 
-An endpoint adds one parameter, `_once: Idempotent`, behind the one that authorises
-the caller; its router has `route_class=Route`.
+An endpoint adds one parameter, `_once: Idempotent`; its router has `route_class=Route`.
+Looking for the key is the transaction's first statement, hence after authorisation.
 """
 
 import json

@@ -58,6 +58,14 @@ def shared_processors() -> list[Processor]:
     ]
 
 
+# One list for good: loggers keep the one they were first used with.
+PROCESSORS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    *shared_processors(),
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
+
 def configure_logging(*, level: str, json: bool) -> None:
     """Send every record of this process to stdout; calling it again replaces it."""
     handler = logging.StreamHandler(sys.stdout)
@@ -74,11 +82,7 @@ def configure_logging(*, level: str, json: bool) -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = False
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared_processors(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=PROCESSORS,
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,

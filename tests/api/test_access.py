@@ -163,6 +163,7 @@ class TestObjects:
         assert (await other.get("/users/me")).status_code == 200
 
 
+@pytest.mark.parametrize("overrides", [{"rate_limit_enabled": False}])
 class TestFields:
     async def test_that_the_server_owns_are_refused(
         self, app: FastAPI, people: People

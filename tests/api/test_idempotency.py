@@ -101,7 +101,7 @@ class TestReplay:
     async def test_is_not_for_who_lost_the_right(
         self, app: FastAPI, people: People
     ) -> None:
-        """Mutant: look the key up before the caller is authorised."""
+        """Mutant: begin the transaction before the caller is authorised."""
         account = await people.add("editor")
         editor, admin = await people.log_in(account), await people.sign_in("admin")
         await post(editor, "k")
@@ -122,12 +122,17 @@ class TestKey:
 
     async def test_belongs_to_one_request(self, editor: Client) -> None:
         """Mutant: leave the path, or the body, out of the fingerprint."""
-        product = (await post(editor, "k")).json()
-        stock = f"/products/{product['id']}/stock"
+        first, second = [
+            (await post(editor, sku, {**MUG, "sku": sku})).json()["id"] for sku in "AB"
+        ]
+        arrives = {"delta": 1, "reason": "delivery"}
+        await post(editor, "k", arrives, f"/products/{first}/stock")
 
         for response in (
-            await post(editor, "k", {**MUG, "price": "12.51"}),
-            await post(editor, "k", {"delta": 1, "reason": "delivery"}, stock),
+            await post(
+                editor, "k", {**arrives, "delta": 2}, f"/products/{first}/stock"
+            ),
+            await post(editor, "k", arrives, f"/products/{second}/stock"),
         ):
             assert response.status_code == 422
             assert response.json()["code"] == "idempotency_key_reused"
