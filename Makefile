@@ -14,7 +14,7 @@ help:
 	@echo 'make check   format, lint, types, imports, lock files, generated files'
 	@echo 'make format  rewrite the code as `make check` wants it'
 	@echo 'make bench   compare with the bare framework and with the limit'
-	@echo 'make drill   kill the mail worker, time the answers: the long forms'
+	@echo 'make drill   kill the mail worker, take Redis away, time answers: the long forms'
 	@echo 'make lock    resolve the dependencies anew into requirements/'
 
 run: $(VENV)/base
@@ -40,10 +40,12 @@ format: $(VENV)/dev
 # SCALE=1 measures the catalogue at a million products instead.
 bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,bench) $(ARGS)
+	$(if $(SCALE),,$(BIN)/python -m bench.edge)
 
 drill: $(VENV)/dev
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
+	$(BIN)/python -m drills.redis_outage
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt

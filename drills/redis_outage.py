@@ -1,0 +1,225 @@
+"""Take Redis away under load: nothing fails, limits hold, nobody else waits.
+
+`python -m drills.redis_outage` kills, freezes, restarts and empties a Valkey below a
+running service, and compares what its clients meet with what they met before.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+
+from redis import Redis
+
+from tests.support.service import command, make_environment, start_service
+from tests.support.valkey import ValkeyServer, start_valkey
+
+LIMIT = 50  # of each counter, in the window
+WINDOW_SECONDS = 600  # none of it comes back during the drill
+GRACE_SECONDS = 1.0
+READERS, LIMITED = 3, 2
+READ = b"GET /api/v1/products HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REFRESH = (
+    b"POST /api/v1/auth/refresh HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+)
+
+
+def restart(server: ValkeyServer) -> None:
+    server.stop()
+    server.start()
+
+
+def order(words: str) -> Callable[[ValkeyServer], None]:
+    def give(server: ValkeyServer) -> None:
+        with Redis.from_url(server.url) as client:
+            client.execute_command(words)
+
+    return give
+
+
+# What happens, and how often the limit may begin anew then: here, where an outage
+# begins with full counters, never; in Redis, as often as it forgot.
+OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], int]] = {
+    "SCRIPT FLUSH": (order("SCRIPT FLUSH"), 0),
+    "frozen": (ValkeyServer.pause, 0),
+    "thawed": (ValkeyServer.resume, 0),
+    "killed": (ValkeyServer.stop, 0),
+    "started again, empty": (ValkeyServer.start, 1),
+    "restarted": (restart, 1),
+    "FLUSHALL": (order("FLUSHALL"), 1),
+}
+
+
+@dataclass
+class Phase:
+    """What clients met between one event and the next."""
+
+    name: str
+    began: float = field(default_factory=time.perf_counter)
+    read: list[tuple[float, float]] = field(default_factory=list)  # when, how long
+    statuses: Counter[int] = field(default_factory=Counter)
+    let_in: int = 0
+
+    @property
+    def p99(self) -> float:
+        """Of reads, in milliseconds, once the first second is over."""
+        settled = [took for at, took in self.read if at > self.began + GRACE_SECONDS]
+        return quantiles(settled, n=100)[98] * 1000
+
+
+@dataclass
+class Outcome:
+    healthy: Phase
+    phases: list[Phase]
+
+    @property
+    def failures(self) -> int:
+        return sum(
+            count
+            for phase in (self.healthy, *self.phases)
+            for status, count in phase.statuses.items()
+            if status >= 500
+        )
+
+    @property
+    def too_many(self) -> list[str]:
+        """Where the limit let more in than it may."""
+        return [
+            f"{phase.name}: {phase.let_in}"
+            for phase in self.phases
+            if phase.let_in > OUTAGES[phase.name][1] * LIMIT
+        ]
+
+    @property
+    def healed(self) -> bool:
+        """Whether the last to be counted anew were counted in Redis."""
+        return self.phases[-1].let_in == LIMIT
+
+    @property
+    def slow(self) -> list[str]:
+        """When others waited for Redis, too."""
+        allowed = 2 * self.healthy.p99
+        return [phase.name for phase in self.phases if phase.p99 > allowed]
+
+    def __str__(self) -> str:
+        lines = ["phase                   requests    5xx   let in   p99 ms of reads"]
+        for phase in (self.healthy, *self.phases):
+            failed = sum(n for status, n in phase.statuses.items() if status >= 500)
+            lines.append(
+                f"{phase.name:22} {phase.statuses.total():9,} {failed:6}"
+                f" {phase.let_in:8} {phase.p99:17.1f}"
+            )
+        return "\n".join(lines)
+
+
+class Client:
+    """Asks the same again and again, on one connection, and notes what comes."""
+
+    def __init__(self, port: int, request: bytes, *, limited: bool) -> None:
+        self.port = port
+        self.request = request
+        self.limited = limited
+
+    async def run(self, current: Callable[[], Phase]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            while True:
+                started = time.perf_counter()
+                writer.write(self.request)
+                status = await self._read(reader)
+                took = time.perf_counter() - started
+                phase = current()
+                phase.statuses[status] += 1
+                if self.limited:
+                    phase.let_in += status != 429
+                    await asyncio.sleep(0.01)
+                elif started >= phase.began:
+                    phase.read.append((started, took))
+        finally:
+            writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> int:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lowered = head.lower()
+        at = lowered.index(b"content-length:") + len(b"content-length:")
+        await reader.readexactly(int(lowered[at:].partition(b"\r\n")[0]))
+        return int(head[9:12])
+
+
+async def load(port: int, valkey: ValkeyServer, seconds: float) -> Outcome:
+    healthy = current = Phase("healthy")
+    clients = [Client(port, READ, limited=False) for _ in range(READERS)]
+    clients += [Client(port, REFRESH, limited=True) for _ in range(LIMITED)]
+    tasks = [asyncio.create_task(client.run(lambda: current)) for client in clients]
+    phases: list[Phase] = []
+    try:
+        await asyncio.sleep(seconds + GRACE_SECONDS)
+        for name, (event, _) in OUTAGES.items():
+            current = Phase(name)
+            phases.append(current)
+            await asyncio.to_thread(event, valkey)
+            await asyncio.sleep(seconds + GRACE_SECONDS)
+            for task in tasks:
+                if task.done():  # a connection was cut
+                    await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return Outcome(healthy, phases)
+
+
+@contextmanager
+def service(home: Path, valkey: ValkeyServer) -> Iterator[int]:
+    environment = make_environment(
+        home,
+        SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
+        REDIS_URL=valkey.url,
+        RATE_LIMIT_REQUESTS=str(LIMIT),
+        RATE_LIMIT_WINDOW_SECONDS=str(WINDOW_SECONDS),
+    )
+    for arguments in (("db", "upgrade"), ("demo", "--products", "50")):
+        done = command(*arguments, environment=environment)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+    with start_service(home, environment=environment) as running:
+        yield running.port
+
+
+def drill(directory: Path, seconds: float) -> Outcome:
+    with (
+        start_valkey(directory) as valkey,
+        service(directory, valkey) as port,
+    ):
+        return asyncio.run(load(port, valkey, seconds))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m drills.redis_outage")
+    parser.add_argument("--seconds", type=float, default=8, help="of each phase")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as directory:
+        outcome = drill(Path(directory), options.seconds)
+    print(outcome)
+    broken = [f"let in too many: {phase}" for phase in outcome.too_many]
+    broken += [f"slow: {name}" for name in outcome.slow]
+    if not outcome.healed:
+        broken.append("Redis is back, and does not count.")
+    if outcome.failures:
+        broken.append(f"{outcome.failures} answers were 5xx")
+    print(
+        "\n".join(["Broken promises:", *broken] if broken else ["All promises kept."])
+    )
+    sys.exit(bool(broken))
+
+
+if __name__ == "__main__":
+    main()
