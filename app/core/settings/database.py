@@ -30,7 +30,7 @@ class DatabaseSettings(AppSettings):
     )
     db_max_overflow: int = Field(0, ge=0, le=200, description="Connections beyond it.")
     db_pool_timeout_seconds: PositiveSeconds = Field(
-        1.0, description="Wait for a free connection, then 503."
+        3.0, description="Wait for a free connection, then 503."
     )
     db_connect_timeout_seconds: PositiveSeconds = Field(
         2.0, description="Wait for a new connection, then 503."

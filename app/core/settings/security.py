@@ -26,10 +26,7 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 
-
-def default_registration(earlier: dict[str, Any]) -> Literal["open", "verified"]:
-    """In `open` everybody can find out who has an account, by registering."""
-    return "open" if earlier.get("environment") == "development" else "verified"
+BY_ENVIRONMENT: Any = None  # the validator knows
 
 
 class SecuritySettings(AppSettings):
@@ -60,7 +57,7 @@ class SecuritySettings(AppSettings):
         10, le=60, description="A spent refresh token still gets the same successor."
     )
     registration: Literal["open", "verified", "closed"] = Field(
-        default_factory=default_registration,
+        BY_ENVIRONMENT,
         description="Who may create an account; `open` only in development, "
         "`verified`: nobody logs in before a mailed link was used.",
     )
@@ -71,6 +68,13 @@ class SecuritySettings(AppSettings):
     password_hash_queue: int = Field(
         64, ge=0, description="Hashes that may wait; beyond it 503."
     )
+
+    @field_validator("registration", mode="before")
+    @classmethod
+    def _default_registration(cls, mode: object, info: ValidationInfo) -> object:
+        """In `open` everybody can find out who has an account, by registering."""
+        is_development = info.data.get("environment") == "development"
+        return mode or ("open" if is_development else "verified")
 
     @field_validator("secret_key")
     @classmethod
