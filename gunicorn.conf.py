@@ -39,12 +39,12 @@ def post_fork(_: Arbiter, worker: Worker) -> None:
     # In the worker, where SIGHUP reads the code anew.
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-    from app.api.malformed import answer_for_gunicorn, answer_for_uvicorn
+    from app.api.malformed import adapt_uvicorn, answer_for_gunicorn
 
     if hasattr(worker, "config"):  # both classes of uvicorn's
         worker.config.server_header = False
         worker.config.timeout_graceful_shutdown = graceful_timeout - 1
-        AutoHTTPProtocol.send_400_response = answer_for_uvicorn  # type: ignore[attr-defined]
+        adapt_uvicorn(AutoHTTPProtocol)
     else:
         asgi_protocol._CACHED_SERVER_HEADER = b""
         asgi_protocol.ASGIProtocol._send_error_response = answer_for_gunicorn

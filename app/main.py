@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from app.api.access import check_access
@@ -16,6 +15,7 @@ from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
+from app.api.middleware.cors import CrossOriginMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.http_guard import HttpGuardMiddleware
 from app.api.middleware.last_resort import LastResortMiddleware
@@ -105,7 +105,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     if cross_origin:
         layers.append(
             Middleware(
-                CORSMiddleware,
+                CrossOriginMiddleware,
                 allow_origins=settings.cors_allowed_origins,
                 allow_methods=CORS_METHODS,
                 allow_headers=CORS_REQUEST_HEADERS,

@@ -76,3 +76,20 @@ def answer_for_uvicorn(protocol: Any, message: str) -> None:
     """Stand in for `send_400_response` of either protocol of uvicorn."""
     protocol.transport.write(answer())
     protocol.transport.close()
+
+
+def adapt_uvicorn(protocol: Any) -> None:
+    """Have a protocol class of uvicorn answer as we do, and refuse `GET http://…`.
+
+    It passes on only the path of such a target, and with it a host that nobody has
+    compared with the one in the header.
+    """
+    read_head = protocol.on_headers_complete
+
+    def read_head_of_a_path(self: Any) -> None:
+        if not self.url.startswith(b"/"):
+            raise ValueError("The target is not a path.")  # to the parser: malformed
+        read_head(self)
+
+    protocol.on_headers_complete = read_head_of_a_path
+    protocol.send_400_response = answer_for_uvicorn

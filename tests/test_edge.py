@@ -1,0 +1,249 @@
+"""Hostile bytes on real sockets, under each worker class.
+
+Whoever refuses them, the server's parser or the application, answers with a 4xx and a
+problem document, and no route is reached.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+from app.api.middleware.request_context import UNMATCHED
+from tests.support.service import Service, command, make_environment, start_service
+from tests.test_service import WORKER_CLASSES
+
+PATH = "/api/v1/products"
+LOGIN = "/api/v1/auth/login"
+PROXY = "127.0.0.2"  # another address of this machine, to connect from
+HOST = "Host: api.example.com"
+JSON = "Content-Type: application/json"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        assert self.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = orjson.loads(self.body)
+        return problem
+
+
+@dataclass
+class Edge:
+    service: Service
+    slow: socket.socket
+    started: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def connect(self, source: str = "127.0.0.1") -> Iterator[socket.socket]:
+        address = ("127.0.0.1", self.service.port)
+        with socket.create_connection(address, 20, (source, 0)) as connection:
+            yield connection
+
+    def ask(self, request: bytes, source: str = "127.0.0.1") -> Answer:
+        with self.connect(source) as connection:
+            connection.sendall(request)
+            return read_answer(connection)
+
+    def lines(self, request_id: str) -> list[dict[str, Any]]:
+        """What was logged of a request, which is only after it was answered."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            log = self.service.log()
+            if found := [e for e in log if e.get("request_id") == request_id]:
+                return found
+            time.sleep(0.02)
+        return []
+
+
+@pytest.fixture(scope="module", params=WORKER_CLASSES)
+def edge(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Edge]:
+    home = tmp_path_factory.mktemp("edge")
+    environment = make_environment(
+        home,
+        SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
+        ALLOWED_HOSTS="api.example.com,127.0.0.1",
+        TRUSTED_PROXIES=PROXY,
+        CORS_ALLOWED_ORIGINS="https://app.example.com",
+    )
+    upgraded = command("db", "upgrade", environment=environment)
+    assert upgraded.returncode == 0, upgraded.stderr
+    arguments = ("--worker-class", request.param)
+    with start_service(home, *arguments, environment=environment) as service:
+        address = ("127.0.0.1", service.port)
+        with socket.create_connection(address, 30) as slow:
+            # Given up after 10 seconds, in which the other tests run.
+            slow.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
+            yield Edge(service, slow)
+
+
+def head(method: str, target: str, *lines: str, host: str | None = HOST) -> bytes:
+    first = [f"{method} {target} HTTP/1.1", *([host] if host else [])]
+    return "\r\n".join([*first, *lines, "", ""]).encode("latin-1")
+
+
+def read_answer(connection: socket.socket) -> Answer:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        data = connection.recv(65_536)
+        assert data, f"closed without an answer: {received!r}"
+        received += data
+    top, _, body = received.partition(b"\r\n\r\n")
+    status, *lines = top.decode("latin-1").split("\r\n")
+    headers = {
+        name.lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in lines)
+    }
+    while len(body) < int(headers.get("content-length", 0)):
+        data = connection.recv(65_536)
+        assert data, "cut short"
+        body += data
+    return Answer(int(status.split()[1]), headers, body)
+
+
+GET = f"GET {PATH} HTTP/1.1\r\n"
+HOSTILE = {
+    "two hosts": head("GET", PATH, "Host: evil.example.com"),
+    "the same host twice": head("GET", PATH, HOST),
+    "no host": head("GET", PATH, host=None),
+    "an empty host": head("GET", PATH, host="Host:"),
+    "another host": head("GET", PATH, host="Host: evil.example.com"),
+    "length and chunks": head(
+        "POST", LOGIN, JSON, "Content-Length: 2", "Transfer-Encoding: chunked"
+    )
+    + b"0\r\n\r\n",
+    "two lengths": head("POST", LOGIN, JSON, "Content-Length: 2", "Content-Length: 3"),
+    "a negative length": head("POST", LOGIN, JSON, "Content-Length: -1"),
+    "a length with a sign": head("POST", LOGIN, JSON, "Content-Length: +2") + b"{}",
+    "an unknown coding": head("POST", LOGIN, JSON, "Transfer-Encoding: gzip, x"),
+    "chunked twice": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked, chunked")
+    + b"0\r\n\r\n",
+    "a chunk of no size": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked")
+    + b"zz\r\n{}\r\n0\r\n\r\n",
+    "bare line feeds": f"GET {PATH} HTTP/1.1\n{HOST}\n\n".encode(),
+    "a folded header": head("GET", PATH, "X-Folded: a", " b"),
+    "a space before the colon": head("GET", PATH, "X-Space : a"),
+    "a name of no letters": head("GET", PATH, "X(Y): a"),
+    "a nul in a header": head("GET", PATH, "X-Nul: a\0b"),
+    "authorization twice": head(
+        "GET", PATH, "Authorization: Bearer a", "Authorization: Bearer b"
+    ),
+    "200 headers": head("GET", PATH, *(f"X-{n}: {n}" for n in range(200))),
+    "a header of 70 KB": head("GET", PATH, "X-Long: " + "a" * 70_000),
+    "40 KB of headers": head("GET", PATH, *(f"X-{n}: {'a' * 4000}" for n in range(10))),
+    "a path of 3 KB": head("GET", "/" + "a" * 3000),
+    "a query of 5 KB": head("GET", f"{PATH}?category=" + "a" * 5000),
+    "a target of 20 KB": head("GET", f"{PATH}?category=" + "a" * 20_000),
+    "an encoded nul in the path": head("GET", f"{PATH}/%00"),
+    "an encoded line feed in the path": head("GET", f"{PATH}/a%0ab"),
+    "an encoded line feed in the query": head("GET", f"{PATH}?category=%0d%0aX: y"),
+    "a control character in the path": head("GET", f"{PATH}/a\x01b"),
+    "trace": head("TRACE", PATH),
+    "connect": head("CONNECT", "evil.example.com:443"),
+    "an unknown method": head("BREW", PATH),
+    "another host in the target": head("GET", f"http://evil.example.com{PATH}"),
+    "http 0.9": f"GET {PATH}\r\n\r\n".encode(),
+    "http 9.9": f"GET {PATH} HTTP/9.9\r\n{HOST}\r\n\r\n".encode(),
+    "no http": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a body over the limit": head("POST", LOGIN, JSON, "Content-Length: 65537")
+    + b" " * 65_537,
+    "chunks over the limit": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked")
+    + b"8000\r\n"
+    + b" " * 0x8000
+    + b"\r\n"
+    + b"8001\r\n"
+    + b" " * 0x8001
+    + b"\r\n0\r\n\r\n",
+}
+
+
+class TestHostile:
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_bytes_reach_no_route(self, edge: Edge, name: str) -> None:
+        answer = edge.ask(HOSTILE[name])
+
+        assert 400 <= answer.status < 500, answer
+        assert answer.problem["status"] == answer.status
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers
+        assert b"evil" not in answer.body
+        for line in edge.lines(answer.problem["request_id"]):
+            assert line.get("route", UNMATCHED) in (UNMATCHED, REACHED.get(name))
+
+    def test_body_that_is_still_coming_does_not_hide_its_refusal(
+        self, edge: Edge
+    ) -> None:
+        """Catches a server that resets the connection, and the answer with it."""
+        with edge.connect() as connection:
+            connection.sendall(head("POST", LOGIN, JSON, "Content-Length: 10000000"))
+            for _ in range(20):
+                try:
+                    connection.sendall(b" " * 10_000)
+                except OSError:
+                    break
+                time.sleep(0.005)
+            answer = read_answer(connection)
+
+        assert answer.status == 413
+        assert answer.problem["code"] == "body_too_large"
+
+    def test_slow_body_is_cut(self, edge: Edge) -> None:
+        answer = read_answer(edge.slow)
+
+        assert answer.status == 408
+        assert answer.problem["code"] == "request_timeout"
+        assert edge.slow.recv(1) == b""
+
+
+# Routes that refuse by themselves, once they know the method or read the body.
+REACHED = {
+    "a body over the limit": LOGIN,
+    "chunks over the limit": LOGIN,
+    "an unknown method": PATH,
+}
+
+
+class TestAddress:
+    SPOOFED = (
+        "X-Forwarded-For: 203.0.113.9",
+        "X-Real-IP: 203.0.113.9",
+        "Forwarded: for=203.0.113.9",
+        "CF-Connecting-IP: 203.0.113.9",
+        "True-Client-IP: 203.0.113.9",
+        "Client-IP: 203.0.113.9",
+    )
+
+    @pytest.mark.parametrize(
+        ("source", "client"),
+        [("127.0.0.1", "127.0.0.1"), (PROXY, "203.0.113.9")],
+    )
+    def test_is_told_by_proxies_only(
+        self, edge: Edge, source: str, client: str
+    ) -> None:
+        answer = edge.ask(head("GET", "/nowhere", *self.SPOOFED), source)
+
+        [line] = edge.lines(answer.headers["x-request-id"])
+        assert line["client_ip"] == client
+
+    def test_is_the_last_that_no_proxy_of_ours_wrote(self, edge: Edge) -> None:
+        forwarded = (
+            "X-Forwarded-For: 198.51.100.1, 203.0.113.9",
+            f"X-Forwarded-For: {PROXY}",
+        )
+        answer = edge.ask(head("GET", "/nowhere", *forwarded), PROXY)
+
+        [line] = edge.lines(answer.headers["x-request-id"])
+        assert line["client_ip"] == "203.0.113.9"
