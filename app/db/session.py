@@ -65,7 +65,13 @@ class Database:
             self.writer = postgresql.create_engine(settings, url)
             self.reader = (
                 postgresql.create_engine(settings, replica) if replica else self.writer
-            ).execution_options(isolation_level="AUTOCOMMIT")
+            )
+            if settings.db_pooler == "none":
+                # PgBouncer would prepare a statement on one server and, outside of a
+                # transaction, run it on another.
+                self.reader = self.reader.execution_options(
+                    isolation_level="AUTOCOMMIT"
+                )
             # A connection of its own: a busy pool is not a database that is down.
             self.probe = postgresql.create_engine(settings, url, pool_size=1)
         self.sessions = async_sessionmaker(self.writer, expire_on_commit=False)
