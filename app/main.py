@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from app.api.access import check_access
 from app.api.account_pages import add_account_pages
 from app.api.docs import add_docs
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
+from app.api.middleware.compression import CompressionMiddleware
 from app.api.middleware.cors import CrossOriginMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.http_guard import HttpGuardMiddleware
@@ -71,7 +71,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
         title=settings.app_name,
         version=_version(),
         lifespan=lifespan,
-        middleware=_middleware(settings),
+        middleware=middleware(settings),
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -89,7 +89,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def middleware(settings: Settings) -> list[Middleware]:
     """From the outermost inwards; each is pure ASGI and costs microseconds."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
     imports = f"{settings.api_v1_prefix}/products/import"
@@ -124,9 +124,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
     if settings.gzip_minimum_bytes:
         layers.append(
             Middleware(
-                GZipMiddleware,
+                CompressionMiddleware,
                 minimum_size=settings.gzip_minimum_bytes,
-                compresslevel=5,
             )
         )
     return [

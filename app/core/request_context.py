@@ -1,7 +1,5 @@
 """What is known of the request being served, wherever the code has got to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -32,10 +30,16 @@ def current_request() -> RequestContext | None:
     return _current.get()
 
 
-@contextmanager
-def serving(request: RequestContext) -> Iterator[None]:
-    token = _current.set(request)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+class serving:  # noqa: N801 - used as a function is
+    """Make `request` the current one; written out, as every request pays for it."""
+
+    __slots__ = ("_request", "_token")
+
+    def __init__(self, request: RequestContext) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._request)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

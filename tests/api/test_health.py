@@ -1,10 +1,10 @@
 """Probes of orchestrators and load balancers."""
 
-import logging
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.main import create_application
@@ -29,14 +29,13 @@ async def test_says_what_is_ready(client: Client, backend: str) -> None:
     }
 
 
-async def test_is_not_logged(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+async def test_is_not_logged(client: Client) -> None:
+    with capture_logs() as logs:
         await client.get("/health/live")
         await client.get("/health/ready")
         await client.get("/products")
 
-    events = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-    paths = [event["path"] for event in events if event["event"] == "http.request"]
+    paths = [line["path"] for line in logs if line["event"] == "http.request"]
     assert paths == ["/api/v1/products"]
 
 

@@ -9,7 +9,7 @@ import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.client_address import ClientAddressResolver
-from app.core.logging import get_logger
+from app.core.logging import LineWriter
 from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
@@ -33,7 +33,7 @@ class RequestContextMiddleware:
         self.app = app
         self._resolver = resolver
         self._unlogged_paths = frozenset(unlogged_paths)
-        self._log = get_logger(__name__)
+        self._log = LineWriter(__name__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,7 +96,7 @@ class RequestContextMiddleware:
             "client_ip": context.client_address,
             "request_id": context.request_id,
         }
-        self._log.info("http.request", **(fields | context.log_fields))
+        self._log.info("http.request", fields | context.log_fields)
 
 
 class _Exchange:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 import structlog
@@ -99,6 +100,7 @@ class ResilientRateLimiter:
         self._local = local
         self._expected_instances = expected_instances
         self._breaker = CircuitBreaker(clock)
+        self._share_of = cache(self._make_share)
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def hit(self, *hits: Hit) -> Decision:
@@ -134,5 +136,9 @@ class ResilientRateLimiter:
                 return await in_time(call())
 
     def _share(self, hit: Hit) -> Hit:
-        limit = -(-hit.policy.limit // self._expected_instances)
-        return replace(hit, policy=replace(hit.policy, limit=limit))
+        if self._expected_instances == 1:
+            return hit
+        return Hit(self._share_of(hit.policy), hit.partition, hit.cost)
+
+    def _make_share(self, policy: Policy) -> Policy:
+        return replace(policy, limit=-(-policy.limit // self._expected_instances))

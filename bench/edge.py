@@ -1,0 +1,218 @@
+"""What the edge costs: the same endpoint with our layers around it, and without.
+
+Both answer a GET from SQLite through the ORM, in this process and without a server, so
+that nothing else dilutes the difference. The limiter is compared with a bare EVALSHA
+of its script, on a Valkey that this starts.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+from uuid import UUID
+
+import uvloop
+from fastapi import FastAPI, HTTPException
+from redis.asyncio import Redis
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from starlette.types import ASGIApp, Message, Scope
+
+from app.api.errors import add_error_handlers
+from app.core import rate_limit
+from app.core.config import Settings
+from app.core.logging import configure_logging
+from app.core.rate_limit import (
+    Hit,
+    MemoryRateLimiter,
+    Policy,
+    RedisRateLimiter,
+    ResilientRateLimiter,
+)
+from app.core.redis import create_redis_client
+from app.db import migrate
+from app.db.models import Product, ProductStatus
+from app.db.session import Database
+from app.main import middleware
+from app.schemas.product import ProductRead
+from app.services.demo import add_products
+from tests.support.valkey import start_valkey
+
+LOG = Policy("log", 100, timedelta(hours=1))
+RATE = Policy("rate", 10_000, timedelta(hours=1), "gcra")
+Work = Callable[[], Awaitable[object]]
+Rounds = dict[str, list[tuple[float, float]]]
+HEADERS = [
+    (b"host", b"127.0.0.1:8000"),
+    (b"user-agent", b"bench"),
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"gzip, deflate"),
+    (b"authorization", b"Bearer " + b"x" * 400),
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.edge", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--times", type=int, default=60, help="calls in a round")
+    options = parser.parse_args(arguments)
+    console = Console()
+    table = Table(title="Lower quartiles of interleaved rounds")
+    table.add_column("what")
+    for heading in ("CPU µs", "of the first", "µs", "of the first"):
+        table.add_column(heading, justify="right")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere),  # every line is written, and forgotten
+    ):
+        configure_logging(level="info", json=True)
+        for measure in (edge, limiter):
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                rounds = runner.run(
+                    measure(Path(directory), options.rounds, options.times)
+                )
+            table.add_section()
+            quiet = {name: lower_quartiles(each) for name, each in rounds.items()}
+            first = next(iter(quiet.values()))
+            for name, cost in quiet.items():
+                cells = [
+                    cell
+                    for cost_, first_ in zip(cost, first, strict=True)
+                    for cell in (f"{cost_:,.0f}", f"{cost_ / first_:.2f}")
+                ]
+                table.add_row(name, *cells)
+    console.print(table)
+
+
+async def edge(directory: Path, rounds: int, times: int) -> Rounds:
+    url = f"sqlite+aiosqlite:///{directory / 'bench.db'}"
+    settings = Settings(_env_file=None, database_url=url, log_format="json")
+    await migrate.upgrade(settings)
+    database = Database(settings)
+    await add_products(database, count=20)
+    await database.close()
+    engine = create_async_engine(url)
+    sessions = async_sessionmaker(engine, expire_on_commit=False)
+    async with sessions() as session:
+        product_id = await session.scalar(
+            select(Product.id).where(Product.status == ProductStatus.ACTIVE)
+        )
+    assert product_id is not None
+    bare = FastAPI()
+    edged = FastAPI(middleware=middleware(settings))
+    add_error_handlers(edged)
+    for app in (bare, edged):
+        add_endpoint(app, sessions)
+    measured = await interleaved(
+        {
+            "GET from SQLite, bare FastAPI": lambda: get(bare, product_id),
+            "the same inside the edge": lambda: get(edged, product_id),
+        },
+        rounds,
+        times,
+    )
+    await engine.dispose()
+    return measured
+
+
+def lower_quartiles(rounds: Sequence[tuple[float, float]]) -> list[float]:
+    """What it costs when the neighbours are quiet: CPU, and time on the clock."""
+    return [quantiles(measured, n=4)[0] for measured in zip(*rounds, strict=True)]
+
+
+def add_endpoint(app: FastAPI, sessions: async_sessionmaker[AsyncSession]) -> None:
+    @app.get("/products/{product_id}", response_model=ProductRead)
+    async def read(product_id: UUID) -> Product:
+        async with sessions() as session:
+            found = await session.get(Product, product_id)
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+
+async def get(app: ASGIApp, product_id: UUID) -> None:
+    path = f"/products/{product_id}"
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": list(HEADERS),
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+    }
+    await app(scope, receive, expect_200)
+
+
+async def receive() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def expect_200(message: Message) -> None:
+    assert message.get("status", 200) == 200, message
+
+
+async def limiter(directory: Path, rounds: int, times: int) -> Rounds:
+    with start_valkey(directory) as server:
+        async with (
+            Redis.from_url(server.url) as bare,
+            create_redis_client(server.url) as client,
+        ):
+            text = Path(rate_limit.__file__).with_name("hit.lua").read_text()
+            script: str = await bare.script_load(text)
+            limits = ResilientRateLimiter(RedisRateLimiter(client), MemoryRateLimiter())
+            names = map(str, count())
+
+            def ask_alone() -> Awaitable[object]:
+                arguments: Sequence[Any] = (next(names), "log", 100, 3_600_000_000, 1)
+                return bare.evalsha(script, 1, *arguments)
+
+            def check(*policies: Policy) -> Work:
+                # Somebody new each time: nobody is refused, which would be cheaper.
+                return lambda: limits.hit(*(Hit(p, next(names)) for p in policies))
+
+            return await interleaved(
+                {
+                    "bare EVALSHA of the script": ask_alone,
+                    "one limit, log": check(LOG),
+                    "one limit, gcra": check(RATE),
+                    "both limits": check(LOG, RATE),
+                },
+                rounds,
+                times,
+            )
+
+
+async def interleaved(works: Mapping[str, Work], rounds: int, times: int) -> Rounds:
+    """Measure each work in turns: CPU and time, in microseconds a call."""
+    measured: Rounds = {name: [] for name in works}
+    for turn in range(rounds + 1):
+        for name, work in works.items():
+            cpu, clock = time.process_time(), time.perf_counter()
+            for _ in range(times):
+                await work()
+            cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+            if turn:  # the first warms up
+                measured[name].append((cpu / times * 1e6, clock / times * 1e6))
+    return measured
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
