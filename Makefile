@@ -72,5 +72,6 @@ install:
 	else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(REQUIREMENTS); fi
 	@if test -x $(UV); \
 	then $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .; \
-	else $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; fi
+	else $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; fi \
+	|| echo 'The command `nightproof` could not be installed; `python -m app` is the same.'
 	@touch $(STAMP)

@@ -98,7 +98,7 @@ async def list_products(session: SessionDep, limit: int = 20) -> dict[str, Any]:
     cursor = None
     if len(products) > limit:
         last = products[limit - 1]
-        position = orjson.dumps([last.created_at, last.id.hex])
+        position = orjson.dumps([0, last.created_at, last.id.hex])
         cursor = urlsafe_b64encode(bytes(17) + position).rstrip(b"=").decode()
     return {"items": products[:limit], "next_cursor": cursor}
 

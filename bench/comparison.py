@@ -14,6 +14,7 @@ SECRET_KEY = os.environ["SECRET_KEY"]
 PREFIX = "/api/v1"
 LIFETIME = 3600
 
+SCOPE = "account:read account:write audit:read products:write users:read users:write"
 TOKEN_HEADER = {"alg": "HS256", "kid": "0123456789abcdef", "typ": "at+jwt"}
 
 
@@ -26,7 +27,7 @@ def token_claims(user_id: UUID, session_id: UUID) -> dict[str, Any]:
         "sid": str(session_id),
         "jti": str(uuid7()),
         "client_id": "first-party",
-        "scope": "account:read account:write products:write users:read users:write",
+        "scope": SCOPE,
         "iat": now,
         "exp": now + LIFETIME,
         "auth_time": now,

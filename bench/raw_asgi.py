@@ -118,7 +118,7 @@ async def list_products(limit: int) -> Answer:
     cursor = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        position = orjson.dumps([last["created_at"], last["id"].hex])
+        position = orjson.dumps([0, last["created_at"], last["id"].hex])
         cursor = urlsafe_b64encode(bytes(17) + position).rstrip(b"=").decode()
     items = [dict(row) for row in rows[:limit]]
     return 200, dumps({"items": items, "next_cursor": cursor})

@@ -1,13 +1,14 @@
 """A process's engines, and the two ways to use them: to write, and to read."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.util import greenlet_spawn
 
 from app.core.config import DatabaseSettings
 from app.core.errors import AppError, DatabaseUnavailable, Overloaded
@@ -31,14 +32,25 @@ class ReadSession:
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
-        async with _availability(), self.engine.connect() as connection:
-            return (await connection.execute(statement, values)).all()
+        # One step into SQLAlchemy's greenlet, not one each to connect, execute, close.
+        return await greenlet_spawn(self._all, statement, values)
 
     async def one_or_none(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Row[Any] | None:
-        async with _availability(), self.engine.connect() as connection:
-            return (await connection.execute(statement, values)).one_or_none()
+        return await greenlet_spawn(self._one_or_none, statement, values)
+
+    def _all(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        with _availability(), self.engine.sync_engine.connect() as connection:
+            return connection.execute(statement, values).all()
+
+    def _one_or_none(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Row[Any] | None:
+        with _availability(), self.engine.sync_engine.connect() as connection:
+            return connection.execute(statement, values).one_or_none()
 
 
 class Database:
@@ -53,7 +65,13 @@ class Database:
             self.writer = postgresql.create_engine(settings, url)
             self.reader = (
                 postgresql.create_engine(settings, replica) if replica else self.writer
-            ).execution_options(isolation_level="AUTOCOMMIT")
+            )
+            if settings.db_pooler == "none":
+                # PgBouncer would prepare a statement on one server and, outside of a
+                # transaction, run it on another.
+                self.reader = self.reader.execution_options(
+                    isolation_level="AUTOCOMMIT"
+                )
             # A connection of its own: a busy pool is not a database that is down.
             self.probe = postgresql.create_engine(settings, url, pool_size=1)
         self.sessions = async_sessionmaker(self.writer, expire_on_commit=False)
@@ -75,14 +93,15 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     Raises:
         Unavailable: the database is down, or no connection came free in time.
     """
-    async with _availability(), database.sessions() as session:
-        try:
-            yield session
-        except AppError as error:
-            if error.keeps_changes:
-                await _commit(session)
-            raise
-        await _commit(session)
+    with _availability():
+        async with database.sessions() as session:
+            try:
+                yield session
+            except AppError as error:
+                if error.keeps_changes:
+                    await _commit(session)
+                raise
+            await _commit(session)
 
 
 async def _commit(session: AsyncSession) -> None:
@@ -91,8 +110,8 @@ async def _commit(session: AsyncSession) -> None:
         notify()
 
 
-@asynccontextmanager
-async def _availability() -> AsyncGenerator[None]:
+@contextmanager
+def _availability() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:

@@ -165,8 +165,9 @@ class TestGuessing:
             )
         )
 
-        assert sorted(statuses) == [401] * 10 + [429] * 190
-        assert watch.started == 10
+        # On a slow machine some are told, before any comparison, that it is busy.
+        assert set(statuses) <= {401, 429, 503}
+        assert watch.started == statuses.count(401) == 10
 
     async def test_by_one_address_stops_across_accounts(self, people: People) -> None:
         attacker = await people.anonymous("198.51.100.7")

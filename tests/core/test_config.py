@@ -102,7 +102,7 @@ class TestProduction:
             ("TRUSTED_PROXIES", "0.0.0.0/0"),
             ("TRUSTED_PROXIES", "10.0.0.0/8,::/0"),
             ("RATE_LIMIT_ENABLED", "false"),
-            ("REQUEST_DEADLINE_SECONDS", "0.5"),
+            ("REQUEST_DEADLINE_SECONDS", "2.5"),
             ("GRACEFUL_TIMEOUT_SECONDS", "9"),
             ("ACCESS_TOKEN_EXPIRE_MINUTES", "61"),
             ("PASSWORD_MIN_LENGTH", "7"),

@@ -1,0 +1,61 @@
+"""What every group has, and how values are read and refused."""
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
+
+
+def split_commas(value: object) -> object:
+    """Read `a, b` and the JSON form `["a", "b"]` alike."""
+    if not isinstance(value, str):
+        return value
+    parts = (part.strip(" \"'") for part in value.strip(" []").split(","))
+    return [part for part in parts if part]
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_commas)
+]
+Seconds = Annotated[float, Field(ge=0)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+
+
+def in_production(info: ValidationInfo) -> bool:
+    """Whether to be strict: also when the environment itself could not be read."""
+    return bool(info.data.get("environment", "production") == "production")
+
+
+def refuse(condition: object, reason: str) -> None:
+    if condition:
+        raise ValueError(reason)
+
+
+class AppSettings(BaseModel):
+    """What this deployment is."""
+
+    environment: Literal["development", "staging", "production"] = Field(
+        "development", description="Production refuses unsafe settings and hides docs."
+    )
+    app_name: str = Field("Nightproof", description="Shown in the API documentation.")
+    debug: bool = Field(False, description="Log SQL; refused in production.")
+    api_v1_prefix: str = Field(
+        "/api/v1", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Path of the API."
+    )
+    public_base_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Where clients reach the service: token issuer, links in mails.",
+    )
+
+    @field_validator("debug")
+    @classmethod
+    def _no_debug(cls, debug: bool, info: ValidationInfo) -> bool:
+        refuse(debug and in_production(info), "must be off in production")
+        return debug
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
