@@ -6,8 +6,8 @@ from drills.redis_outage import OUTAGES, drill
 
 
 def test_fails_nobody_lets_nobody_by_and_heals(tmp_path: Path) -> None:
-    # Mutants: to let all by while Redis is away lets in too many; to wait for it in
-    # each request, without a breaker, slows the others; to give up on it never heals.
+    # Mutants: to let all by while Redis is away lets in too many; to block the event
+    # loop while waiting for it slows the others; to give up on it never heals.
     slow = set(OUTAGES)
     for attempt in range(3):  # neighbours make noise, but not always the same
         home = tmp_path / str(attempt)
