@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import send_problem
+from app.core.countdown import Countdown
 from app.core.errors import AppError
 
 
@@ -32,15 +33,17 @@ class DeadlineMiddleware:
         overrides: Mapping[str, float] | None = None,
     ) -> None:
         self.app = app
-        self._seconds = seconds
-        self._overrides = dict(overrides or {})
+        self._default = Countdown(seconds)
+        self._overrides = {
+            path: Countdown(longer) for path, longer in (overrides or {}).items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        seconds = self._overrides.get(scope["path"], self._seconds)
-        deadline = asyncio.timeout(seconds)
+        countdown = self._overrides.get(scope["path"], self._default)
+        deadline = asyncio.timeout(None)
         has_body = True
 
         async def receive_untimed() -> Message:
@@ -48,19 +51,23 @@ class DeadlineMiddleware:
             nonlocal has_body
             if not has_body:
                 return await receive()
-            deadline.reschedule(None)
+            countdown.stop(deadline)
             message = await receive()
             has_body = message.get("more_body", False)
-            deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+            countdown.start(deadline)
             return message
 
         async def send_in_time(message: Message) -> None:
-            deadline.reschedule(None)
+            countdown.stop(deadline)
             await send(message)
 
         try:
             async with deadline:
-                await self.app(scope, receive_untimed, send_in_time)
+                countdown.start(deadline)
+                try:
+                    await self.app(scope, receive_untimed, send_in_time)
+                finally:
+                    countdown.stop(deadline)
         except TimeoutError:
             if not deadline.expired():
                 raise
