@@ -12,6 +12,7 @@ from app.core.rate_limit.policy import (
     Hit,
     Outcome,
     Policy,
+    Receipt,
     counter_key,
     decide,
     distinct_keys,
@@ -91,22 +92,25 @@ class MemoryRateLimiter:
 
     async def hit(self, *hits: Hit) -> Decision:
         now = self._now()
-        keys = distinct_keys(hits)
-        counters = [self._find(key, hit) for key, hit in zip(keys, hits, strict=True)]
-        outcomes = [
-            _judge(counter, hit, now)
-            for counter, hit in zip(counters, hits, strict=True)
-        ]
+        distinct_keys(hits)
+        counted = [(self._find(hit), hit) for hit in hits]
+        outcomes = [_judge(counter, hit, now) for counter, hit in counted]
         if not any(outcome.wait for outcome in outcomes):
-            outcomes = [
-                self._take(key, counter, hit, now)
-                for key, counter, hit in zip(keys, counters, hits, strict=True)
-            ]
+            outcomes = [self._take(counter, hit, now) for counter, hit in counted]
         return decide(hits, outcomes)
 
-    async def refund(self, decision: Decision) -> None:
+    def record(self, *hits: Hit) -> Receipt:
+        """Count what was allowed elsewhere, whether it fits here or not."""
         now = self._now()
-        for hit, stamp in decision.receipt.spend():
+        taken = [(hit, self._add(self._find(hit), hit, now)) for hit in hits]
+        return Receipt(taken)
+
+    async def refund(self, decision: Decision) -> None:
+        self.give_back(decision.receipt)
+
+    def give_back(self, receipt: Receipt) -> None:
+        now = self._now()
+        for hit, stamp in receipt.spend():
             counter = self._counters.get(hit.key)
             if counter is not None:
                 counter.give_back(hit, stamp, now)
@@ -117,21 +121,25 @@ class MemoryRateLimiter:
     def _now(self) -> int:
         return round(self._clock() * MICROSECONDS)
 
-    def _find(self, key: str, hit: Hit) -> Counter:
+    def _find(self, hit: Hit) -> Counter:
         """Looking refreshes a counter: insisting while refused does not age it."""
-        if key in self._counters:
-            self._counters.move_to_end(key)
-            return self._counters[key]
-        return SlidingLog() if hit.policy.algorithm == "log" else Gcra()
+        counter = self._counters.get(hit.key)
+        if counter is None:
+            return SlidingLog() if hit.policy.algorithm == "log" else Gcra()
+        self._counters.move_to_end(hit.key)
+        return counter
 
-    def _take(self, key: str, counter: Counter, hit: Hit, now: int) -> Outcome:
-        stamp = 0
-        if hit.cost:
-            stamp = counter.take(hit, now)
-            self._counters[key] = counter
-            if len(self._counters) > self._max_keys:
-                self._counters.popitem(last=False)
+    def _take(self, counter: Counter, hit: Hit, now: int) -> Outcome:
+        stamp = self._add(counter, hit, now)
         return Outcome(*counter.read(hit.policy, now), wait=0, stamp=stamp)
+
+    def _add(self, counter: Counter, hit: Hit, now: int) -> int:
+        if not hit.cost:
+            return 0
+        self._counters[hit.key] = counter
+        if len(self._counters) > self._max_keys:
+            self._counters.popitem(last=False)
+        return counter.take(hit, now)
 
 
 def _judge(counter: Counter, hit: Hit, now: int) -> Outcome:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol
 
@@ -16,7 +17,7 @@ NEVER = -1
 log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """At most `limit` hits in `window`, for each partition apart.
 
@@ -42,36 +43,33 @@ class Policy:
                 f'above {LARGEST_LOG} use algorithm="gcra".'
             )
 
-    @property
+    @cached_property
     def window_us(self) -> int:
         return self.window // MICROSECOND
 
-    @property
+    @cached_property
     def interval_us(self) -> int:
         """Time in which "gcra" wins back one hit, rounded up: strict, never lax."""
         return -(-self.window_us // self.limit)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hit:
     """One thing to count; a cost of 0 only looks, and is always allowed."""
 
     policy: Policy
     partition: str
     cost: int = 1
+    # Of bounded length and free of user text, whatever the partition is.
+    key: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.cost < 0:
             raise ValueError("A hit cannot cost less than nothing.")
-
-    @property
-    def key(self) -> str:
-        """Of bounded length and free of user text, whatever the partition is."""
-        return counter_key(self.policy, self.partition)
+        self.key = counter_key(self.policy, self.partition)
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """What is left to a partition, and the seconds until there is more (0: full)."""
 
     policy: Policy
@@ -84,13 +82,14 @@ class Receipt:
     """What a refund gives back: once only, so a second refund takes from nobody."""
 
     taken: Sequence[tuple[Hit, int]] = ()  # each with the stamp it was written under
+    local: "Receipt | None" = None  # of the same hits, counted in this process too
 
     def spend(self) -> Sequence[tuple[Hit, int]]:
         taken, self.taken = self.taken, ()
         return taken
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """The answer to all the hits of a call, with a quota for each, in their order.
 
@@ -103,8 +102,7 @@ class Decision:
     retry_after: float | None = None
     violated: tuple[str, ...] = ()
     receipt: Receipt = field(default_factory=Receipt, repr=False, compare=False)
-    degraded: bool = False
-    shadow: "Decision | None" = field(default=None, repr=False, compare=False)
+    degraded: bool = False  # made without Redis, which should have made it
 
 
 class RateLimiter(Protocol):

@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
+from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
 from app.core.redis import in_time
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 
 FAILURES = 3
@@ -91,7 +93,7 @@ class ResilientRateLimiter:
     def __init__(
         self,
         shared: RateLimiter,
-        local: RateLimiter,
+        local: MemoryRateLimiter,
         *,
         expected_instances: int = 1,
         clock: Callable[[], float] = time.monotonic,
@@ -105,35 +107,38 @@ class ResilientRateLimiter:
 
     async def hit(self, *hits: Hit) -> Decision:
         try:
-            decision = await self._ask(lambda: self._shared.hit(*hits))
+            decision = await self._ask(self._shared.hit, *hits)
         except (*OUTAGE, CircuitOpen):
             decision = await self._local.hit(*map(self._share, hits))
-            return replace(decision, degraded=True)
-        if not decision.allowed:
-            return decision
-        return replace(decision, shadow=await self._local.hit(*map(self._share, hits)))
+            decision.degraded = True
+        else:
+            if decision.allowed:
+                decision.receipt.local = self._local.record(*map(self._share, hits))
+        return decision
 
     async def refund(self, decision: Decision) -> None:
         """Give back what the decision took, unless Redis is away: it expires anyway."""
         if decision.degraded:
             await self._local.refund(decision)
             return
-        if decision.shadow is not None:
-            await self._local.refund(decision.shadow)
+        if decision.receipt.local is not None:
+            self._local.give_back(decision.receipt.local)
         with suppress(*OUTAGE, CircuitOpen):
-            await self._ask(lambda: self._shared.refund(decision))
+            await self._ask(self._shared.refund, decision)
 
     async def reset(self, policy: Policy, partition: str) -> None:
         """Forget a counter, unless Redis is away: it expires anyway."""
         await self._local.reset(policy, partition)
         with suppress(*OUTAGE, CircuitOpen):
-            await self._ask(lambda: self._shared.reset(policy, partition))
+            await self._ask(self._shared.reset, policy, partition)
 
-    async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
+    async def _ask(
+        self, call: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
+    ) -> Result:
         # Whoever waited for a slot asks the breaker then, not before.
         async with self._slots:
             with self._breaker.attempt():
-                return await in_time(call())
+                return await in_time(call(*args, **kwargs))
 
     def _share(self, hit: Hit) -> Hit:
         if self._expected_instances == 1:
