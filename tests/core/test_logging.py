@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -54,6 +55,19 @@ def test_a_test_may_capture_it() -> None:
         LineWriter("app.x").info("http.request", dict(FIELDS))
 
     assert [line["path"] for line in logs] == [FIELDS["path"]]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_full_disk_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: let the error of the write through."""
+    configure_logging(level="info", json=True)
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
+    monkeypatch.setattr("sys.stdout", full)
+
+    LineWriter("app.x").info("http.request", dict(FIELDS))
+
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
 
 
 def test_the_console_shows_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
