@@ -63,6 +63,7 @@ class ClientAddressResolver:
         return any(address in network for network in self._trusted)
 
 
+@lru_cache(maxsize=4096)
 def normalised(peer: str | None) -> str:
     """Write the address of a socket in its one canonical form."""
     address = _parse(peer) if peer else None

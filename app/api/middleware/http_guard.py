@@ -1,9 +1,11 @@
 """Refuse what HTTP servers let through and no honest client sends."""
 
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import chain
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -99,19 +101,16 @@ class HttpGuardMiddleware:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if len(headers) > MAX_HEADERS:
             return HeadersTooLarge(f"At most {MAX_HEADERS} headers are accepted.")
-        size = cookie_size = 0
-        single: dict[bytes, bytes] = {}
-        for name, value in headers:
-            size += len(name) + len(value)
-            if name in _SINGLE:
-                if name in single:
+        distinct = dict(headers)
+        if len(distinct) < len(headers):
+            for name, times in Counter(name for name, _ in headers).items():
+                if times > 1 and name in _SINGLE:
                     return _duplicated(name)
-                single[name] = value
-            elif name == b"cookie":  # HTTP/2 may split it (RFC 9113 §8.2.3)
-                cookie_size += len(value)
-        if size > MAX_HEADER_BYTES or cookie_size > MAX_COOKIE_BYTES:
-            return HeadersTooLarge("The headers or the cookies are too long.")
-        host = single.get(b"host", b"")
+        if sum(map(len, chain.from_iterable(headers))) > MAX_HEADER_BYTES:
+            return HeadersTooLarge("The headers are too long.")
+        if b"cookie" in distinct and _cookie_size(headers) > MAX_COOKIE_BYTES:
+            return HeadersTooLarge("The cookies are too long.")
+        host = distinct.get(b"host", b"")
         if len(host) > LONGEST_HOST:
             return HostInvalid("The Host header is not valid.")
         refusal = self._judge_host(host)
@@ -142,6 +141,11 @@ def _target_refusal(scope: Scope) -> AppError | None:
     if _CONTROL.search(path) or (query and _ENCODED_CONTROL.search(query)):
         return PathInvalid("The path or the query holds control characters.")
     return None
+
+
+def _cookie_size(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Add up the parts into which HTTP/2 may split it (RFC 9113 §8.2.3)."""
+    return sum(len(value) for name, value in headers if name == b"cookie")
 
 
 def _duplicated(name: bytes) -> AppError:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,7 @@ UNMATCHED = "__unmatched__"
 CLIENT_CLOSED_REQUEST = 499  # nginx's: the client left before there was an answer
 LONGEST_LOGGED_PATH = 1024
 LONGEST_USER_AGENT = 256
+FORWARDED_FOR, FORWARDED_PROTO = b"x-forwarded-for", b"x-forwarded-proto"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -55,33 +56,22 @@ class RequestContextMiddleware:
     def _identify(self, scope: Scope) -> RequestContext:
         """Read who asks and how, and correct the scope to what our proxies say."""
         started = time.monotonic()
-        request_id = b""
-        user_agent: str | None = None
-        forwarded_for: list[bytes] = []
-        forwarded_proto: list[bytes] = []
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                request_id = value
-            elif name == b"x-forwarded-for":
-                forwarded_for.append(value)
-            elif name == b"x-forwarded-proto":
-                forwarded_proto.append(value)
-            elif name == b"user-agent":
-                user_agent = value[:LONGEST_USER_AGENT].decode("latin-1")
+        headers = dict(scope["headers"])
         client = scope.get("client")
         peer = client[0] if client else None
-        address = self._resolver.resolve(peer, forwarded_for)
+        address = self._resolver.resolve(peer, _all(FORWARDED_FOR, headers, scope))
         if address != peer:
             scope["client"] = (address, 0)  # the port was the proxy's
         scope["scheme"] = self._resolver.forwarded_scheme(
-            peer, scope.get("scheme", "http"), forwarded_proto
+            peer, scope.get("scheme", "http"), _all(FORWARDED_PROTO, headers, scope)
         )
-        given = _REQUEST_ID.fullmatch(request_id)
+        user_agent: bytes = headers.get(b"user-agent", b"")
+        given = _REQUEST_ID.fullmatch(headers.get(b"x-request-id", b""))
         return RequestContext(
             request_id=given[0].decode() if given else str(uuid_utils.uuid7()),
             client_address=address,
             started=started,
-            user_agent=user_agent,
+            user_agent=user_agent[:LONGEST_USER_AGENT].decode("latin-1") or None,
         )
 
     def _log_request(
@@ -136,6 +126,13 @@ class _Exchange:
             ]
             message = {**message, "headers": headers}
         await self._send(message)
+
+
+def _all(name: bytes, headers: Mapping[bytes, bytes], scope: Scope) -> list[bytes]:
+    """List each line of a header; most requests have none."""
+    if name not in headers:
+        return []
+    return [value for line, value in scope["headers"] if line == name]
 
 
 def route_template(scope: Scope) -> str:
