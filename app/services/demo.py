@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, insert, select
+from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
 from app.db.base import utc_now
@@ -64,44 +66,56 @@ def make_product(number: int) -> dict[str, Any]:
     }
 
 
+def make_user(number: int, password_hash: str) -> dict[str, Any]:
+    email = f"user{number}@example.org"
+    now = utc_now()
+    return {
+        "id": uuid7(),
+        "email": email,
+        "email_canonical": email,
+        "password_hash": password_hash,
+        "full_name": f"Demo User {number}",
+        "role": Role.USER,
+        "is_active": True,
+        "email_verified": True,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
 async def add_products(
     database: Database, count: int, advance: Advance = ignore
 ) -> None:
     """Add `count` products after those that are there, in one transaction."""
-    async with transaction(database) as session:
-        first = 1 + (await session.scalar(select(func.count(Product.id))) or 0)
-        for start in range(first, first + count, BATCH):
-            numbers = range(start, min(start + BATCH, first + count))
-            rows = [make_product(number) for number in numbers]
-            await session.execute(insert(Product), rows)
-            advance(len(rows))
+    await _add(database, Product.sku, make_product, count, advance)
 
 
 async def add_users(database: Database, count: int, advance: Advance = ignore) -> None:
     """Add `count` users, all with one password that nobody knows."""
     password_hash = Argon2Hasher().hash(secrets.token_urlsafe()) if count else ""
+    make = partial(make_user, password_hash=password_hash)
+    await _add(database, User.email_canonical, make, count, advance)
+
+
+async def _add(
+    database: Database,
+    unique: InstrumentedAttribute[str],
+    make: Callable[[int], dict[str, Any]],
+    count: int,
+    advance: Advance,
+) -> None:
+    table = unique.class_
     async with transaction(database) as session:
-        first = 1 + (await session.scalar(select(func.count(User.id))) or 0)
-        for start in range(first, first + count, BATCH):
-            emails = [
-                f"user{number}@example.org"
-                for number in range(start, min(start + BATCH, first + count))
-            ]
-            rows = [
-                {
-                    "id": uuid7(),
-                    "email": email,
-                    "email_canonical": email,
-                    "password_hash": password_hash,
-                    "full_name": f"Demo User {email[4:].partition('@')[0]}",
-                    "role": Role.USER,
-                    "is_active": True,
-                    "email_verified": True,
-                    "version": 1,
-                    "created_at": (now := utc_now()),
-                    "updated_at": now,
-                }
-                for email in emails
-            ]
-            await session.execute(insert(User), rows)
+        number = await session.scalar(select(func.count()).select_from(table)) or 0
+        while count:
+            rows = [make(number + n) for n in range(1, min(count, BATCH) + 1)]
+            number += len(rows)
+            # Some were deleted: later numbers than their count are taken.
+            found = select(unique).where(unique.in_([row[unique.key] for row in rows]))
+            taken = set(await session.scalars(found))
+            rows = [row for row in rows if row[unique.key] not in taken]
+            if rows:
+                await session.execute(insert(table), rows)
+            count -= len(rows)
             advance(len(rows))

@@ -28,9 +28,19 @@ MOST_FAULTS = 100
 
 
 class ImportRejected(InvalidRequest):
-    """Some rows are not valid; nothing was imported."""
+    """Some rows are not valid; nothing was imported.
+
+    The problem is the report, too: `created` and `updated`, both 0, `failed`, `errors`.
+    """
 
     code = "import_rejected"
+
+    def __init__(self, failed: int, faults: Sequence[LineFault]) -> None:
+        super().__init__(
+            f"{failed} rows are not valid; nothing was imported.",
+            [fault.model_dump() for fault in faults],
+        )
+        self.extensions = {"created": 0, "updated": 0, "failed": failed}
 
 
 class ProductImport:
@@ -96,10 +106,7 @@ class ProductImport:
 
     def _check(self, mode: ImportMode) -> None:
         if self.failed and mode == "strict":
-            raise ImportRejected(
-                f"{self.failed} rows are not valid; nothing was imported.",
-                [fault.model_dump() for fault in self.faults],
-            )
+            raise ImportRejected(self.failed, self.faults)
 
 
 REPEATED = {

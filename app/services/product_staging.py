@@ -33,34 +33,38 @@ SELECT line FROM (
 """
 FIRST_REPEATED = f"{FIND_REPEATED} ORDER BY line LIMIT :most"
 DROP_REPEATED = f"DELETE FROM product_import WHERE line IN ({FIND_REPEATED})"  # noqa: S608
-COUNT_KNOWN = """
-SELECT count(*) FROM (
-    SELECT p.id FROM product_import AS s JOIN products AS p ON p.sku = s.sku {locking}
-) AS known
-"""
-# A row's own id is free for its movement: its product has one already.
-LOG_MOVEMENTS = """
-INSERT INTO stock_movements
-    (id, product_id, delta, stock_after, reason, actor_id, created_at)
-SELECT s.id, p.id, s.stock - p.stock, s.stock, 'import', :actor_id, :now
-FROM product_import AS s JOIN products AS p ON p.sku = s.sku
-WHERE s.stock <> p.stock
-"""
-# What a row leaves out stays as it is.
-UPSERT = """
-INSERT INTO products AS p
+# Not `WHERE NOT EXISTS`: for each row it may scan a table that was empty a moment ago.
+INSERT_NEW = """
+INSERT INTO products
     (id, sku, name, description, price, currency, stock, category, status, version,
      created_at, updated_at)
-SELECT s.id, s.sku, s.name, coalesce(s.description, k.description), s.price,
-    s.currency, coalesce(s.stock, k.stock, 0), coalesce(s.category, k.category),
-    coalesce(s.status, k.status, 'draft'), 1, :now, :now
-FROM product_import AS s LEFT JOIN products AS k ON k.sku = s.sku
+SELECT s.id, s.sku, s.name, s.description, s.price, s.currency, coalesce(s.stock, 0),
+    s.category, coalesce(s.status, 'draft'), 1, :now, :now
+FROM product_import AS s
 WHERE true
-ON CONFLICT (sku) DO UPDATE SET
-    name = excluded.name, description = excluded.description,
-    price = excluded.price, currency = excluded.currency, stock = excluded.stock,
-    category = excluded.category, status = excluded.status,
-    version = p.version + 1, updated_at = excluded.updated_at
+ON CONFLICT (sku) DO NOTHING
+"""
+# A row's own id is its product's, if that is new; if not, it is free for a movement.
+LOG_MOVEMENTS = """
+WITH known AS (
+    SELECT s.id, p.id AS product_id, p.stock AS stock_before, s.stock AS stock_after
+    FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id
+    {locking}
+)
+INSERT INTO stock_movements
+    (id, product_id, delta, stock_after, reason, actor_id, created_at)
+SELECT id, product_id, stock_after - stock_before, stock_after, 'import', :actor_id,
+    :now
+FROM known WHERE stock_after <> stock_before
+"""
+# What a row leaves out stays as it is.
+UPDATE_KNOWN = """
+UPDATE products AS p SET
+    name = s.name, description = coalesce(s.description, p.description),
+    price = s.price, currency = s.currency, stock = coalesce(s.stock, p.stock),
+    category = coalesce(s.category, p.category), status = coalesce(s.status, p.status),
+    version = p.version + 1, updated_at = :now
+FROM product_import AS s WHERE p.sku = s.sku AND p.id <> s.id
 """
 TYPED: dict[str, BindParameter[Any]] = {
     "actor_id": bindparam("actor_id", type_=Uuid()),
@@ -92,16 +96,15 @@ class Staging(ABC):
         return (await self._execute(DROP_REPEATED) if first else 0), first
 
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
-        """How many products were created, and how many updated."""
-        updated = await self._lock_known()
-        values = {"actor_id": actor_id, "now": utc_now()}
-        await self._execute(LOG_MOVEMENTS, **values)
-        upserted = await self._execute(UPSERT, now=values["now"])
-        return upserted - updated, updated
+        """How many products were created, and how many updated.
 
-    async def _lock_known(self) -> int:
-        count = COUNT_KNOWN.format(locking=self.locking)
-        return await self.session.scalar(text(count)) or 0
+        What others create until then is waited for, and updated.
+        """
+        now = utc_now()
+        created = await self._execute(INSERT_NEW, now=now)
+        log = LOG_MOVEMENTS.format(locking=self.locking)
+        await self._execute(log, actor_id=actor_id, now=now)
+        return created, await self._execute(UPDATE_KNOWN, now=now)
 
     async def _execute(self, statement: str, **values: Any) -> int:
         bound = text(statement).bindparams(*(TYPED[name] for name in values))

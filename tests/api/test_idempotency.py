@@ -1,10 +1,9 @@
-"""Requests sent again: by clients that lost the answer, or are impatient."""
+"""Requests sent again."""
 
-from asyncio import gather, sleep
+from asyncio import gather
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
-from random import Random
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from httpx2 import Response
 from sqlalchemy import func, select, update
 
 from app.db.base import utc_now
-from app.db.models import IdempotencyKey, Product, StockMovement
+from app.db.models import IdempotencyKey, Product
 from app.db.session import transaction
 from app.services import idempotency
 from tests.support.people import Client, People
@@ -174,32 +173,3 @@ class TestConcurrentRequests:
                 assert answer.json()["code"] == "idempotency_key_in_use"
                 assert answer.headers["retry-after"] == "1"
         assert await count(app) == 1
-
-    @pytest.mark.parametrize("overrides", [PATIENT])
-    async def test_by_impatient_clients_over_a_bad_line(
-        self, app: FastAPI, editor: Client
-    ) -> None:
-        """Mutant: ignore the header, and there are more rows than intents."""
-        line = Random(7)  # noqa: S311
-        product = (await post(editor, "create")).json()
-        url = f"/products/{product['id']}/stock"
-        kept: dict[str, set[bytes]] = {}
-
-        async def intend(key: str) -> None:
-            while key not in kept:
-                # The second is sent while the first is still being handled.
-                for answer in await gather(deliver(key), deliver(key)):
-                    assert answer.status_code in {200, 409, 503}, answer.text
-                    lost = line.random() < 0.1
-                    if answer.status_code == 200 and not lost:
-                        kept.setdefault(key, set()).add(answer.content)
-
-        async def deliver(key: str) -> Response:
-            await sleep(line.random() * 0.01)
-            return await post(editor, key, {"delta": 1, "reason": key}, url)
-
-        for start in range(0, 200, 20):
-            await gather(*(intend(f"k{n}") for n in range(start, start + 20)))
-
-        assert await count(app, StockMovement) == 200
-        assert [len(bodies) for bodies in kept.values()] == [1] * 200

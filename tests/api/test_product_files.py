@@ -122,6 +122,8 @@ class TestImport:
         else:
             assert response.status_code == 422
             assert report["code"] == "import_rejected"
+            counts = (report["created"], report["updated"], report["failed"])
+            assert counts == (0, 0, 9)
             assert await listed(editor) == {}
         assert found == expected
         assert {"line", "pointer", "code", "message"} <= set(report["errors"][0])

@@ -38,4 +38,5 @@ class AuditEvent(Base):
         Index(None, "occurred_at", "id"),
         Index(None, "subject_id", "occurred_at", "id"),
         Index(None, "actor_id", "occurred_at", "id"),
+        Index(None, "event", "occurred_at", "id"),
     )

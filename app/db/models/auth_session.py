@@ -30,8 +30,10 @@ class AuthSession(Record, Base):
 
     __table_args__ = (
         Index(
-            "ix_auth_sessions_live_user_id",
+            "ix_auth_sessions_live_user_id_created_at_id",
             "user_id",
+            "created_at",
+            "id",
             postgresql_where=text("revoked_at IS NULL"),
             sqlite_where=text("revoked_at IS NULL"),
         ),

@@ -36,6 +36,8 @@ class User(Record, Base):
 
     __table_args__ = (
         Index(None, "created_at", "id"),
+        Index(None, "role", "created_at", "id"),
+        Index(None, "is_active", "created_at", "id"),
         # Finding the last admin must not read every user.
         Index(
             "ix_users_active_admins",

@@ -1,0 +1,144 @@
+"""Clients that send a request until it is answered, over a line that loses answers."""
+
+from asyncio import Semaphore, gather, sleep
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.fault_proxy import open_bad_line
+from tests.support.people import PASSWORD
+from tests.support.service import Service, command, make_environment, start_service
+
+EDITOR = {"email": "editor@example.org", "password": PASSWORD}
+PRODUCTS = 200
+DELIVERIES = 50
+AT_ONCE = 16
+TRY_AGAIN = {"idempotency_key_in_use", "overloaded"}
+ONE_ANSWER_EACH = httpx2.Limits(max_keepalive_connections=0)
+
+
+@pytest.fixture
+def service(
+    backend: str, database_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Service]:
+    on_sqlite = backend == "sqlite"
+    environment = make_environment(
+        tmp_path,
+        DATABASE_URL=database_url,
+        REDIS_URL="" if on_sqlite else request.getfixturevalue("redis_url"),
+        SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
+    )
+    created = command(
+        *("users", "create", "--role", "editor", "--email", EDITOR["email"]),
+        "--password-stdin",
+        environment=environment,
+        stdin=EDITOR["password"],
+    )
+    assert created.returncode == 0, created.stderr
+    workers = ("--workers", "1" if on_sqlite else "2")
+    with start_service(tmp_path, *workers, environment=environment) as service:
+        yield service
+
+
+@dataclass
+class Intent:
+    """Something that somebody wants done, and will not wait long for."""
+
+    key: str
+    path: str
+    body: dict[str, Any]
+    patience: float  # seconds, which grow
+    given_up: int = 0
+
+    async def deliver(self, client: httpx2.AsyncClient) -> httpx2.Response:
+        """Send the request until an answer to it arrives whole."""
+        while True:
+            try:
+                answer = await client.post(
+                    self.path,
+                    json=self.body,
+                    headers={"Idempotency-Key": self.key},
+                    timeout=self.patience,
+                )
+            except httpx2.TransportError as error:
+                self.given_up += isinstance(error, httpx2.TimeoutException)
+                self.patience *= 2
+                continue
+            if answer.json().get("code") not in TRY_AGAIN:
+                return answer
+            await sleep(self.patience)
+
+
+def product(number: int) -> dict[str, Any]:
+    sku = f"MUG-{number}"
+    return {"sku": sku, "name": "Mug", "price": "12.50", "currency": "EUR"}
+
+
+async def listed(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 100}
+    while query.get("cursor", "") is not None:
+        page = (await client.get(path, params=query)).json()
+        items += page["items"]
+        query["cursor"] = page["next_cursor"]
+    return items
+
+
+async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> None:
+    """Mutant: ignore the header; store the answer in another transaction; no lock.
+
+    A product sent twice would be refused for its SKU; a delivery has only its key.
+    """
+    api = f"{service.url}/api/v1"
+    login = httpx2.post(f"{api}/auth/login", json=EDITOR).json()
+    token = {"Authorization": f"Bearer {login['access_token']}"}
+    there = httpx2.post(f"{api}/products", json=product(0), headers=token).json()
+    stock, movements = (
+        f"/products/{there['id']}/{part}" for part in ("stock", "movements")
+    )
+    delivery = {"delta": 1, "reason": "delivery"}
+    chance = Random(7)  # noqa: S311
+    wanted = [("/products", product(number)) for number in range(1, PRODUCTS + 1)]
+    wanted += [(stock, delivery)] * DELIVERIES
+    chance.shuffle(wanted)
+    intents = [
+        Intent(f"intent-{number}", path, body, chance.uniform(0.03, 0.4))
+        for number, (path, body) in enumerate(wanted)
+    ]
+    turns = Semaphore(AT_ONCE)
+
+    async with (
+        open_bad_line(service.port, doomed=0.1, seed=7) as line,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{line.port}/api/v1",
+            headers=token,
+            limits=ONE_ANSWER_EACH,
+        ) as client,
+    ):
+
+        async def deliver(intent: Intent) -> httpx2.Response:
+            async with turns:
+                return await intent.deliver(client)
+
+        firsts = await gather(*map(deliver, intents))
+        agains = await gather(*map(deliver, intents))
+    async with httpx2.AsyncClient(base_url=api, headers=token) as client:
+        products = await listed(client, "/products")
+        deliveries = await listed(client, movements)
+
+    assert line.cut > 0
+    assert sum(intent.given_up for intent in intents) > 0
+    assert {answer.status_code for answer in firsts} == {200, 201}
+    assert any("idempotent-replayed" in answer.headers for answer in firsts)
+    assert all("idempotent-replayed" in answer.headers for answer in agains)
+    assert [again.content for again in agains] == [first.content for first in firsts]
+    made = {answer.json()["id"] for answer in firsts} | {there["id"]}
+    assert len(products) == len(made) == PRODUCTS + 1
+    assert {product["id"] for product in products} == made
+    assert len(deliveries) == DELIVERIES
+    assert "http.unhandled_error" not in service.log_file.read_text()
