@@ -130,9 +130,11 @@ class PasswordGuard:
             wrong = False  # nothing has been compared
             raise
         finally:
-            if not wrong:
-                await self.limiter.refund(reserved)
-            self.comparing.end(keys, gave_back=not wrong)
+            try:
+                if not wrong:
+                    await self.limiter.refund(reserved)
+            finally:  # whoever leaves during the refund is done, too
+                self.comparing.end(keys, gave_back=not wrong)
 
     async def _reserve(self, hits: Sequence[Hit]) -> Decision:
         """Count a failure, though the password may be right.
