@@ -86,7 +86,7 @@ class AuthService:
         if account is None or not verified.ok:
             self._record_failure("auth.login.failure", subject, credentials.email)
             raise InvalidCredentials
-        user = await self._lock(account, verified.upgraded_hash)
+        user = await self.lock(account, verified.upgraded_hash)
         started = await self.starter.start(user.id, client)
         record(
             self.session,
@@ -121,22 +121,23 @@ class AuthService:
         self, caller: Principal, password: str, client: Client
     ) -> None:
         # Unlocked: administrators are locked before any other user.
-        await self._compare(caller, password, client)
+        await self.compare(caller, password, client)
         await UserService(self.session).delete(caller.user_id)
 
     async def confirm(self, caller: Principal, password: str, client: Client) -> User:
-        """The caller's account, locked, if the password is right.
+        """`compare` and `lock`, for whoever has nothing to hash in between."""
+        account, verified = await self.compare(caller, password, client)
+        return await self.lock(account, verified.upgraded_hash)
+
+    async def compare(
+        self, caller: Principal, password: str, client: Client
+    ) -> tuple[Row[Any], Verification]:
+        """The caller's account, as it was when the password was right.
 
         Raises:
             InvalidCredentials: it is wrong, which has been recorded and counted.
             TooManyFailures: it has been wrong too often.
         """
-        account, verified = await self._compare(caller, password, client)
-        return await self._lock(account, verified.upgraded_hash)
-
-    async def _compare(
-        self, caller: Principal, password: str, client: Client
-    ) -> tuple[Row[Any], Verification]:
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
         verified = await self.guard.check_again(
             password,
@@ -161,8 +162,8 @@ class AuthService:
             return None
         return await self.read.one_or_none(SELECT_BY_EMAIL, {"email": canonical})
 
-    async def _lock(self, account: Row[Any], upgraded_hash: str | None) -> User:
-        # The password may have changed, or the account gone, while it was compared.
+    async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
+        """The account that was compared, locked, if it still has that password."""
         user = await self.session.scalar(
             select(User)
             .where(User.id == account.id, User.password_hash == account.password_hash)

@@ -95,10 +95,11 @@ class PasswordService:
         """Also needs the current one: a stolen access token must not suffice."""
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
+        account, _ = await self.auth.compare(caller, data.current_password, client)
         password_hash = await self._hash(
             data.new_password, caller.user.email, "#/new_password"
         )
-        user = await self.auth.confirm(caller, data.current_password, client)
+        user = await self.auth.lock(account)
         await self._replace(user, password_hash, devices="every other device")
         record(self.session, "account.password.changed", user.id)
         started = await self.auth.starter.start(user.id, client)
