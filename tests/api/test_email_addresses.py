@@ -54,7 +54,7 @@ class TestRegisterVerified:
     async def test_nobody_logs_in_before_the_link_was_used(
         self, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: without `_may_log_in` the first login succeeds."""
+        """Mutant: `admits` without `unproved` lets the first login succeed."""
         await client.post("/auth/register", json=ADA)
 
         refused = await client.post("/auth/login", json=ADA)
