@@ -70,6 +70,7 @@ class SessionService:
             values,
             query,
             self.cursors,
+            of=f"sessions of {caller.user_id}",
         )
 
     async def end(self, caller: Principal, session_id: UUID) -> None:

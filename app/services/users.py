@@ -87,7 +87,13 @@ class UserDirectory:
         if "q" in values:
             values["q"] = containing(values["q"])
         return await fetch_page(
-            self.read, statement, NEWEST_FIRST, values, query, self.cursors
+            self.read,
+            statement,
+            NEWEST_FIRST,
+            values,
+            query,
+            self.cursors,
+            of="users",
         )
 
 
