@@ -111,6 +111,7 @@ class TestAdministration:
     async def test_finds_accounts(self, admin: Client, people: People) -> None:
         await people.add("editor", email="a_b@example.net", full_name="Grace Hopper")
         await people.add("user", email="axb@example.net", is_active=False)
+        await people.add("user", email="emile@example.org", full_name="ÉMILE Zola")
 
         async def found(**parameters: str) -> list[str]:
             response = await admin.get("/users", params=parameters)
@@ -119,6 +120,8 @@ class TestAdministration:
         assert await found(q="HOPPER") == ["a_b@example.net"]
         assert await found(q="a_b@") == ["a_b@example.net"]
         assert await found(q="%") == []
+        for q in ("ÉMILE", "émile", "Émile z"):
+            assert await found(q=q) == ["emile@example.org"]
         assert await found(is_active="false") == ["axb@example.net"]
         assert await found(role="admin") == [admin.email]
         assert await found(q="example.net", role="user") == ["axb@example.net"]
