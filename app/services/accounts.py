@@ -66,7 +66,7 @@ class AccountService:
     async def create(self, data: UserRegister, *, verified: bool = False) -> User:
         password_hash = await self._hash(data)
         user = await self.users.add(data, password_hash, verified=verified)
-        if not verified:
+        if user.is_active and not verified:  # else its link would not work
             await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
 

@@ -127,6 +127,21 @@ class TestRegisterVerified:
         assert await use(client, "verify-email", token) == (204, "")
         assert await log_in(client, ADA["email"], ADA["password"]) == 200
 
+    async def test_whom_an_administrator_adds_inactive_confirms_once_active(
+        self, admin: Client, client: Client, app: FastAPI
+    ) -> None:
+        """Mutant: mailing at once sends a link that never works."""
+        created = await admin.post("/users", json={**ADA, "is_active": False})
+        assert await mailed(app) == []
+
+        url = f"/users/{created.json()['id']}"
+        await admin.patch(url, json={"is_active": True})
+        await client.post("/auth/verify-email/resend", json={"email": ADA["email"]})
+
+        token = await newest_token(app, "verify_email")
+        assert await use(client, "verify-email", token) == (204, "")
+        assert await log_in(client, ADA["email"], ADA["password"]) == 200
+
 
 @pytest.mark.parametrize("overrides", [{"registration": "closed"}])
 class TestRegisterClosed:
