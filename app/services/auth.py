@@ -20,6 +20,7 @@ from app.services.logins import Client, SessionStarter
 from app.services.password_guard import PasswordGuard, TooManyFailures
 from app.services.sessions import USER, Principal, revoke_session
 from app.services.users import UserService
+from app.services.versions import ExpectedVersion
 
 
 class InvalidCredentials(Unauthorized):
@@ -118,11 +119,15 @@ class AuthService:
         return self.starter.tokens(started)
 
     async def delete_account(
-        self, caller: Principal, password: str, client: Client
+        self,
+        caller: Principal,
+        password: str,
+        client: Client,
+        expected: ExpectedVersion,
     ) -> None:
         # Unlocked: administrators are locked before any other user.
         await self.compare(caller, password, client)
-        await UserService(self.session).delete(caller.user_id)
+        await UserService(self.session).delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str, client: Client) -> User:
         """`compare` and `lock`, for whoever has nothing to hash in between."""

@@ -149,9 +149,9 @@ class UserService:
             await forget_tokens(self.session, user_id)
         return user
 
-    async def delete(self, user_id: UUID) -> None:
+    async def delete(self, user_id: UUID, expected: ExpectedVersion) -> None:
         admins = await self._lock_admins()
-        user = await self._lock(user_id, ExpectedVersion(None))
+        user = await self._lock(user_id, expected)
         if admins == {user_id}:
             raise LastAdmin("Make somebody else an administrator first.")
         await self.session.delete(user)

@@ -191,3 +191,22 @@ class TestAdministration:
         )
 
         assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+
+    @pytest.mark.parametrize("path", ["/users/me", "/users/{id}"])
+    async def test_deletes_no_version_but_the_one_that_was_read(
+        self, admin: Client, user: Client, path: str
+    ) -> None:
+        """RFC 9110 §13.2.1; without `If-Match` any version is deleted."""
+        client = user if path == "/users/me" else admin
+        body = {"password": PASSWORD} if path == "/users/me" else None
+        url = path.format(id=user.user_id)
+        tag = (await client.get(url)).headers["etag"]
+
+        answers = [
+            await client.request("DELETE", url, json=body, headers={"If-Match": given})
+            for given in ('"v99"', "v1", tag)
+        ]
+
+        codes = [each.json()["code"] for each in answers[:2]]
+        assert codes == ["precondition_failed", "if_match_invalid"]
+        assert [each.status_code for each in answers] == [412, 400, 204]
