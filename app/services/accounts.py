@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.errors import Forbidden
 from app.core.passwords import PasswordHasher
 from app.db.models import TokenPurpose, User
@@ -77,11 +77,10 @@ class AccountService:
 
     async def _tell_owner(self, email: str) -> None:
         """To the address as stored, not as typed; takes as long as a new account."""
-        canonical = parse_email(email).canonical
         owner = (
             await self.session.execute(
                 select(USER.id, USER.email).where(
-                    USER.email_canonical == canonical, USER.is_active
+                    USER.email_canonical == canonical_email(email), USER.is_active
                 )
             )
         ).one_or_none()

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.access_tokens import InvalidAccessToken
 from app.core.device_tokens import DeviceTokens
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.errors import Unauthorized
 from app.core.passwords import Verification
 from app.db.models import User
@@ -38,9 +38,16 @@ class LoggedIn(NamedTuple):
     device_token: str
 
 
-ACCOUNT = select(USER.id, USER.password_hash, USER.is_active, USER.email_verified)
+ACCOUNT = select(
+    USER.id, USER.email, USER.password_hash, USER.is_active, USER.email_verified
+)
 SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
 SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
+
+
+async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
+    """The account of an address, however that is written."""
+    return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})
 
 
 class AuthService:
@@ -67,7 +74,7 @@ class AuthService:
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
     ) -> LoggedIn:
-        account = await self._find_account(credentials.email)
+        account = await find_account(self.read, credentials.email)
         device_id = None
         if account is not None and device_token is not None:
             device_id = self.devices.find_device(device_token, account.id)
@@ -159,13 +166,6 @@ class AuthService:
             )
             raise InvalidCredentials
         return account, verified
-
-    async def _find_account(self, email: str) -> Row[Any] | None:
-        try:
-            canonical = parse_email(email).canonical
-        except ValueError:
-            return None
-        return await self.read.one_or_none(SELECT_BY_EMAIL, {"email": canonical})
 
     async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
         """The account that was compared, locked, if it still has that password."""

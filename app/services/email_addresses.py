@@ -3,11 +3,11 @@
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email, parse_email
 from app.db.models import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
-from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota, mailbox
+from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota
 from app.services.audit import record
 from app.services.auth import AuthService
 from app.services.logins import Client
@@ -44,7 +44,7 @@ class EmailAddressService:
 
     async def resend(self, email: str) -> None:
         """Mail a new link, if the address has an account that is not verified."""
-        await self.quota.take(RESEND, mailbox(email))
+        await self.quota.take(RESEND, canonical_email(email))
         owner = await find_owner(self.read, email)
         waiting = owner is not None and not owner.email_verified
         await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)

@@ -2,27 +2,23 @@
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.password_policy import WeakPassword, check_password
 from app.core.passwords import PasswordHasher, normalise
 from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
-from app.services.account_quota import FORGOT, AccountQuota, mailbox
+from app.services.account_quota import FORGOT, AccountQuota
 from app.services.audit import record
-from app.services.auth import AuthService
+from app.services.auth import AuthService, find_account
 from app.services.logins import Client
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens, forget_tokens
-from app.services.sessions import USER, Principal, revoke_sessions
-
-SELECT_OWNER = select(
-    USER.id, USER.email, USER.password_hash, USER.email_verified
-).where(USER.email_canonical == bindparam("email"), USER.is_active)
+from app.services.sessions import Principal, revoke_sessions
 
 
 class PasswordUnchanged(WeakPassword):
@@ -59,11 +55,8 @@ async def hash_chosen(
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
     """Who may be mailed about the account of an address, however it is written."""
-    try:
-        canonical = parse_email(email).canonical
-    except ValueError:
-        return None
-    return await read.one_or_none(SELECT_OWNER, {"email": canonical})
+    account = await find_account(read, email)
+    return account if account is not None and account.is_active else None
 
 
 class PasswordService:
@@ -107,7 +100,7 @@ class PasswordService:
 
     async def forget(self, email: str) -> None:
         """Mail a link to the owner of the address, if there is one."""
-        await self.quota.take(FORGOT, mailbox(email))
+        await self.quota.take(FORGOT, canonical_email(email))
         owner = await find_owner(self.read, email)
         await self.tokens.mail(TokenPurpose.RESET_PASSWORD, owner)
         # For nobody, too: the answers must take the same time.
