@@ -1,5 +1,6 @@
 """What takes a password: logging in, and what is too dangerous for a token alone."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -50,6 +51,7 @@ async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
     return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})
 
 
+@dataclass(slots=True)
 class AuthService:
     """Proves who somebody is by their password.
 
@@ -57,19 +59,11 @@ class AuthService:
     and nobody should wait for a connection that waits for a hash.
     """
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        guard: PasswordGuard,
-        devices: DeviceTokens,
-        starter: SessionStarter,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.guard = guard
-        self.devices = devices
-        self.starter = starter
+    session: AsyncSession
+    read: ReadSession
+    guard: PasswordGuard
+    devices: DeviceTokens
+    starter: SessionStarter
 
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None

@@ -1,5 +1,7 @@
 """Proving an e-mail address, and moving an account to another one."""
 
+from dataclasses import dataclass
+
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,22 +20,14 @@ from app.services.sessions import Principal, revoke_sessions
 from app.services.users import EmailTaken
 
 
+@dataclass(slots=True)
 class EmailAddressService:
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        tokens: OneTimeTokens,
-        outbox: Outbox,
-        quota: AccountQuota,
-        auth: AuthService,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.tokens = tokens
-        self.outbox = outbox
-        self.quota = quota
-        self.auth = auth
+    session: AsyncSession
+    read: ReadSession
+    tokens: OneTimeTokens
+    outbox: Outbox
+    quota: AccountQuota
+    auth: AuthService
 
     async def verify(self, token: str) -> None:
         found = await self.tokens.find(TokenPurpose.VERIFY_EMAIL, token)

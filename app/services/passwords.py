@@ -1,5 +1,6 @@
 """Choosing a password: at first, another one, and after forgetting it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
@@ -59,28 +60,18 @@ async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
     return account if account is not None and account.is_active else None
 
 
+@dataclass(slots=True)
 class PasswordService:
     """Every change ends the sessions and the links that the old password allowed."""
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        settings: SecuritySettings,
-        hasher: PasswordHasher,
-        tokens: OneTimeTokens,
-        outbox: Outbox,
-        quota: AccountQuota,
-        auth: AuthService,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.settings = settings
-        self.hasher = hasher
-        self.tokens = tokens
-        self.outbox = outbox
-        self.quota = quota
-        self.auth = auth
+    session: AsyncSession
+    read: ReadSession
+    settings: SecuritySettings
+    hasher: PasswordHasher
+    tokens: OneTimeTokens
+    outbox: Outbox
+    quota: AccountQuota
+    auth: AuthService
 
     async def change(
         self, caller: Principal, data: PasswordChange, client: Client
