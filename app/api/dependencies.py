@@ -223,14 +223,11 @@ async def get_session_service(
 
 async def get_account_service(
     session: SessionDep,
-    read: ReadSessionDep,
     tokens: OneTimeTokensDep,
     outbox: OutboxDep,
     resources: ResourcesDep,
 ) -> AccountService:
-    return AccountService(
-        session, read, resources.settings, resources.hasher, tokens, outbox
-    )
+    return AccountService(session, resources.settings, resources.hasher, tokens, outbox)
 
 
 async def get_password_service(

@@ -56,8 +56,6 @@ async def create_user(
         read, settings = resources.database.read, resources.settings
         outbox = Outbox(session)
         tokens = OneTimeTokens(session, read, outbox, settings.public_base_url)
-        accounts = AccountService(
-            session, read, settings, resources.hasher, tokens, outbox
-        )
+        accounts = AccountService(session, settings, resources.hasher, tokens, outbox)
         await accounts.create(data, verified=True)
     return chosen if password is None else None

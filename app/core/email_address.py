@@ -34,3 +34,14 @@ def parse_email(text: str) -> EmailIdentity:
         raise ValueError("This is not a valid e-mail address.") from None
     email = f"{address.local_part}@{address.ascii_domain}"
     return EmailIdentity(email, email.lower())
+
+
+def canonical_email(text: str) -> str:
+    """The form under which accounts are compared; what is no address stays as it is.
+
+    No account has that, as the form of every account is an address.
+    """
+    try:
+        return parse_email(text).canonical
+    except ValueError:
+        return text

@@ -21,9 +21,7 @@ class InFlight:
         self._under_way.subtract(keys)
         for key in keys:
             is_last = not self._under_way[key]
-            waiting = self._waiting[key]
-            for _ in range(len(waiting) if is_last else min(gave_back, len(waiting))):
-                waiting.popleft().set_result(None)
+            self._wake(key, len(self._waiting[key]) if is_last else gave_back)
             if is_last:
                 del self._under_way[key], self._waiting[key]
 
@@ -32,12 +30,19 @@ class InFlight:
         if not keys or not all(self._under_way[key] for key in keys):
             return False
         turn = asyncio.get_running_loop().create_future()
-        waiting = self._waiting[keys[0]]
-        waiting.append(turn)
+        self._waiting[keys[0]].append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn in waiting:
-                waiting.remove(turn)
+            if not turn.cancelled():  # woken before it left
+                self._wake(keys[0], 1)
             raise
         return True
+
+    def _wake(self, key: str, count: int) -> None:
+        waiting = self._waiting.get(key)
+        while count and waiting:
+            turn = waiting.popleft()
+            if not turn.done():  # who waited for it may have left
+                turn.set_result(None)
+                count -= 1

@@ -54,7 +54,7 @@ def check_password(
     *,
     min_length: int,
     context: Iterable[str] = (),
-    pointer: str = "/password",
+    pointer: str,
 ) -> None:
     """Refuse what an attacker tries first; `context` is what is known of the account.
 

@@ -1,7 +1,6 @@
 """Keys derived from the application's secret, and the text form of random bytes."""
 
 import math
-import secrets
 from collections.abc import Sequence
 from string import ascii_letters, digits
 from typing import Literal
@@ -14,7 +13,6 @@ Info = Literal[
     "cursor-v1",
     "device-token-v1",
     "log-pseudonym-v1",
-    "lookup-pepper-v1",
     "refresh-token-v1",
 ]
 
@@ -61,11 +59,6 @@ class SecretRing:
 
 def _hkdf(secret: bytes, info: str, length: int) -> bytes:
     return HKDF(SHA256(), length, salt=None, info=info.encode()).derive(secret)
-
-
-def random_base62(length: int) -> str:
-    """A secret of `length` letters and digits, 5.95 bits each."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def encode_base62(data: bytes) -> str:

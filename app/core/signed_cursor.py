@@ -27,7 +27,7 @@ class CursorInvalid(BadRequest):
 
 
 class CursorSigner:
-    """Binds a position to its context: the caller, the filters, the order."""
+    """Binds a position to its context: the list, its owner, the filters, the order."""
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring

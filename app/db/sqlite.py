@@ -49,6 +49,11 @@ def create_reader(settings: DatabaseSettings) -> AsyncEngine:
     ).execution_options(isolation_level="AUTOCOMMIT")
 
 
+def lower(text: str | None) -> str | None:
+    """As PostgreSQL does it: SQLite's own knows the letters of ASCII only."""
+    return text and text.lower()
+
+
 def _create_engine(
     settings: DatabaseSettings, pool_size: int, *pragmas: str
 ) -> AsyncEngine:
@@ -70,5 +75,6 @@ def _create_engine(
         for pragma in ("PRAGMA synchronous = FULL", *pragmas):
             cursor.execute(pragma)
         cursor.close()
+        connection.create_function("lower", 1, lower, deterministic=True)
 
     return engine

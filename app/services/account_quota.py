@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from app.core.email_address import parse_email
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Hit, Policy, RateLimiter
 
@@ -24,11 +23,3 @@ class AccountQuota:
         decision = await self.limiter.hit(Hit(policy, partition))
         if not decision.allowed:
             raise TooManyRequests(decision.retry_after, decision.violated)
-
-
-def mailbox(email: str) -> str:
-    """The account's name for its quota, however the address is written."""
-    try:
-        return parse_email(email).canonical
-    except ValueError:
-        return email

@@ -1,14 +1,15 @@
 """How accounts come to be."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.errors import Forbidden
 from app.core.passwords import PasswordHasher
 from app.db.models import TokenPurpose, User
-from app.db.session import ReadSession
 from app.schemas.user import UserRegister
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
@@ -24,28 +25,18 @@ class RegistrationClosed(Forbidden):
     code = "registration_closed"
 
 
+@dataclass(slots=True)
 class AccountService:
     """Makes accounts.
 
     Passwords are hashed before the transaction begins, which holds a connection.
     """
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        settings: SecuritySettings,
-        hasher: PasswordHasher,
-        tokens: OneTimeTokens,
-        outbox: Outbox,
-    ) -> None:
-        self.session = session
-        self.users = UserService(session)
-        self.read = read
-        self.settings = settings
-        self.hasher = hasher
-        self.tokens = tokens
-        self.outbox = outbox
+    session: AsyncSession
+    settings: SecuritySettings
+    hasher: PasswordHasher
+    tokens: OneTimeTokens
+    outbox: Outbox
 
     async def register(self, data: UserRegister) -> User | None:
         """None where only the mail may say whether the account is new."""
@@ -56,7 +47,7 @@ class AccountService:
         password_hash = await self._hash(data)
         try:
             async with self.session.begin_nested():
-                user = await self.users.add(data, password_hash)
+                user = await UserService(self.session).add(data, password_hash)
         except EmailTaken:
             await self._tell_owner(data.email)
         else:
@@ -65,8 +56,10 @@ class AccountService:
 
     async def create(self, data: UserRegister, *, verified: bool = False) -> User:
         password_hash = await self._hash(data)
-        user = await self.users.add(data, password_hash, verified=verified)
-        if not verified:
+        user = await UserService(self.session).add(
+            data, password_hash, verified=verified
+        )
+        if user.is_active and not verified:  # else its link would not work
             await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
 
@@ -77,11 +70,10 @@ class AccountService:
 
     async def _tell_owner(self, email: str) -> None:
         """To the address as stored, not as typed; takes as long as a new account."""
-        canonical = parse_email(email).canonical
         owner = (
             await self.session.execute(
                 select(USER.id, USER.email).where(
-                    USER.email_canonical == canonical, USER.is_active
+                    USER.email_canonical == canonical_email(email), USER.is_active
                 )
             )
         ).one_or_none()

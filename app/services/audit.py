@@ -103,7 +103,13 @@ class AuditTrail:
         values = query.model_dump(include=set(FILTERS), exclude_none=True)
         statement = select_page(tuple(values), continued=query.cursor is not None)
         return await fetch_page(
-            self.read, statement, NEWEST_FIRST, values, query, self.cursors
+            self.read,
+            statement,
+            NEWEST_FIRST,
+            values,
+            query,
+            self.cursors,
+            of="audit events",
         )
 
     async def page_of(self, user_id: UUID, query: PageParameters) -> RowPage:
@@ -115,4 +121,5 @@ class AuditTrail:
             {"subject_id": user_id},
             query,
             self.cursors,
+            of=f"security events of {user_id}",
         )

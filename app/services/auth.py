@@ -1,5 +1,6 @@
 """What takes a password: logging in, and what is too dangerous for a token alone."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.access_tokens import InvalidAccessToken
 from app.core.device_tokens import DeviceTokens
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.errors import Unauthorized
 from app.core.passwords import Verification
 from app.db.models import User
@@ -20,6 +21,7 @@ from app.services.logins import Client, SessionStarter
 from app.services.password_guard import PasswordGuard, TooManyFailures
 from app.services.sessions import USER, Principal, revoke_session
 from app.services.users import UserService
+from app.services.versions import ExpectedVersion
 
 
 class InvalidCredentials(Unauthorized):
@@ -37,11 +39,19 @@ class LoggedIn(NamedTuple):
     device_token: str
 
 
-ACCOUNT = select(USER.id, USER.password_hash, USER.is_active, USER.email_verified)
+ACCOUNT = select(
+    USER.id, USER.email, USER.password_hash, USER.is_active, USER.email_verified
+)
 SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
 SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
 
 
+async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
+    """The account of an address, however that is written."""
+    return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})
+
+
+@dataclass(slots=True)
 class AuthService:
     """Proves who somebody is by their password.
 
@@ -49,24 +59,16 @@ class AuthService:
     and nobody should wait for a connection that waits for a hash.
     """
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        guard: PasswordGuard,
-        devices: DeviceTokens,
-        starter: SessionStarter,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.guard = guard
-        self.devices = devices
-        self.starter = starter
+    session: AsyncSession
+    read: ReadSession
+    guard: PasswordGuard
+    devices: DeviceTokens
+    starter: SessionStarter
 
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
     ) -> LoggedIn:
-        account = await self._find_account(credentials.email)
+        account = await find_account(self.read, credentials.email)
         device_id = None
         if account is not None and device_token is not None:
             device_id = self.devices.find_device(device_token, account.id)
@@ -86,7 +88,7 @@ class AuthService:
         if account is None or not verified.ok:
             self._record_failure("auth.login.failure", subject, credentials.email)
             raise InvalidCredentials
-        user = await self._lock(account, verified.upgraded_hash)
+        user = await self.lock(account, verified.upgraded_hash)
         started = await self.starter.start(user.id, client)
         record(
             self.session,
@@ -118,25 +120,30 @@ class AuthService:
         return self.starter.tokens(started)
 
     async def delete_account(
-        self, caller: Principal, password: str, client: Client
+        self,
+        caller: Principal,
+        password: str,
+        client: Client,
+        expected: ExpectedVersion,
     ) -> None:
         # Unlocked: administrators are locked before any other user.
-        await self._compare(caller, password, client)
-        await UserService(self.session).delete(caller.user_id)
+        await self.compare(caller, password, client)
+        await UserService(self.session).delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str, client: Client) -> User:
-        """The caller's account, locked, if the password is right.
+        """`compare` and `lock`, for whoever has nothing to hash in between."""
+        account, verified = await self.compare(caller, password, client)
+        return await self.lock(account, verified.upgraded_hash)
+
+    async def compare(
+        self, caller: Principal, password: str, client: Client
+    ) -> tuple[Row[Any], Verification]:
+        """The caller's account, as it was when the password was right.
 
         Raises:
             InvalidCredentials: it is wrong, which has been recorded and counted.
             TooManyFailures: it has been wrong too often.
         """
-        account, verified = await self._compare(caller, password, client)
-        return await self._lock(account, verified.upgraded_hash)
-
-    async def _compare(
-        self, caller: Principal, password: str, client: Client
-    ) -> tuple[Row[Any], Verification]:
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
         verified = await self.guard.check_again(
             password,
@@ -154,15 +161,8 @@ class AuthService:
             raise InvalidCredentials
         return account, verified
 
-    async def _find_account(self, email: str) -> Row[Any] | None:
-        try:
-            canonical = parse_email(email).canonical
-        except ValueError:
-            return None
-        return await self.read.one_or_none(SELECT_BY_EMAIL, {"email": canonical})
-
-    async def _lock(self, account: Row[Any], upgraded_hash: str | None) -> User:
-        # The password may have changed, or the account gone, while it was compared.
+    async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
+        """The account that was compared, locked, if it still has that password."""
         user = await self.session.scalar(
             select(User)
             .where(User.id == account.id, User.password_hash == account.password_hash)

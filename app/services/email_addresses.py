@@ -1,13 +1,15 @@
 """Proving an e-mail address, and moving an account to another one."""
 
+from dataclasses import dataclass
+
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email, parse_email
 from app.db.models import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
-from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota, mailbox
+from app.services.account_quota import CHANGE_EMAIL, RESEND, AccountQuota
 from app.services.audit import record
 from app.services.auth import AuthService
 from app.services.logins import Client
@@ -18,22 +20,14 @@ from app.services.sessions import Principal, revoke_sessions
 from app.services.users import EmailTaken
 
 
+@dataclass(slots=True)
 class EmailAddressService:
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        tokens: OneTimeTokens,
-        outbox: Outbox,
-        quota: AccountQuota,
-        auth: AuthService,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.tokens = tokens
-        self.outbox = outbox
-        self.quota = quota
-        self.auth = auth
+    session: AsyncSession
+    read: ReadSession
+    tokens: OneTimeTokens
+    outbox: Outbox
+    quota: AccountQuota
+    auth: AuthService
 
     async def verify(self, token: str) -> None:
         found = await self.tokens.find(TokenPurpose.VERIFY_EMAIL, token)
@@ -44,7 +38,7 @@ class EmailAddressService:
 
     async def resend(self, email: str) -> None:
         """Mail a new link, if the address has an account that is not verified."""
-        await self.quota.take(RESEND, mailbox(email))
+        await self.quota.take(RESEND, canonical_email(email))
         owner = await find_owner(self.read, email)
         waiting = owner is not None and not owner.email_verified
         await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)

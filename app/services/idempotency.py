@@ -3,7 +3,6 @@
 draft-ietf-httpapi-idempotency-key-header
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, event, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, delete, event, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Conflict
@@ -19,8 +18,6 @@ from app.db.base import utc_now
 from app.db.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
-PURGE_BATCH = 1000
-PURGE_EVERY = 100  # stored answers, on average
 
 
 class IdempotencyKeyInUse(Conflict):
@@ -82,8 +79,6 @@ class OnceOnly:
             "expires_at": now + KEPT,
         }
         await self.session.execute(insert(IdempotencyKey).values(values))
-        if secrets.randbelow(PURGE_EVERY) == 0:
-            await purge(self.session)
 
     def _claim(self, _: object, transaction: Any, connection: Connection) -> None:
         if transaction.nested:
@@ -108,15 +103,3 @@ class OnceOnly:
     def _lock_number(self) -> int:
         digest = blake2b(self.user_id.bytes + self.key.encode(), digest_size=8)
         return int.from_bytes(digest.digest(), signed=True)
-
-
-async def purge(session: AsyncSession) -> None:
-    """Delete some of the answers that nobody may ask for any more."""
-    key = tuple_(IdempotencyKey.user_id, IdempotencyKey.key)
-    expired = (
-        select(IdempotencyKey.user_id, IdempotencyKey.key)
-        .where(IdempotencyKey.expires_at < utc_now())
-        .limit(PURGE_BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    await session.execute(delete(IdempotencyKey).where(key.in_(expired)))

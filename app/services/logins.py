@@ -30,20 +30,14 @@ class Client:
     arrived_at: datetime
 
 
+@dataclass(slots=True)
 class SessionStarter:
     """Makes sessions, at most `MAX_SESSIONS` alive a user, and their tokens."""
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        settings: SecuritySettings,
-        access_tokens: AccessTokens,
-        refresh_tokens: RefreshTokens,
-    ) -> None:
-        self.session = session
-        self.settings = settings
-        self.access_tokens = access_tokens
-        self.refresh_tokens = refresh_tokens
+    session: AsyncSession
+    settings: SecuritySettings
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
 
     def admits(self, user: User | Row[Any]) -> bool:
         """Whether a right password is enough to log in."""

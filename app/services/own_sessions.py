@@ -1,5 +1,6 @@
 """The sessions of a user, as the user sees and ends them."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
@@ -47,15 +48,13 @@ SELECT_PAGE = {
 }
 
 
+@dataclass(slots=True)
 class SessionService:
     """Where somebody is logged in."""
 
-    def __init__(
-        self, session: AsyncSession, read: ReadSession, cursors: CursorSigner
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.cursors = cursors
+    session: AsyncSession
+    read: ReadSession
+    cursors: CursorSigner
 
     async def page(self, caller: Principal, query: PageParameters) -> RowPage:
         values = {
@@ -70,6 +69,7 @@ class SessionService:
             values,
             query,
             self.cursors,
+            of=f"sessions of {caller.user_id}",
         )
 
     async def end(self, caller: Principal, session_id: UUID) -> None:

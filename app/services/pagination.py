@@ -69,12 +69,12 @@ async def fetch_page(
     page: PageParameters,
     cursors: CursorSigner,
     *,
-    of: object = "",
+    of: str,
 ) -> RowPage:
     """Run a statement that `order` was applied to.
 
-    The cursor is bound to the filters and the sort in `page`, and to `of`, whose
-    list it is.
+    The cursor is bound to the filters and the sort in `page`, and to `of`, which names
+    the list, and its owner where it has one.
 
     Raises:
         CursorInvalid: the cursor is not one of this list's.
@@ -94,14 +94,14 @@ async def fetch_parts(
     page: PageParameters,
     cursors: CursorSigner,
     *,
-    of: object = "",
+    of: str,
 ) -> RowPage:
     """As `fetch_page`, of several lists one behind the other.
 
     Each part makes its statement, knowing whether it is continued.
     """
     filters = page.model_dump_json(exclude={"limit", "cursor"})
-    context = f"{type(page).__name__}{of}{filters}"
+    context = f"{of}{filters}"
     first, after = 0, {}
     if page.cursor is not None:
         number, *position = cursors.decode(page.cursor, context)

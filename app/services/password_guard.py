@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.core.client_address import limiter_partition
 from app.core.config import LimitSettings
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.errors import Overloaded, TooManyRequests
 from app.core.in_flight import InFlight
 from app.core.passwords import PasswordHasher, Verification
@@ -98,11 +98,7 @@ class PasswordGuard:
 
     def pseudonym(self, email: str) -> str:
         """Stands for an address where what was typed, maybe a password, must not."""
-        try:
-            typed = parse_email(email).canonical
-        except ValueError:
-            typed = email.strip().lower()
-        encoded = typed.encode("utf-8", "surrogatepass")
+        encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
 
     async def worth_recording(self, address: str) -> bool:
@@ -130,9 +126,11 @@ class PasswordGuard:
             wrong = False  # nothing has been compared
             raise
         finally:
-            if not wrong:
-                await self.limiter.refund(reserved)
-            self.comparing.end(keys, gave_back=not wrong)
+            try:
+                if not wrong:
+                    await self.limiter.refund(reserved)
+            finally:  # whoever leaves during the refund is done, too
+                self.comparing.end(keys, gave_back=not wrong)
 
     async def _reserve(self, hits: Sequence[Hit]) -> Decision:
         """Count a failure, though the password may be right.

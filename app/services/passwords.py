@@ -1,28 +1,25 @@
 """Choosing a password: at first, another one, and after forgetting it."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email
 from app.core.password_policy import WeakPassword, check_password
 from app.core.passwords import PasswordHasher, normalise
 from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
-from app.services.account_quota import FORGOT, AccountQuota, mailbox
+from app.services.account_quota import FORGOT, AccountQuota
 from app.services.audit import record
-from app.services.auth import AuthService
+from app.services.auth import AuthService, find_account
 from app.services.logins import Client
 from app.services.mail.outbox import Outbox
 from app.services.one_time_tokens import OneTimeTokens, forget_tokens
-from app.services.sessions import USER, Principal, revoke_sessions
-
-SELECT_OWNER = select(
-    USER.id, USER.email, USER.password_hash, USER.email_verified
-).where(USER.email_canonical == bindparam("email"), USER.is_active)
+from app.services.sessions import Principal, revoke_sessions
 
 
 class PasswordUnchanged(WeakPassword):
@@ -59,35 +56,22 @@ async def hash_chosen(
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
     """Who may be mailed about the account of an address, however it is written."""
-    try:
-        canonical = parse_email(email).canonical
-    except ValueError:
-        return None
-    return await read.one_or_none(SELECT_OWNER, {"email": canonical})
+    account = await find_account(read, email)
+    return account if account is not None and account.is_active else None
 
 
+@dataclass(slots=True)
 class PasswordService:
     """Every change ends the sessions and the links that the old password allowed."""
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        settings: SecuritySettings,
-        hasher: PasswordHasher,
-        tokens: OneTimeTokens,
-        outbox: Outbox,
-        quota: AccountQuota,
-        auth: AuthService,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.settings = settings
-        self.hasher = hasher
-        self.tokens = tokens
-        self.outbox = outbox
-        self.quota = quota
-        self.auth = auth
+    session: AsyncSession
+    read: ReadSession
+    settings: SecuritySettings
+    hasher: PasswordHasher
+    tokens: OneTimeTokens
+    outbox: Outbox
+    quota: AccountQuota
+    auth: AuthService
 
     async def change(
         self, caller: Principal, data: PasswordChange, client: Client
@@ -95,10 +79,11 @@ class PasswordService:
         """Also needs the current one: a stolen access token must not suffice."""
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
+        account, _ = await self.auth.compare(caller, data.current_password, client)
         password_hash = await self._hash(
             data.new_password, caller.user.email, "#/new_password"
         )
-        user = await self.auth.confirm(caller, data.current_password, client)
+        user = await self.auth.lock(account)
         await self._replace(user, password_hash, devices="every other device")
         record(self.session, "account.password.changed", user.id)
         started = await self.auth.starter.start(user.id, client)
@@ -106,7 +91,7 @@ class PasswordService:
 
     async def forget(self, email: str) -> None:
         """Mail a link to the owner of the address, if there is one."""
-        await self.quota.take(FORGOT, mailbox(email))
+        await self.quota.take(FORGOT, canonical_email(email))
         owner = await find_owner(self.read, email)
         await self.tokens.mail(TokenPurpose.RESET_PASSWORD, owner)
         # For nobody, too: the answers must take the same time.

@@ -114,7 +114,7 @@ class Catalogue:
             values,
             query,
             self.cursors,
-            of="relevance" if query.by_relevance else "",
+            of="products by relevance" if query.by_relevance else "products",
         )
 
     async def _finds_few(self, part: Part, q: str) -> bool:
@@ -130,7 +130,13 @@ class Catalogue:
         values = {"id": product_id}
         statement = MOVEMENTS.apply(SELECT_MOVEMENTS, continued=page.cursor is not None)
         return await fetch_page(
-            self.read, statement, MOVEMENTS, values, page, self.cursors, of=product_id
+            self.read,
+            statement,
+            MOVEMENTS,
+            values,
+            page,
+            self.cursors,
+            of=f"movements of {product_id}",
         )
 
     async def _get(self, statement: Select[Any], product_id: UUID) -> Row[Any]:

@@ -1,5 +1,6 @@
 """Staying logged in by rotating refresh tokens, and logging out."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -36,24 +37,16 @@ SELECT_SESSION = (
 )
 
 
+@dataclass(slots=True)
 class RefreshService:
     """Sessions from their first refresh token to the last."""
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        settings: SecuritySettings,
-        refresh_tokens: RefreshTokens,
-        starter: SessionStarter,
-        outbox: Outbox,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.settings = settings
-        self.refresh_tokens = refresh_tokens
-        self.starter = starter
-        self.outbox = outbox
+    session: AsyncSession
+    read: ReadSession
+    settings: SecuritySettings
+    refresh_tokens: RefreshTokens
+    starter: SessionStarter
+    outbox: Outbox
 
     async def refresh(self, token: str, client: Client) -> TokenPair:
         """Exchange a refresh token for its successor.

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, or_, select
+from sqlalchemy import Row, Select, String, bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,10 +43,11 @@ class LastAdmin(Conflict):
 
 
 USER = User.__table__.c
+PATTERN = func.lower(bindparam("q", type_=String))
 FILTERS = {
     "q": or_(
-        USER.email_canonical.like(bindparam("q"), escape="\\"),
-        func.lower(USER.full_name).like(bindparam("q"), escape="\\"),
+        USER.email_canonical.like(PATTERN, escape="\\"),
+        func.lower(USER.full_name).like(PATTERN, escape="\\"),
     ),
     "role": USER.role == bindparam("role"),
     "is_active": USER.is_active == bindparam("is_active"),
@@ -65,7 +66,7 @@ def containing(text: str) -> str:
     """A LIKE pattern in which the text stands for itself."""
     for special in "\\%_":
         text = text.replace(special, "\\" + special)
-    return f"%{text.lower()}%"
+    return f"%{text}%"
 
 
 class UserDirectory:
@@ -87,7 +88,13 @@ class UserDirectory:
         if "q" in values:
             values["q"] = containing(values["q"])
         return await fetch_page(
-            self.read, statement, NEWEST_FIRST, values, query, self.cursors
+            self.read,
+            statement,
+            NEWEST_FIRST,
+            values,
+            query,
+            self.cursors,
+            of="users",
         )
 
 
@@ -142,9 +149,9 @@ class UserService:
             await forget_tokens(self.session, user_id)
         return user
 
-    async def delete(self, user_id: UUID) -> None:
+    async def delete(self, user_id: UUID, expected: ExpectedVersion) -> None:
         admins = await self._lock_admins()
-        user = await self._lock(user_id, ExpectedVersion(None))
+        user = await self._lock(user_id, expected)
         if admins == {user_id}:
             raise LastAdmin("Make somebody else an administrator first.")
         await self.session.delete(user)

@@ -54,7 +54,7 @@ class TestRegisterVerified:
     async def test_nobody_logs_in_before_the_link_was_used(
         self, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: without `_may_log_in` the first login succeeds."""
+        """Mutant: `admits` without `unproved` lets the first login succeed."""
         await client.post("/auth/register", json=ADA)
 
         refused = await client.post("/auth/login", json=ADA)
@@ -123,6 +123,21 @@ class TestRegisterVerified:
         await admin.post("/users", json=ADA)
 
         assert await log_in(client, ADA["email"], ADA["password"]) == 401
+        token = await newest_token(app, "verify_email")
+        assert await use(client, "verify-email", token) == (204, "")
+        assert await log_in(client, ADA["email"], ADA["password"]) == 200
+
+    async def test_whom_an_administrator_adds_inactive_confirms_once_active(
+        self, admin: Client, client: Client, app: FastAPI
+    ) -> None:
+        """Mutant: mailing at once sends a link that never works."""
+        created = await admin.post("/users", json={**ADA, "is_active": False})
+        assert await mailed(app) == []
+
+        url = f"/users/{created.json()['id']}"
+        await admin.patch(url, json={"is_active": True})
+        await client.post("/auth/verify-email/resend", json={"email": ADA["email"]})
+
         token = await newest_token(app, "verify_email")
         assert await use(client, "verify-email", token) == (204, "")
         assert await log_in(client, ADA["email"], ADA["password"]) == 200

@@ -14,7 +14,6 @@ from sqlalchemy import func, select, update
 from app.db.base import utc_now
 from app.db.models import IdempotencyKey, Product
 from app.db.session import transaction
-from app.services import idempotency
 from tests.support.people import Client, People
 
 MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
@@ -142,18 +141,6 @@ class TestKey:
 
         assert response.status_code == 400
         assert response.json()["code"] == "idempotency_key_invalid"
-
-    async def test_is_forgotten_in_the_end(self, app: FastAPI, editor: Client) -> None:
-        for number in range(3):
-            await post(editor, f"k{number}", {**MUG, "sku": f"MUG-{number}"})
-        past = utc_now() - timedelta(seconds=1)
-        async with transaction(app.state.resources.database) as session:
-            old = update(IdempotencyKey).where(IdempotencyKey.key != "k1")
-            await session.execute(old.values(expires_at=past))
-
-            await idempotency.purge(session)
-
-        assert await count(app, IdempotencyKey) == 1
 
 
 class TestConcurrentRequests:

@@ -13,6 +13,7 @@ from app.db.models import OneTimeToken
 from app.db.session import transaction
 from tests.support.mail import mailed, newest_token, read_outbox
 from tests.support.people import PASSWORD, Client, People
+from tests.support.watch import watch_hashes
 
 NEW = "seven velvet harbour lamps"
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
@@ -99,7 +100,7 @@ class TestChangePassword:
         assert await mailed(app) == []
 
     async def test_lets_one_of_several_at_once_win(self, people: People) -> None:
-        """Mutant: `lock_owner` without `password_hash == ...` lets all of them win."""
+        """Mutant: `lock` without `User.password_hash == ...` lets all of them win."""
         account = await people.add()
         clients = [await people.log_in(account) for _ in range(4)]
 
@@ -123,6 +124,18 @@ class TestChangePassword:
         ]
 
         assert statuses == [401] * 10 + [429]
+
+    async def test_hashes_no_other_password_before_the_current_one_was_right(
+        self, user: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: to hash first occupies the hash threads, however often refused."""
+        watch = watch_hashes(monkeypatch)
+        wrong = CHANGE | {"current_password": "not my password"}
+
+        for _ in range(11):
+            await user.post("/auth/password/change", json=wrong)
+
+        assert watch.started == 10
 
 
 class TestForgotPassword:

@@ -111,6 +111,7 @@ class TestAdministration:
     async def test_finds_accounts(self, admin: Client, people: People) -> None:
         await people.add("editor", email="a_b@example.net", full_name="Grace Hopper")
         await people.add("user", email="axb@example.net", is_active=False)
+        await people.add("user", email="emile@example.org", full_name="ÉMILE Zola")
 
         async def found(**parameters: str) -> list[str]:
             response = await admin.get("/users", params=parameters)
@@ -119,6 +120,8 @@ class TestAdministration:
         assert await found(q="HOPPER") == ["a_b@example.net"]
         assert await found(q="a_b@") == ["a_b@example.net"]
         assert await found(q="%") == []
+        for q in ("ÉMILE", "émile", "Émile z"):
+            assert await found(q=q) == ["emile@example.org"]
         assert await found(is_active="false") == ["axb@example.net"]
         assert await found(role="admin") == [admin.email]
         assert await found(q="example.net", role="user") == ["axb@example.net"]
@@ -188,3 +191,22 @@ class TestAdministration:
         )
 
         assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+
+    @pytest.mark.parametrize("path", ["/users/me", "/users/{id}"])
+    async def test_deletes_no_version_but_the_one_that_was_read(
+        self, admin: Client, user: Client, path: str
+    ) -> None:
+        """RFC 9110 §13.2.1; without `If-Match` any version is deleted."""
+        client = user if path == "/users/me" else admin
+        body = {"password": PASSWORD} if path == "/users/me" else None
+        url = path.format(id=user.user_id)
+        tag = (await client.get(url)).headers["etag"]
+
+        answers = [
+            await client.request("DELETE", url, json=body, headers={"If-Match": given})
+            for given in ('"v99"', "v1", tag)
+        ]
+
+        codes = [each.json()["code"] for each in answers[:2]]
+        assert codes == ["precondition_failed", "if_match_invalid"]
+        assert [each.status_code for each in answers] == [412, 400, 204]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.email_address import parse_email
+from app.core.email_address import canonical_email, parse_email
 
 
 class TestParseEmail:
@@ -97,3 +97,15 @@ class TestParseEmail:
         assert identity.email.isascii()
         assert parse_email(identity.email) == identity
         assert parse_email(identity.canonical).canonical == identity.canonical
+
+
+class TestCanonicalEmail:
+    def test_is_the_same_however_an_address_is_written(self) -> None:
+        assert canonical_email("Ada@Example.ORG") == "ada@example.org"
+
+    @pytest.mark.parametrize(
+        "text", ["no address", " ada@example.org", "\N{KELVIN SIGN}@example.org"]
+    )
+    def test_of_what_is_no_address_is_that_of_no_account(self, text: str) -> None:
+        """Mutant: `lower()` makes an account's address of a look-alike."""
+        assert canonical_email(text) == text

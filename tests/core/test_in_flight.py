@@ -45,14 +45,33 @@ class TestInFlight:
         assert not await work.wait(["a"])
 
     async def test_passes_over_who_has_left(self) -> None:
+        """Mutant: to wake who was cancelled, and has not run since, raises."""
         work = InFlight()
+        work.begin(["a"])
         work.begin(["a"])
         left = asyncio.create_task(work.wait(["a"]))
         stays = asyncio.create_task(work.wait(["a"]))
         await settle()
         left.cancel()
+
+        work.end(["a"], gave_back=True)
+        await settle()
+
+        assert left.cancelled()
+        assert stays.done()
+
+    async def test_passes_on_the_turn_of_who_leaves_when_woken(self) -> None:
+        """Mutant: without it nobody takes what was given back."""
+        work = InFlight()
+        work.begin(["a"])
+        work.begin(["a"])
+        left = asyncio.create_task(work.wait(["a"]))
+        stays = asyncio.create_task(work.wait(["a"]))
         await settle()
 
         work.end(["a"], gave_back=True)
+        left.cancel()
+        await settle()
 
-        assert await stays
+        assert left.cancelled()
+        assert stays.done()

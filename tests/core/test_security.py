@@ -9,7 +9,6 @@ from app.core.security import (
     base62_length,
     decode_base62,
     encode_base62,
-    random_base62,
 )
 
 OLD, NEW = b"old" * 16, b"new" * 16
@@ -83,12 +82,3 @@ class TestBase62:
     def test_refuses_what_encodes_no_four_bytes(self, text: str) -> None:
         with pytest.raises(ValueError, match="base62"):
             decode_base62(text, 4)
-
-
-class TestRandomBase62:
-    def test_never_repeats(self) -> None:
-        tokens = {random_base62(22) for _ in range(10_000)}
-
-        assert len(tokens) == 10_000
-        assert {len(token) for token in tokens} == {22}
-        assert all(token.isascii() and token.isalnum() for token in tokens)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
 from app.db.models import OutboxMail
 from app.db.session import AFTER_COMMIT
 
-KEPT = timedelta(days=30)  # a delivered mail, without what it said
 IS_PENDING = (OutboxMail.sent_at.is_(None), OutboxMail.dead_at.is_(None))
 
 
@@ -95,13 +94,6 @@ async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
         .execution_options(synchronize_session=False)
     )
     return len(replayed.all())
-
-
-async def purge(session: AsyncSession) -> None:
-    """Delete what was delivered long ago."""
-    await session.execute(
-        delete(OutboxMail).where(OutboxMail.sent_at < utc_now() - KEPT)
-    )
 
 
 @dataclass(frozen=True, slots=True)

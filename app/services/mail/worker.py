@@ -1,7 +1,8 @@
 """Delivers what the outbox holds: at least once, each time under one Message-ID.
 
 Taking a mail is a commit of its own, and so is having delivered it. A worker killed
-in between leaves a lease behind, after which another takes the mail again.
+in between leaves a lease behind, after which another takes the mail again. Once an
+hour it deletes what is of no use any more.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from app.db.session import Database, transaction
 from app.services.mail import outbox
 from app.services.mail.messages import MailWriter
 from app.services.mail.transports import Transport, Undeliverable, find_transport
+from app.services.retention import purge
 
 log = get_logger(__name__)
 
@@ -120,8 +122,7 @@ class MailWorker:
     async def _purge(self) -> None:
         if monotonic() >= self.purge_at:
             self.purge_at = monotonic() + PURGE_EVERY_SECONDS
-            async with transaction(self.database) as session:
-                await outbox.purge(session)
+            await purge(self.database)
 
 
 @asynccontextmanager

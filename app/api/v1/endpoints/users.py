@@ -66,13 +66,17 @@ async def update_me(
 @router.delete(
     "/me",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(InvalidCredentials, LastAdmin, TooManyFailures),
+    responses=documented(InvalidCredentials, LastAdmin, TooManyFailures, VersionStale),
 )
 async def delete_me(
-    user: AccountHolder, auth: AuthServiceDep, client: ClientDep, data: AccountDelete
+    user: AccountHolder,
+    auth: AuthServiceDep,
+    client: ClientDep,
+    expected: ExpectedVersionDep,
+    data: AccountDelete,
 ) -> None:
     """Delete your account and all its sessions, for good."""
-    await auth.delete_account(user, data.password, client)
+    await auth.delete_account(user, data.password, client, expected)
 
 
 @router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
@@ -135,8 +139,10 @@ async def update_user(
 @router.delete(
     "/{user_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(UserNotFound, LastAdmin),
+    responses=documented(UserNotFound, LastAdmin, VersionStale),
 )
-async def delete_user(_: UserAdmin, users: UserServiceDep, user_id: UUID) -> None:
+async def delete_user(
+    _: UserAdmin, users: UserServiceDep, expected: ExpectedVersionDep, user_id: UUID
+) -> None:
     """Delete an account and all its sessions, for good."""
-    await users.delete(user_id)
+    await users.delete(user_id, expected)

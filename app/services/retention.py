@@ -1,0 +1,41 @@
+"""What is deleted once it is of no use any more, and when that is."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, inspect, or_, select, tuple_
+
+from app.db.base import Base, utc_now
+from app.db.models import AuthSession, IdempotencyKey, OutboxMail
+from app.db.session import Database, transaction
+
+KEPT = timedelta(days=30)
+BATCH = 1000
+
+
+def useless(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+    """Which rows of which tables."""
+    long_ago = now - KEPT
+    yield (
+        AuthSession,  # whose `expires_at` is never earlier than `idle_expires_at`
+        or_(AuthSession.revoked_at < long_ago, AuthSession.idle_expires_at < long_ago),
+    )
+    yield OutboxMail, or_(OutboxMail.sent_at < long_ago, OutboxMail.dead_at < long_ago)
+    yield IdempotencyKey, IdempotencyKey.expires_at < now
+
+
+async def purge(database: Database, batch: int = BATCH) -> None:
+    """Delete it, a transaction for each batch: nobody waits long for the rows."""
+    for model, condition in useless(utc_now()):
+        key = inspect(model).primary_key
+        rows = select(*key).where(condition).limit(batch)
+        statement = (
+            delete(model)
+            .where(tuple_(*key).in_(rows.with_for_update(skip_locked=True)))
+            .returning(*key)
+            .execution_options(synchronize_session=False)
+        )
+        deleted = batch
+        while deleted == batch:
+            async with transaction(database) as session:
+                deleted = len((await session.execute(statement)).all())

@@ -1,0 +1,123 @@
+"""What the database forgets, and what it keeps."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from app.core.config import Settings
+from app.db.base import utc_now
+from app.db.models import AuthSession, IdempotencyKey, OutboxMail, User
+from app.db.session import Database, transaction
+from app.services.mail.transports import find_transport
+from app.services.mail.worker import MailWorker
+from app.services.retention import purge
+from tests.support.people import People
+
+NOW = utc_now()
+LONG_AGO, LATELY = NOW - timedelta(days=31), NOW - timedelta(days=29)
+LATER = NOW + timedelta(days=1)
+
+
+def a_session(user: User, name: str, **times: Any) -> AuthSession:
+    return AuthSession(
+        user_id=user.id,
+        salt=b"salt",
+        scope="",
+        amr="pwd",
+        acr="aal1",
+        auth_time=LONG_AGO,
+        ip="192.0.2.1",
+        last_ip="192.0.2.1",
+        rotated_at=LONG_AGO,
+        user_agent=name,
+        **{"idle_expires_at": LATER, "expires_at": LATER, **times},
+    )
+
+
+def a_mail(name: str, **times: Any) -> OutboxMail:
+    return OutboxMail(template=name, context={"link": "x"}, due_at=LONG_AGO, **times)
+
+
+def a_key(user: User, name: str, **times: Any) -> IdempotencyKey:
+    return IdempotencyKey(
+        user_id=user.id,
+        key=name,
+        fingerprint=b"",
+        status=201,
+        headers={},
+        body=b"",
+        **times,
+    )
+
+
+async def fill(database: Database, user: User) -> None:
+    async with transaction(database) as session:
+        session.add_all(
+            [
+                a_session(user, "alive"),
+                a_session(user, "ended lately", revoked_at=LATELY),
+                a_session(user, "expired lately", idle_expires_at=LATELY),
+                *(
+                    a_session(user, f"useless {n}", **{column: LONG_AGO})
+                    for n in range(3)
+                    for column in ("revoked_at", "idle_expires_at")
+                ),
+                a_mail("waits"),
+                a_mail("sent lately", sent_at=LATELY),
+                a_mail("given up lately", dead_at=LATELY),
+                a_mail("useless", sent_at=LONG_AGO),
+                a_mail("useless", dead_at=LONG_AGO),
+                a_key(user, "valid", expires_at=LATER),
+                *(a_key(user, f"useless {n}", expires_at=LATELY) for n in range(5)),
+            ]
+        )
+
+
+async def names(database: Database) -> set[str]:
+    columns = AuthSession.user_agent, OutboxMail.template, IdempotencyKey.key
+    async with transaction(database) as session:
+        return {
+            str(name)
+            for column in columns
+            for name in await session.scalars(select(column))
+        }
+
+
+KEPT = {
+    *("alive", "ended lately", "expired lately"),
+    *("waits", "sent lately", "given up lately"),
+    "valid",
+}
+
+
+async def test_only_what_is_useless_goes_batch_by_batch(
+    app: FastAPI, people: People
+) -> None:
+    """Mutants: stopping after the first batch; `now` in the place of `long_ago`."""
+    database = app.state.resources.database
+    await fill(database, await people.add())
+
+    await purge(database, batch=2)
+
+    assert await names(database) == KEPT
+
+
+async def test_the_worker_sees_to_it(
+    app: FastAPI, people: People, settings: Settings
+) -> None:
+    database = app.state.resources.database
+    await fill(database, await people.add())
+    idle = settings.model_copy(update={"outbox_poll_seconds": 3600.0})
+    transport = find_transport(idle)
+    assert transport is not None
+    worker = MailWorker(database, idle, transport, asyncio.Event())
+
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0)  # it has begun, and ends after its first round
+    worker.stop()
+    await running
+
+    assert await names(database) == KEPT
