@@ -57,5 +57,5 @@ async def create_user(
         outbox = Outbox(session)
         tokens = OneTimeTokens(session, read, outbox, settings.public_base_url)
         accounts = AccountService(session, settings, resources.hasher, tokens, outbox)
-        await accounts.create(data, verified=True)
+        await accounts.create(data)
     return chosen if password is None else None

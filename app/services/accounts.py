@@ -42,25 +42,24 @@ class AccountService:
         """None where only the mail may say whether the account is new."""
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
-        if self.settings.registration == "open":
-            return await self.create(data)
         password_hash = await self._hash(data)
+        if self.settings.registration == "open":
+            return await self._add(data, password_hash)
         try:
             async with self.session.begin_nested():
-                user = await UserService(self.session).add(data, password_hash)
+                await self._add(data, password_hash)
         except EmailTaken:
             await self._tell_owner(data.email)
-        else:
-            await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
         return None
 
-    async def create(self, data: UserRegister, *, verified: bool = False) -> User:
+    async def create(self, data: UserRegister) -> User:
+        """Make an account for somebody else, vouching for the address."""
         password_hash = await self._hash(data)
-        user = await UserService(self.session).add(
-            data, password_hash, verified=verified
-        )
-        if user.is_active and not verified:  # else its link would not work
-            await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
+        return await UserService(self.session).add(data, password_hash, verified=True)
+
+    async def _add(self, data: UserRegister, password_hash: str) -> User:
+        user = await UserService(self.session).add(data, password_hash, verified=False)
+        await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
 
     async def _hash(self, data: UserRegister) -> str:

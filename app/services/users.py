@@ -105,7 +105,7 @@ class UserService:
         self.session = session
 
     async def add(
-        self, data: UserRegister, password_hash: str, *, verified: bool = False
+        self, data: UserRegister, password_hash: str, *, verified: bool
     ) -> User:
         fields = data.model_dump(exclude={"email", "password"})
         identity = parse_email(data.email)
