@@ -30,6 +30,7 @@ from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
 from app.services.mail.worker import delivering
 from app.services.resources import open_resources
+from app.services.retention import purging
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
@@ -64,7 +65,10 @@ def create_application(settings: Settings | None = None) -> FastAPI:
         async with open_resources(settings) as resources:
             app.state.resources = resources
             await resources.health.start()
-            async with delivering(resources.database, settings, resources.mail_waits):
+            async with (
+                purging(resources.database),
+                delivering(resources.database, settings, resources.mail_waits),
+            ):
                 yield
 
     app = FastAPI(

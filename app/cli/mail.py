@@ -16,10 +16,7 @@ def add_commands(cli: typer.Typer) -> None:
 
 
 def worker() -> None:
-    """Deliver mail, and delete what nobody needs any more, until stopped.
-
-    SIGTERM and Ctrl-C let it finish the mail in hand. Run as many as you like.
-    """
+    """Deliver mail until stopped by SIGTERM or Ctrl-C; run as many as you like."""
     run(deliver(get_settings()))
 
 

@@ -1,16 +1,24 @@
 """What is deleted once it is of no use any more, and when that is."""
 
-from collections.abc import Iterator
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, inspect, or_, select, tuple_
 
+from app.core.errors import Unavailable
+from app.core.logging import get_logger
 from app.db.base import Base, utc_now
 from app.db.models import AuthSession, IdempotencyKey, OutboxMail
 from app.db.session import Database, transaction
 
 KEPT = timedelta(days=30)
+EVERY = timedelta(hours=1)
 BATCH = 1000
+
+log = get_logger(__name__)
 
 
 def useless(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
@@ -39,3 +47,25 @@ async def purge(database: Database, batch: int = BATCH) -> None:
         while deleted == batch:
             async with transaction(database) as session:
                 deleted = len((await session.execute(statement)).all())
+
+
+@asynccontextmanager
+async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerator[None]:
+    """Purge beside the requests of this process; all processes may do so."""
+    task = asyncio.create_task(_purge_again_and_again(database, every), name="purge")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _purge_again_and_again(database: Database, every: timedelta) -> None:
+    while True:
+        # Not all processes at once.
+        await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
+        try:
+            await purge(database)
+        except Unavailable as error:
+            log.warning("retention.postponed", error=type(error).__name__)

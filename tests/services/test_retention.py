@@ -7,13 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.core.config import Settings
 from app.db.base import utc_now
 from app.db.models import AuthSession, IdempotencyKey, OutboxMail, User
 from app.db.session import Database, transaction
-from app.services.mail.transports import find_transport
-from app.services.mail.worker import MailWorker
-from app.services.retention import purge
+from app.services.retention import purge, purging
 from tests.support.people import People
 
 NOW = utc_now()
@@ -105,19 +102,15 @@ async def test_only_what_is_useless_goes_batch_by_batch(
     assert await names(database) == KEPT
 
 
-async def test_the_worker_sees_to_it(
-    app: FastAPI, people: People, settings: Settings
-) -> None:
+async def test_a_process_sees_to_it(app: FastAPI, people: People) -> None:
     database = app.state.resources.database
     await fill(database, await people.add())
-    idle = settings.model_copy(update={"outbox_poll_seconds": 3600.0})
-    transport = find_transport(idle)
-    assert transport is not None
-    worker = MailWorker(database, idle, transport, asyncio.Event())
 
-    running = asyncio.create_task(worker.run())
-    await asyncio.sleep(0)  # it has begun, and ends after its first round
-    worker.stop()
-    await running
+    async with asyncio.timeout(60), purging(database, every=timedelta(seconds=0.01)):
+        while await names(database) != KEPT:
+            await asyncio.sleep(0.01)
 
-    assert await names(database) == KEPT
+
+async def test_a_service_that_runs_has_it(app: FastAPI) -> None:
+    """Mutant: nobody starts it."""
+    assert "purge" in {task.get_name() for task in asyncio.all_tasks()}

@@ -1,8 +1,7 @@
 """Delivers what the outbox holds: at least once, each time under one Message-ID.
 
 Taking a mail is a commit of its own, and so is having delivered it. A worker killed
-in between leaves a lease behind, after which another takes the mail again. Once an
-hour it deletes what is of no use any more.
+in between leaves a lease behind, after which another takes the mail again.
 """
 
 import asyncio
@@ -10,7 +9,6 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from time import monotonic
 
 from app.core.config import MailSettings
 from app.core.logging import get_logger
@@ -20,14 +18,12 @@ from app.db.session import Database, transaction
 from app.services.mail import outbox
 from app.services.mail.messages import MailWriter
 from app.services.mail.transports import Transport, Undeliverable, find_transport
-from app.services.retention import purge
 
 log = get_logger(__name__)
 
 MAX_ATTEMPTS = 12  # about three hours
 FIRST_RETRY = timedelta(seconds=10)
 SLOWEST_RETRY = timedelta(hours=1)
-PURGE_EVERY_SECONDS = 3600
 STOP_SECONDS = 5.0
 
 
@@ -54,7 +50,6 @@ class MailWorker:
         self.poll_seconds = settings.outbox_poll_seconds
         self.wake = wake
         self.stopping = False
-        self.purge_at = 0.0
 
     async def run(self) -> None:
         """Deliver until told to stop; whatever fails is tried again later."""
@@ -62,7 +57,6 @@ class MailWorker:
             self.wake.clear()
             try:
                 await self.deliver_due()
-                await self._purge()
             except Exception as error:  # the database is down, or will be
                 log.warning("outbox.unavailable", reason=type(error).__name__)
             if not self.stopping:
@@ -118,11 +112,6 @@ class MailWorker:
             attempts=row.attempts,
             reason=type(error).__name__,
         )
-
-    async def _purge(self) -> None:
-        if monotonic() >= self.purge_at:
-            self.purge_at = monotonic() + PURGE_EVERY_SECONDS
-            await purge(self.database)
 
 
 @asynccontextmanager
