@@ -49,6 +49,15 @@ def create_engine(
     return engine
 
 
+def create_reader(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncEngine:
+    """Read without transactions, on the connections of `engine`."""
+    if settings.db_pooler == "pgbouncer":
+        # It would prepare a statement on one server and, outside of a transaction,
+        # run it on another.
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     try:
         return dialect.connect(*args, **kwargs)
