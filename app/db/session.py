@@ -120,6 +120,7 @@ def _availability() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable from error
-        if "database is locked" in str(error.orig):
+        passing = postgresql.sqlstate(error) in postgresql.PASSING
+        if passing or "database is locked" in str(error.orig):
             raise Overloaded from error
         raise
