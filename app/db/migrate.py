@@ -73,7 +73,7 @@ def _create_engine(settings: DatabaseSettings) -> AsyncEngine:
 async def _alone(engine: AsyncEngine) -> AsyncGenerator[None]:
     """Wait for other migrations: two deployments must not run the same one.
 
-    On SQLite the writer's transaction does it.
+    On SQLite the one transaction of all does it.
     """
     if engine.dialect.name != "postgresql":
         yield
@@ -95,6 +95,9 @@ async def _prepare(connection: AsyncConnection) -> None:
         await connection.execute(postgresql.LIFT_TIMEOUTS_FOR_GOOD)
         await connection.execute(LOCK_TIMEOUT)
         await connection.commit()
+    else:
+        # Alembic would begin one for each revision, after it has read which are due.
+        await connection.begin()
 
 
 async def _without_a_queue(
