@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -73,7 +72,7 @@ def sqlstate(error: DBAPIError) -> str | None:
 def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     try:
         return dialect.connect(*args, **kwargs)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, TimeoutError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnavailable from error
 
 

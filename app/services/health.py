@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
+from app.core.errors import explain
 from app.core.logging import get_logger
 
 log = get_logger(__name__)
@@ -19,7 +20,9 @@ class HealthMonitor:
     def __init__(self, probes: Mapping[str, Probe], interval: float) -> None:
         self.probes = probes
         self.interval = interval
-        self.healthy = dict.fromkeys(probes, False)
+        self.healthy = dict[str, bool | None](
+            dict.fromkeys(probes)
+        )  # None: not known yet
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -46,7 +49,7 @@ class HealthMonitor:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                 await self.probes[name]()
         except Exception as error:  # whatever it is, it is not health
-            self._note(name, healthy=False, reason=type(error).__name__)
+            self._note(name, healthy=False, **explain(error))
         else:
             self._note(name, healthy=True)
 

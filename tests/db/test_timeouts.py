@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import make_url, text
+from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.core.errors import Overloaded
@@ -107,12 +108,18 @@ class TestRequests:
         product = (await editor.post("/products", json=MUG)).json()
         row = f"SELECT FROM products WHERE id = '{product['id']}' FOR UPDATE"
         change = {"delta": 1, "reason": "found"}
-        async with holding(database_url, row):
-            refused = await editor.post(f"/products/{product['id']}/stock", json=change)
+        once = {"Idempotency-Key": "once"}
+        with capture_logs() as logs:
+            async with holding(database_url, row):
+                refused = await editor.post(
+                    f"/products/{product['id']}/stock", json=change, headers=once
+                )
 
         assert refused.status_code == 503, refused.text
         assert refused.json()["code"] == "overloaded"
         assert int(refused.headers["retry-after"]) >= 1
+        [failed] = [line for line in logs if line["event"] == "http.failed"]
+        assert failed["sqlstate"] in {"55P03", "57014"}
 
     @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])
     async def test_may_be_sent_again_after_these_errors(
