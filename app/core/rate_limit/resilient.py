@@ -12,8 +12,9 @@ from typing import TypeVar
 import structlog
 from redis.exceptions import RedisError
 
+from app.core.patience import in_time
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
-from app.core.redis import in_time
+from app.core.redis import REPLY_SECONDS
 
 Result = TypeVar("Result")
 
@@ -133,7 +134,7 @@ class ResilientRateLimiter:
         # Whoever waited for a slot asks the breaker then, not before.
         async with self._slots:
             with self._breaker.attempt():
-                return await in_time(call())
+                return await in_time(call(), REPLY_SECONDS)
 
     def _share(self, hit: Hit) -> Hit:
         if self._expected_instances == 1:
