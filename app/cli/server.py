@@ -54,8 +54,7 @@ async def prepare(settings: Settings) -> None:
     from app.services.demo import add_products
 
     await migrate.upgrade(settings)
-    database = Database(settings)
-    try:
+    async with Database(settings) as database:
         admins = exists().where(User.role == Role.ADMIN)
         products = exists(select(Product.id))
         statement = select(admins.label("admins"), products.label("products"))
@@ -67,8 +66,6 @@ async def prepare(settings: Settings) -> None:
         if not found.products and settings.environment == "development":
             await add_products(database, count=50)
             output.print("Loaded a demo catalogue of 50 products.")
-    finally:
-        await database.close()
 
 
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:

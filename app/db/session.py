@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError
@@ -77,6 +77,12 @@ class Database:
         # The replica, where there is one: for what may be some moments old, and never
         # for who somebody is, what they may do, or which tokens hold.
         self.replica = ReadSession(lagging)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         for engine in (self.writer, self.replica.engine, self.probe):
