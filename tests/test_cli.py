@@ -1,12 +1,14 @@
 """The command line, as a person and a script use it."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from app.cli.server import usable_cores
 from tests.support.service import command, make_environment
 
 COMMANDS = [
@@ -57,6 +59,15 @@ class TestUsers:
         assert weak.stderr.startswith("Error: ")
         assert "violet" not in fine.stdout + fine.stderr
         assert again.stderr == "Error: This e-mail address has an account.\n"
+
+
+def test_counts_cores_where_processes_are_not_bound_to_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutant: ask for an affinity, which macOS does not have."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+
+    assert usable_cores() == os.cpu_count()
 
 
 class TestErrors:

@@ -95,7 +95,7 @@ def serve(
     settings = get_settings()
     on_sqlite = settings.database_url.startswith("sqlite")
     if workers is None:
-        workers = 1 if on_sqlite else min(len(os.sched_getaffinity(0)), 4)
+        workers = 1 if on_sqlite else min(usable_cores(), 4)
     if on_sqlite and workers > 1:
         errors.print("Warning: SQLite has one writer; more workers wait for it.")
     if workers > 1 and not settings.redis_url:
@@ -108,6 +108,12 @@ def serve(
         f"--workers={workers}",
         "app.main:app",
     )
+
+
+def usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS binds no process to cores
 
 
 def openapi() -> None:
