@@ -1,7 +1,7 @@
 """PostgreSQL that goes away, and comes back."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -39,6 +39,27 @@ async def test_survives_connections_killed_while_idle(
         answers = [await client.get("/products") for _ in range(20)]
 
         assert [answer.status_code for answer in answers] == [200] * 20
+
+
+async def test_answers_503_to_an_import_that_it_ends(
+    editor: Client, database_url: str
+) -> None:
+    """Mutant: no look at `connection_invalidated`, which makes it a 500."""
+    row = b'{"sku": "S%d", "name": "N", "price": "1", "currency": "EUR"}\n'
+
+    async def content() -> AsyncIterator[bytes]:
+        for number in range(5000):
+            if number == 3000:  # the first rows are staged
+                await kill_connections(database_url)
+            yield row % number
+
+    headers = {"Content-Type": "application/x-ndjson"}
+    refused = await editor.post("/products/import", content=content(), headers=headers)
+
+    assert refused.status_code == 503, refused.text
+    assert refused.json()["code"] == "dependency_unavailable"
+    again = await editor.post("/products/import", content=row % 1, headers=headers)
+    assert again.json()["created"] == 1
 
 
 async def test_answers_503_when_no_connection_comes_free(
