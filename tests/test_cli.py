@@ -158,7 +158,8 @@ class TestErrors:
 
         for ended in (upgrade, directory):
             assert ended.returncode == 1
-            assert ended.stderr.startswith("Error: ")
+            assert ended.stderr.startswith("Error: [Errno ")
+            assert str(tmp_path) in ended.stderr
             assert ended.stderr.count("\n") == 1
 
 
