@@ -1,12 +1,23 @@
 """The command line, as a person and a script use it."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from app.cli.server import usable_cores
 from tests.support.service import command, make_environment
+
+COMMANDS = [
+    "users create --email ada@example.org",
+    "demo",
+    "products export",
+    "outbox status",
+    "outbox replay",
+]
 
 
 @pytest.fixture
@@ -50,6 +61,15 @@ class TestUsers:
         assert again.stderr == "Error: This e-mail address has an account.\n"
 
 
+def test_counts_cores_where_processes_are_not_bound_to_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutant: ask for an affinity, which macOS does not have."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+
+    assert usable_cores() == os.cpu_count()
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         "line",
@@ -91,7 +111,56 @@ class TestErrors:
         ended = command("db", "upgrade", environment=environment)
 
         assert ended.returncode == 1
-        assert ended.stderr == "Error: The database cannot be reached.\n"
+        assert ended.stderr.startswith("Error: The database cannot be reached. [Errno")
+        assert ended.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("line", COMMANDS)
+    def test_a_database_without_tables_is_one_line(
+        self, environment: dict[str, str], line: str
+    ) -> None:
+        """Mutant: catch only what is ours."""
+        ended = command(*line.split(), environment=environment)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("Error: no such table: ")
+        assert ended.stderr.endswith(
+            ": bring the schema up to date with `db upgrade`.\n"
+        )
+        assert ended.stderr.count("\n") == 1
+
+    def test_postgresql_says_what_it_refuses(
+        self, environment: dict[str, str], postgres_url: str
+    ) -> None:
+        environment["DATABASE_URL"] = postgres_url
+        empty = command(*COMMANDS[0].split(), environment=environment)
+        password = make_url(postgres_url).password or ""
+        environment["DATABASE_URL"] = postgres_url.replace(password, "hunter2")
+        stranger = command("db", "upgrade", environment=environment)
+
+        assert (empty.returncode, stranger.returncode) == (1, 1)
+        assert empty.stderr == (
+            'Error: relation "users" does not exist: '
+            "bring the schema up to date with `db upgrade`.\n"
+        )
+        assert stranger.stderr == (
+            "Error: The database cannot be reached. "
+            'password authentication failed for user "nightproof"\n'
+        )
+
+    def test_a_file_that_cannot_be_written_is_one_line(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/file/app.db"
+        upgrade = command("db", "upgrade", environment=environment)
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}"
+        directory = command("db", "upgrade", environment=environment)
+
+        for ended in (upgrade, directory):
+            assert ended.returncode == 1
+            assert ended.stderr.startswith("Error: [Errno ")
+            assert str(tmp_path) in ended.stderr
+            assert ended.stderr.count("\n") == 1
 
 
 def test_every_command_has_help(environment: dict[str, str]) -> None:

@@ -247,3 +247,10 @@ class TestAddress:
 
         [line] = edge.lines(answer.headers["x-request-id"])
         assert line["client_ip"] == "203.0.113.9"
+
+
+def test_a_health_probe_of_http_1_0_needs_no_host(edge: Edge) -> None:
+    for name in ("live", "ready"):
+        probe = f"GET /api/v1/health/{name} HTTP/1.0\r\n\r\n"
+        assert edge.ask(probe.encode()).status == 200
+    assert edge.ask(f"GET {PATH} HTTP/1.0\r\n\r\n".encode()).status == 400

@@ -15,6 +15,7 @@ from app.api.middleware.methods import MethodNotAllowed
 from app.api.problems import (
     PROBLEM_JSON,
     json_pointer,
+    log_failure,
     problem_response,
     refusal_response,
 )
@@ -70,6 +71,12 @@ async def render_app_error(_: Request, error: Exception) -> Response:
     return response
 
 
+async def answer_app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)  # noqa: S101
+    log_failure(error)
+    return await render_app_error(request, error)
+
+
 async def render_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     faults = [
@@ -109,6 +116,6 @@ def _pointer(location: Sequence[str | int]) -> str:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(AppError, render_app_error)
+    app.add_exception_handler(AppError, answer_app_error)
     app.add_exception_handler(RequestValidationError, render_validation_error)
     app.add_exception_handler(HTTPException, render_http_error)

@@ -9,10 +9,13 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.core.errors import AppError, InvalidRequest
+from app.core.errors import AppError, InvalidRequest, explain
+from app.core.logging import get_logger
 from app.core.request_context import current_request
 
 PROBLEM_JSON = "application/problem+json"
+
+log = get_logger(__name__)
 
 
 def problem_body(
@@ -80,6 +83,17 @@ async def send_problem(
 ) -> None:
     """Answer with `error` from a middleware, where no exception handler listens."""
     await refusal_response(error)(scope, receive, send)
+
+
+def log_failure(error: AppError) -> None:
+    """Say in the log why the service could not answer, which no client is told."""
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning(
+            "http.failed",
+            status_code=error.status.value,
+            code=error.code,
+            **explain(error),
+        )
 
 
 def json_pointer(*parts: str | int) -> str:

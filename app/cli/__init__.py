@@ -41,3 +41,11 @@ def main() -> None:
         sys.exit(1)
     except typer.Abort:
         sys.exit(1)
+    except Exception as error:
+        from app.cli.failures import sentence
+
+        line = sentence(error)
+        if line is None:
+            raise
+        errors.print(f"Error: {line}", markup=False)
+        sys.exit(1)

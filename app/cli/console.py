@@ -21,17 +21,8 @@ def fail(message: str) -> NoReturn:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's work; expected refusals end it with one line and code 1."""
-    from app.core.errors import AppError
-    from app.db.migrate import MigrationFailed
-
     try:
         return asyncio.run(work)
-    except AppError as error:
-        faults = getattr(error, "errors", [])
-        fail(" ".join([error.detail, *(fault["message"] for fault in faults)]))
-    except (MigrationFailed, OSError) as error:
-        fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted")
 

@@ -23,10 +23,9 @@ async def add(settings: Settings, products: int, users: int) -> None:
     from app.db.session import Database
     from app.services.demo import add_products, add_users
 
-    database = Database(settings)
-    try:
-        async with progress("Adding", products + users) as shown:
-            await add_products(database, products, shown.advance)
-            await add_users(database, users, shown.advance)
-    finally:
-        await database.close()
+    async with (
+        Database(settings) as database,
+        progress("Adding", products + users) as shown,
+    ):
+        await add_products(database, products, shown.advance)
+        await add_users(database, users, shown.advance)

@@ -1,8 +1,10 @@
 """The catalogue of error codes, written from the errors themselves."""
 
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import walk_packages
 
-import app.main  # noqa: F401 - with it every error there is
+from app import api, core, schemas, services
 from app.core.errors import AppError
 
 INTRODUCTION = """\
@@ -39,6 +41,9 @@ def markdown(note: str) -> str:
 
 def errors() -> Iterator[type[AppError]]:
     """Find the classes that introduce a code, and no two introduce the same."""
+    for package in (api, core, schemas, services):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
     found: dict[str, type[AppError]] = {}
     for error in _descendants(AppError):
         if "code" in vars(error):

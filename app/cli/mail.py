@@ -30,14 +30,11 @@ async def deliver(settings: Settings) -> None:
     if transport is None:
         fail("SMTP_URL is not set: mail waits in the outbox until it is.")
     configure_logging(level=settings.log_level, json=settings.logs_json)
-    database = Database(settings)
-    mail_worker = MailWorker(database, settings, transport, asyncio.Event())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)
-    try:
+    async with Database(settings) as database:
+        mail_worker = MailWorker(database, settings, transport, asyncio.Event())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)
         await mail_worker.run()
-    finally:
-        await database.close()
 
 
 @group.command()
@@ -51,13 +48,9 @@ async def show(settings: Settings) -> None:
     from app.db.session import Database, transaction
     from app.services.mail import outbox
 
-    database = Database(settings)
-    try:
-        async with transaction(database) as session:
-            counts = await outbox.read_status(session)
-            dead = await outbox.list_dead(session)
-    finally:
-        await database.close()
+    async with Database(settings) as database, transaction(database) as session:
+        counts = await outbox.read_status(session)
+        dead = await outbox.list_dead(session)
     age = ""
     if counts.oldest_pending_at:
         seconds = int((utc_now() - counts.oldest_pending_at).total_seconds())
@@ -84,9 +77,5 @@ async def revive(settings: Settings, ids: list[UUID]) -> int:
     from app.db.session import Database, transaction
     from app.services.mail import outbox
 
-    database = Database(settings)
-    try:
-        async with transaction(database) as session:
-            return await outbox.replay(session, ids)
-    finally:
-        await database.close()
+    async with Database(settings) as database, transaction(database) as session:
+        return await outbox.replay(session, ids)

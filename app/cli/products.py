@@ -45,9 +45,9 @@ async def import_file(
     from app.services.product_import import ImportRejected, ProductImport
 
     format_: Format = "csv" if file.suffix.lower() == ".csv" else "ndjson"
-    database = Database(settings)
     try:
         async with (
+            Database(settings) as database,
             progress("Reading", max(size, 1)) as shown,
             transaction(database) as session,
         ):
@@ -65,8 +65,6 @@ async def import_file(
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])
         fail(error.detail)
-    finally:
-        await database.close()
     for found in report.errors:
         show(found.line, found.pointer, found.message)
     output.print(
@@ -84,10 +82,7 @@ async def export_all(settings: Settings, format_: Format) -> None:
     from app.db.session import Database
     from app.services.product_export import export_products
 
-    database = Database(settings)
-    try:
+    async with Database(settings) as database:
         async for chunk in export_products(database, format_):
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-    finally:
-        await database.close()

@@ -54,8 +54,7 @@ async def prepare(settings: Settings) -> None:
     from app.services.demo import add_products
 
     await migrate.upgrade(settings)
-    database = Database(settings)
-    try:
+    async with Database(settings) as database:
         admins = exists().where(User.role == Role.ADMIN)
         products = exists(select(Product.id))
         statement = select(admins.label("admins"), products.label("products"))
@@ -67,8 +66,6 @@ async def prepare(settings: Settings) -> None:
         if not found.products and settings.environment == "development":
             await add_products(database, count=50)
             output.print("Loaded a demo catalogue of 50 products.")
-    finally:
-        await database.close()
 
 
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
@@ -98,7 +95,7 @@ def serve(
     settings = get_settings()
     on_sqlite = settings.database_url.startswith("sqlite")
     if workers is None:
-        workers = 1 if on_sqlite else min(len(os.sched_getaffinity(0)), 4)
+        workers = 1 if on_sqlite else min(usable_cores(), 4)
     if on_sqlite and workers > 1:
         errors.print("Warning: SQLite has one writer; more workers wait for it.")
     if workers > 1 and not settings.redis_url:
@@ -111,6 +108,12 @@ def serve(
         f"--workers={workers}",
         "app.main:app",
     )
+
+
+def usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS binds no process to cores
 
 
 def openapi() -> None:

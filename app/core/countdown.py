@@ -1,7 +1,11 @@
 """Timeouts by the hundred, most of which never end anything."""
 
 import asyncio
+from collections.abc import Awaitable
 from itertools import takewhile
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 TICKS = 10
 
@@ -19,6 +23,19 @@ class Countdown:
         self._tick = 0
         self._ends: dict[asyncio.Timeout, int] = {}  # the earliest first
         self._loop: asyncio.AbstractEventLoop | None = None  # while it ticks
+
+    async def wait(self, reply: Awaitable[Result]) -> Result:
+        """Wait for a reply.
+
+        Raises:
+            TimeoutError: there was none in time.
+        """
+        async with asyncio.timeout(None) as timeout:
+            self.start(timeout)
+            try:
+                return await reply
+            finally:
+                self.stop(timeout)
 
     def start(self, timeout: asyncio.Timeout) -> None:
         """Begin to count, or begin anew."""

@@ -117,3 +117,18 @@ class Overloaded(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The service is busy.", {"Retry-After": "1"})
+
+
+def explain(error: BaseException) -> dict[str, str]:
+    """What the log says of an error, and no client hears: its cause, in its own words.
+
+    Drivers name hosts and accounts, but no passwords, and repeat values only in the
+    lines after the first.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    message, _, _ = str(error).partition("\n")
+    fields = {"reason": type(error).__name__, "message": message}
+    if sqlstate := getattr(error, "sqlstate", None):
+        fields["sqlstate"] = sqlstate
+    return {name: value for name, value in fields.items() if value}

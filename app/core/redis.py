@@ -1,41 +1,16 @@
 """How this service talks to Redis: soon, or not at all."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
-
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
-
-from app.core.countdown import Countdown
-
-Result = TypeVar("Result")
-
-TIMEOUT = Countdown(0.1)
-
-
-async def in_time(reply: Awaitable[Result]) -> Result:
-    """Wait 100 ms for a reply.
-
-    Raises:
-        TimeoutError: there was none.
-    """
-    async with asyncio.timeout(None) as deadline:
-        TIMEOUT.start(deadline)
-        try:
-            return await reply
-        finally:
-            TIMEOUT.stop(deadline)
 
 
 def create_redis_client(url: str) -> Redis:
     """Make a client that connects at its first command; `aclose()` it at the end.
 
     It neither limits how long a command takes nor waits for a connection, of which
-    there are 50: its callers wait `in_time`, fewer at once. Both would cost as much
-    as the command.
+    there are 50: its callers do, fewer at once. Both would cost as much as the command.
     """
     # redis-py's defaults retry for seconds.
     pool = ConnectionPool.from_url(

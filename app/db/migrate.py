@@ -1,5 +1,6 @@
 """The schema's history: upgrade, downgrade, write a revision, look for drift."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,11 +9,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import DatabaseSettings
 from app.db import postgresql, sqlite
 
+LOCK_TIMEOUT = text("SET lock_timeout = '1s'")
+LOCK_ATTEMPTS = 10
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 7234316346  # any number that nothing else locks in this database
 
@@ -50,9 +54,8 @@ async def _run(settings: DatabaseSettings, alembic: Callable[[Config], object]) 
 
     engine = _create_engine(settings)
     try:
-        async with _alone(engine), engine.connect() as connection:
-            await connection.run_sync(run)
-            await connection.commit()
+        async with _alone(engine):
+            await _without_a_queue(engine, run)
     except CommandError as error:
         raise MigrationFailed(str(error)) from error
     finally:
@@ -70,12 +73,13 @@ def _create_engine(settings: DatabaseSettings) -> AsyncEngine:
 async def _alone(engine: AsyncEngine) -> AsyncGenerator[None]:
     """Wait for other migrations: two deployments must not run the same one.
 
-    On SQLite the writer's transaction does it.
+    On SQLite the one transaction of all does it.
     """
     if engine.dialect.name != "postgresql":
         yield
         return
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as own:
+        await own.execute(postgresql.LIFT_TIMEOUTS_FOR_GOOD)
         # A session lock on a connection of its own, so that it outlives transactions.
         await own.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         try:
@@ -84,3 +88,41 @@ async def _alone(engine: AsyncEngine) -> AsyncGenerator[None]:
             await own.execute(
                 text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK}
             )
+
+
+async def _prepare(connection: AsyncConnection) -> None:
+    if connection.dialect.name == "postgresql":
+        await connection.execute(postgresql.LIFT_TIMEOUTS_FOR_GOOD)
+        await connection.execute(LOCK_TIMEOUT)
+        await connection.commit()
+    else:
+        # Alembic would begin one for each revision, after it has read which are due.
+        await connection.begin()
+
+
+async def _without_a_queue(
+    engine: AsyncEngine, work: Callable[[Connection], None]
+) -> None:
+    """Ask for a table that is in use a second at a time.
+
+    Whoever comes after a migration that waits for a table waits behind it: a long
+    query and a migration would stop the service until the query ends.
+
+    Raises:
+        MigrationFailed: it was always in use; nothing has changed.
+    """
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            async with engine.connect() as connection:
+                await _prepare(connection)
+                await connection.run_sync(work)
+                await connection.commit()
+                return
+        except DBAPIError as error:
+            if postgresql.sqlstate(error) != postgresql.LOCK_NOT_AVAILABLE:
+                raise
+        await asyncio.sleep(1)
+    raise MigrationFailed(
+        "A table that the migration changes is in use: end the transactions that "
+        "hold it, see pg_stat_activity, then try again."
+    )

@@ -3,20 +3,26 @@
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import DatabaseSettings
 from app.core.errors import DatabaseUnavailable
 
-# For as long as a transaction lasts: a request's time is too short for whole tables.
-LIFT_TIMEOUTS = text("""
-SELECT set_config(name, '0', true) FROM pg_settings
-WHERE name IN ('statement_timeout', 'transaction_timeout')
-""")
+SET_TIMEOUTS = """
+SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings
+WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
+    'idle_in_transaction_session_timeout', 'idle_session_timeout')
+"""
+# A request's time is too short for whole tables.
+LIFT_TIMEOUTS = text(SET_TIMEOUTS.format(only_this_transaction="true"))
+LIFT_TIMEOUTS_FOR_GOOD = text(SET_TIMEOUTS.format(only_this_transaction="false"))
+
+LOCK_NOT_AVAILABLE = "55P03"
+# Trying again helps: a deadlock, a conflict of transactions, a timeout of the server.
+PASSING = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
 
 
 def create_engine(
@@ -49,10 +55,24 @@ def create_engine(
     return engine
 
 
+def create_reader(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncEngine:
+    """Read without transactions, on the connections of `engine`."""
+    if settings.db_pooler == "pgbouncer":
+        # It would prepare a statement on one server and, outside of a transaction,
+        # run it on another.
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """What the server calls the error; SQLite has no such names."""
+    return getattr(error.orig, "sqlstate", None)
+
+
 def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     try:
         return dialect.connect(*args, **kwargs)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, TimeoutError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnavailable from error
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError
@@ -60,25 +60,32 @@ class Database:
         if settings.database_url.startswith("sqlite"):
             self.writer = sqlite.create_writer(settings)
             self.reader = self.probe = sqlite.create_reader(settings)
+            lagging = self.reader
         else:
             url, replica = settings.database_url, settings.database_replica_url
             self.writer = postgresql.create_engine(settings, url)
-            self.reader = (
-                postgresql.create_engine(settings, replica) if replica else self.writer
-            )
-            if settings.db_pooler == "none":
-                # PgBouncer would prepare a statement on one server and, outside of a
-                # transaction, run it on another.
-                self.reader = self.reader.execution_options(
-                    isolation_level="AUTOCOMMIT"
+            self.reader = postgresql.create_reader(settings, self.writer)
+            lagging = self.reader
+            if replica:
+                lagging = postgresql.create_reader(
+                    settings, postgresql.create_engine(settings, replica)
                 )
             # A connection of its own: a busy pool is not a database that is down.
             self.probe = postgresql.create_engine(settings, url, pool_size=1)
         self.sessions = async_sessionmaker(self.writer, expire_on_commit=False)
         self.read = ReadSession(self.reader)
+        # The replica, where there is one: for what may be some moments old, and never
+        # for who somebody is, what they may do, or which tokens hold.
+        self.replica = ReadSession(lagging)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
-        for engine in (self.writer, self.reader, self.probe):
+        for engine in (self.writer, self.replica.engine, self.probe):
             await engine.dispose()
 
 
@@ -119,6 +126,7 @@ def _availability() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable from error
-        if "database is locked" in str(error.orig):
+        passing = postgresql.sqlstate(error) in postgresql.PASSING
+        if passing or "database is locked" in str(error.orig):
             raise Overloaded from error
         raise

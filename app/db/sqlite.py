@@ -20,9 +20,10 @@ BUSY_TIMEOUT_SECONDS = 8.0  # within the deadline of a request
 def create_writer(
     settings: DatabaseSettings, *, foreign_keys: bool = True
 ) -> AsyncEngine:
-    Path(make_url(settings.database_url).database or "").parent.mkdir(
-        parents=True, exist_ok=True
-    )
+    file = Path(make_url(settings.database_url).database or "")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # A failure here names the file; the driver's own does not, and leaves a thread.
+    file.open("ab").close()
     engine = _create_engine(
         settings,
         1,

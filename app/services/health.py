@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
+from app.core.countdown import Countdown
+from app.core.errors import explain
 from app.core.logging import get_logger
 
 log = get_logger(__name__)
 
 Probe = Callable[[], Awaitable[None]]  # raises when its dependency does not answer
 
-PROBE_TIMEOUT_SECONDS = 0.5
+PROBE_SECONDS = 0.5
+FAILURES = 2  # one in a burst is no outage, and may come to all instances at once
 
 
 class HealthMonitor:
@@ -19,7 +22,10 @@ class HealthMonitor:
     def __init__(self, probes: Mapping[str, Probe], interval: float) -> None:
         self.probes = probes
         self.interval = interval
-        self.healthy = dict.fromkeys(probes, False)
+        # None: not known yet, which a change to either is news to.
+        self.healthy: dict[str, bool | None] = dict.fromkeys(probes)
+        self.failures = dict.fromkeys(probes, 0)
+        self._patience = Countdown(PROBE_SECONDS)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -43,11 +49,13 @@ class HealthMonitor:
 
     async def _probe(self, name: str) -> None:
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                await self.probes[name]()
+            await self._patience.wait(self.probes[name]())
         except Exception as error:  # whatever it is, it is not health
-            self._note(name, healthy=False, reason=type(error).__name__)
+            self.failures[name] += 1
+            if not self.healthy[name] or self.failures[name] >= FAILURES:
+                self._note(name, healthy=False, **explain(error))
         else:
+            self.failures[name] = 0
             self._note(name, healthy=True)
 
     def _note(self, name: str, *, healthy: bool, **fields: str) -> None:

@@ -34,7 +34,7 @@ async def export_products(
     if format_ == "csv":
         yield (",".join(FIELDS) + "\r\n").encode()
         write = write_csv
-    async with database.reader.connect() as connection:
+    async with database.replica.engine.connect() as connection:
         on_postgres = connection.dialect.name == "postgresql"
         read = read_postgres if on_postgres else read_sqlite
         async with aclosing(read(connection)) as batches:

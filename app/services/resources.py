@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -27,6 +26,7 @@ from app.core.rate_limit import (
 from app.core.redis import create_redis_client
 from app.core.refresh_tokens import RefreshTokens
 from app.core.security import SecretRing
+from app.core.settings.limits import Rate
 from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
 from app.services.account_quota import PER_CLIENT
@@ -96,9 +96,9 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             access_tokens=access_tokens,
             refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
-            catalogue=Catalogue(database.read, cursors),
-            users=UserDirectory(database.read, cursors),
-            audit=AuditTrail(database.read, cursors),
+            catalogue=Catalogue(database.replica, cursors),
+            users=UserDirectory(database.replica, cursors),
+            audit=AuditTrail(database.replica, cursors),
             cursors=cursors,
             health=health,
             mail_waits=asyncio.Event(),
@@ -127,24 +127,29 @@ def signing_keys(settings: Settings) -> SigningKeys:
 
 
 def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
-    """The limits that routes name; `writes` and `all` only when they are set."""
+    """The limits by the names that routes give them; a `Rate` only when it is set."""
+    requests = settings.rate_limit_requests
     window = timedelta(seconds=settings.rate_limit_window_seconds)
-    policies = [
-        Policy(name, settings.rate_limit_requests, window)
-        for name in ("login", "register", "refresh")
-    ]
-    for name in ("writes", "all"):
-        if rate := getattr(settings, f"rate_limit_{name}"):
-            limit, seconds = rate
-            algorithm: Literal["log", "gcra"] = (
-                "log" if limit <= LARGEST_LOG else "gcra"
-            )
-            # A counter of the one kind cannot be read as the other.
-            key = name if algorithm == "log" else f"{name}_gcra"
-            policies.append(Policy(key, limit, timedelta(seconds=seconds), algorithm))
-    return {policy.name.partition("_")[0]: policy for policy in policies} | {
-        policy.name: policy for policy in (PER_CLIENT, DENIED_EVENT)
+    policies = {
+        "login": Policy("login", requests, window),
+        "register": Policy("register", requests, window),
+        "refresh": Policy("refresh", requests, window),
+        "mail_client": PER_CLIENT,
+        "denied-event": DENIED_EVENT,
+        "writes": _policy("writes", settings.rate_limit_writes),
+        "all": _policy("all", settings.rate_limit_all),
     }
+    return {name: policy for name, policy in policies.items() if policy is not None}
+
+
+def _policy(name: str, rate: Rate) -> Policy | None:
+    if rate is None:
+        return None
+    limit, seconds = rate
+    if limit <= LARGEST_LOG:
+        return Policy(name, limit, timedelta(seconds=seconds))
+    # A counter of the one kind cannot be read as the other.
+    return Policy(f"{name}_gcra", limit, timedelta(seconds=seconds), "gcra")
 
 
 def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:

@@ -1,10 +1,12 @@
 """The catalogue as files."""
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx2 import Response
@@ -277,6 +279,23 @@ class TestExport:
 
         assert sent == 1
         assert app.state.resources.database.reader.pool.checkedout() == 0
+
+    @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+    async def test_of_which_only_the_headers_are_wanted_reads_nothing(
+        self, editor: Client, database_url: str
+    ) -> None:
+        """Mutant: answer HEAD by throwing the content of GET away."""
+        whole = await editor.get("/products/export?format=csv")
+        connection = await asyncpg.connect(database_url)
+        async with connection.transaction(), asyncio.timeout(60):
+            await connection.execute("LOCK TABLE products")
+            headers = await editor.head("/products/export?format=csv")
+        await connection.close()
+
+        assert (headers.status_code, headers.content) == (200, b"")
+        for name in ("content-type", "content-disposition", "cache-control"):
+            assert headers.headers[name] == whole.headers[name]
+        assert "content-length" not in headers.headers
 
     async def test_is_for_editors(self, user: Client, client: Client) -> None:
         assert (await user.get("/products/export")).status_code == 403

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
 
 import pytest
 
@@ -11,21 +10,12 @@ from app.core.countdown import Countdown
 SECONDS = 0.05
 
 
-async def wait(countdown: Countdown, work: Awaitable[object]) -> None:
-    async with asyncio.timeout(None) as timeout:
-        countdown.start(timeout)
-        try:
-            await work
-        finally:
-            countdown.stop(timeout)
-
-
 async def test_ends_what_takes_too_long() -> None:
     countdown = Countdown(SECONDS)
     started = time.monotonic()
 
     with pytest.raises(TimeoutError):
-        await wait(countdown, asyncio.Event().wait())
+        await countdown.wait(asyncio.Event().wait())
 
     assert time.monotonic() - started >= SECONDS
 
@@ -35,10 +25,10 @@ async def test_ends_each_apart() -> None:
     countdown = Countdown(SECONDS)
     done = asyncio.Event()
     early = [
-        asyncio.create_task(wait(countdown, asyncio.Event().wait())) for _ in range(3)
+        asyncio.create_task(countdown.wait(asyncio.Event().wait())) for _ in range(3)
     ]
     await asyncio.sleep(SECONDS / 2)
-    late = asyncio.create_task(wait(countdown, done.wait()))
+    late = asyncio.create_task(countdown.wait(done.wait()))
 
     ended = await asyncio.gather(*early, return_exceptions=True)
     done.set()
@@ -66,7 +56,7 @@ async def test_does_not_count_while_the_loop_is_busy() -> None:
     """Mutant: compare clocks."""
     countdown = Countdown(SECONDS)
     reply = asyncio.get_running_loop().create_future()
-    waiting = asyncio.create_task(wait(countdown, reply))
+    waiting = asyncio.create_task(countdown.wait(reply))
     await asyncio.sleep(0)
 
     time.sleep(SECONDS * 2)  # noqa: ASYNC251 - a burst of requests
@@ -78,7 +68,7 @@ async def test_does_not_count_while_the_loop_is_busy() -> None:
 def test_outlives_an_event_loop() -> None:
     """Mutant: believe that the timer of the loop before is still ticking."""
     countdown = Countdown(SECONDS)
-    asyncio.run(wait(countdown, asyncio.sleep(0)))
+    asyncio.run(countdown.wait(asyncio.sleep(0)))
 
     with pytest.raises(TimeoutError):
-        asyncio.run(wait(countdown, asyncio.Event().wait()))
+        asyncio.run(countdown.wait(asyncio.Event().wait()))

@@ -1,8 +1,13 @@
 """Settings of mail and registration that depend on the environment."""
 
+import asyncio
+
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
+from app.db.session import Database
+from app.services.mail.worker import delivering
 from tests.conftest import make_settings
 
 PRODUCTION = {
@@ -10,7 +15,10 @@ PRODUCTION = {
     "secret_key": "k7Vq0aZ4m9Xw" * 4,
     "database_url": "postgresql://127.0.0.1/app",
     "allowed_hosts": ("api.example.com",),
+    "public_base_url": "https://api.example.com",
+    "mail_from": "no-reply@example.com",
 }
+SMTP = "smtps://u:p@mail.example.com"
 
 
 class TestRegistration:
@@ -44,3 +52,60 @@ class TestMailFrom:
     def test_is_an_address(self, sender: str) -> None:
         with pytest.raises(ValidationError, match="mail_from"):
             make_settings(mail_from=sender)
+
+
+class TestMailInProduction:
+    """What a mail says must be true for who reads it; without SMTP_URL none is sent."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://api.example.com",
+            "https://127.0.0.1:8000",
+            "https://127.1.2.3",
+            "https://[::1]",
+            "https://0.0.0.0",
+            "https://localhost",
+            "https://LOCALHOST.:8000/path",
+            "https://api.localhost",
+        ],
+    )
+    def test_links_to_https_and_another_machine(self, url: str) -> None:
+        """Mutant: refuse the default alone."""
+        values = PRODUCTION | {"public_base_url": url}
+        make_settings(**values)
+        make_settings(**values | {"environment": "staging"}, smtp_url=SMTP)
+        with pytest.raises(ValidationError, match="mails link to it") as refused:
+            make_settings(**values, smtp_url=SMTP)
+        assert refused.value.error_count() == 1
+        assert url not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "sender", ["no-reply@localhost", "Shop <no-reply@Localhost>"]
+    )
+    def test_comes_from_an_address_that_can_be_answered(self, sender: str) -> None:
+        values = PRODUCTION | {"mail_from": sender}
+        make_settings(**values)
+        with pytest.raises(ValidationError, match="can be answered"):
+            make_settings(**values, smtp_url=SMTP)
+
+    def test_names_all_of_it_at_once(self) -> None:
+        """Mutant: a validator of SMTP_URL, after which MAIL_FROM is not looked at."""
+        defaults = PRODUCTION | {"public_base_url": "http://127.0.0.1:8000"}
+        del defaults["mail_from"]
+        for url in (SMTP, "nonsense://"):
+            with pytest.raises(ValidationError) as refused:
+                make_settings(**defaults, smtp_url=url)
+            names = {str(error["loc"][0]) for error in refused.value.errors()}
+            assert {"public_base_url", "mail_from"} <= names
+
+    async def test_that_waits_is_told_at_the_start(self) -> None:
+        """Mutant: start in silence, and nobody's link ever arrives."""
+        for smtp_url, expected in (("", ["mail.waits"]), (SMTP, [])):
+            settings = make_settings(**PRODUCTION, smtp_url=smtp_url)
+            database = Database(settings)
+            with capture_logs() as logs:
+                async with delivering(database, settings, asyncio.Event()):
+                    pass
+            await database.close()
+            assert [line["event"] for line in logs] == expected

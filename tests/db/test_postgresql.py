@@ -1,12 +1,14 @@
 """PostgreSQL that goes away, and comes back."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import make_url
+from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.db import migrate
@@ -14,6 +16,8 @@ from app.main import create_application
 from tests.conftest import make_settings
 from tests.support.people import Client, open_client
 from tests.support.postgres import PostgresServer, start_postgres
+
+WRONG = "a wrong password"
 
 
 @pytest.fixture
@@ -37,6 +41,27 @@ async def test_survives_connections_killed_while_idle(
         assert [answer.status_code for answer in answers] == [200] * 20
 
 
+async def test_answers_503_to_an_import_that_it_ends(
+    editor: Client, database_url: str
+) -> None:
+    """Mutant: no look at `connection_invalidated`, which makes it a 500."""
+    row = b'{"sku": "S%d", "name": "N", "price": "1", "currency": "EUR"}\n'
+
+    async def content() -> AsyncIterator[bytes]:
+        for number in range(5000):
+            if number == 3000:  # the first rows are staged
+                await kill_connections(database_url)
+            yield row % number
+
+    headers = {"Content-Type": "application/x-ndjson"}
+    refused = await editor.post("/products/import", content=content(), headers=headers)
+
+    assert refused.status_code == 503, refused.text
+    assert refused.json()["code"] == "dependency_unavailable"
+    again = await editor.post("/products/import", content=row % 1, headers=headers)
+    assert again.json()["created"] == 1
+
+
 async def test_answers_503_when_no_connection_comes_free(
     app: FastAPI, client: Client
 ) -> None:
@@ -53,6 +78,46 @@ async def test_answers_503_when_no_connection_comes_free(
     for connection in connections:
         await connection.close()
     assert (await client.get("/products")).status_code == 200
+
+
+class TestLog:
+    """Mutants: name the type of our own error only; log no expected 5xx."""
+
+    @pytest.fixture
+    def settings(self, postgres_url: str) -> Settings:
+        url = make_url(postgres_url).set(password=WRONG)
+        return make_settings(database_url=url.render_as_string(hide_password=False))
+
+    async def test_says_why_the_database_does_not_answer(
+        self, settings: Settings
+    ) -> None:
+        app = create_application(settings)
+        with capture_logs() as logs:
+            async with app.router.lifespan_context(app), open_client(app) as client:
+                refused = await client.get("/products")
+
+        assert refused.status_code == 503
+        assert "password" not in refused.text
+        reason = {
+            "log_level": "warning",
+            "reason": "InvalidPasswordError",
+            "message": 'password authentication failed for user "nightproof"',
+            "sqlstate": "28P01",
+        }
+        [unhealthy] = [line for line in logs if line["event"] == "dependency.unhealthy"]
+        assert unhealthy == {
+            "event": "dependency.unhealthy",
+            "dependency": "database",
+            **reason,
+        }
+        [failed] = [line for line in logs if line["event"] == "http.failed"]
+        assert failed == {
+            "event": "http.failed",
+            "status_code": 503,
+            "code": "dependency_unavailable",
+            **reason,
+        }
+        assert WRONG not in str(logs)
 
 
 class TestServerRestart:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import send_problem
+from app.api.problems import log_failure, send_problem
 from app.core.countdown import Countdown
 from app.core.errors import AppError
 
@@ -72,4 +72,5 @@ class DeadlineMiddleware:
             if not deadline.expired():
                 raise
             error = DeadlineExceeded("The service did not finish in time.")
+            log_failure(error)
             await send_problem(scope, receive, send, error)

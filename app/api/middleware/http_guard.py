@@ -74,7 +74,7 @@ class HttpGuardMiddleware:
         allowed_hosts: Collection[str],
         any_host_paths: Collection[str] = (),
     ) -> None:
-        """Let `any_host_paths` be asked for by bare address, as health probes do."""
+        """Let `any_host_paths` be asked for by address, or without one in HTTP/1.0."""
         self.app = app
         self._any_host_paths = frozenset(any_host_paths)
         names = {name.lower() for name in allowed_hosts}
@@ -116,7 +116,9 @@ class HttpGuardMiddleware:
         refusal = self._judge_host(host)
         if refusal is None:
             return None
-        if refusal is HostNotAllowed and scope["path"] in self._any_host_paths:
+        named = b"host" in distinct or scope["http_version"] != "1.0"
+        may_be_any = refusal is HostNotAllowed or not named
+        if may_be_any and scope["path"] in self._any_host_paths:
             return None
         return refusal("The Host header names no host served here.")
 

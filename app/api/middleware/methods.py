@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import send_problem
+from app.api.streams import HEADERS_ONLY
 from app.core.errors import AppError
 
 # TRACE echoes credentials, CONNECT asks for a tunnel (RFC 9110 §9.3).
@@ -70,6 +71,7 @@ class MethodsMiddleware:
 
         # In place: the log line reads the route from this scope.
         scope["method"] = "GET"
+        scope[HEADERS_ONLY] = True
         try:
             await self.app(scope, receive, send_without_content)
         finally:

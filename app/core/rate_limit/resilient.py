@@ -12,9 +12,9 @@ from typing import ParamSpec, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
+from app.core.countdown import Countdown
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
-from app.core.redis import in_time
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 FAILURES = 3
 WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
+REPLY_SECONDS = 0.1
 CALLS_AT_ONCE = 16  # fewer than the pool has connections: nobody waits for one
 OUTAGE = (RedisError, OSError)  # an exhausted pool and every timeout are among them
 
@@ -104,6 +105,7 @@ class ResilientRateLimiter:
         self._breaker = CircuitBreaker(clock)
         self._share_of = cache(self._make_share)
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._patience = Countdown(REPLY_SECONDS)
 
     async def hit(self, *hits: Hit) -> Decision:
         try:
@@ -138,7 +140,7 @@ class ResilientRateLimiter:
         # Whoever waited for a slot asks the breaker then, not before.
         async with self._slots:
             with self._breaker.attempt():
-                return await in_time(call(*args, **kwargs))
+                return await self._patience.wait(call(*args, **kwargs))
 
     def _share(self, hit: Hit) -> Hit:
         if self._expected_instances == 1:

@@ -44,11 +44,6 @@ class AppSettings(BaseModel):
     api_v1_prefix: str = Field(
         "/api/v1", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Path of the API."
     )
-    public_base_url: str = Field(
-        "http://127.0.0.1:8000",
-        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
-        description="Where clients reach the service: token issuer, links in mails.",
-    )
 
     @field_validator("debug")
     @classmethod

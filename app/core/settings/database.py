@@ -23,7 +23,10 @@ class DatabaseSettings(AppSettings):
         description="postgresql://… or sqlite:///…; development: var/app.db.",
     )
     database_replica_url: str = Field(
-        "", repr=False, description="A read replica for GETs; PostgreSQL only."
+        "",
+        repr=False,
+        description="A read replica for GETs of products, users and audit events, "
+        "which may then be as old as it lags; PostgreSQL only.",
     )
     db_pool_size: int = Field(
         5, ge=1, le=200, description="Connections that a worker keeps."

@@ -1,6 +1,7 @@
-"""How mail leaves."""
+"""How mail leaves, and where its links lead."""
 
 from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,14 +10,34 @@ from pydantic import Field, ValidationInfo, field_validator
 from app.core.settings.base import AppSettings, PositiveSeconds, in_production, refuse
 
 
+def mails_in_production(info: ValidationInfo) -> bool:
+    return in_production(info) and bool(info.data.get("smtp_url", "unreadable"))
+
+
+def is_local(host: str) -> bool:
+    """Whether a name or an address means whatever machine reads it."""
+    host = host.lower().rstrip(".")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
 class MailSettings(AppSettings):
-    """How mail leaves."""
+    """How mail leaves, and where its links lead."""
 
     smtp_url: str = Field(
         "",
         repr=False,
         description="smtps://user:password@host, smtp+starttls://… or smtp://…; "
         "in development mail is kept in MAIL_DIRECTORY without it.",
+    )
+    public_base_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Where clients reach the service: token issuer, links in mails. "
+        "https in production, when SMTP_URL is set.",
     )
     mail_from: str = Field(
         "no-reply@localhost", description="Sender: an address, or Name <address>."
@@ -48,11 +69,26 @@ class MailSettings(AppSettings):
         )
         return url
 
+    @field_validator("public_base_url")
+    @classmethod
+    def _public_base_url(cls, url: str, info: ValidationInfo) -> str:
+        parts = urlsplit(url)
+        reachable = parts.scheme == "https" and not is_local(parts.hostname or "")
+        refuse(
+            not reachable and mails_in_production(info),
+            "must be https and no address of this machine: mails link to it",
+        )
+        return url
+
     @field_validator("mail_from")
     @classmethod
-    def _mail_from(cls, sender: str) -> str:
+    def _mail_from(cls, sender: str, info: ValidationInfo) -> str:
         _, address = parseaddr(sender)
         refuse("@" not in address or not sender.isprintable(), "is not an address")
+        refuse(
+            is_local(address.rpartition("@")[2]) and mails_in_production(info),
+            "must be an address that can be answered",
+        )
         return sender
 
     @property

@@ -120,6 +120,11 @@ async def delivering(
 ) -> AsyncGenerator[None]:
     """Deliver mail beside the requests of this process, where that is wanted."""
     transport = find_transport(settings)
+    if transport is None:
+        log.warning(
+            "mail.waits",
+            reason="SMTP_URL is not set; links lead to PUBLIC_BASE_URL as it is now.",
+        )
     if not settings.delivers_mail_in_process or transport is None:
         yield
         return

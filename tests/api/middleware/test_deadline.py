@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.main import create_application
@@ -35,10 +36,13 @@ def make_app() -> tuple[FastAPI, asyncio.Event]:
 
 async def test_answers_504_and_cancels_what_takes_too_long() -> None:
     app, cancelled = make_app()
-    async with open_client(app) as client:
-        response = await client.post("/hang")
+    with capture_logs() as logs:
+        async with open_client(app) as client:
+            response = await client.post("/hang")
 
     assert response.status_code == 504
+    [failed] = [line for line in logs if line["event"] == "http.failed"]
+    assert failed["reason"] == "DeadlineExceeded"
     assert response.json()["code"] == "deadline_exceeded"
     assert response.json()["request_id"] == response.headers["x-request-id"]
     assert cancelled.is_set()

@@ -95,6 +95,17 @@ class TestHost:
         scope["path"] = "/live/x"
         assert (await guard(scope, **options)).status == 421
 
+    async def test_of_a_health_probe_may_be_left_out_in_http_1_0(self) -> None:
+        """As HAProxy does unless told otherwise. Mutant: excuse every path."""
+        scope = http_scope(path="/live", headers=[])
+        scope["http_version"] = "1.0"
+        options = {"allowed_hosts": ["a.example"], "any_host_paths": ["/live"]}
+        assert (await guard(scope, **options)).status == 200
+        scope["headers"] = [(b"host", b"")]
+        assert await code(scope, **options) == (400, "host_invalid")
+        scope["headers"], scope["path"] = [], "/other"
+        assert await code(scope, **options) == (400, "host_invalid")
+
     async def test_of_a_health_probe_must_be_one_all_the_same(self) -> None:
         scope = http_scope(path="/live", headers=[])
         refused = await code(scope, any_host_paths=["/live"])

@@ -1,0 +1,26 @@
+"""What a command says when it cannot do its work."""
+
+from sqlalchemy.exc import DBAPIError
+
+from app.core.errors import AppError, DatabaseUnavailable, explain
+from app.db.migrate import MigrationFailed
+from app.db.postgresql import sqlstate
+
+UNDEFINED = {"42P01", "42703"}  # a table, a column
+
+
+def sentence(error: Exception) -> str | None:
+    """One line for the person at the terminal; None for a defect of ours."""
+    if isinstance(error, DatabaseUnavailable):
+        return f"{error.detail} {explain(error).get('message', '')}".strip()
+    if isinstance(error, AppError):
+        faults = getattr(error, "errors", [])
+        return " ".join([error.detail, *(fault["message"] for fault in faults)])
+    if isinstance(error, DBAPIError):
+        message = explain(error).get("message", type(error).__name__)
+        if sqlstate(error) in UNDEFINED or message.startswith("no such "):
+            return f"{message}: bring the schema up to date with `db upgrade`."
+        return f"The database refused: {message}"
+    if isinstance(error, MigrationFailed | OSError):
+        return str(error)
+    return None

@@ -1,0 +1,19 @@
+import re
+import subprocess
+import sys
+
+from tests.support.service import ROOT
+
+LIST = "from app.cli.error_catalogue import errors; print(*(e.code for e in errors()))"
+CODE = re.compile(r'^    code = "(\w+)"$', re.MULTILINE)
+
+
+def test_lists_the_code_of_every_error() -> None:
+    """Mutant: import the application only, which a parser's refusal is not part of."""
+    line = [sys.executable, "-c", LIST]
+    listed = subprocess.run(line, cwd=ROOT, text=True, capture_output=True, check=True)
+
+    sources = [file.read_text() for file in ROOT.glob("app/**/*.py")]
+    written = {code for source in sources for code in CODE.findall(source)}
+    assert set(listed.stdout.split()) == written
+    assert "request_malformed" in written

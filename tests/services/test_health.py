@@ -1,0 +1,73 @@
+"""When a dependency counts as healthy."""
+
+import asyncio
+import time
+
+from structlog.testing import capture_logs
+
+from app.services.health import HealthMonitor
+
+
+class Dependency:
+    """Answers, refuses, hangs, or is read late because the event loop is busy."""
+
+    def __init__(self) -> None:
+        self.state = "up"
+
+    async def probe(self) -> None:
+        if self.state == "down":
+            raise ConnectionRefusedError("nobody listens")
+        if self.state == "silent":
+            await asyncio.Event().wait()
+        if self.state == "unread":
+            for _ in range(4):
+                time.sleep(0.2)  # noqa: ASYNC251 - a burst of other requests
+                await asyncio.sleep(0)
+
+
+async def states(*states: str) -> list[bool | None]:
+    """Whether it was healthy after each probe."""
+    dependency = Dependency()
+    monitor = HealthMonitor({"database": dependency.probe}, interval=60)
+    seen = []
+    for dependency.state in states:
+        await monitor.probe()
+        seen.append(monitor.healthy["database"])
+    return seen
+
+
+async def test_is_as_the_first_probe_finds_it() -> None:
+    assert await states("up") == [True]
+    assert await states("down", "up") == [False, True]
+
+
+async def test_two_failures_in_a_row_make_it_unhealthy_and_one_success_heals() -> None:
+    """Mutants: one failure; failures counted over successes between them."""
+    assert await states("up", "down", "up", "down", "down", "down", "up", "down") == [
+        *(True, True, True, True),
+        *(False, False, True, True),
+    ]
+
+
+async def test_a_dependency_that_is_silent_is_unhealthy() -> None:
+    """Mutant: no time limit."""
+    async with asyncio.timeout(60):
+        assert await states("up", "silent", "silent") == [True, True, False]
+
+
+async def test_a_busy_process_is_not_a_dependency_that_is_down() -> None:
+    """Mutant: `asyncio.timeout`, whose half a second passes while the loop stands."""
+    assert await states("unread") == [True]
+
+
+async def test_every_change_is_logged_once() -> None:
+    """Mutant: begin as unhealthy, and say nothing of a start without it."""
+    with capture_logs() as logs:
+        await states("down", "down", "up", "up")
+
+    assert [line["event"] for line in logs] == [
+        "dependency.unhealthy",
+        "dependency.healthy",
+    ]
+    assert logs[0]["reason"] == "ConnectionRefusedError"
+    assert logs[0]["message"] == "nobody listens"
