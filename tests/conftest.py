@@ -73,7 +73,7 @@ def redis_url(request: pytest.FixtureRequest) -> str:
         url = server.url
     with redis.Redis.from_url(url) as client:
         client.flushdb()
-    return url + patience.REDIS_URL_QUERY
+    return f"{url}{'&' if '?' in url else '?'}{patience.REDIS_URL_QUERY}"
 
 
 @pytest.fixture(scope="session")

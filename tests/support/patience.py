@@ -23,7 +23,7 @@ SETTINGS = MappingProxyType(
         "graceful_timeout_seconds": 120,
     }
 )
-REDIS_URL_QUERY = "?socket_timeout=60&socket_connect_timeout=60"
+REDIS_URL_QUERY = "socket_timeout=60&socket_connect_timeout=60"
 
 
 def let_hypothesis_take_its_time() -> None:

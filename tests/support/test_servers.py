@@ -136,5 +136,5 @@ class TestValkey:
         assert orphan.returncode == -signal.SIGKILL
         with suppress(ProcessLookupError):
             ended = os.pidfd_open(int(orphan.stdout))
-            assert select.select([ended], [], [], 30)[0]
+            assert select.select([ended], [], [], 60)[0]
             os.close(ended)
