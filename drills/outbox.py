@@ -10,7 +10,6 @@ at any moment between. Another one is started, as a supervisor would.
 import argparse
 import asyncio
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -28,9 +27,8 @@ from app.services.mail import outbox
 from app.services.users import UserService
 from tests.support.mail import Mailbox, smtp_server
 from tests.support.postgres import start_postgres
-from tests.support.processes import ENVIRONMENT, leashed
+from tests.support.service import make_environment, start_worker
 
-ROOT = Path(__file__).parents[1]
 ROLLED_BACK_EVERY = 5
 POINTS = ("unkept", "kept", "between")
 DELIVERED_WITHIN_SECONDS = 300.0
@@ -63,24 +61,18 @@ class Report:
 class Worker:
     """A worker process that is replaced each time it is killed."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.environment = {
-            **ENVIRONMENT,
-            "DATABASE_URL": settings.database_url,
-            "SMTP_URL": settings.smtp_url,
-            "OUTBOX_LEASE_SECONDS": "1",
-            "OUTBOX_POLL_SECONDS": "0.05",
-        }
+    def __init__(self, home: Path, settings: Settings) -> None:
+        self.environment = make_environment(
+            home,
+            DATABASE_URL=settings.database_url,
+            SMTP_URL=settings.smtp_url,
+            OUTBOX_LEASE_SECONDS="1",
+            OUTBOX_POLL_SECONDS="0.05",
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = (sys.executable, "-m", "app", "worker")
-        self.process = subprocess.Popen(
-            leashed(command, signal.SIGKILL, "-"),
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-        )
+        self.process = start_worker(self.environment)
 
     def kill(self) -> None:
         if self.process is not None:
@@ -125,14 +117,16 @@ class Killer:
         self.last_kill_at = time.monotonic()
 
 
-async def drill(database_url: str, *, mails: int, kills: int, seed: int) -> Report:
+async def drill(
+    home: Path, database_url: str, *, mails: int, kills: int, seed: int
+) -> Report:
     """Run the drill on a migrated database without mail in it."""
     killer = Killer(mails, kills, seed)
     with smtp_server(killer.interrupt) as (smtp_url, mailbox):
         settings = Settings(
             _env_file=None, database_url=database_url, smtp_url=smtp_url
         )
-        killer.worker = worker = Worker(settings)
+        killer.worker = worker = Worker(home, settings)
         database = Database(settings)
         try:
             worker.start()
@@ -199,9 +193,9 @@ def report(mailbox: Mailbox, owed: int, kills: int, lag: float) -> Report:
     )
 
 
-async def prepared(database_url: str, *, mails: int, kills: int, seed: int) -> Report:
+async def prepared(home: Path, database_url: str, **options: int) -> Report:
     await migrate.upgrade(Settings(_env_file=None, database_url=database_url))
-    return await drill(database_url, mails=mails, kills=kills, seed=seed)
+    return await drill(home, database_url, **options)
 
 
 def main() -> None:
@@ -213,11 +207,10 @@ def main() -> None:
     print(f"seed {options['seed']}")
     kept = True
     with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory, "postgres")
-        home.mkdir()
+        home = Path(directory)
         with start_postgres(home) as postgres:
             for url in (f"sqlite:///{directory}/drill.db", postgres.url):
-                outcome = asyncio.run(prepared(url, **options))
+                outcome = asyncio.run(prepared(home, url, **options))
                 kept = kept and outcome.kept_its_promises
                 print(f"{url.partition(':')[0]:<10} {outcome}", flush=True)
     sys.exit(0 if kept else 1)

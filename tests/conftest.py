@@ -1,20 +1,21 @@
 """Real databases for every test: SQLite alone, and PostgreSQL with Valkey.
 
 `NIGHTPROOF_TEST_DATABASE_URL` and `NIGHTPROOF_TEST_REDIS_URL` name servers to use
-instead of those that the tests start; the Redis database is emptied.
+instead of those that the tests start. The Redis database is emptied for each test, so
+with one of yours run them in one process: `make test ARGS=-n0`.
 """
 
 import asyncio
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 import redis
 from fastapi import FastAPI
@@ -23,18 +24,28 @@ from sqlalchemy import make_url
 from app.core.config import Settings
 from app.db import migrate
 from app.main import create_application
+from tests.support import patience
+from tests.support.declared import document
 from tests.support.people import Client, People, open_client
-from tests.support.postgres import start_postgres
+from tests.support.postgres import execute, start_postgres
 from tests.support.valkey import ValkeyServer, start_valkey
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 for name in Settings.model_fields:  # what is set on this machine is not for the tests
     os.environ.pop(name.upper(), None)
+patience.let_hypothesis_take_its_time()
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True, name="patience")
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than in production; tests of an outage override it."""
+    for name, value in patience.CONSTANTS.items():
+        monkeypatch.setattr(name, value)
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +74,22 @@ def redis_url(request: pytest.FixtureRequest) -> str:
         url = server.url
     with redis.Redis.from_url(url) as client:
         client.flushdb()
-    return url
+    return f"{url}{'&' if '?' in url else '?'}{patience.REDIS_URL_QUERY}"
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+def sqlite_directory() -> Iterator[Path]:
+    """In memory where that can be: to sync a disk takes as long as others let it."""
+    memory = Path("/dev/shm")  # noqa: S108 - each run has a directory of its own there
+    with tempfile.TemporaryDirectory(
+        prefix="nightproof-", dir=memory if os.access(memory, os.W_OK) else None
+    ) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(sqlite_directory: Path) -> Path:
+    file = sqlite_directory / "template.db"
     asyncio.run(migrate.upgrade(make_settings(database_url=f"sqlite:///{file}")))
     return file
 
@@ -85,9 +106,10 @@ def postgres_template(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    shutil.copyfile(sqlite_template, tmp_path / "app.db")
-    return f"sqlite:///{tmp_path / 'app.db'}"
+def sqlite_database_url(sqlite_template: Path) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(dir=sqlite_template.parent) as directory:
+        file = shutil.copy(sqlite_template, directory)
+        yield f"sqlite:///{file}"
 
 
 @pytest.fixture
@@ -134,6 +156,7 @@ def settings(
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
+    document()  # makes an application, too, and each one sets up the log
     app = create_application(settings)
     async with app.router.lifespan_context(app):
         yield app
@@ -173,13 +196,6 @@ def make_settings(**values: Any) -> Settings:
         "log_format": "json",
         "public_base_url": "http://test",
         "outbox_in_process": False,
+        **patience.SETTINGS,
     }
     return Settings(_env_file=None, **defaults | values)
-
-
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

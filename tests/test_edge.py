@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -42,12 +42,11 @@ class Answer:
 class Edge:
     service: Service
     slow: socket.socket
-    started: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def connect(self, source: str = "127.0.0.1") -> Iterator[socket.socket]:
         address = ("127.0.0.1", self.service.port)
-        with socket.create_connection(address, 20, (source, 0)) as connection:
+        with socket.create_connection(address, 60, (source, 0)) as connection:
             yield connection
 
     def ask(self, request: bytes, source: str = "127.0.0.1") -> Answer:
@@ -57,13 +56,13 @@ class Edge:
 
     def lines(self, request_id: str) -> list[dict[str, Any]]:
         """What was logged of a request, which is only after it was answered."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             log = self.service.log()
             if found := [e for e in log if e.get("request_id") == request_id]:
                 return found
             time.sleep(0.02)
-        return []
+        pytest.fail(f"No line in the log of request {request_id}.")
 
 
 @pytest.fixture(scope="module", params=WORKER_CLASSES)
@@ -83,7 +82,7 @@ def edge(
     arguments = ("--worker-class", request.param)
     with start_service(home, *arguments, environment=environment) as service:
         address = ("127.0.0.1", service.port)
-        with socket.create_connection(address, 30) as slow:
+        with socket.create_connection(address, 60) as slow:
             # Given up after 10 seconds, in which the other tests run.
             slow.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
             yield Edge(service, slow)

@@ -57,7 +57,7 @@ def service(
 
 
 def log_in(service: Service) -> dict[str, str]:
-    answer = httpx2.post(f"{service.url}/api/v1/auth/login", json=ADMIN)
+    answer = httpx2.post(f"{service.url}/api/v1/auth/login", json=ADMIN, timeout=60)
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
@@ -69,6 +69,7 @@ def explore(service: Service, token: dict[str, str], *options: str) -> str:
             *("--config-file", ROOT / "schemathesis.toml"),
             *("run", f"{service.url}/openapi.json", "--no-color"),
             *("--checks", "all", "--mode", "all", "--seed", SEED),
+            *("--request-timeout", "100"),
             *("--header", f"Authorization: {token['Authorization']}"),
             *options,
         ],
@@ -86,7 +87,7 @@ def test_finds_nothing_wrong(service: Service) -> None:
 
     others = [part for name in ENDING for part in ("--exclude-name", name)]
     found = explore(service, token, "--max-time", SECONDS, *others)
-    still = httpx2.get(f"{service.url}/api/v1/users", headers=token)
+    still = httpx2.get(f"{service.url}/api/v1/users", headers=token, timeout=60)
     ending = [part for name in ENDING for part in ("--include-name", name)]
     found += explore(service, token, "--max-time", "5", *ending)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROWS = [
-    line for line in Path("docs/security.md").read_text().splitlines() if "::" in line
-]
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "security.md"
+ROWS = [line for line in PAGE.read_text().splitlines() if "::" in line]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
@@ -16,7 +16,7 @@ def test_every_claim_names_a_test(row: str) -> None:
     names = re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", row)
     assert names
     for file, path in names:
-        scope: list[ast.stmt] = ast.parse(Path(file).read_text()).body
+        scope: list[ast.stmt] = ast.parse((ROOT / file).read_text()).body
         for name in path.split("::")[1:]:
             [found] = [each for each in scope if getattr(each, "name", "") == name]
             scope = getattr(found, "body", [])

@@ -16,7 +16,7 @@ from app.api.dependencies import VisitorDep
 from tests.conftest import make_settings
 from tests.support.people import Client, People
 
-PAGE = Path("docs/security.md")
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 PREFIX = "/api/v1"
 ROLES = ("user", "editor", "admin")
 SERVER_OWNED = {

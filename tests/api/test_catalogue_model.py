@@ -199,7 +199,6 @@ def test_behaves_like_a_dictionary(settings: Settings) -> None:
                 settings=hypothesis_settings(
                     max_examples=10,
                     stateful_step_count=25,
-                    deadline=None,
                     phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck),
                 ),

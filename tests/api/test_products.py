@@ -407,7 +407,6 @@ class TestChangeStock:
 
         assert response.status_code == 422
 
-    @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 9}])
     async def test_sells_no_more_than_there_is(self, editor: Client) -> None:
         """Mutant: read the stock, then write it."""
         product = await add(editor, stock=50)
@@ -423,7 +422,6 @@ class TestChangeStock:
 
 
 class TestConcurrentEdits:
-    @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 9}])
     async def test_lose_no_update(self, editor: Client) -> None:
         """Mutant: leave the version out of the check."""
         product = await add(editor, stock=0)

@@ -12,17 +12,6 @@ from tests.support.people import PASSWORD, Client, People
 from tests.support.sessions import alter_sessions, is_logged_in, refresh
 
 
-async def log_in_again(people: People, user: Client, address: str) -> Client:
-    client = await people.anonymous(address)
-    response = await client.post(
-        "/auth/login", json={"email": user.email, "password": PASSWORD}
-    )
-    client.tokens = response.json()
-    client.headers["Authorization"] = f"Bearer {client.tokens['access_token']}"
-    client.user_id, client.email = user.user_id, user.email
-    return client
-
-
 async def make_stale(app: FastAPI, client: Client) -> None:
     """Let the password have been given eleven minutes ago."""
     await alter_sessions(app, client, auth_time=utc_now() - timedelta(minutes=11))
@@ -34,7 +23,7 @@ class TestList:
     async def test_shows_where_one_is_logged_in(
         self, people: People, user: Client
     ) -> None:
-        other = await log_in_again(people, user, "2001:db8:1:2::3")
+        other = await people.log_in(user.account, "2001:db8:1:2::3")
 
         answer = await user.get("/auth/sessions")
 
@@ -59,7 +48,7 @@ class TestList:
         self, app: FastAPI, people: People, user: Client
     ) -> None:
         await alter_sessions(app, user, idle_expires_at=utc_now())
-        other = await log_in_again(people, user, "192.0.2.9")
+        other = await people.log_in(user.account, "192.0.2.9")
 
         items = (await other.get("/auth/sessions")).json()["items"]
 
@@ -70,7 +59,7 @@ class TestEnd:
     async def test_holds_from_the_next_request(
         self, people: People, user: Client, client: Client
     ) -> None:
-        other = await log_in_again(people, user, "192.0.2.9")
+        other = await people.log_in(user.account, "192.0.2.9")
         items = (await other.get("/auth/sessions")).json()["items"]
         [session_id] = [each["id"] for each in items if not each["current"]]
 
@@ -98,7 +87,7 @@ class TestEnd:
     async def test_of_all_spares_the_current_one_if_asked(
         self, people: People, user: Client, client: Client, *, keep: bool
     ) -> None:
-        other = await log_in_again(people, user, "192.0.2.9")
+        other = await people.log_in(user.account, "192.0.2.9")
 
         answer = await user.post("/auth/logout-all", params={"keep_current": keep})
 
@@ -112,14 +101,14 @@ class TestLimit:
         self, app: FastAPI, people: People, user: Client, client: Client
     ) -> None:
         await alter_sessions(app, user, rotated_at=utc_now() - timedelta(days=2))
-        second = await log_in_again(people, user, "192.0.2.9")
+        second = await people.log_in(user.account, "192.0.2.9")
         others = [
-            await log_in_again(people, user, f"192.0.2.{n}") for n in range(10, 28)
+            await people.log_in(user.account, f"192.0.2.{n}") for n in range(10, 28)
         ]
         # The first is the oldest, but not the one unused for longest.
         await refresh(client, user.tokens["refresh_token"])
 
-        last = await log_in_again(people, user, "192.0.2.30")
+        last = await people.log_in(user.account, "192.0.2.30")
 
         assert not await is_logged_in(client, second.tokens["access_token"])
         assert await is_logged_in(client, user.tokens["access_token"])
@@ -135,10 +124,10 @@ class TestLimit:
         # Hashing would only set them apart.
         monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
         for n in range(16):
-            await log_in_again(people, user, f"192.0.2.{n}")
+            await people.log_in(user.account, f"192.0.2.{n}")
 
         newest, *_ = await asyncio.gather(
-            *(log_in_again(people, user, f"198.51.100.{n}") for n in range(8))
+            *(people.log_in(user.account, f"198.51.100.{n}") for n in range(8))
         )
 
         sessions = (await newest.get("/auth/sessions", params={"limit": 100})).json()
@@ -234,7 +223,7 @@ class TestEffects:
         self, admin: Client, people: People, user: Client, client: Client
     ) -> None:
         # Mutant: only looking at is_active, so that enabling revives old sessions.
-        other = await log_in_again(people, user, "192.0.2.9")
+        other = await people.log_in(user.account, "192.0.2.9")
         path = f"/users/{user.user_id}"
 
         await admin.patch(path, json={"is_active": False})

@@ -124,6 +124,11 @@ def answer(decision: Decision) -> Answer:
     )
 
 
+async def remaining(limiter: RateLimiter, *hits: Hit) -> list[int]:
+    looks = [Hit(hit.policy, hit.partition, cost=0) for hit in hits]
+    return [quota.remaining for quota in (await limiter.hit(*looks)).quotas]
+
+
 @dataclass
 class LogModel:
     """Keeps every hit for ever, and counts by looking at all of them."""

@@ -1,46 +1,19 @@
 """What every rate limiter promises, in memory and in Redis alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
 
 from app.core.rate_limit import Hit, Policy, RateLimiter
-from tests.core.rate_limit_model import KINDS, Kind, Stage, open_stage, policy
-from tests.support.valkey import ValkeyServer, start_valkey
+from tests.core.rate_limit_model import Stage, policy, remaining
 
 MICROSECOND = 1e-6
 THREE = policy("three", 3, seconds=10)
 TEN = policy("ten", 10, seconds=60)
 SMOOTH = policy("smooth", 10, seconds=1, algorithm="gcra")
 ANN = Hit(THREE, "ann")
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with start_valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture(params=KINDS)
-async def stage(
-    request: pytest.FixtureRequest, valkey: ValkeyServer
-) -> AsyncIterator[Stage]:
-    kind: Kind = request.param
-    async with open_stage(kind, valkey.url) as stage:
-        yield stage
-
-
-@pytest.fixture
-def limiter(stage: Stage) -> RateLimiter:
-    return stage.limiter
-
-
-async def remaining(limiter: RateLimiter, *hits: Hit) -> list[int]:
-    looks = [Hit(hit.policy, hit.partition, cost=0) for hit in hits]
-    return [quota.remaining for quota in (await limiter.hit(*looks)).quotas]
 
 
 class TestLog:

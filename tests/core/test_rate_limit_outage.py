@@ -14,23 +14,17 @@ from app.core.rate_limit import (
 )
 from app.core.redis import create_redis_client
 from tests.core.rate_limit_model import ManualClock, policy
-from tests.support.valkey import ValkeyServer, start_valkey
+from tests.support.valkey import ValkeyServer
 
 ANN = Hit(policy("ten", 10, seconds=60), "ann")
 Outage = Callable[[ValkeyServer], None]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with start_valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
 @pytest.fixture
-def valkey(running: ValkeyServer) -> Iterator[ValkeyServer]:
-    yield running
-    running.resume()
-    running.start()
+def valkey(valkey: ValkeyServer) -> Iterator[ValkeyServer]:
+    yield valkey
+    valkey.resume()
+    valkey.start()
 
 
 @pytest.fixture
@@ -61,6 +55,10 @@ async def hit_in_redis(limiter: ResilientRateLimiter, clock: ManualClock) -> Non
 
 @pytest.mark.parametrize("end", [ValkeyServer.stop, ValkeyServer.pause])
 class TestOutage:
+    @pytest.fixture
+    def patience(self) -> None:
+        """None: this is what production does."""
+
     async def test_limits_all_the_same_and_heals(
         self,
         real: ResilientRateLimiter,

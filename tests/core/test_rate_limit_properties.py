@@ -1,9 +1,7 @@
 """Random schedules, each against a model that is too simple to be wrong."""
 
-from collections.abc import Iterator
-
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.rate_limit import Decision, Hit, Policy
@@ -19,7 +17,7 @@ from tests.core.rate_limit_model import (
     open_stage,
     policy,
 )
-from tests.support.valkey import ValkeyServer, start_valkey
+from tests.support.valkey import ValkeyServer
 
 LOGS = [policy("tight", 2, 1), policy("wide", 5, 3), policy("odd", 3, 0.7)]
 SMOOTH = [policy("even", 10, 1, "gcra"), policy("uneven", 7, 3, "gcra")]
@@ -44,19 +42,6 @@ def schedules(policies: list[Policy]) -> st.SearchStrategy[Schedule]:
     reset = st.tuples(rules, partitions)
     step = st.one_of(call, call, call, pauses, pauses, refund, refund, reset)
     return st.lists(step, min_size=10, max_size=40)
-
-
-thoroughly = settings(
-    deadline=None,
-    # Every example clears what it finds.
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    with start_valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
 
 
 async def replay(stage: Stage, schedule: Schedule) -> list[Answer]:
@@ -95,7 +80,6 @@ def replay_on_model(schedule: Schedule) -> list[Answer]:
 
 class TestLog:
     @pytest.mark.parametrize("kind", KINDS)
-    @thoroughly
     @given(schedule=schedules(LOGS))
     async def test_answers_as_the_model_does(
         self, kind: Kind, valkey: ValkeyServer, schedule: Schedule
@@ -106,7 +90,6 @@ class TestLog:
         assert answers == replay_on_model(schedule)
 
     @pytest.mark.parametrize("kind", KINDS)
-    @thoroughly
     @given(schedule=st.lists(st.tuples(pauses, costs), min_size=10, max_size=40))
     async def test_no_window_anywhere_holds_more_than_the_limit(
         self, kind: Kind, valkey: ValkeyServer, schedule: list[tuple[float, int]]
@@ -126,7 +109,6 @@ class TestLog:
 class TestGcra:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("rule", SMOOTH)
-    @thoroughly
     @given(schedule=st.lists(st.tuples(pauses, costs), min_size=10, max_size=40))
     async def test_allows_what_a_dripping_bucket_does(
         self,
@@ -145,7 +127,6 @@ class TestGcra:
 
 
 class TestTwins:
-    @thoroughly
     @given(schedule=schedules(LOGS + SMOOTH))
     async def test_memory_and_redis_answer_alike(
         self, valkey: ValkeyServer, schedule: Schedule

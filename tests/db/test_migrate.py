@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ from app.core.config import Settings
 from app.db import migrate
 from app.db.session import Database, transaction
 from tests.support.service import command, make_environment
+
+# To write in SQLite they wait for the first to end, however slow the machine.
+PATIENT_APP = """
+from app.cli import main
+from app.db import sqlite
+
+sqlite.BUSY_TIMEOUT_SECONDS = 120
+main()
+"""
 
 
 @pytest.fixture
@@ -62,11 +72,11 @@ async def test_four_upgrades_at_once_all_succeed(
     """Mutants: no lock; on SQLite, a transaction for each revision alone."""
     await migrate.downgrade(settings, "base")
     environment = make_environment(tmp_path, DATABASE_URL=settings.database_url)
+    upgrade = partial(
+        command, "db", "upgrade", environment=environment, program=("-c", PATIENT_APP)
+    )
 
-    upgrades = [
-        asyncio.to_thread(command, "db", "upgrade", environment=environment)
-        for _ in range(4)
-    ]
+    upgrades = [asyncio.to_thread(upgrade) for _ in range(4)]
 
     for ended in await asyncio.gather(*upgrades):
         assert (ended.returncode, ended.stderr) == (0, "")

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
-import asyncpg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
@@ -15,7 +15,12 @@ from app.db import migrate
 from app.main import create_application
 from tests.conftest import make_settings
 from tests.support.people import Client, open_client
-from tests.support.postgres import PostgresServer, start_postgres
+from tests.support.postgres import PostgresServer, execute, start_postgres
+
+KILL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 WRONG = "a wrong password"
 
@@ -29,12 +34,21 @@ async def test_survives_connections_killed_while_idle(
     app: FastAPI, client: Client, database_url: str
 ) -> None:
     """Mutant: no check at checkout, which fails a request for each connection."""
-    pool = app.state.resources.database.writer.pool
+    engine = app.state.resources.database.writer
+    opened: list[Any] = []
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def remember(connection: Any, _: Any) -> None:
+        opened.append(connection.driver_connection)
+
     for _ in range(3):
         slow = [client.get("/products") for _ in range(20)]
         assert {r.status_code for r in await asyncio.gather(*slow)} == {200}
-        assert pool.checkedin() >= 2
-        await kill_connections(database_url)
+        idle = [each for each in opened if not each.is_closed()]
+        assert len(idle) == engine.pool.checkedin() >= 2
+        await execute(database_url, KILL)
+        while not all(each.is_closed() for each in idle):
+            await asyncio.sleep(0.01)
 
         answers = [await client.get("/products") for _ in range(20)]
 
@@ -50,7 +64,7 @@ async def test_answers_503_to_an_import_that_it_ends(
     async def content() -> AsyncIterator[bytes]:
         for number in range(5000):
             if number == 3000:  # the first rows are staged
-                await kill_connections(database_url)
+                await execute(database_url, KILL)
             yield row % number
 
     headers = {"Content-Type": "application/x-ndjson"}
@@ -62,6 +76,7 @@ async def test_answers_503_to_an_import_that_it_ends(
     assert again.json()["created"] == 1
 
 
+@pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.1}])
 async def test_answers_503_when_no_connection_comes_free(
     app: FastAPI, client: Client
 ) -> None:
@@ -162,19 +177,6 @@ class TestServerRestart:
 
 
 async def until_ready(client: Client, status: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await client.get("/health/ready")).status_code != status:
             await asyncio.sleep(0.02)
-
-
-async def kill_connections(database_url: str) -> None:
-    """End every other connection, and return once the server has closed them."""
-    connection = await asyncpg.connect(database_url)
-    others = (
-        "FROM pg_stat_activity WHERE datname = current_database() "
-        "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    )
-    await connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
-    while await connection.fetchval(f"SELECT count(*) {others}"):
-        await asyncio.sleep(0.01)
-    await connection.close()

@@ -11,7 +11,10 @@ WORKER = """
 import asyncio, sys
 from sqlalchemy import text
 from app.core.config import Settings
+from app.db import sqlite
 from app.db.session import Database, transaction
+
+sqlite.BUSY_TIMEOUT_SECONDS = 120  # its lock is not fair
 
 async def lane(database):
     for _ in range({rounds}):

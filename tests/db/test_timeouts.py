@@ -16,8 +16,8 @@ from app.core.errors import Overloaded
 from app.db import migrate
 from app.db.session import transaction
 from app.services.product_staging import WAIT_FOR_OTHERS
-from tests.conftest import execute
 from tests.support.people import Client
+from tests.support.postgres import execute
 
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}

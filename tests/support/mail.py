@@ -1,7 +1,9 @@
 """Mail in the tests: what the outbox holds, and a server that takes it."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from asyncio import AbstractServer
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -15,7 +17,6 @@ from sqlalchemy import select
 
 from app.db.models import OutboxMail
 from app.db.session import transaction
-from tests.support.processes import free_port
 
 
 async def read_outbox(app: FastAPI) -> Sequence[OutboxMail]:
@@ -79,13 +80,22 @@ class Mailbox:
             return [str(message["Message-ID"]) for message in self.messages]
 
 
+class Bound(Controller):
+    """Listens on a port that the kernel chose, which nobody can take in between."""
+
+    def _create_server(self) -> Awaitable[AbstractServer]:
+        listener = socket.create_server((self.hostname, 0))
+        self.port = listener.getsockname()[1]
+        return self.loop.create_server(self._factory_invoker, sock=listener)
+
+
 @contextmanager
 def smtp_server(
     interrupt: Callable[[bool], None] = lambda kept: None,
 ) -> Iterator[tuple[str, Mailbox]]:
     """A server on a thread of its own, its URL and its mailbox."""
     mailbox = Mailbox(interrupt)
-    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    controller = Bound(mailbox, hostname="127.0.0.1", port=0, ready_timeout=60)
     controller.start()
     try:
         yield f"smtp://127.0.0.1:{controller.port}", mailbox

@@ -23,9 +23,16 @@ numbers = count(1)
 class Client(AsyncClient):
     """A client that knows whose token it sends."""
 
-    user_id: str = ""
-    email: str = ""
+    account: User
     tokens: dict[str, Any]  # the answer of its login
+
+    @property
+    def user_id(self) -> str:
+        return str(self.account.id)
+
+    @property
+    def email(self) -> str:
+        return self.account.email
 
 
 @asynccontextmanager
@@ -72,7 +79,7 @@ class People:
         assert response.status_code == 200, response.text
         client.tokens = response.json()
         client.headers["Authorization"] = f"Bearer {client.tokens['access_token']}"
-        client.user_id, client.email = str(user.id), user.email
+        client.account = user
         return client
 
     async def sign_in(self, role: str = "user", **fields: Any) -> Client:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+import asyncpg
+
 from tests.support.processes import ENVIRONMENT, Server, leashed, package_directory
 
 OPTIONS = MappingProxyType(
@@ -154,3 +156,11 @@ def _home(directory: Path) -> Iterator[tuple[Path, Path, str]]:
         yield home, home / BINARIES, f"{nobody.pw_uid}:{nobody.pw_gid}"
     finally:
         shutil.rmtree(home)
+
+
+async def execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

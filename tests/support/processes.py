@@ -16,8 +16,8 @@ from typing import ClassVar
 # Nothing of ours: no PG* variable, no locale, no HOME.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 LEASH = Path(__file__).with_name("leash.py")
-READY_WITHIN_SECONDS = 60.0
-STOPPED_WITHIN_SECONDS = 30.0
+READY_WITHIN_SECONDS = 120.0
+STOPPED_WITHIN_SECONDS = 120.0
 PORT_ATTEMPTS = 5
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,15 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import orjson
 
-from tests.support.processes import free_port
+from tests.support import patience
+from tests.support.processes import leashed
 
 ROOT = Path(__file__).parents[2]
-STARTED_WITHIN_SECONDS = 60
+STARTED_WITHIN_SECONDS = 120
 
 
 @dataclass
@@ -39,15 +41,18 @@ class Service:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 def command(
-    *arguments: str, environment: Mapping[str, str], stdin: str = ""
+    *arguments: str,
+    environment: Mapping[str, str],
+    stdin: str = "",
+    program: Sequence[str] = ("-m", "app"),
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m app` somewhere else than in the repository."""
     return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=environment["HOME"],
         env=environment,
         input=stdin,
@@ -57,12 +62,23 @@ def command(
     )
 
 
+def start_worker(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Run `python -m app worker` until somebody ends it."""
+    return subprocess.Popen(
+        leashed((sys.executable, "-m", "app", "worker"), signal.SIGKILL, "-"),
+        cwd=environment["HOME"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
 def make_environment(home: Path, **settings: str) -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "LOG_FORMAT": "json",
+        **{name.upper(): str(value) for name, value in patience.SETTINGS.items()},
         **settings,
     }
 
@@ -72,17 +88,24 @@ def start_service(
     home: Path, *arguments: str, environment: Mapping[str, str]
 ) -> Iterator[Service]:
     """Run `gunicorn app.main:app` with these arguments until it answers."""
-    port = free_port()
-    line: Sequence[str] = (
-        *(sys.executable, "-m", "gunicorn", "app.main:app"),
-        *("--config", str(ROOT / "gunicorn.conf.py")),
-        *("--bind", f"127.0.0.1:{port}", *arguments),
-    )
-    log_file = home / f"service-{port}.log"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            line, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT
+    # Bound here, so that nobody takes the port in between.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        line: Sequence[str] = (
+            *(sys.executable, "-m", "gunicorn", "app.main:app"),
+            *("--config", str(ROOT / "gunicorn.conf.py")),
+            *("--bind", f"fd://{listener.fileno()}", *arguments),
         )
+        log_file = home / f"service-{port}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                line,
+                cwd=home,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+            )
     service = Service(port, process, log_file, environment)
     try:
         wait_for(service)
@@ -90,17 +113,17 @@ def start_service(
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.wait(120)
 
 
 def wait_for(service: Service) -> None:
     deadline = time.monotonic() + STARTED_WITHIN_SECONDS
     while service.process.poll() is None and time.monotonic() < deadline:
         try:
-            with urlopen(f"{service.url}/api/v1/health/live"):  # noqa: S310
+            with urlopen(f"{service.url}/api/v1/health/live", timeout=60):  # noqa: S310
                 return
         except HTTPError:
             return
-        except (URLError, ConnectionError):
+        except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"The service did not start:\n{service.log_file.read_text()}")

@@ -1,21 +1,22 @@
 """Watching what a test needs counted inside the running application."""
 
-from threading import Event
-from time import perf_counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import argon2
 import pytest
+from sqlalchemy import Engine, event
 
 
 class HashWatch:
-    """Counts and times comparisons and dummy hashes, and can hold them up."""
+    """Counts comparisons and dummy hashes, and can hold them up."""
 
     def __init__(self) -> None:
         self.started = 0
         self.running = 0
         self.most = 0
-        self.seconds: list[float] = []
         self.gate = Event()
         self.gate.set()
 
@@ -24,13 +25,11 @@ class HashWatch:
             self.started += 1
             self.running += 1
             self.most = max(self.most, self.running)
-            if not self.gate.wait(5):  # nobody can open it: the event loop stands
-                self.gate.set()
-            begun = perf_counter()
+            if current_thread() is not main_thread():  # where nobody could open it
+                assert self.gate.wait(60)
             try:
                 return work(*args, **kwargs)
             finally:
-                self.seconds.append(perf_counter() - begun)
                 self.running -= 1
 
         return run
@@ -42,3 +41,18 @@ def watch_hashes(monkeypatch: pytest.MonkeyPatch) -> HashWatch:
         work = watch.around(getattr(argon2.PasswordHasher, name))
         monkeypatch.setattr(argon2.PasswordHasher, name, work)
     return watch
+
+
+@contextmanager
+def watch_statements() -> Iterator[list[str]]:
+    """List the statements sent meanwhile, without their values."""
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

@@ -261,7 +261,7 @@ class TestRunning:
         transport = BrokenTransport(failures=0)
         worker = make_worker(database, slow, transport)
 
-        async with running(worker), asyncio.timeout(30):
+        async with running(worker), asyncio.timeout(60):
             async with transaction(database) as session:
                 waiting = outbox.Outbox(session, worker.wake.set)
                 await waiting.add("account_exists", "ada@example.org")
@@ -278,7 +278,7 @@ class TestRunning:
             raise OSError
 
         worker._claim, claim = fail, worker._claim  # type: ignore[method-assign]
-        async with running(worker), asyncio.timeout(30):
+        async with running(worker), asyncio.timeout(60):
             await failed.wait()
             worker._claim = claim  # type: ignore[method-assign]
             await owe(database, "ada@example.org")
@@ -304,7 +304,7 @@ class TestDevelopment:
 
         with logged("mail.kept") as kept:
             await client.post("/auth/register", json=body)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await kept.wait()
 
         [file] = (tmp_path / "mail").glob("*.eml")

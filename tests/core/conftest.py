@@ -1,0 +1,23 @@
+"""Both rate limiters, each under the one clock that it knows."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.core.rate_limit import RateLimiter
+from tests.core.rate_limit_model import KINDS, Kind, Stage, open_stage
+from tests.support.valkey import ValkeyServer
+
+
+@pytest.fixture(params=KINDS)
+async def stage(
+    request: pytest.FixtureRequest, valkey: ValkeyServer
+) -> AsyncIterator[Stage]:
+    kind: Kind = request.param
+    async with open_stage(kind, valkey.url) as stage:
+        yield stage
+
+
+@pytest.fixture
+def limiter(stage: Stage) -> RateLimiter:
+    return stage.limiter

@@ -1,0 +1,32 @@
+"""What the tests wait for: a busy machine is late without being down.
+
+Whatever is named here is what production gives up on much sooner. A test of giving up
+sets a setting for itself, or overrides the fixture `patience`.
+"""
+
+from types import MappingProxyType
+
+import hypothesis
+
+CONSTANTS = MappingProxyType(
+    {
+        "app.core.rate_limit.resilient.REPLY_SECONDS": 60.0,
+        "app.db.sqlite.BUSY_TIMEOUT_SECONDS": 60.0,
+        "app.services.health.PROBE_SECONDS": 60.0,
+    }
+)
+SETTINGS = MappingProxyType(
+    {
+        "db_pool_timeout_seconds": 20,
+        "db_connect_timeout_seconds": 20,
+        "request_deadline_seconds": 100,
+        "graceful_timeout_seconds": 120,
+    }
+)
+REDIS_URL_QUERY = "socket_connect_timeout=60"
+
+
+def let_hypothesis_take_its_time() -> None:
+    """And the same examples in each run, unless asked for the profile `random`."""
+    hypothesis.settings.load_profile("ci")
+    hypothesis.settings.register_profile("random", derandomize=False)
