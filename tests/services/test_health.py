@@ -3,9 +3,15 @@
 import asyncio
 import time
 
+import pytest
 from structlog.testing import capture_logs
 
 from app.services.health import HealthMonitor
+
+
+@pytest.fixture
+def patience() -> None:
+    """None: giving up is what is tested."""
 
 
 class Dependency:
