@@ -8,6 +8,9 @@ from app.core.client_address import network_of
 from app.schemas.base import Representation, RequestBody
 from app.schemas.user import Email, Password
 
+# Far above any of ours: a text that is no token is refused as such, not as too long.
+LONGEST_TOKEN = 4096
+
 
 class Credentials(RequestBody):
     # Any text: an address that cannot exist is refused like an unknown one.
@@ -18,7 +21,7 @@ class Credentials(RequestBody):
 class RefreshRequest(RequestBody):
     refresh_token: Annotated[
         str,
-        StringConstraints(max_length=512, strip_whitespace=False),
+        StringConstraints(max_length=LONGEST_TOKEN, strip_whitespace=False),
         Field(repr=False),
     ]
 
@@ -29,7 +32,10 @@ class EmailAddress(RequestBody):
 
 
 OneTimeToken = Annotated[
-    str, Field(max_length=512, repr=False, description="From the link in the mail.")
+    str,
+    Field(
+        max_length=LONGEST_TOKEN, repr=False, description="From the link in the mail."
+    ),
 ]
 
 
