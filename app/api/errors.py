@@ -26,7 +26,8 @@ class Fault(BaseModel):
     """One thing that is wrong with the request."""
 
     pointer: str = Field(
-        description="Where: a JSON Pointer into the body, or e.g. `query/limit`."
+        description="Where: a JSON Pointer into the body, or e.g. `query/limit`, "
+        "`header/idempotency-key`."
     )
     code: str
     message: str

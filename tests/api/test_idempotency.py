@@ -135,7 +135,15 @@ class TestKey:
             await post(editor, "k", arrives, f"/products/{second}/stock"),
         ):
             assert response.status_code == 422
-            assert response.json()["code"] == "idempotency_key_reused"
+            problem = response.json()
+            assert problem["code"] == "idempotency_key_reused"
+            assert problem["errors"] == [
+                {
+                    "pointer": "header/idempotency-key",
+                    "code": "idempotency_key_reused",
+                    "message": problem["detail"],
+                }
+            ]
 
     @pytest.mark.parametrize("key", ["", '""', "a b", '"a', "a" * 256, 'a"b'])
     async def test_must_be_one(self, editor: Client, key: str) -> None:
