@@ -39,7 +39,11 @@ class TestRegister:
         [
             ("password", "short"),
             ("password", "passwordpassword"),
+            ("password", "x" * 1025),
+            ("full_name", "x" * 1000),
+            ("full_name", "\t"),
             ("email", "no address"),
+            ("email", "x" * 255),
             ("role", "admin"),
             ("is_active", True),
         ],
