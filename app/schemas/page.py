@@ -18,9 +18,7 @@ class PageParameters(QueryParameters):
     limit: Annotated[int, BeforeValidator(only_digits)] = Field(
         20, ge=1, le=100, description="How many items to return at most."
     )
-    cursor: str | None = Field(
-        None, max_length=2048, description="`next_cursor` of the page before."
-    )
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
 
 
 class Page(Representation, Generic[Item]):

@@ -227,6 +227,11 @@ class TestListProducts:
             {"cursor": cursor, "category": "kitchen"},
             {"cursor": cursor[:-1]},
             {"cursor": "x"},
+            {"cursor": ""},
+            {"cursor": "=" * 4},
+            {"cursor": "é"},
+            {"cursor": "x" * 3000},
+            {"cursor": "x", "q": "%"},
         ):
             response = await editor.get("/products", params=parameters)
             assert response.status_code == 400
