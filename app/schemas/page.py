@@ -1,6 +1,6 @@
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.schemas.base import QueryParameters, Representation
 
@@ -12,6 +12,16 @@ def only_digits(value: object) -> object:
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("Input should be a whole number")
     return value
+
+
+def unless_blank(text: str | None) -> str | None:
+    """Take an empty search box for none."""
+    return text if text and text.strip() else None
+
+
+SearchText = Annotated[
+    Annotated[str, Field(max_length=200)] | None, AfterValidator(unless_blank)
+]
 
 
 class PageParameters(QueryParameters):

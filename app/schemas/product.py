@@ -7,7 +7,7 @@ from pydantic import MISSING, AfterValidator, Field, StringConstraints
 
 from app.schemas.base import NOT_BLANK, Line, Representation, RequestBody, trimmed
 from app.schemas.money import Amount, Currency
-from app.schemas.page import PageParameters
+from app.schemas.page import PageParameters, SearchText
 
 MAX_STOCK = 2_000_000_000
 
@@ -85,7 +85,7 @@ class StockMovementRead(Representation):
 class ProductQuery(PageParameters):
     """Which products, in which order; filters are combined."""
 
-    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+    q: SearchText = Field(
         None, description="Words that begin words of name, SKU, category, description."
     )
     category: Category | None = None

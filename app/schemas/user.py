@@ -6,7 +6,7 @@ from pydantic import MISSING, AfterValidator, Field
 
 from app.core.email_address import parse_email
 from app.schemas.base import Line, Representation, RequestBody
-from app.schemas.page import PageParameters
+from app.schemas.page import PageParameters, SearchText
 
 RoleName = Literal["user", "editor", "admin"]
 # The policy has the last word on length; this bounds what is read at all.
@@ -55,9 +55,7 @@ class AccountDelete(RequestBody):
 
 
 class UserQuery(PageParameters):
-    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="Part of the e-mail address or the name."
-    )
+    q: SearchText = Field(None, description="Part of the e-mail address or the name.")
     role: RoleName | None = None
     is_active: bool | None = None
 

@@ -119,6 +119,8 @@ class TestAdministration:
         assert await found(q="HOPPER") == ["a_b@example.net"]
         assert await found(q="a_b@") == ["a_b@example.net"]
         assert await found(q="%") == []
+        assert await found(q=" ") == await found(q="") == await found()
+        assert len(await found()) == 3
         assert await found(is_active="false") == ["axb@example.net"]
         assert await found(role="admin") == [admin.email]
         assert await found(q="example.net", role="user") == ["axb@example.net"]
