@@ -1,7 +1,6 @@
 """HEAD, OPTIONS, and methods that a resource does not have."""
 
 import pytest
-from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from tests.support.people import Client
@@ -76,10 +75,24 @@ class TestOptions:
     async def test_finds_nothing_where_nothing_is(self, client: Client) -> None:
         assert (await client.options("/nowhere")).status_code == 404
 
-    async def test_sees_the_routes_of_a_mounted_prefix(
-        self, app: FastAPI, client: Client
-    ) -> None:
-        app.router.redirect_slashes = False
-        answer = await client.options("/products/")
 
-        assert answer.status_code == 404
+class TestTrailingSlash:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/products/",
+            "/auth/login/",
+            "/users/me/",
+            "/health/live/",
+            "http://test/docs/",
+            "http://test/account/verify-email/",
+            "http://test/.well-known/jwks.json/",
+        ],
+    )
+    async def test_is_another_path(self, client: Client, path: str) -> None:
+        """Mutant: to redirect, to wherever the `Host` header says."""
+        for method in ("GET", "POST", "PUT", "OPTIONS", "HEAD"):
+            answer = await client.request(method, path)
+
+            assert answer.status_code == 404
+            assert "location" not in answer.headers
