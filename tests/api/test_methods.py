@@ -1,9 +1,11 @@
 """HEAD, OPTIONS, and methods that a resource does not have."""
 
 import pytest
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from tests.support.people import Client
+from tests.support.people import Client, open_client
 
 
 @pytest.fixture
@@ -96,3 +98,22 @@ class TestTrailingSlash:
 
             assert answer.status_code == 404
             assert "location" not in answer.headers
+
+
+class TestRootPath:
+    """Mutant: to look for a path, root and all, among those that begin below it."""
+
+    async def test_is_no_part_of_the_resource(self, app: FastAPI) -> None:
+        async def rooted(scope: Scope, receive: Receive, send: Send) -> None:
+            # As `uvicorn --root-path` does.
+            below = {"root_path": "/shop", "path": f"/shop{scope['path']}"}
+            await app({**scope, **below}, receive, send)
+
+        async with open_client(rooted) as client:
+            for method in ("PATCH", "HEAD", "TRACE"):
+                answer = await client.request(method, "/products/import")
+                assert answer.status_code == 405
+                assert answer.headers["allow"] == "OPTIONS, POST"
+            listed = await client.options("/products/export")
+            assert listed.headers["allow"] == "GET, HEAD, OPTIONS"
+            assert (await client.get("/products")).status_code == 200
