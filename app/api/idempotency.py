@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from app.api.dependencies import SessionDep, VisitorDep
 from app.api.errors import render_app_error, render_validation_error
-from app.api.strict_json import StrictJSONRoute
+from app.api.routes import StrictJSONRoute
 from app.core.errors import AppError, BadRequest, InvalidRequest
 from app.services.idempotency import (
     AlreadyAnswered,

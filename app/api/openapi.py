@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.api.access import PUBLIC
 from app.api.errors import PROBLEM_SCHEMA, Problem, documented
+from app.api.json_body import BodyMalformed, UnsupportedMediaType
 from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
 from app.api.middleware.deadline import DeadlineExceeded
 from app.api.middleware.http_guard import (
@@ -19,7 +20,6 @@ from app.api.middleware.http_guard import (
 )
 from app.api.middleware.last_resort import InternalError
 from app.api.problems import PROBLEM_JSON
-from app.api.strict_json import BodyMalformed, UnsupportedMediaType
 from app.core.errors import (
     AppError,
     DatabaseUnavailable,

@@ -13,8 +13,8 @@ from app.api.dependencies import (
 )
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
+from app.api.json_body import UnsupportedMediaType
 from app.api.streams import StreamedResponse
-from app.api.strict_json import UnsupportedMediaType
 from app.core.errors import Unauthorized
 from app.schemas.product_import import FileFormat, ImportMode, ImportReport
 from app.services.product_export import export_products

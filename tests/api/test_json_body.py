@@ -4,25 +4,16 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, FastAPI, Query, Request
+from fastapi import APIRouter, Body, FastAPI, Request
 from fastapi.responses import Response
 from httpx2 import ASGITransport, AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
+from app.api.json_body import MAX_DEPTH, BodyMalformed, parse
 from app.api.problems import refusal_response
-from app.api.strict_json import MAX_DEPTH, BodyMalformed, StrictJSONRoute, parse
+from app.api.routes import StrictJSONRoute
 from app.core.errors import AppError
-from app.schemas.base import QueryParameters
-
-
-class Search(QueryParameters):
-    tag: list[str] = Field(default_factory=list)
-    limit: int = 1
-    sort: str = ""
-    q: str = ""
-
 
 JSON = {"content-type": "application/json"}
 
@@ -37,10 +28,6 @@ async def client() -> AsyncGenerator[AsyncClient]:
 
     @router.post("/nothing")
     async def nothing() -> None: ...
-
-    @router.get("/search")
-    async def search(query: Annotated[Search, Query()]) -> list[str]:
-        return query.tag
 
     async def render(_: Request, error: Exception) -> Response:
         assert isinstance(error, AppError)
@@ -255,29 +242,3 @@ class TestBody:
         except AppError:
             return
         assert json.loads(body) == value
-
-
-class TestQuery:
-    @pytest.mark.parametrize(
-        ("query", "names"),
-        [
-            ("limit=1&limit=999", ["limit"]),
-            ("limit=1&limit=1", ["limit"]),
-            ("sort=name&limit=1&sort=price&limit=2&q=x", ["sort", "limit"]),
-        ],
-    )
-    async def test_says_a_single_thing_once(
-        self, client: AsyncClient, query: str, names: list[str]
-    ) -> None:
-        """Catches FastAPI's own reading, where the last of two values wins."""
-        answer = await client.get(f"/search?{query}")
-
-        assert answer.status_code == 422
-        faults = answer.json()["errors"]
-        assert [fault["pointer"] for fault in faults] == [f"query/{n}" for n in names]
-        assert {fault["code"] for fault in faults} == {"repeated"}
-
-    async def test_may_repeat_a_list(self, client: AsyncClient) -> None:
-        answer = await client.get("/search?tag=a&limit=1&tag=b")
-
-        assert (answer.status_code, answer.json()) == (200, ["a", "b"])
