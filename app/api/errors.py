@@ -15,7 +15,7 @@ from app.api.middleware.methods import MethodNotAllowed
 from app.api.problems import (
     PROBLEM_JSON,
     json_pointer,
-    problem_response,
+    problem_body,
     refusal_response,
 )
 from app.core.errors import AppError, InvalidRequest, NotFound
@@ -94,12 +94,9 @@ async def render_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return refusal_response(MethodNotAllowed(request.scope))
     status = HTTPStatus(error.status_code)
-    return problem_response(
-        status=status,
-        code=status.name.lower(),
-        detail=status.description or status.phrase,
-        headers=error.headers,
-    )
+    detail = status.description or status.phrase
+    body = problem_body(status, status.name.lower(), detail)
+    return Response(body, status.value, error.headers, PROBLEM_JSON)
 
 
 def _pointer(location: Sequence[str | int]) -> str:
