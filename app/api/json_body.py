@@ -4,21 +4,17 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
 
+from app.api.media_types import media_type_of
 from app.api.problems import json_pointer
-from app.core.errors import AppError, BadRequest, InvalidRequest
+from app.core.errors import BadRequest, InvalidRequest
 
 MAX_DEPTH = 32
 LARGEST_EXACT = 2**53
 
-_CONTENT_TYPE = re.compile(
-    r'application/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?',
-    re.ASCII | re.IGNORECASE,
-)
 # An unterminated string runs to the end, so that hostile quotes cost one pass.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -32,24 +28,13 @@ class BodyMalformed(BadRequest):
     code = "body_malformed"
 
 
-class UnsupportedMediaType(AppError):
-    """The request body is not `application/json` in UTF-8."""
-
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    code = "unsupported_media_type"
-
-
 class StrictJSONRequest(Request):
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
             body = await self.body()
             if not body:
                 return None  # FastAPI says what is missing
-            if not _CONTENT_TYPE.fullmatch(self.headers.get("content-type", "")):
-                raise UnsupportedMediaType(
-                    "The request body must be application/json in UTF-8.",
-                    {"Accept": "application/json"},  # RFC 9110 §12.5.1
-                )
+            media_type_of(self, ("application/json",))
             self._json = parse(body)
         return self._json
 

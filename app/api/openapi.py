@@ -7,7 +7,8 @@ from fastapi.openapi.utils import get_openapi
 
 from app.api.access import PUBLIC
 from app.api.errors import PROBLEM_SCHEMA, Problem, documented
-from app.api.json_body import BodyMalformed, UnsupportedMediaType
+from app.api.json_body import BodyMalformed
+from app.api.media_types import UnsupportedMediaType
 from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
 from app.api.middleware.deadline import DeadlineExceeded
 from app.api.middleware.http_guard import (

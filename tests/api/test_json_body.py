@@ -174,6 +174,7 @@ class TestContentType:
             "application/json; charset=utf-8",
             "application/json;charset=UTF-8",
             'application/json ; charset="utf-8"',
+            "application/json; charset=us-ascii",
         ],
     )
     async def test_is_json_in_utf_8(
@@ -197,6 +198,9 @@ class TestContentType:
             "application/json; charset=utf-8; charset=utf-16",
             "application/json, text/plain",
             'application/json; charset="utf-8',
+            "application/json; charset=iso-8859-1",
+            "application/json; charset=",
+            "application/json; charset",
         ],
     )
     async def test_of_another_kind_is_refused(
@@ -207,6 +211,25 @@ class TestContentType:
         assert answer.status_code == 415
         assert answer.json()["code"] == "unsupported_media_type"
         assert answer.headers["accept"] == "application/json"
+
+
+class TestContentCoding:
+    @pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+    async def test_may_be_none(self, client: AsyncClient, coding: str) -> None:
+        headers = JSON | {"content-encoding": coding}
+        answer = await client.post("/echo", content=b"1", headers=headers)
+        assert answer.json() == {"value": 1}
+
+    @pytest.mark.parametrize(
+        "codings", [["gzip"], ["x"], ["gzip, identity"], ["identity", "br"]]
+    )
+    async def test_is_refused(self, client: AsyncClient, codings: list[str]) -> None:
+        """Mutant: to read what is said to be compressed as if it were not."""
+        headers = [*JSON.items(), *(("content-encoding", each) for each in codings)]
+        answer = await client.post("/echo", content=b"1", headers=headers)
+        assert answer.status_code == 415
+        assert answer.json()["code"] == "unsupported_media_type"
+        assert answer.headers["accept-encoding"] == "identity"
 
 
 class TestBody:

@@ -187,6 +187,24 @@ class TestImport:
         response = await send(editor, ndjson(MUG), "application/json")
         assert response.status_code == 415
 
+    async def test_reads_plain_text_in_utf_8(self, editor: Client) -> None:
+        """Mutant: to read the bytes of another charset, or of gzip, as if they were."""
+        row = ndjson(MUG)
+        for parameters, status in (
+            ("", 200),
+            (";charset=UTF-8", 200),
+            ('; header=present; charset="us-ascii"', 200),
+            ("; charset=iso-8859-1", 415),
+            ("; charset=utf-8; charset=utf-16", 415),
+        ):
+            type_ = f"application/x-ndjson{parameters}"
+            assert (await send(editor, row, type_)).status_code == status
+
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        packed = await editor.post("/products/import", content=row, headers=headers)
+        assert packed.status_code == 415
+        assert packed.headers["accept-encoding"] == "identity"
+
     @pytest.mark.parametrize("overrides", [{"import_max_body_bytes": 100_000}])
     async def test_has_a_limit_of_its_own(self, editor: Client) -> None:
         row = ndjson({**MUG, "description": "x" * 4000})
