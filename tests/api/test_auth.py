@@ -17,6 +17,7 @@ class TestRegister:
         account = response.json()
         assert account["email"] == "Ada@example.org"
         assert (account["role"], account["is_active"]) == ("user", True)
+        assert account["created_at"] == account["updated_at"]
         assert "password" not in response.text
         login = await client.post("/auth/login", json=REGISTRATION)
         assert login.status_code == 200

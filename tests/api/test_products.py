@@ -45,6 +45,14 @@ class TestCreateProduct:
         again = await editor.get("http://test" + response.headers["location"])
         assert again.json() == product
 
+    async def test_is_updated_when_it_is_created(self, editor: Client) -> None:
+        """Mutant: to look at the clock once for each."""
+        for number in range(5):
+            added = await add(editor, sku=f"S{number}")
+            read = (await editor.get(f"/products/{added['id']}")).json()
+
+            assert added["created_at"] == added["updated_at"] == read["updated_at"]
+
     async def test_refuses_a_taken_sku(self, editor: Client) -> None:
         await add(editor)
 
