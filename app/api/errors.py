@@ -18,7 +18,7 @@ from app.api.problems import (
     problem_body,
     refusal_response,
 )
-from app.core.errors import AppError, InvalidRequest, NotFound
+from app.core.errors import AppError, InvalidRequest, NotFound, own_words
 from app.services.versions import VersionStale
 
 
@@ -77,7 +77,7 @@ async def render_validation_error(_: Request, error: Exception) -> Response:
         {
             "pointer": _pointer(fault["loc"]),
             "code": fault["type"],
-            "message": fault["msg"].removeprefix("Value error, "),
+            "message": own_words(fault["msg"]),
         }
         for fault in error.errors()
     ]

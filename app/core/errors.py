@@ -62,6 +62,11 @@ class Conflict(AppError):
     code = "conflict"
 
 
+def own_words(message: str) -> str:
+    """Leave out what pydantic puts before the message of a validator of ours."""
+    return message.removeprefix("Value error, ")
+
+
 class InvalidRequest(AppError):
     """The request does not match the schema."""
 
