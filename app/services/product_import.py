@@ -97,7 +97,7 @@ class ProductImport:
     def _check(self, mode: ImportMode) -> None:
         if self.failed and mode == "strict":
             raise ImportRejected(
-                f"{self.failed} rows are not valid; nothing was imported.",
+                f"Nothing was imported. Rows that are not valid: {self.failed}.",
                 [fault.model_dump() for fault in self.faults],
             )
 
