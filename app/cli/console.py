@@ -29,7 +29,8 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(work)
     except AppError as error:
         faults = getattr(error, "errors", [])
-        fail(" ".join([error.detail, *(fault["message"] for fault in faults)]))
+        said = [error.detail, *(fault["message"] for fault in faults)]
+        fail(" ".join(dict.fromkeys(said)))  # the detail may be its only message
     except (MigrationFailed, OSError) as error:
         fail(str(error))
     except KeyboardInterrupt:
