@@ -1,5 +1,6 @@
 """How gunicorn serves the application; command-line flags override it."""
 
+import os
 import sys
 
 from gunicorn.arbiter import Arbiter
@@ -31,6 +32,13 @@ class StructuredLogger(Logger):  # type: ignore[misc]
         """Nothing: the application logs each request itself, and knows more."""
 
 
+def on_starting(server: Arbiter) -> None:
+    """Tell the workers how many they are, which a flag may have decided."""
+    os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
+    get_settings.cache_clear()
+    get_settings()  # once for all of them: `.env` may change while they run
+
+
 def post_fork(_: Arbiter, worker: Worker) -> None:
     """Let answers that the server gives by itself look like all the others.
 
@@ -53,7 +61,7 @@ def post_fork(_: Arbiter, worker: Worker) -> None:
 wsgi_app = "app.main:app"
 bind = "127.0.0.1:8000"
 worker_class = "asgi"
-workers = 1
+workers = settings.web_concurrency
 logger_class = StructuredLogger
 accesslog = None
 # A worker that does not heartbeat for so long is stuck, and is replaced.

@@ -79,6 +79,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # the target would be made from the Host header
         generate_unique_id_function=_operation_id,
     )
     add_error_handlers(app)

@@ -43,6 +43,18 @@ class TestSetup:
         assert (check.returncode, check.stderr) == (0, "")
         assert command("db", "check", environment=environment).returncode == 0
 
+    def test_leaves_the_environment_to_whom_it_is_said(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutant: a `.env` that says `development`, whatever the environment says."""
+        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": "x" * 32}
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
+
+        done = command("setup", environment=environment)
+
+        assert done.returncode == 0, done.stderr
+        assert "ENVIRONMENT" not in (tmp_path / ".env").read_text()
+
 
 class TestUsers:
     def test_are_created_with_a_password_from_stdin(
@@ -56,7 +68,9 @@ class TestUsers:
         again = command(*create, environment=environment, stdin="violet umbrella\n")
 
         assert (weak.returncode, fine.returncode, again.returncode) == (1, 0, 1)
-        assert weak.stderr.startswith("Error: ")
+        assert weak.stderr == (
+            "Error: Many people use this password; choose another.\n"
+        )
         assert "violet" not in fine.stdout + fine.stderr
         assert again.stderr == "Error: This e-mail address has an account.\n"
 

@@ -16,6 +16,7 @@ from tests.support.service import (
     make_environment,
     start_service,
 )
+from tests.support.valkey import start_valkey
 
 WORKER_CLASSES = [
     "asgi",
@@ -106,3 +107,37 @@ def test_answers_and_logs_alike_under_every_server(service: Service) -> None:
     }
     assert "s3cret" not in service.log_file.read_text()
     assert any(entry["event"].startswith("Starting gunicorn") for entry in log)
+
+
+def test_workers_share_a_limit_while_redis_is_away(tmp_path: Path) -> None:
+    """Mutant: a worker that does not know of the other, of which only a flag tells."""
+    with start_valkey(tmp_path) as valkey:
+        environment = make_environment(
+            tmp_path,
+            SECRET_KEY=SECRET,
+            REDIS_URL=valkey.url,
+            RATE_LIMIT_REQUESTS="10",
+            RATE_LIMIT_WINDOW_SECONDS="3600",
+        )
+        with start_service(
+            tmp_path, "--workers", "2", environment=environment
+        ) as service:
+            valkey.stop()
+            # Which of them answers is chance.
+            asked, degraded, passed = 0, 0, 0
+            while degraded < 2 and asked < 5000:
+                for _ in range(50):
+                    passed += is_let_through(service)
+                asked += 50
+                events = [entry["event"] for entry in service.log()]
+                degraded = events.count("rate_limit.degraded")
+
+    assert degraded == 2, f"of {asked} requests a worker had none"
+    assert 5 < passed <= 10
+
+
+def is_let_through(service: Service) -> bool:
+    body = {"refresh_token": "x"}
+    answer = httpx2.post(f"{service.url}/api/v1/auth/refresh", json=body)
+    assert answer.status_code in {401, 429}
+    return answer.status_code == 401

@@ -16,10 +16,10 @@ from app.api.problems import (
     PROBLEM_JSON,
     json_pointer,
     log_failure,
-    problem_response,
+    problem_body,
     refusal_response,
 )
-from app.core.errors import AppError, InvalidRequest, NotFound
+from app.core.errors import AppError, InvalidRequest, NotFound, own_words
 from app.services.versions import VersionStale
 
 
@@ -27,7 +27,8 @@ class Fault(BaseModel):
     """One thing that is wrong with the request."""
 
     pointer: str = Field(
-        description="Where: a JSON Pointer into the body, or e.g. `query/limit`."
+        description="Where: a JSON Pointer into the body, or e.g. `query/limit`, "
+        "`header/idempotency-key`."
     )
     code: str
     message: str
@@ -83,7 +84,7 @@ async def render_validation_error(_: Request, error: Exception) -> Response:
         {
             "pointer": _pointer(fault["loc"]),
             "code": fault["type"],
-            "message": fault["msg"].removeprefix("Value error, "),
+            "message": own_words(fault["msg"]),
         }
         for fault in error.errors()
     ]
@@ -100,12 +101,9 @@ async def render_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return refusal_response(MethodNotAllowed(request.scope))
     status = HTTPStatus(error.status_code)
-    return problem_response(
-        status=status,
-        code=status.name.lower(),
-        detail=status.description or status.phrase,
-        headers=error.headers,
-    )
+    detail = status.description or status.phrase
+    body = problem_body(status, status.name.lower(), detail)
+    return Response(body, status.value, error.headers, PROBLEM_JSON)
 
 
 def _pointer(location: Sequence[str | int]) -> str:

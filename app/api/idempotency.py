@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from hashlib import sha256
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Header
@@ -19,8 +18,8 @@ from starlette.responses import Response
 
 from app.api.dependencies import SessionDep, VisitorDep
 from app.api.errors import render_app_error, render_validation_error
-from app.api.strict_json import StrictJSONRoute
-from app.core.errors import AppError, BadRequest
+from app.api.routes import StrictJSONRoute
+from app.core.errors import AppError, BadRequest, InvalidRequest
 from app.services.idempotency import (
     AlreadyAnswered,
     Answer,
@@ -41,11 +40,17 @@ class IdempotencyKeyInvalid(BadRequest):
     code = "idempotency_key_invalid"
 
 
-class IdempotencyKeyReused(AppError):
+class IdempotencyKeyReused(InvalidRequest):
     """Another request was sent with the same `Idempotency-Key`."""
 
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        detail = "This Idempotency-Key was sent with another request."
+        pointer = "header/idempotency-key"
+        super().__init__(
+            detail, [{"pointer": pointer, "code": self.code, "message": detail}]
+        )
 
 
 IDEMPOTENCY = (IdempotencyKeyInvalid, IdempotencyKeyInUse, IdempotencyKeyReused)
@@ -88,9 +93,7 @@ class Attempt:
     async def replay(self, answer: Row[Any]) -> Response:
         await self.once.session.rollback()
         if await self._fingerprint() != answer.fingerprint:
-            raise IdempotencyKeyReused(
-                "This Idempotency-Key was sent with another request."
-            )
+            raise IdempotencyKeyReused
         headers = {**answer.headers, "Idempotent-Replayed": "true"}
         return Response(answer.body, answer.status, headers)
 

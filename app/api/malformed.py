@@ -40,12 +40,9 @@ def answer(status: int = 400, extra: Iterable[tuple[str, str]] = ()) -> bytes:
     known = HTTPStatus(status if status in CODES else 400)
     request_id = str(uuid_utils.uuid7())
     with serving(RequestContext(request_id, "", time.monotonic())):
-        body = problem_body(
-            status=known,
-            code=CODES[known],
-            # What the parser says of it would quote it.
-            detail=known.description or known.phrase,
-        )
+        # What the parser says of it would quote it.
+        detail = known.description or known.phrase
+        body = problem_body(known, CODES[known], detail)
         log.info("http.malformed", status_code=known)
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),

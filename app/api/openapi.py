@@ -7,6 +7,8 @@ from fastapi.openapi.utils import get_openapi
 
 from app.api.access import PUBLIC
 from app.api.errors import PROBLEM_SCHEMA, Problem, documented
+from app.api.json_body import BodyMalformed
+from app.api.media_types import UnsupportedMediaType
 from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
 from app.api.middleware.deadline import DeadlineExceeded
 from app.api.middleware.http_guard import (
@@ -19,7 +21,6 @@ from app.api.middleware.http_guard import (
 )
 from app.api.middleware.last_resort import InternalError
 from app.api.problems import PROBLEM_JSON
-from app.api.strict_json import BodyMalformed, UnsupportedMediaType
 from app.core.errors import (
     AppError,
     DatabaseUnavailable,
@@ -43,10 +44,6 @@ EDGE = (
 )
 WITH_INPUT = (InvalidRequest,)
 WITH_BODY = (BodyMalformed, UnsupportedMediaType, BodyTooLarge, RequestTimedOut)
-
-
-# Passwords, by their format, are not trimmed at all.
-MEASURED_OTHERWISE = {"pattern", "enum", "format"}
 
 
 def add_openapi(app: FastAPI) -> None:
@@ -74,26 +71,12 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for schema in schemas.values():
-        _demand_more_than_space(schema)
     for operations in document["paths"].values():
         for operation in operations.values():
             _correct_parameters(operation)
             _correct_security(operation)
             _add_errors(operation)
     return document
-
-
-def _demand_more_than_space(schema: Any) -> None:
-    """Say of text that is trimmed before it is measured what else it needs."""
-    if isinstance(schema, list):
-        for part in schema:
-            _demand_more_than_space(part)
-    elif isinstance(schema, dict):
-        if schema.get("minLength") == 1 and not MEASURED_OTHERWISE & set(schema):
-            schema["pattern"] = r"\S"
-        for part in schema.values():
-            _demand_more_than_space(part)
 
 
 def _correct_parameters(operation: dict[str, Any]) -> None:

@@ -1,15 +1,13 @@
 """The wire form of every error: a problem document (RFC 9457)."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.core.errors import AppError, InvalidRequest, explain
+from app.core.errors import AppError, explain
 from app.core.logging import get_logger
 from app.core.request_context import current_request
 
@@ -19,63 +17,23 @@ log = get_logger(__name__)
 
 
 def problem_body(
-    *,
-    status: HTTPStatus,
-    code: str,
-    detail: str,
-    errors: list[dict[str, Any]] | None = None,
-    type_: str = "about:blank",
-    title: str | None = None,
-    **extensions: object,
+    status: HTTPStatus, code: str, detail: str, **members: object
 ) -> bytes:
     problem: dict[str, object] = {
-        "type": type_,
-        "title": title or status.phrase,
+        "type": "about:blank",
+        "title": status.phrase,
         "status": status.value,
         "detail": detail,
         "code": code,
     }
     if request := current_request():
         problem["request_id"] = request.request_id
-    if errors is not None:
-        problem["errors"] = errors
-    return orjson.dumps(problem | extensions)
-
-
-def problem_response(
-    *,
-    status: HTTPStatus,
-    code: str,
-    detail: str,
-    errors: list[dict[str, Any]] | None = None,
-    type_: str = "about:blank",
-    title: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    **extensions: object,
-) -> Response:
-    body = problem_body(
-        status=status,
-        code=code,
-        detail=detail,
-        errors=errors,
-        type_=type_,
-        title=title,
-        **extensions,
-    )
-    return Response(body, status.value, headers, PROBLEM_JSON)
+    return orjson.dumps(problem | members)
 
 
 def refusal_response(error: AppError) -> Response:
-    return problem_response(
-        status=error.status,
-        code=error.code,
-        detail=error.detail,
-        errors=error.errors if isinstance(error, InvalidRequest) else None,
-        type_=error.type,
-        title=error.title,
-        headers=error.headers,
-        **error.extensions,
-    )
+    body = problem_body(error.status, error.code, error.detail, **error.members)
+    return Response(body, error.status.value, error.headers, PROBLEM_JSON)
 
 
 async def send_problem(

@@ -15,7 +15,8 @@ def sentence(error: Exception) -> str | None:
         return f"{error.detail} {explain(error).get('message', '')}".strip()
     if isinstance(error, AppError):
         faults = getattr(error, "errors", [])
-        return " ".join([error.detail, *(fault["message"] for fault in faults)])
+        said = [error.detail, *(fault["message"] for fault in faults)]
+        return " ".join(dict.fromkeys(said))  # the detail may be its only message
     if isinstance(error, DBAPIError):
         message = explain(error).get("message", type(error).__name__)
         if sqlstate(error) in UNDEFINED or message.startswith("no such "):

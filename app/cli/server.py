@@ -39,7 +39,6 @@ def write_env(file: Path) -> None:
     file.touch(mode=0o600)
     file.write_text(
         "# Written by `python -m app setup`; .env.example explains every setting.\n"
-        "ENVIRONMENT=development\n"
         f"SECRET_KEY={secrets.token_urlsafe(48)}\n"
     )
     output.print(f"Wrote {file} with a fresh SECRET_KEY.")
@@ -88,12 +87,15 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Default: one a core, at most 4.")
+        int | None,
+        typer.Option(min=1, help="Default: WEB_CONCURRENCY, or one a core, at most 4."),
     ] = None,
 ) -> None:
     """Serve with gunicorn."""
     settings = get_settings()
     on_sqlite = settings.database_url.startswith("sqlite")
+    if workers is None and "web_concurrency" in settings.model_fields_set:
+        workers = settings.web_concurrency
     if workers is None:
         workers = 1 if on_sqlite else min(usable_cores(), 4)
     if on_sqlite and workers > 1:

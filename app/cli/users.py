@@ -6,6 +6,7 @@ import typer
 
 from app.cli.console import fail, output, run
 from app.core.config import get_settings
+from app.core.errors import own_words
 
 group = typer.Typer(name="users", help="Accounts.")
 
@@ -48,7 +49,7 @@ async def create_user(
     try:
         data = UserCreate(email=email, role=role, password=chosen)
     except ValidationError as error:
-        fail(error.errors()[0]["msg"].removeprefix("Value error, "))
+        fail(own_words(error.errors()[0]["msg"]))
     async with (
         open_resources(get_settings()) as resources,
         transaction(resources.database) as session,

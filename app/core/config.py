@@ -11,6 +11,7 @@ from functools import lru_cache
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core.errors import own_words
 from app.core.settings.base import AppSettings
 from app.core.settings.database import DatabaseSettings
 from app.core.settings.http import HTTPSettings
@@ -74,7 +75,7 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problems = (
-            f"{str(e['loc'][0]).upper()} {e['msg'].removeprefix('Value error, ')}"
+            f"{str(e['loc'][0]).upper()} {own_words(e['msg'])}"
             for e in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(problems) from None

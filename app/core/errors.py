@@ -14,9 +14,8 @@ class AppError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     keeps_changes: ClassVar[bool] = False  # commit, rather than roll back, first
-    type: ClassVar[str] = "about:blank"  # of the problem document (RFC 9457)
-    title: ClassVar[str | None] = None  # belongs to the type
-    extensions: Mapping[str, object] = MappingProxyType({})
+    # What the problem document says beside these (RFC 9457), or says otherwise.
+    members: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -63,6 +62,11 @@ class Conflict(AppError):
     code = "conflict"
 
 
+def own_words(message: str) -> str:
+    """Leave out what pydantic puts before the message of a validator of ours."""
+    return message.removeprefix("Value error, ")
+
+
 class InvalidRequest(AppError):
     """The request does not match the schema."""
 
@@ -72,6 +76,7 @@ class InvalidRequest(AppError):
     def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
         self.errors = errors  # each {pointer, code, message}
+        self.members = {"errors": errors}
 
 
 def shown_name(policy: str) -> str:
@@ -84,14 +89,16 @@ class TooManyRequests(AppError):
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limited"
-    type = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-    title = "Request cannot be satisfied as assigned quota has been exceeded"
 
     def __init__(self, retry_after: float | None, violated: Iterable[str]) -> None:
         """Without `retry_after` waiting is useless."""
         headers = {} if retry_after is None else {"Retry-After": str(ceil(retry_after))}
         super().__init__("Too many requests; wait, then retry.", headers)
-        self.extensions = {"violated-policies": sorted(set(map(shown_name, violated)))}
+        self.members = {
+            "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            "title": "Request cannot be satisfied as assigned quota has been exceeded",
+            "violated-policies": sorted(set(map(shown_name, violated))),
+        }
 
 
 class Unavailable(AppError):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, TypeDecorator
@@ -64,9 +65,15 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Instant, Decimal: Money}  # noqa: RUF012
 
 
+def when_created(context: Any) -> datetime:
+    """The same instant: a row is updated when it is created."""
+    instant: datetime = context.get_current_parameters()["created_at"]
+    return instant
+
+
 class Record:
-    """Key and times, set by the application so that they exist before a flush."""
+    """Key and times, set by the application, with one clock for all of them."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=when_created, onupdate=utc_now)

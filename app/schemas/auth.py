@@ -2,34 +2,39 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app.core.client_address import network_of
 from app.schemas.base import Representation, RequestBody
 from app.schemas.user import Email, Password
 
+# Far above any of ours: a text that is no token is refused as such, not as too long.
+LONGEST_TOKEN = 4096
+
+
+# Any text: an address that cannot exist is answered like one that is unknown.
+AnyEmail = Annotated[str, Field(max_length=320), AfterValidator(str.strip)]
+
 
 class Credentials(RequestBody):
-    # Any text: an address that cannot exist is refused like an unknown one.
-    email: Annotated[str, Field(max_length=320)]
+    email: AnyEmail
     password: Password
 
 
 class RefreshRequest(RequestBody):
-    refresh_token: Annotated[
-        str,
-        StringConstraints(max_length=512, strip_whitespace=False),
-        Field(repr=False),
-    ]
+    refresh_token: Annotated[str, Field(max_length=LONGEST_TOKEN, repr=False)]
 
 
 class EmailAddress(RequestBody):
-    # Any text: one that cannot exist is answered like one that is unknown.
-    email: Annotated[str, Field(max_length=320)]
+    email: AnyEmail
 
 
 OneTimeToken = Annotated[
-    str, Field(max_length=512, repr=False, description="From the link in the mail.")
+    str,
+    Field(
+        max_length=LONGEST_TOKEN, repr=False, description="From the link in the mail."
+    ),
+    AfterValidator(str.strip),
 ]
 
 

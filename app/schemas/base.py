@@ -1,47 +1,15 @@
 """What every body and every answer has in common."""
 
-from functools import cache
-from typing import Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticKnownError
 
 
 class RequestBody(BaseModel):
     """What a client sends: unknown fields and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_too_long_with_its_space(cls, data: Any) -> Any:
-        """Refuse what is short enough only once trimmed: the schema counts it all."""
-        if isinstance(data, dict):
-            for name, limit in _longest(cls).items():
-                value = data.get(name)
-                if isinstance(value, str) and len(value) > limit:
-                    raise PydanticCustomError(
-                        "string_too_long", f"`{name}` may have {limit} characters"
-                    )
-        return data
-
-
-@cache
-def _longest(model: type[BaseModel]) -> dict[str, int]:
-    """Map the names of the fields that hold text to how much of it they hold."""
-    properties = model.model_json_schema().get("properties", {})
-    return {
-        name: longest
-        for name, schema in properties.items()
-        if (longest := _max_length(schema)) is not None
-    }
-
-
-def _max_length(schema: dict[str, Any]) -> int | None:
-    kinds = (schema, *schema.get("anyOf", ()))
-    return max(
-        (kind["maxLength"] for kind in kinds if "maxLength" in kind), default=None
-    )
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class QueryParameters(BaseModel):
@@ -54,3 +22,22 @@ class Representation(BaseModel):
     """What a client receives, read straight from a row or an ORM object."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+# What `trimmed` demands, in the words of JSON Schema.
+NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
+
+
+def trimmed(text: str) -> str:
+    """Trim after the length was measured, for that is what the schema tells."""
+    text = text.strip()
+    if not text:
+        raise PydanticKnownError("string_too_short", {"min_length": 1})
+    return text
+
+
+Line = Annotated[
+    str,
+    Field(min_length=1, max_length=200, json_schema_extra=NOT_BLANK),
+    AfterValidator(trimmed),
+]

@@ -4,7 +4,13 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})?", re.ASCII)
 
@@ -45,6 +51,7 @@ Amount = Annotated[
 ]
 Currency = Annotated[
     str,
+    StringConstraints(strip_whitespace=True),
     Field(examples=["EUR"], json_schema_extra={"enum": sorted(CURRENCIES)}),
     AfterValidator(known_currency),
 ]

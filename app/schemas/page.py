@@ -1,6 +1,6 @@
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.schemas.base import QueryParameters, Representation
 
@@ -14,13 +14,21 @@ def only_digits(value: object) -> object:
     return value
 
 
+def unless_blank(text: str | None) -> str | None:
+    """Take an empty search box for none."""
+    return text if text and text.strip() else None
+
+
+SearchText = Annotated[
+    Annotated[str, Field(max_length=200)] | None, AfterValidator(unless_blank)
+]
+
+
 class PageParameters(QueryParameters):
     limit: Annotated[int, BeforeValidator(only_digits)] = Field(
         20, ge=1, le=100, description="How many items to return at most."
     )
-    cursor: str | None = Field(
-        None, max_length=2048, description="`next_cursor` of the page before."
-    )
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
 
 
 class Page(Representation, Generic[Item]):

@@ -3,28 +3,34 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, Field
+from pydantic import MISSING, AfterValidator, Field, StringConstraints
 
-from app.schemas.base import Representation, RequestBody
+from app.schemas.base import NOT_BLANK, Line, Representation, RequestBody, trimmed
 from app.schemas.money import Amount, Currency
-from app.schemas.page import PageParameters
+from app.schemas.page import PageParameters, SearchText
 
 MAX_STOCK = 2_000_000_000
 
 Sku = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$", examples=["MUG-BLUE-03"]),
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$", strip_whitespace=True
+    ),
+    Field(examples=["MUG-BLUE-03"]),
 ]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Description = Annotated[str, Field(max_length=5000)]
-Category = Annotated[str, Field(min_length=1, max_length=100)]
+Description = Annotated[str, Field(max_length=5000), AfterValidator(str.strip)]
+Category = Annotated[
+    str,
+    Field(min_length=1, max_length=100, json_schema_extra=NOT_BLANK),
+    AfterValidator(trimmed),
+]
 Stock = Annotated[int, Field(ge=0, le=MAX_STOCK)]
 Status = Literal["draft", "active", "archived"]
 
 
 class ProductCreate(RequestBody):
     sku: Sku
-    name: Name
+    name: Line
     description: Description | None = None
     price: Amount
     currency: Currency
@@ -37,7 +43,7 @@ class ProductUpdate(RequestBody):
     """A partial change: an absent field keeps its value."""
 
     sku: Sku | MISSING = MISSING
-    name: Name | MISSING = MISSING
+    name: Line | MISSING = MISSING
     description: Description | None | MISSING = MISSING
     price: Amount | MISSING = MISSING
     currency: Currency | MISSING = MISSING
@@ -63,7 +69,7 @@ class StockChange(RequestBody):
         ),
         AfterValidator(not_zero),
     ]
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Line
 
 
 class StockMovementRead(Representation):
@@ -79,7 +85,7 @@ class StockMovementRead(Representation):
 class ProductQuery(PageParameters):
     """Which products, in which order; filters are combined."""
 
-    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+    q: SearchText = Field(
         None, description="Words that begin words of name, SKU, category, description."
     )
     category: Category | None = None

@@ -2,31 +2,34 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, Field, StringConstraints
+from pydantic import MISSING, AfterValidator, Field
 
 from app.core.email_address import parse_email
-from app.schemas.base import Representation, RequestBody
-from app.schemas.page import PageParameters
+from app.schemas.base import Line, Representation, RequestBody
+from app.schemas.page import PageParameters, SearchText
 
 RoleName = Literal["user", "editor", "admin"]
-FullName = Annotated[str, Field(min_length=1, max_length=200)]
 # The policy has the last word on length; this bounds what is read at all.
 Password = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=1024, strip_whitespace=False),
-    Field(repr=False, json_schema_extra={"format": "password"}),
+    Field(
+        min_length=1,
+        max_length=1024,
+        repr=False,
+        json_schema_extra={"format": "password"},
+    ),
 ]
 Email = Annotated[
     str,
     Field(max_length=254, examples=["ada@example.org"]),
-    AfterValidator(lambda text: parse_email(text).email),
+    AfterValidator(lambda text: parse_email(text.strip()).email),
 ]
 
 
 class UserRegister(RequestBody):
     email: Email
     password: Password
-    full_name: FullName | None = None
+    full_name: Line | None = None
 
 
 class UserCreate(UserRegister):
@@ -39,7 +42,7 @@ class UserCreate(UserRegister):
 class ProfileUpdate(RequestBody):
     """What people may change about themselves; absent fields keep their value."""
 
-    full_name: FullName | None | MISSING = MISSING
+    full_name: Line | None | MISSING = MISSING
 
 
 class UserUpdate(ProfileUpdate):
@@ -52,9 +55,7 @@ class AccountDelete(RequestBody):
 
 
 class UserQuery(PageParameters):
-    q: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
-        None, description="Part of the e-mail address or the name."
-    )
+    q: SearchText = Field(None, description="Part of the e-mail address or the name.")
     role: RoleName | None = None
     is_active: bool | None = None
 

@@ -37,10 +37,11 @@ class ImportRejected(InvalidRequest):
 
     def __init__(self, failed: int, faults: Sequence[LineFault]) -> None:
         super().__init__(
-            f"{failed} rows are not valid; nothing was imported.",
+            f"Nothing was imported. Rows that are not valid: {failed}.",
             [fault.model_dump() for fault in faults],
         )
-        self.extensions = {"created": 0, "updated": 0, "failed": failed}
+        report = {"created": 0, "updated": 0, "failed": failed}
+        self.members = {**report, **self.members}
 
 
 class ProductImport:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from app.core.errors import own_words
 from app.schemas.product_import import FileFormat, ProductRow
 
 MAX_LINE = 65_536
@@ -156,7 +157,7 @@ def _faults(error: ValidationError) -> list[dict[str, str]]:
         {
             "pointer": "#" + "".join(f"/{part}" for part in fault["loc"][:1]),
             "code": fault["type"],
-            "message": fault["msg"].removeprefix("Value error, "),
+            "message": own_words(fault["msg"]),
         }
         for fault in error.errors(
             include_url=False, include_input=False, include_context=False

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Conflict, NotFound
-from app.core.signed_cursor import CursorSigner
+from app.core.signed_cursor import CursorInvalid, CursorSigner
 from app.db.base import utc_now
 from app.db.models import Product, ProductStatus, StockMovement
 from app.db.search import FEW, words
@@ -91,6 +91,8 @@ class Catalogue:
 
     async def page(self, query: ProductQuery, viewer: Principal | None) -> RowPage:
         if query.q is not None and not words(query.q):
+            if query.cursor is not None:
+                raise CursorInvalid
             return RowPage([], None)
         values = query.model_dump(
             exclude={"limit", "cursor", "sort"}, exclude_none=True

@@ -160,7 +160,7 @@ def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
     return ResilientRateLimiter(
         RedisRateLimiter(redis),
         MemoryRateLimiter(),
-        expected_instances=settings.rate_limit_expected_instances,
+        processes=settings.rate_limit_expected_instances * settings.web_concurrency,
     )
 
 

@@ -17,6 +17,7 @@ class TestRegister:
         account = response.json()
         assert account["email"] == "Ada@example.org"
         assert (account["role"], account["is_active"]) == ("user", True)
+        assert account["created_at"] == account["updated_at"]
         assert "password" not in response.text
         login = await client.post("/auth/login", json=REGISTRATION)
         assert login.status_code == 200
@@ -39,7 +40,11 @@ class TestRegister:
         [
             ("password", "short"),
             ("password", "passwordpassword"),
+            ("password", "x" * 1025),
+            ("full_name", "x" * 1000),
+            ("full_name", "\t"),
             ("email", "no address"),
+            ("email", "x" * 255),
             ("role", "admin"),
             ("is_active", True),
         ],

@@ -2,9 +2,10 @@
 
 import pytest
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from tests.support.people import Client
+from tests.support.people import Client, open_client
 
 
 @pytest.fixture
@@ -77,10 +78,43 @@ class TestOptions:
     async def test_finds_nothing_where_nothing_is(self, client: Client) -> None:
         assert (await client.options("/nowhere")).status_code == 404
 
-    async def test_sees_the_routes_of_a_mounted_prefix(
-        self, app: FastAPI, client: Client
-    ) -> None:
-        app.router.redirect_slashes = False
-        answer = await client.options("/products/")
 
-        assert answer.status_code == 404
+class TestTrailingSlash:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/products/",
+            "/auth/login/",
+            "/users/me/",
+            "/health/live/",
+            "http://test/docs/",
+            "http://test/account/verify-email/",
+            "http://test/.well-known/jwks.json/",
+        ],
+    )
+    async def test_is_another_path(self, client: Client, path: str) -> None:
+        """Mutant: to redirect, to wherever the `Host` header says."""
+        for method in ("GET", "POST", "PUT", "OPTIONS", "HEAD"):
+            answer = await client.request(method, path)
+
+            assert answer.status_code == 404
+            assert "location" not in answer.headers
+
+
+class TestRootPath:
+    """Mutant: to look for a path, root and all, among those that begin below it."""
+
+    async def test_is_no_part_of_the_resource(self, app: FastAPI) -> None:
+        async def rooted(scope: Scope, receive: Receive, send: Send) -> None:
+            # As `uvicorn --root-path` does.
+            below = {"root_path": "/shop", "path": f"/shop{scope['path']}"}
+            await app({**scope, **below}, receive, send)
+
+        async with open_client(rooted) as client:
+            for method in ("PATCH", "HEAD", "TRACE"):
+                answer = await client.request(method, "/products/import")
+                assert answer.status_code == 405
+                assert answer.headers["allow"] == "OPTIONS, POST"
+            listed = await client.options("/products/export")
+            assert listed.headers["allow"] == "GET, HEAD, OPTIONS"
+            assert (await client.get("/products")).status_code == 200

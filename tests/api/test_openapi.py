@@ -1,6 +1,7 @@
 """The document says every status, each error with its media type."""
 
 from app.cli.error_catalogue import errors
+from app.core.errors import InvalidRequest
 from tests.support.declared import document
 
 PROBLEM = {
@@ -29,6 +30,15 @@ def test_every_operation_may_meet_the_edge() -> None:
 def test_every_code_has_one_meaning() -> None:
     """`errors` raises when two classes introduce the same code."""
     assert len(list(errors())) > 30
+
+
+def test_every_422_says_what_is_wrong_where() -> None:
+    """Mutant: a refusal with this status, but no `errors` in its problem document."""
+    refusals = [error for error in errors() if error.status == 422]
+
+    assert len(refusals) > 2
+    for refusal in refusals:
+        assert issubclass(refusal, InvalidRequest), refusal
 
 
 READY = "/api/v1/health/ready"

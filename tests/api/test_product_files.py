@@ -130,6 +130,13 @@ class TestImport:
         assert found == expected
         assert {"line", "pointer", "code", "message"} <= set(report["errors"][0])
 
+    async def test_counts_the_rows_that_are_wrong(self, editor: Client) -> None:
+        response = await send(editor, ndjson({**MUG, "stock": -1}))
+
+        assert response.json()["detail"] == (
+            "Nothing was imported. Rows that are not valid: 1."
+        )
+
     async def test_refuses_an_sku_that_is_there_twice(self, editor: Client) -> None:
         response = await send(editor, ndjson(MUG, MUG))
 
@@ -190,6 +197,24 @@ class TestImport:
         assert (await send(user, ndjson(MUG))).status_code == 403
         response = await send(editor, ndjson(MUG), "application/json")
         assert response.status_code == 415
+
+    async def test_reads_plain_text_in_utf_8(self, editor: Client) -> None:
+        """Mutant: to read the bytes of another charset, or of gzip, as if they were."""
+        row = ndjson(MUG)
+        for parameters, status in (
+            ("", 200),
+            (";charset=UTF-8", 200),
+            ('; header=present; charset="us-ascii"', 200),
+            ("; charset=iso-8859-1", 415),
+            ("; charset=utf-8; charset=utf-16", 415),
+        ):
+            type_ = f"application/x-ndjson{parameters}"
+            assert (await send(editor, row, type_)).status_code == status
+
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        packed = await editor.post("/products/import", content=row, headers=headers)
+        assert packed.status_code == 415
+        assert packed.headers["accept-encoding"] == "identity"
 
     @pytest.mark.parametrize("overrides", [{"import_max_body_bytes": 100_000}])
     async def test_has_a_limit_of_its_own(self, editor: Client) -> None:

@@ -45,6 +45,14 @@ class TestCreateProduct:
         again = await editor.get("http://test" + response.headers["location"])
         assert again.json() == product
 
+    async def test_is_updated_when_it_is_created(self, editor: Client) -> None:
+        """Mutant: to look at the clock once for each."""
+        for number in range(5):
+            added = await add(editor, sku=f"S{number}")
+            read = (await editor.get(f"/products/{added['id']}")).json()
+
+            assert added["created_at"] == added["updated_at"] == read["updated_at"]
+
     async def test_refuses_a_taken_sku(self, editor: Client) -> None:
         await add(editor)
 
@@ -227,6 +235,11 @@ class TestListProducts:
             {"cursor": cursor, "category": "kitchen"},
             {"cursor": cursor[:-1]},
             {"cursor": "x"},
+            {"cursor": ""},
+            {"cursor": "=" * 4},
+            {"cursor": "é"},
+            {"cursor": "x" * 3000},
+            {"cursor": "x", "q": "%"},
         ):
             response = await editor.get("/products", params=parameters)
             assert response.status_code == 400
@@ -358,13 +371,24 @@ class TestSearchProducts:
         assert await self.skus(client, "secret") == []
         assert await self.skus(searchable, "secret") == ["D1"]
 
-    @pytest.mark.parametrize(("q", "status"), [("", 422), ("x" * 201, 422)])
-    async def test_refuses_what_nobody_types(
-        self, client: Client, q: str, status: int
-    ) -> None:
-        response = await client.get("/products", params={"q": q})
+    async def test_refuses_what_nobody_types(self, client: Client) -> None:
+        response = await client.get("/products", params={"q": "x" * 201})
 
-        assert response.status_code == status
+        assert response.status_code == 422
+
+    @pytest.mark.parametrize("q", ["", " ", "\u3000"])
+    async def test_for_nothing_is_none(self, searchable: Client, q: str) -> None:
+        """Mutants: to refuse an empty box; to bind the cursor to its emptiness."""
+        whole = (await searchable.get("/products")).json()
+        page = (await searchable.get("/products?limit=2")).json()
+        rest = await searchable.get(
+            "/products", params={"q": q, "cursor": page["next_cursor"]}
+        )
+
+        assert page["items"] + rest.json()["items"] == whole["items"]
+
+    async def test_for_punctuation_finds_nothing(self, searchable: Client) -> None:
+        assert await self.skus(searchable, "%") == []
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.support.sessions import (
 )
 
 STRICT = {"refresh_leeway_seconds": 0}
+NO_REFRESH_TOKENS = ("", " ", "x", "x" * 4096)
 
 
 async def assert_dead(client: Client, user: Client, *tokens: str) -> None:
@@ -216,9 +217,9 @@ class TestLogout:
     async def test_answers_alike_whatever_the_token(
         self, client: Client, user: Client
     ) -> None:
-        body = {"refresh_token": user.tokens["refresh_token"]}
-        for content in (body, body, {"refresh_token": "x"}):
-            answer = await client.post("/auth/logout", json=content)
+        token = user.tokens["refresh_token"]
+        for text in (token, token, *NO_REFRESH_TOKENS, user.tokens["access_token"]):
+            answer = await client.post("/auth/logout", json={"refresh_token": text})
             assert (answer.status_code, answer.content) == (204, b"")
 
 
@@ -252,6 +253,15 @@ Cause = Callable[[], Awaitable[object]]
 
 
 class TestRefusals:
+    async def test_meet_any_text_that_is_no_token(
+        self, client: Client, user: Client
+    ) -> None:
+        """Mutant: a schema with room for refresh tokens only."""
+        for text in (*NO_REFRESH_TOKENS, user.tokens["access_token"]):
+            answer = await refresh(client, text)
+            assert answer.status_code == 401
+            assert answer.json()["code"] == "refresh_token_invalid"
+
     async def test_are_the_same_bytes_for_every_reason(
         self, app: FastAPI, client: Client, people: People, admin: Client
     ) -> None:

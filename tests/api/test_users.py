@@ -122,6 +122,8 @@ class TestAdministration:
         assert await found(q="%") == []
         for q in ("ÉMILE", "émile", "Émile z"):
             assert await found(q=q) == ["emile@example.org"]
+        assert await found(q=" ") == await found(q="") == await found()
+        assert len(await found()) == 4
         assert await found(is_active="false") == ["axb@example.net"]
         assert await found(role="admin") == [admin.email]
         assert await found(q="example.net", role="user") == ["axb@example.net"]

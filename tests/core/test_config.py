@@ -131,6 +131,18 @@ class TestProduction:
             "RATE_LIMIT_ENABLED",
         }
 
+    @pytest.mark.parametrize("networks", ["banana", "10.0.0.0/8,banana,10.0.0.1/8"])
+    def test_says_once_what_is_no_network(
+        self, monkeypatch: pytest.MonkeyPatch, networks: str
+    ) -> None:
+        """Mutant: one problem for each kind of network that it might have been."""
+        with pytest.raises(ConfigurationError) as refusal:
+            load(monkeypatch, TRUSTED_PROXIES=networks)
+
+        assert refusal.value.problems == (
+            "TRUSTED_PROXIES must list networks such as 10.0.0.0/8",
+        )
+
     def test_shows_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
         text = repr(load(monkeypatch, REDIS_URL="redis://:hunter2@h", **GOOD))
         for secret in (GOOD["SECRET_KEY"], "s3cret", "hunter2"):

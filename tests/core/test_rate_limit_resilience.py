@@ -60,9 +60,7 @@ async def shared() -> ScriptedLimiter:
 
 @pytest.fixture
 def limiter(shared: ScriptedLimiter, clock: ManualClock) -> ResilientRateLimiter:
-    return ResilientRateLimiter(
-        shared, MemoryRateLimiter(), expected_instances=4, clock=clock
-    )
+    return ResilientRateLimiter(shared, MemoryRateLimiter(), processes=4, clock=clock)
 
 
 async def fail(

@@ -1,22 +1,35 @@
-from typing import Annotated
-
 import pytest
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from app.schemas.base import RequestBody
+from app.schemas.base import Line, RequestBody
 
 
 class Note(RequestBody):
-    title: Annotated[str, Field(min_length=1, max_length=3)] | None = None
+    title: Line | None = None
 
 
-@pytest.mark.parametrize("title", ["abc", " a ", "a", None])
+LONGEST = "a" * 200
+
+
+@pytest.mark.parametrize("title", ["abc", " a ", "a", LONGEST, None])
 def test_text_is_trimmed(title: str | None) -> None:
     assert Note(title=title).title == (title and title.strip())
 
 
-@pytest.mark.parametrize("title", ["", " ", "abcd", " abc", "abc "])
-def test_text_is_measured_before_and_after(title: str) -> None:
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [
+        ("", "string_too_short"),
+        (" ", "string_too_short"),
+        ("\u3000\x1c", "string_too_short"),
+        (LONGEST + "b", "string_too_long"),
+        (LONGEST + " ", "string_too_long"),
+    ],
+)
+def test_text_is_measured_before_and_after(title: str, code: str) -> None:
     """Mutant: to measure after trimming only accepts what the document refuses."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refusal:
         Note(title=title)
+
+    [fault] = refusal.value.errors()
+    assert (fault["loc"], fault["type"]) == (("title",), code)

@@ -96,12 +96,12 @@ class ResilientRateLimiter:
         shared: RateLimiter,
         local: MemoryRateLimiter,
         *,
-        expected_instances: int = 1,
+        processes: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared = shared
         self._local = local
-        self._expected_instances = expected_instances
+        self._processes = processes
         self._breaker = CircuitBreaker(clock)
         self._share_of = cache(self._make_share)
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
@@ -143,9 +143,9 @@ class ResilientRateLimiter:
                 return await self._patience.wait(call(*args, **kwargs))
 
     def _share(self, hit: Hit) -> Hit:
-        if self._expected_instances == 1:
+        if self._processes == 1:
             return hit
         return Hit(self._share_of(hit.policy), hit.partition, hit.cost)
 
     def _make_share(self, policy: Policy) -> Policy:
-        return replace(policy, limit=-(-policy.limit // self._expected_instances))
+        return replace(policy, limit=-(-policy.limit // self._processes))

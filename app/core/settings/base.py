@@ -1,6 +1,6 @@
 """What every group has, and how values are read and refused."""
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
@@ -15,9 +15,21 @@ def split_commas(value: object) -> object:
     return [part for part in parts if part]
 
 
+def parse_networks(value: object) -> object:
+    """Say once what is no network, not once for each kind that it might have been."""
+    parts = split_commas(value)
+    if not isinstance(parts, list):
+        return parts
+    try:
+        return tuple(map(ip_network, parts))
+    except ValueError:
+        # Without its cause, which carries the value.
+        raise ValueError("must list networks such as 10.0.0.0/8") from None
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 Networks = Annotated[
-    tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split_commas)
+    tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(parse_networks)
 ]
 Seconds = Annotated[float, Field(ge=0)]
 PositiveSeconds = Annotated[float, Field(gt=0)]

@@ -61,7 +61,8 @@ class LimitSettings(AppSettings):
         1,
         ge=1,
         le=1000,
-        description="Workers in all; each allows its share while Redis is away.",
+        description="Instances in all, of WEB_CONCURRENCY workers each: a worker "
+        "allows its share while Redis is away.",
     )
     max_body_bytes: int = Field(65_536, ge=1024)
     import_max_body_bytes: int = Field(

@@ -20,6 +20,13 @@ class OperationSettings(AppSettings):
     health_probe_seconds: PositiveSeconds = Field(
         2.0, description="How often dependencies are probed in the background."
     )
+    web_concurrency: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Worker processes of this instance, as gunicorn and uvicorn read "
+        "it; `--workers` of gunicorn and of `serve` goes before.",
+    )
     request_deadline_seconds: PositiveSeconds = Field(
         10, description="A request that takes longer is answered 504."
     )

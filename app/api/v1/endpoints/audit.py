@@ -9,7 +9,7 @@ from app.api.dependencies import (
     InsufficientScope,
 )
 from app.api.errors import documented
-from app.api.strict_json import StrictJSONRoute
+from app.api.routes import StrictJSONRoute
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
 from app.schemas.audit import AuditEventRead, AuditQuery, SecurityEvent

@@ -18,7 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.errors import documented
 from app.api.limits import limited
-from app.api.strict_json import StrictJSONRoute
+from app.api.routes import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.refresh_tokens import RefreshTokenInvalid
 from app.core.signed_cursor import CursorInvalid

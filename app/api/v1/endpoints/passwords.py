@@ -11,7 +11,7 @@ from app.api.dependencies import (
 )
 from app.api.errors import documented
 from app.api.limits import limited
-from app.api.strict_json import StrictJSONRoute
+from app.api.routes import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.password_policy import WeakPassword
 from app.schemas.auth import (

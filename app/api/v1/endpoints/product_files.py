@@ -13,8 +13,8 @@ from app.api.dependencies import (
 )
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
+from app.api.media_types import UnsupportedMediaType, media_type_of
 from app.api.streams import StreamedResponse
-from app.api.strict_json import UnsupportedMediaType
 from app.core.errors import Unauthorized
 from app.schemas.product_import import FileFormat, ImportMode, ImportReport
 from app.services.product_export import export_products
@@ -52,13 +52,7 @@ async def import_products(
     A row has the fields of a new product; one that is there keeps what its row leaves
     out. `strict` imports all rows or none, `partial` those that are valid.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
-    format_ = MEDIA_TYPES.get(media_type.lower())
-    if format_ is None:
-        accepted = " or ".join(MEDIA_TYPES)
-        raise UnsupportedMediaType(
-            f"The request body must be {accepted}.", {"Accept": ", ".join(MEDIA_TYPES)}
-        )
+    format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
     return await imports.run(request.stream(), format_, mode, editor.user_id)
 
 

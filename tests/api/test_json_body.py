@@ -4,25 +4,16 @@ from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, FastAPI, Query, Request
+from fastapi import APIRouter, Body, FastAPI, Request
 from fastapi.responses import Response
 from httpx2 import ASGITransport, AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
 
+from app.api.json_body import MAX_DEPTH, BodyMalformed, parse
 from app.api.problems import refusal_response
-from app.api.strict_json import MAX_DEPTH, BodyMalformed, StrictJSONRoute, parse
+from app.api.routes import StrictJSONRoute
 from app.core.errors import AppError
-from app.schemas.base import QueryParameters
-
-
-class Search(QueryParameters):
-    tag: list[str] = Field(default_factory=list)
-    limit: int = 1
-    sort: str = ""
-    q: str = ""
-
 
 JSON = {"content-type": "application/json"}
 
@@ -37,10 +28,6 @@ async def client() -> AsyncGenerator[AsyncClient]:
 
     @router.post("/nothing")
     async def nothing() -> None: ...
-
-    @router.get("/search")
-    async def search(query: Annotated[Search, Query()]) -> list[str]:
-        return query.tag
 
     async def render(_: Request, error: Exception) -> Response:
         assert isinstance(error, AppError)
@@ -187,6 +174,7 @@ class TestContentType:
             "application/json; charset=utf-8",
             "application/json;charset=UTF-8",
             'application/json ; charset="utf-8"',
+            "application/json; charset=us-ascii",
         ],
     )
     async def test_is_json_in_utf_8(
@@ -210,6 +198,9 @@ class TestContentType:
             "application/json; charset=utf-8; charset=utf-16",
             "application/json, text/plain",
             'application/json; charset="utf-8',
+            "application/json; charset=iso-8859-1",
+            "application/json; charset=",
+            "application/json; charset",
         ],
     )
     async def test_of_another_kind_is_refused(
@@ -220,6 +211,25 @@ class TestContentType:
         assert answer.status_code == 415
         assert answer.json()["code"] == "unsupported_media_type"
         assert answer.headers["accept"] == "application/json"
+
+
+class TestContentCoding:
+    @pytest.mark.parametrize("coding", ["", "identity", "Identity"])
+    async def test_may_be_none(self, client: AsyncClient, coding: str) -> None:
+        headers = JSON | {"content-encoding": coding}
+        answer = await client.post("/echo", content=b"1", headers=headers)
+        assert answer.json() == {"value": 1}
+
+    @pytest.mark.parametrize(
+        "codings", [["gzip"], ["x"], ["gzip, identity"], ["identity", "br"]]
+    )
+    async def test_is_refused(self, client: AsyncClient, codings: list[str]) -> None:
+        """Mutant: to read what is said to be compressed as if it were not."""
+        headers = [*JSON.items(), *(("content-encoding", each) for each in codings)]
+        answer = await client.post("/echo", content=b"1", headers=headers)
+        assert answer.status_code == 415
+        assert answer.json()["code"] == "unsupported_media_type"
+        assert answer.headers["accept-encoding"] == "identity"
 
 
 class TestBody:
@@ -255,29 +265,3 @@ class TestBody:
         except AppError:
             return
         assert json.loads(body) == value
-
-
-class TestQuery:
-    @pytest.mark.parametrize(
-        ("query", "names"),
-        [
-            ("limit=1&limit=999", ["limit"]),
-            ("limit=1&limit=1", ["limit"]),
-            ("sort=name&limit=1&sort=price&limit=2&q=x", ["sort", "limit"]),
-        ],
-    )
-    async def test_says_a_single_thing_once(
-        self, client: AsyncClient, query: str, names: list[str]
-    ) -> None:
-        """Catches FastAPI's own reading, where the last of two values wins."""
-        answer = await client.get(f"/search?{query}")
-
-        assert answer.status_code == 422
-        faults = answer.json()["errors"]
-        assert [fault["pointer"] for fault in faults] == [f"query/{n}" for n in names]
-        assert {fault["code"] for fault in faults} == {"repeated"}
-
-    async def test_may_repeat_a_list(self, client: AsyncClient) -> None:
-        answer = await client.get("/search?tag=a&limit=1&tag=b")
-
-        assert (answer.status_code, answer.json()) == (200, ["a", "b"])

@@ -1,0 +1,62 @@
+from collections.abc import AsyncGenerator
+from types import SimpleNamespace
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, FastAPI, Query
+from httpx2 import ASGITransport, AsyncClient
+from pydantic import Field
+
+from app.api.errors import add_error_handlers
+from app.api.routes import StrictJSONRoute
+from app.schemas.base import QueryParameters
+
+
+class Search(QueryParameters):
+    tag: list[str] = Field(default_factory=list)
+    limit: int = 1
+    sort: str = ""
+    q: str = ""
+
+
+@pytest.fixture
+async def client() -> AsyncGenerator[AsyncClient]:
+    router = APIRouter(route_class=StrictJSONRoute)
+
+    @router.get("/search")
+    async def search(query: Annotated[Search, Query()]) -> list[str]:
+        return query.tag
+
+    app = FastAPI()
+    add_error_handlers(app)
+    app.state.resources = SimpleNamespace(policies={})  # nothing is limited
+    app.include_router(router)
+    transport = ASGITransport(app)
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+class TestQuery:
+    @pytest.mark.parametrize(
+        ("query", "names"),
+        [
+            ("limit=1&limit=999", ["limit"]),
+            ("limit=1&limit=1", ["limit"]),
+            ("sort=name&limit=1&sort=price&limit=2&q=x", ["sort", "limit"]),
+        ],
+    )
+    async def test_says_a_single_thing_once(
+        self, client: AsyncClient, query: str, names: list[str]
+    ) -> None:
+        """Catches FastAPI's own reading, where the last of two values wins."""
+        answer = await client.get(f"/search?{query}")
+
+        assert answer.status_code == 422
+        faults = answer.json()["errors"]
+        assert [fault["pointer"] for fault in faults] == [f"query/{n}" for n in names]
+        assert {fault["code"] for fault in faults} == {"repeated"}
+
+    async def test_may_repeat_a_list(self, client: AsyncClient) -> None:
+        answer = await client.get("/search?tag=a&limit=1&tag=b")
+
+        assert (answer.status_code, answer.json()) == (200, ["a", "b"])
