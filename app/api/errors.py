@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.limits import EVERYTHING, count
 from app.api.middleware.methods import MethodNotAllowed
 from app.api.problems import (
     PROBLEM_JSON,
@@ -96,14 +97,22 @@ async def render_validation_error(_: Request, error: Exception) -> Response:
 async def render_http_error(request: Request, error: Exception) -> Response:
     """Say what the framework refuses, routing above all, in the words of this API."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return refusal_response(NotFound("There is nothing at this path."))
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return refusal_response(MethodNotAllowed(request.scope))
+    if error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return refusal_response(await _refusal_without_route(request, error))
     status = HTTPStatus(error.status_code)
     detail = status.description or status.phrase
     body = problem_body(status, status.name.lower(), detail)
     return Response(body, status.value, error.headers, PROBLEM_JSON)
+
+
+async def _refusal_without_route(request: Request, error: HTTPException) -> AppError:
+    try:
+        await count([EVERYTHING], request, None)  # which a route does otherwise
+    except AppError as refusal:
+        return refusal
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound("There is nothing at this path.")
+    return MethodNotAllowed(request.scope)
 
 
 def _pointer(location: Sequence[str | int]) -> str:

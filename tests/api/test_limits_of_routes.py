@@ -97,6 +97,13 @@ class TestEverything:
         other = await people.anonymous("192.0.2.2")
         assert (await other.get("/products")).status_code == 200
 
+    async def test_is_counted_where_there_is_no_route(self, client: Client) -> None:
+        asked = [("GET", "/nowhere"), ("PUT", "/auth/sessions/1"), ("GET", "/nowhere")]
+        answers = [(await client.request(*each)).status_code for each in asked]
+
+        assert answers == [404, 405, 404]
+        assert (await client.get("/nowhere")).status_code == 429
+
     async def test_is_counted_beside_the_limit_of_a_route(self, client: Client) -> None:
         for _ in range(3):
             answer = await client.post("/auth/refresh", json={})
