@@ -60,6 +60,7 @@ class Resources:
     audit: AuditTrail
     cursors: CursorSigner
     health: HealthMonitor
+    imports: asyncio.Lock
     mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
 
@@ -101,6 +102,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             audit=AuditTrail(database.read, cursors),
             cursors=cursors,
             health=health,
+            imports=asyncio.Lock(),
             mail_waits=asyncio.Event(),
         )
     finally:

@@ -1,0 +1,130 @@
+"""Files that come and go at the pace of a slow client, and everybody else meanwhile."""
+
+import json
+import resource
+from asyncio import FIRST_COMPLETED, Event, Task, create_task, gather, wait
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import Response
+from sqlalchemy import text
+
+from app.db.session import transaction
+from app.services.product_import import BATCH
+from app.services.product_staging import WAIT_FOR_OTHERS
+from tests.support.people import Client
+
+MUG = {"sku": "MUG", "name": "Mug", "price": "12.50", "currency": "EUR"}
+POOL = 2
+WAITING = text("""
+SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+""")
+HEADERS = {"Content-Type": "application/x-ndjson"}
+
+
+@pytest.fixture
+def overrides() -> dict[str, Any]:
+    return {"db_pool_size": POOL, "db_pool_timeout_seconds": 1}
+
+
+def rows(count: int, prefix: str) -> bytes:
+    lines = (json.dumps({**MUG, "sku": f"{prefix}{n}"}) for n in range(count))
+    return "\n".join(lines).encode() + b"\n"
+
+
+async def assert_others_are_served(editor: Client, sku: str) -> None:
+    assert (await editor.get("/products")).status_code == 200
+    created = await editor.post("/products", json={**MUG, "sku": sku})
+    assert created.status_code == 201, created.text
+
+
+class PausedImport:
+    """A body that stops in the middle, when what it has sent was read."""
+
+    def __init__(self, editor: Client, number: int, key: str = "") -> None:
+        self.editor = editor
+        self.headers = HEADERS | ({"Idempotency-Key": key} if key else {})
+        self.halves = [rows(2 * BATCH, f"{half}-{number}-") for half in "ab"]
+        self.paused, self.resumed = Event(), Event()
+
+    async def begin(self) -> Task[Response]:
+        body = self._body()
+        task = create_task(
+            self.editor.post("/products/import", content=body, headers=self.headers)
+        )
+        pause = create_task(self.paused.wait())
+        await wait({task, pause}, return_when=FIRST_COMPLETED)
+        assert not task.done(), task.result().text
+        return task
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        first, second = self.halves
+        yield first
+        self.paused.set()
+        await self.resumed.wait()
+        yield second
+
+
+class TestImport:
+    @pytest.mark.parametrize("key", ["", "key-"])
+    async def test_that_pauses_holds_nobody_up(self, editor: Client, key: str) -> None:
+        """Mutant: begin the transaction with the first rows."""
+        imports = [PausedImport(editor, n, key and f"{key}{n}") for n in range(POOL)]
+        answers = [await each.begin() for each in imports]
+
+        await assert_others_are_served(editor, "MEANWHILE")
+        for each in imports:
+            each.resumed.set()
+        created = [answer.json()["created"] for answer in await gather(*answers)]
+
+        assert created == [4 * BATCH] * POOL
+
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite: one writer
+    async def test_waits_for_another_with_one_connection_for_all(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: let each import wait in a transaction of its own."""
+        database = app.state.resources.database
+        imports = [PausedImport(editor, number) for number in range(POOL)]
+        async with database.probe.connect() as other:
+            await other.execute(text(WAIT_FOR_OTHERS))
+            answers = []
+            for each in imports:
+                answers.append(await each.begin())
+                each.resumed.set()
+            async with transaction(database) as session:
+                while not await session.scalar(WAITING):
+                    assert not any(answer.done() for answer in answers)
+            await assert_others_are_served(editor, "MEANWHILE")
+        created = [answer.json()["created"] for answer in await gather(*answers)]
+
+        assert created == [4 * BATCH] * POOL
+
+    async def test_of_a_file_without_room_says_so(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: catch nothing; begin the transaction first."""
+        with largest_file(1 << 20):
+            answer = await editor.post(
+                "/products/import", content=rows(20_000, "S"), headers=HEADERS
+            )
+
+        assert answer.status_code == 507
+        assert answer.json()["code"] == "insufficient_storage"
+        assert app.state.resources.database.writer.pool.checkedout() == 0
+        assert (await editor.get("/products")).json()["items"] == []
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Make a larger one fail as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
