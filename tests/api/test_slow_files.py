@@ -2,17 +2,31 @@
 
 import json
 import resource
-from asyncio import FIRST_COMPLETED, Event, Task, create_task, gather, wait
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from asyncio import (
+    FIRST_COMPLETED,
+    Event,
+    Semaphore,
+    Task,
+    create_task,
+    gather,
+    wait,
+)
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import Response
 from sqlalchemy import text
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Scope
 
+from app.api.streams import StreamedResponse
+from app.core.errors import Overloaded
 from app.db.session import transaction
+from app.services.product_export import export_products
 from app.services.product_import import BATCH
 from app.services.product_staging import WAIT_FOR_OTHERS
 from tests.support.people import Client
@@ -117,6 +131,133 @@ class TestImport:
         assert answer.json()["code"] == "insufficient_storage"
         assert app.state.resources.database.writer.pool.checkedout() == 0
         assert (await editor.get("/products")).json()["items"] == []
+
+
+class Download:
+    """An export whose client takes one chunk, and then nothing."""
+
+    def __init__(self, app: FastAPI, editor: Client) -> None:
+        self.app = app
+        self.token = editor.headers["authorization"].encode()
+        self.sent: list[Message] = []
+        self.begun, self.resumed = Event(), Event()
+        self.gone = False
+
+    async def run(self) -> None:
+        path = "/api/v1/products/export"
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"test"), (b"authorization", self.token)],
+            "client": ("192.0.2.1", 1),
+            "server": ("test", 80),
+        }
+        await self.app(scope, self._receive, self._send)
+
+    async def _receive(self) -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+        if message["type"] == "http.response.body":
+            if self.gone:
+                raise OSError("the client went")
+            self.begun.set()
+            await self.resumed.wait()
+
+
+class TestExport:
+    async def test_to_slow_clients_leaves_half_of_the_pool(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: no slots; give them back before the end."""
+        await editor.post("/products/import", content=rows(5000, "S"), headers=HEADERS)
+        slow = Download(app, editor)
+        downloading = create_task(slow.run())
+        await slow.begun.wait()
+
+        await assert_others_are_served(editor, "MEANWHILE")
+        refused = await editor.get("/products/export")
+        slow.resumed.set()
+        await downloading
+        again = await editor.get("/products/export")
+
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert refused.headers["retry-after"]
+        assert len(again.text.splitlines()) == 5001
+        assert not slow.sent[-1]["more_body"]
+        assert slow.sent[0]["status"] == 200
+
+    async def test_without_a_connection_is_refused_and_not_cut(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: send the status, or the CSV header, before there are rows."""
+        resources = app.state.resources
+        content = export_products(resources.database, "csv")
+        response = StreamedResponse(content, resources.exports)
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async with AsyncExitStack() as stack:
+            for _ in range(POOL):
+                await stack.enter_async_context(resources.database.reader.connect())
+            with pytest.raises(Overloaded):
+                await response.stream_response(send)
+
+        assert sent == []
+        assert (await editor.get("/products/export")).status_code == 200
+
+    async def test_stops_when_the_client_goes(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: leave the generator to the garbage collector."""
+        await editor.post("/products/import", content=rows(5000, "S"), headers=HEADERS)
+        download = Download(app, editor)
+        download.gone = True
+
+        await download.run()
+
+        assert [message["type"] for message in download.sent][1:] == [
+            "http.response.body"
+        ]
+        assert app.state.resources.database.reader.pool.checkedout() == 0
+        assert (await editor.get("/products/export")).status_code == 200
+
+
+class TestStreamedResponse:
+    async def test_cuts_a_client_that_takes_nothing(self) -> None:
+        """Mutant: wait for it for ever."""
+        ended = False
+
+        async def content() -> AsyncGenerator[bytes]:
+            nonlocal ended
+            try:
+                yield b"first"
+                yield b"second"
+            finally:
+                ended = True
+
+        async def send(message: Message) -> None:
+            if message.get("body") == b"second":
+                await Event().wait()
+
+        slots = Semaphore(1)
+        response = StreamedResponse(content(), slots, patience=timedelta(seconds=0.1))
+
+        with pytest.raises(ClientDisconnect):
+            await response.stream_response(send)
+
+        assert ended
+        assert not slots.locked()
 
 
 @contextmanager

@@ -83,6 +83,7 @@ async def export(
     disposition = f'attachment; filename="products.{format_}"'
     return StreamedResponse(
         export_products(resources.database, format_),
+        resources.exports,
         media_type=media_type,
         headers={"Content-Disposition": disposition},
     )
