@@ -1,6 +1,7 @@
 """How gunicorn serves the application; command-line flags override it."""
 
 import os
+import signal
 import sys
 
 from gunicorn.arbiter import Arbiter
@@ -40,6 +41,12 @@ def on_starting(server: Arbiter) -> None:
 
 
 def post_fork(_: Arbiter, worker: Worker) -> None:
+    """Let signals wait until somebody hears them: uvloop forgets earlier ones."""
+    if not _is_uvicorn(worker):
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def post_worker_init(worker: Worker) -> None:
     """Let answers that the server gives by itself look like all the others.
 
     And keep its name out of them, and give uvicorn an end to wait for.
@@ -49,15 +56,21 @@ def post_fork(_: Arbiter, worker: Worker) -> None:
 
     from app.api.malformed import adapt_uvicorn, answer_for_gunicorn
 
-    if hasattr(worker, "config"):  # both classes of uvicorn's
+    if _is_uvicorn(worker):
         worker.config.server_header = False
         worker.config.timeout_graceful_shutdown = graceful_timeout - 1
         adapt_uvicorn(AutoHTTPProtocol)
     else:
         asgi_protocol._CACHED_SERVER_HEADER = b""
         asgi_protocol.ASGIProtocol._send_error_response = answer_for_gunicorn
+        worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
+def _is_uvicorn(worker: Worker) -> bool:
+    return hasattr(worker, "config")  # as both of its classes have
+
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 wsgi_app = "app.main:app"
 bind = "127.0.0.1:8000"
 worker_class = "asgi"

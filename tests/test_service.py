@@ -109,6 +109,15 @@ def test_answers_and_logs_alike_under_every_server(service: Service) -> None:
     assert any(entry["event"].startswith("Starting gunicorn") for entry in log)
 
 
+def test_stops_while_workers_are_still_starting(tmp_path: Path) -> None:
+    """Mutant: what comes before uvloop hears signals is lost, up to this timeout."""
+    environment = make_environment(tmp_path, SECRET_KEY=SECRET)
+    environment["GRACEFUL_TIMEOUT_SECONDS"] = "3600"
+
+    with start_service(tmp_path, "--workers", "4", environment=environment) as service:
+        assert service.stop() == 0
+
+
 def test_workers_share_a_limit_while_redis_is_away(tmp_path: Path) -> None:
     """Mutant: a worker that does not know of the other, of which only a flag tells."""
     with start_valkey(tmp_path) as valkey:

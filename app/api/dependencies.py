@@ -288,7 +288,7 @@ async def get_product_import(
     session: SessionDep, resources: ResourcesDep
 ) -> ProductImport:
     on_postgres = resources.database.writer.dialect.name == "postgresql"
-    return ProductImport(session, on_postgres=on_postgres)
+    return ProductImport(session, resources.imports, on_postgres=on_postgres)
 
 
 RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]

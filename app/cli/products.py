@@ -1,4 +1,5 @@
 import sys
+from asyncio import Lock
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,7 +60,7 @@ async def import_file(
                         shown.advance(len(chunk))
 
             on_postgres = database.writer.dialect.name == "postgresql"
-            imports = ProductImport(session, on_postgres=on_postgres)
+            imports = ProductImport(session, Lock(), on_postgres=on_postgres)
             report = await imports.run(chunks(), format_, mode, actor_id=None)
     except ImportRejected as error:
         for fault in error.errors:

@@ -7,7 +7,12 @@ from typing import Any, Self
 from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+)
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.config import DatabaseSettings
@@ -39,6 +44,13 @@ class ReadSession:
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Row[Any] | None:
         return await greenlet_spawn(self._one_or_none, statement, values)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator[AsyncConnection]:
+        """For more than a statement: a connection until the block ends."""
+        with _availability():
+            async with self.engine.connect() as connection:
+                yield connection
 
     def _all(
         self, statement: Executable, values: Mapping[str, Any]

@@ -29,17 +29,21 @@ Batches = AsyncGenerator[Rows]
 async def export_products(
     database: Database, format_: FileFormat
 ) -> AsyncGenerator[bytes]:
-    """One consistent snapshot, from a transaction of its own, a batch at a time."""
-    write = write_ndjson
+    """One consistent snapshot, from a transaction of its own, a batch at a time.
+
+    The first chunk comes with the first rows: until then nothing is promised.
+    """
+    header, write = b"", write_ndjson
     if format_ == "csv":
-        yield (",".join(FIELDS) + "\r\n").encode()
-        write = write_csv
-    async with database.replica.engine.connect() as connection:
+        header, write = (",".join(FIELDS) + "\r\n").encode(), write_csv
+    async with database.replica.connect() as connection:
         on_postgres = connection.dialect.name == "postgresql"
         read = read_postgres if on_postgres else read_sqlite
         async with aclosing(read(connection)) as batches:
             async for rows in batches:
-                yield write(rows)
+                yield header + write(rows)
+                header = b""
+            yield header  # there may be no products
 
 
 async def read_postgres(connection: AsyncConnection) -> Batches:

@@ -1,6 +1,6 @@
 """Many products at once, in constant memory: all of a file's rows, or the good ones."""
 
-from asyncio import sleep
+from asyncio import Lock, sleep
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from typing import Any
@@ -16,12 +16,8 @@ from app.schemas.product_import import (
     LineFault,
 )
 from app.services.product_rows import read_products
-from app.services.product_staging import (
-    Numbered,
-    PostgresStaging,
-    SqliteStaging,
-    Staging,
-)
+from app.services.product_spool import Numbered, Spool
+from app.services.product_staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
 MOST_FAULTS = 100
@@ -47,8 +43,10 @@ class ImportRejected(InvalidRequest):
 class ProductImport:
     """Creates the products of a file, or updates those whose SKU is known."""
 
-    def __init__(self, session: AsyncSession, *, on_postgres: bool) -> None:
+    def __init__(self, session: AsyncSession, turn: Lock, *, on_postgres: bool) -> None:
+        """`turn` is the process's: imports that wait need not all have a connection."""
         self.session = session
+        self.turn = turn
         self.new_staging = PostgresStaging if on_postgres else SqliteStaging
         self.failed = 0
         self.faults: list[LineFault] = []
@@ -61,24 +59,21 @@ class ProductImport:
         actor_id: UUID | None,
     ) -> ImportReport:
         """Raises `ImportRejected` when the mode is strict and a row is not valid."""
-        with closing(self.new_staging(self.session)) as staging:
-            await self._stage(staging, chunks, format_, keep_going=mode == "partial")
+        created = updated = 0
+        with closing(Spool()) as spool:
+            await self._read(spool, chunks, format_, keep_going=mode == "partial")
             self._check(mode)
-            await staging.complete()
-            count, lines = await staging.drop_repeated(MOST_FAULTS)
-            for line in lines:
-                self._fail(line, [REPEATED])
-            self.failed += count - len(lines)
-            self._check(mode)
-            created, updated = await staging.upsert(actor_id)
+            if spool:  # no transaction for nothing: the body may not have ended
+                async with self.turn:
+                    created, updated = await self._write(spool, mode, actor_id)
         self.faults.sort(key=lambda fault: fault.line)
         return ImportReport(
             created=created, updated=updated, failed=self.failed, errors=self.faults
         )
 
-    async def _stage(
+    async def _read(
         self,
-        staging: Staging,
+        spool: Spool,
         chunks: AsyncIterator[bytes],
         format_: FileFormat,
         *,
@@ -94,11 +89,23 @@ class ProductImport:
             if self.failed and not keep_going:
                 batch.clear()  # it is only read for its errors now
             if len(batch) >= BATCH:
-                await staging.add(batch)
+                spool.add(batch)
                 batch = []
             await sleep(0)  # other requests' turn: chunks may come without a pause
         if batch:
-            await staging.add(batch)
+            spool.add(batch)
+
+    async def _write(
+        self, spool: Spool, mode: ImportMode, actor_id: UUID | None
+    ) -> tuple[int, int]:
+        staging = self.new_staging(self.session)
+        await staging.fill(spool)
+        count, lines = await staging.drop_repeated(MOST_FAULTS)
+        for line in lines:
+            self._fail(line, [REPEATED])
+        self.failed += count - len(lines)
+        self._check(mode)
+        return await staging.upsert(actor_id)
 
     def _fail(self, line: int, faults: Sequence[dict[str, Any]]) -> None:
         self.failed += 1

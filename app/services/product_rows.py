@@ -38,27 +38,37 @@ Reader = Callable[[bytes], ProductRow]
 async def split_lines(
     chunks: AsyncIterator[bytes], *, quoted: bool = False
 ) -> AsyncIterator[list[Line]]:
-    """The lines of each chunk; `quoted` ones may hold line breaks between quotes."""
-    number, first = 0, 1
-    held = rest = b""  # a record begun on earlier lines, and the line begun
-    too_long = False
+    """The lines of each chunk; `quoted` ones may hold line breaks between quotes.
+
+    Each byte is looked at once, however many lines or chunks a record is spread over.
+    """
+    number = first = 1  # the line being read, and where its record began
+    pieces: list[bytes] = []
+    size = quotes = 0
     async for chunk in chunks:
-        *pieces, rest = (rest + chunk).split(b"\n")
         lines = []
-        for piece in pieces:
-            number += 1
-            text = held + piece
-            if quoted and text.count(b'"') % 2 and len(text) <= MAX_LINE:
-                held = text + b"\n"
-                continue
-            too_long = too_long or len(text) > MAX_LINE
-            lines.append(Line(first, None if too_long else text))
-            first, held, too_long = number + 1, b"", False
-        if len(held) + len(rest) > MAX_LINE:
-            held, rest, too_long = b"", b"", True
+        for nth, piece in enumerate(chunk.split(b"\n")):
+            if nth > 0:
+                number += 1
+                if quotes % 2 and size <= MAX_LINE:
+                    pieces.append(b"\n")
+                    size += 1
+                else:
+                    lines.append(_line(first, pieces, size))
+                    first, pieces, size, quotes = number, [], 0, 0
+            size += len(piece)
+            if size > MAX_LINE:
+                pieces.clear()
+            else:
+                pieces.append(piece)
+                quotes += quoted and piece.count(b'"')
         yield lines
-    if held or rest or too_long:
-        yield [Line(first, None if too_long else held + rest)]
+    if size:
+        yield [_line(first, pieces, size)]
+
+
+def _line(number: int, pieces: list[bytes], size: int) -> Line:
+    return Line(number, None if size > MAX_LINE else b"".join(pieces))
 
 
 def read_json(text: bytes) -> ProductRow:
@@ -135,7 +145,9 @@ async def read_products(
         for number, text in lines:
             try:
                 if text is None:
-                    raise LineInvalid("line_too_long", f"At most {MAX_LINE} bytes.")
+                    raise LineInvalid(
+                        "line_too_long", f"A row may have {MAX_LINE} bytes."
+                    )
                 if not text or text.isspace():
                     continue
                 if read is None:

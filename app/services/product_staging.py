@@ -1,28 +1,25 @@
-"""Where an import's rows wait until all of them have been read."""
+"""The temporary table from which an import's rows become products."""
 
-import marshal
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from tempfile import TemporaryFile
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Uuid, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.db.base import Instant, utc_now
 from app.db.postgresql import LIFT_TIMEOUTS
-from app.schemas.product_import import ProductRow
+from app.services.product_spool import COLUMNS, Rows, Spool
 
-GIVEN = ("sku", "name", "description", "currency", "stock", "category", "status")
-COLUMNS = ("line", "id", *GIVEN, "price")
 CREATE = """
 CREATE TEMPORARY TABLE product_import (
     line integer, id {id}, sku text, name text, description text, price {price},
     currency text, stock bigint, category text, status text
 ) {end}
 """
+MARKS = ", ".join("?" * len(COLUMNS))
+INSERT = f"INSERT INTO product_import {COLUMNS} VALUES ({MARKS})"  # noqa: S608
 # Two imports at once could wait for each other's products for ever.
 WAIT_FOR_OTHERS = "SELECT pg_advisory_xact_lock(7234316347)"
 FIND_REPEATED = """
@@ -71,8 +68,6 @@ TYPED: dict[str, BindParameter[Any]] = {
     "now": bindparam("now", type_=Instant),
 }
 
-Numbered = tuple[int, ProductRow]
-
 
 class Staging(ABC):
     """A temporary table, and what to do with it; it ends with the transaction."""
@@ -82,12 +77,18 @@ class Staging(ABC):
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    @abstractmethod
-    async def add(self, products: Sequence[Numbered]) -> None: ...
+    async def fill(self, spool: Spool) -> None:
+        """Have all rows in the table, and no other import beside this one."""
+        await self._create()
+        connection = await self.session.connection()
+        for rows in spool:
+            await self._insert(connection, rows)
 
     @abstractmethod
-    async def complete(self) -> None:
-        """Have all rows in the table, and no other import beside this one."""
+    async def _create(self) -> None: ...
+
+    @abstractmethod
+    async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
 
     async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
         """Drop rows whose SKU an earlier one has: how many, and the first lines."""
@@ -111,82 +112,35 @@ class Staging(ABC):
         result = await self.session.execute(bound, values)
         return result.rowcount  # type: ignore[attr-defined, no-any-return]
 
-    def close(self) -> None:  # noqa: B027 - often there is nothing
-        """Give back what the database does not."""
-
 
 class PostgresStaging(Staging):
-    """Copies rows into the table as they come."""
+    """Filled by COPY."""
 
     locking = "FOR UPDATE OF p"
-    connection: Any = None
 
-    async def add(self, products: Sequence[Numbered]) -> None:
-        if self.connection is None:
-            await self._begin()
-        rows = ((n, uuid7(), *values(p), p.price) for n, p in products)
-        await self.connection.copy_records_to_table(
-            "product_import", records=rows, columns=COLUMNS
-        )
-
-    async def complete(self) -> None:
-        if self.connection is None:
-            await self._begin()
+    async def fill(self, spool: Spool) -> None:
+        await super().fill(spool)
         await self.session.execute(text("ANALYZE product_import"))
         await self.session.execute(text(WAIT_FOR_OTHERS))
 
-    async def _begin(self) -> None:
+    async def _create(self) -> None:
         await self.session.execute(LIFT_TIMEOUTS)
-        end = "ON COMMIT DROP"
-        await self.session.execute(
-            text(CREATE.format(id="uuid", price="numeric(14, 2)", end=end))
-        )
-        connection = await self.session.connection()
-        raw = await connection.get_raw_connection()
-        self.connection = raw.driver_connection
+        create = CREATE.format(id="uuid", price="numeric(14, 2)", end="ON COMMIT DROP")
+        await self.session.execute(text(create))
+
+    async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        await raw.copy_records_to_table("product_import", records=rows, columns=COLUMNS)
 
 
 class SqliteStaging(Staging):
-    """Keeps rows in a file: while a slow client sends, others want to write."""
+    """Holds prices as cents, and ids as text."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        super().__init__(session)
-        self.file = TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self.batches = 0
-
-    async def add(self, products: Sequence[Numbered]) -> None:
-        rows = [
-            (n, uuid7().hex, *values(p), int(p.price.scaleb(2))) for n, p in products
-        ]
-        marshal.dump(rows, self.file)
-        self.batches += 1
-
-    async def complete(self) -> None:
+    async def _create(self) -> None:
         await self.session.execute(text("DROP TABLE IF EXISTS temp.product_import"))
-        await self.session.execute(
-            text(CREATE.format(id="text", price="bigint", end=""))
-        )
-        marks = ", ".join("?" * len(COLUMNS))
-        insert = f"INSERT INTO product_import {COLUMNS} VALUES ({marks})"  # noqa: S608
-        connection = await self.session.connection()
-        self.file.seek(0)
-        for _ in range(self.batches):
-            rows = marshal.load(self.file)  # noqa: S302 - written above
-            await connection.exec_driver_sql(insert, rows)
+        create = CREATE.format(id="text", price="bigint", end="")
+        await self.session.execute(text(create))
 
-    def close(self) -> None:
-        self.file.close()
-
-
-def values(product: ProductRow) -> Iterable[Any]:
-    """The fields of a row; None for what it leaves out."""
-    given = product.model_fields_set
-    return (
-        product.sku,
-        product.name,
-        product.description,
-        product.currency,
-        product.stock if "stock" in given else None,
-        product.category,
-        product.status if "status" in given else None,
-    )
+    async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
+        stored = [(*row, int(Decimal(price).scaleb(2))) for *row, price in rows]
+        await connection.exec_driver_sql(INSERT, stored)

@@ -60,6 +60,8 @@ class Resources:
     audit: AuditTrail
     cursors: CursorSigner
     health: HealthMonitor
+    imports: asyncio.Lock
+    exports: asyncio.Semaphore
     mail_waits: asyncio.Event  # set when a change that owes mail is committed
 
 
@@ -101,6 +103,9 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             audit=AuditTrail(database.replica, cursors),
             cursors=cursors,
             health=health,
+            imports=asyncio.Lock(),
+            # Clients may read slowly: half of the connections are for everybody else.
+            exports=asyncio.Semaphore(max(1, settings.db_pool_size // 2)),
             mail_waits=asyncio.Event(),
         )
     finally:

@@ -8,7 +8,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
 from httpx2 import Response
 
 from tests.support.people import Client
@@ -265,45 +264,6 @@ class TestExport:
 
         cells = [cell for row in csv.reader(exported.text.splitlines()) for cell in row]
         assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")]
-
-    async def test_stops_when_the_client_goes(
-        self, app: FastAPI, editor: Client
-    ) -> None:
-        """Mutant: leave the generator to the garbage collector."""
-        rows = [{**MUG, "sku": f"S{n}"} for n in range(5000)]
-        await send(editor, ndjson(*rows))
-        sent = 0
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def gone(message: dict[str, Any]) -> None:
-            nonlocal sent
-            if message["type"] == "http.response.body":
-                sent += 1
-                raise OSError("the client went")
-
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": "/api/v1/products/export",
-            "raw_path": b"/api/v1/products/export",
-            "query_string": b"",
-            "root_path": "",
-            "headers": [
-                (b"host", b"test"),
-                (b"authorization", editor.headers["authorization"].encode()),
-            ],
-            "client": ("192.0.2.1", 1),
-            "server": ("test", 80),
-        }
-        await app(scope, receive, gone)  # type: ignore[arg-type]
-
-        assert sent == 1
-        assert app.state.resources.database.reader.pool.checkedout() == 0
 
     @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
     async def test_of_which_only_the_headers_are_wanted_reads_nothing(

@@ -1,13 +1,14 @@
 """PostgreSQL that goes away, and comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event, make_url
+from sqlalchemy import event, make_url, text
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
@@ -22,6 +23,10 @@ KILL = (
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 WRONG = "a wrong password"
 
 
@@ -55,25 +60,25 @@ async def test_survives_connections_killed_while_idle(
         assert [answer.status_code for answer in answers] == [200] * 20
 
 
-async def test_answers_503_to_an_import_that_it_ends(
-    editor: Client, database_url: str
+async def test_answers_503_to_a_change_that_it_ends(
+    app: FastAPI, editor: Client, database_url: str
 ) -> None:
     """Mutant: no look at `connection_invalidated`, which makes it a 500."""
-    row = b'{"sku": "S%d", "name": "N", "price": "1", "currency": "EUR"}\n'
-
-    async def content() -> AsyncIterator[bytes]:
-        for number in range(5000):
-            if number == 3000:  # the first rows are staged
-                await execute(database_url, KILL)
-            yield row % number
-
-    headers = {"Content-Type": "application/x-ndjson"}
-    refused = await editor.post("/products/import", content=content(), headers=headers)
+    mug = {"sku": "MUG", "name": "Mug", "price": "12.50", "currency": "EUR"}
+    read = app.state.resources.database.read
+    blocker = await asyncpg.connect(database_url)
+    async with blocker.transaction():
+        await blocker.execute("LOCK TABLE products IN EXCLUSIVE MODE")
+        change = asyncio.create_task(editor.post("/products", json=mug))
+        while not (await read.all(text(WAITING), {}))[0][0]:
+            await asyncio.sleep(0.01)
+        await execute(database_url, f"{KILL} AND wait_event_type = 'Lock'")
+        refused = await change
+    await blocker.close()
 
     assert refused.status_code == 503, refused.text
     assert refused.json()["code"] == "dependency_unavailable"
-    again = await editor.post("/products/import", content=row % 1, headers=headers)
-    assert again.json()["created"] == 1
+    assert (await editor.post("/products", json=mug)).status_code == 201
 
 
 @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.1}])

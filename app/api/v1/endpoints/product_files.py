@@ -19,6 +19,7 @@ from app.core.errors import Unauthorized
 from app.schemas.product_import import FileFormat, ImportMode, ImportReport
 from app.services.product_export import export_products
 from app.services.product_import import ImportRejected
+from app.services.product_spool import NoRoom
 
 router = APIRouter(
     prefix="/products",
@@ -37,7 +38,7 @@ CONTENT = dict.fromkeys(MEDIA_TYPES, TEXT)
 
 @router.post(
     "/import",
-    responses=documented(UnsupportedMediaType, ImportRejected, *IDEMPOTENCY),
+    responses=documented(UnsupportedMediaType, ImportRejected, NoRoom, *IDEMPOTENCY),
     openapi_extra={"requestBody": {"required": True, "content": CONTENT}},
 )
 async def import_products(
@@ -76,6 +77,7 @@ async def export(
     disposition = f'attachment; filename="products.{format_}"'
     return StreamedResponse(
         export_products(resources.database, format_),
+        resources.exports,
         media_type=media_type,
         headers={"Content-Disposition": disposition},
     )

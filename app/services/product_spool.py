@@ -1,0 +1,80 @@
+"""Where an import's rows wait until all of them have been read."""
+
+import marshal
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from errno import EDQUOT, EFBIG, ENOSPC
+from http import HTTPStatus
+from tempfile import TemporaryFile
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from app.core.errors import AppError
+from app.schemas.product_import import ProductRow
+
+COLUMNS = (
+    *("line", "id", "sku", "name", "description", "currency", "stock", "category"),
+    *("status", "price"),
+)
+FULL = {ENOSPC, EDQUOT, EFBIG}
+
+Numbered = tuple[int, ProductRow]
+Rows = list[tuple[Any, ...]]
+
+
+class NoRoom(AppError):
+    """The service has no room for the file while it arrives."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    code = "insufficient_storage"
+
+
+class Spool:
+    """A temporary file, so that no connection waits for a client that is slow."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._sizes: list[int] = []
+
+    def add(self, products: Sequence[Numbered]) -> None:
+        """Raises `NoRoom` when the disk is full."""
+        batch = marshal.dumps([_row(line, product) for line, product in products])
+        try:
+            self._file.write(batch)
+            self._file.flush()
+        except OSError as error:
+            if error.errno in FULL:
+                raise NoRoom("There is no room for a file of this size.") from error
+            raise
+        self._sizes.append(len(batch))
+
+    def __bool__(self) -> bool:
+        return bool(self._sizes)
+
+    def __iter__(self) -> Iterator[Rows]:
+        """The batches as they were added, with the values of `COLUMNS`."""
+        self._file.seek(0)
+        for size in self._sizes:
+            yield marshal.loads(self._file.read(size))  # noqa: S302 - by `add`
+
+    def close(self) -> None:
+        with suppress(OSError):  # what could not be written is not needed
+            self._file.close()
+
+
+def _row(line: int, product: ProductRow) -> tuple[Any, ...]:
+    """None for what the row leaves out."""
+    given = product.model_fields_set
+    return (
+        line,
+        uuid7().hex,
+        product.sku,
+        product.name,
+        product.description,
+        product.currency,
+        product.stock if "stock" in given else None,
+        product.category,
+        product.status if "status" in given else None,
+        str(product.price),
+    )
