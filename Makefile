@@ -13,8 +13,8 @@ help:
 	@echo 'make test    the whole suite, on SQLite and on real PostgreSQL and Valkey'
 	@echo 'make check   format, lint, types, imports, lock files, generated files'
 	@echo 'make format  rewrite the code as `make check` wants it'
-	@echo 'make bench   compare with the bare framework and with the limit'
-	@echo 'make drill   kill the mail worker, take Redis away, time answers: the long forms'
+	@echo 'make bench   what it costs, beside bare FastAPI and a raw ASGI application'
+	@echo 'make drill   kill the mail worker, take Redis away, time answers, send what is hostile: longer'
 	@echo 'make lock    resolve the dependencies anew into requirements/'
 
 run: $(VENV)/base
@@ -46,6 +46,7 @@ drill: $(VENV)/dev
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
 	$(BIN)/python -m drills.redis_outage
+	NIGHTPROOF_SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt
