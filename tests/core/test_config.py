@@ -71,7 +71,10 @@ class TestDevelopment:
     ) -> None:
         assert load(monkeypatch, DATABASE_URL=url).database_url == expected
 
-    @pytest.mark.parametrize("url", ["mysql://h/d", "nonsense", "sqlite://"])
+    @pytest.mark.parametrize(
+        "url",
+        ["mysql://h/d", "nonsense", "sqlite://", "postgresql://u:pass/word@h/d"],
+    )
     def test_refuses_what_it_cannot_use(
         self, monkeypatch: pytest.MonkeyPatch, url: str
     ) -> None:

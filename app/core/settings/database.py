@@ -1,6 +1,7 @@
 """How to reach the database."""
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -62,4 +63,16 @@ def with_async_driver(url: str) -> str:
     refuse(not separator or not known, "must start with postgresql:// or sqlite:///")
     memory = driver.startswith("sqlite") and rest.strip("/") in {"", ":memory:"}
     refuse(memory, "must name a database file")
+    refuse(
+        driver.startswith("postgresql") and not _has_port_or_none(url),
+        "has a port that is no number; in a password write %2F for / and %3A for :",
+    )
     return f"{driver}://{rest}"
+
+
+def _has_port_or_none(url: str) -> bool:
+    try:
+        urlsplit(url).port  # noqa: B018 - reading it is the check
+    except ValueError:
+        return False
+    return True
