@@ -256,9 +256,7 @@ def measure_pages(
         )
     )
     cursors = CursorSigner(SecretRing(environment["SECRET_KEY"].encode()))
-    context = "ProductQuery" + ProductQuery().model_dump_json(
-        exclude={"limit", "cursor"}
-    )
+    context = "products" + ProductQuery().model_dump_json(exclude={"limit", "cursor"})
     [[created_at, id_]] = rows
     deep = cursors.encode([0, created_at.isoformat(), UUID(str(id_)).hex], context)
     pages: dict[str, dict[str, object]] = {
