@@ -42,7 +42,7 @@ class Product(Record, Base):
         CheckConstraint("stock >= 0", name="stock_not_negative"),
         CheckConstraint("price >= 0", name="price_not_negative"),
         # A page is read in order from one of these: visitors see one status,
-        # editors all of them.
+        # editors all of them, and a category is mostly few.
         Index(None, "status", "created_at", "id"),
         Index(None, "status", "price", "id"),
         Index(None, "status", "name", "id"),
@@ -50,6 +50,8 @@ class Product(Record, Base):
         Index(None, "price", "id"),
         Index(None, "name", "id"),
         Index(None, "category", "created_at", "id"),
+        Index(None, "category", "price", "id"),
+        Index(None, "category", "name", "id"),
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
