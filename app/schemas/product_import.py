@@ -2,15 +2,28 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.product import ProductCreate
+from app.schemas.base import Line, RequestBody
+from app.schemas.money import Amount, Currency
+from app.schemas.product import Category, Description, Sku, Status, Stock
 
 FileFormat = Literal["ndjson", "csv"]
 ImportMode = Literal["strict", "partial"]
 
 
-class ProductRow(ProductCreate):
-    """A row as the export writes it; what the service decides is read and ignored."""
+class ProductRow(RequestBody):
+    """A row as the export writes it; what the service decides is read and ignored.
 
+    None leaves a known product's field as it is.
+    """
+
+    sku: Sku
+    name: Line
+    description: Description | None = None
+    price: Amount
+    currency: Currency
+    stock: Stock | None = None
+    category: Category | None = None
+    status: Status | None = None
     id: Any = None
     version: Any = None
     created_at: Any = None

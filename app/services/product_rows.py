@@ -1,21 +1,22 @@
-"""The lines of product files: NDJSON and CSV, read strictly, as they arrive."""
+"""The rows of product files: NDJSON and CSV, read strictly, as they arrive."""
 
 import csv
 import json
 import re
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
 from app.core.errors import own_words
 from app.schemas.product_import import FileFormat, ProductRow
+from app.services.product_lines import MAX_LINE, split_lines
 
-MAX_LINE = 65_536
-COLUMNS = tuple(ProductRow.model_fields)
+COLUMNS = ProductRow.model_fields
+REQUIRED = [name for name, field in COLUMNS.items() if field.is_required()]
 _TEXTS = (str, Decimal)  # what is a string in JSON
-_FORMULA = re.compile(r"[=+\-@\t\r']")
+_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n']")  # noqa: RUF001 - Excel runs these, too
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -26,49 +27,11 @@ class LineInvalid(Exception):
         super().__init__(message)
         self.faults = [{"pointer": pointer, "code": code, "message": message}]
 
-
-class Line(NamedTuple):
-    number: int
-    text: bytes | None  # None: too long to keep
+    def explain(self, words: str) -> None:
+        self.faults[0]["message"] += " " + words
 
 
 Reader = Callable[[bytes], ProductRow]
-
-
-async def split_lines(
-    chunks: AsyncIterator[bytes], *, quoted: bool = False
-) -> AsyncIterator[list[Line]]:
-    """The lines of each chunk; `quoted` ones may hold line breaks between quotes.
-
-    Each byte is looked at once, however many lines or chunks a record is spread over.
-    """
-    number = first = 1  # the line being read, and where its record began
-    pieces: list[bytes] = []
-    size = quotes = 0
-    async for chunk in chunks:
-        lines = []
-        for nth, piece in enumerate(chunk.split(b"\n")):
-            if nth > 0:
-                number += 1
-                if quotes % 2 and size <= MAX_LINE:
-                    pieces.append(b"\n")
-                    size += 1
-                else:
-                    lines.append(_line(first, pieces, size))
-                    first, pieces, size, quotes = number, [], 0, 0
-            size += len(piece)
-            if size > MAX_LINE:
-                pieces.clear()
-            else:
-                pieces.append(piece)
-                quotes += quoted and piece.count(b'"')
-        yield lines
-    if size:
-        yield [_line(first, pieces, size)]
-
-
-def _line(number: int, pieces: list[bytes], size: int) -> Line:
-    return Line(number, None if size > MAX_LINE else b"".join(pieces))
 
 
 def read_json(text: bytes) -> ProductRow:
@@ -96,12 +59,16 @@ class CsvReader:
 
     def __init__(self, header: bytes) -> None:
         self.names = _cells(header.removeprefix(b"\xef\xbb\xbf"))
-        unknown = set(self.names) - set(COLUMNS)
-        if unknown or len(set(self.names)) != len(self.names):
-            known = ", ".join(COLUMNS)
+        named = set(self.names)
+        if len(named) < len(self.names) or not named.issuperset(REQUIRED):
+            required = ", ".join(REQUIRED)
             raise LineInvalid(
-                "header_invalid", f"The header must name some of: {known}."
+                "header_invalid",
+                f"The header, which is the first line, must name once {required}.",
             )
+        if not named.issubset(COLUMNS):
+            known = ", ".join(COLUMNS)
+            raise LineInvalid("header_invalid", f"The header may only name {known}.")
 
     def __call__(self, text: bytes) -> ProductRow:
         cells = _cells(text)
@@ -142,7 +109,7 @@ async def read_products(
     read: Reader | None = read_json if format_ == "ndjson" else None
     async for lines in split_lines(chunks, quoted=format_ == "csv"):
         found: list[tuple[int, ProductRow | list[dict[str, str]]]] = []
-        for number, text in lines:
+        for number, last, text in lines:
             try:
                 if text is None:
                     raise LineInvalid(
@@ -157,6 +124,8 @@ async def read_products(
             except ValidationError as error:
                 found.append((number, _faults(error)))
             except LineInvalid as error:
+                if last > number:
+                    error.explain(f"It goes on to line {last}: is a quote missing?")
                 found.append((number, error.faults))
                 if read is None:
                     yield found
@@ -169,7 +138,7 @@ def _faults(error: ValidationError) -> list[dict[str, str]]:
         {
             "pointer": "#" + "".join(f"/{part}" for part in fault["loc"][:1]),
             "code": fault["type"],
-            "message": own_words(fault["msg"]),
+            "message": own_words(fault["msg"]).replace("at line 1 column", "at column"),
         }
         for fault in error.errors(
             include_url=False, include_input=False, include_context=False

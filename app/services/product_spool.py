@@ -64,8 +64,6 @@ class Spool:
 
 
 def _row(line: int, product: ProductRow) -> tuple[Any, ...]:
-    """None for what the row leaves out."""
-    given = product.model_fields_set
     return (
         line,
         uuid7().hex,
@@ -73,8 +71,8 @@ def _row(line: int, product: ProductRow) -> tuple[Any, ...]:
         product.name,
         product.description,
         product.currency,
-        product.stock if "stock" in given else None,
+        product.stock,
         product.category,
-        product.status if "status" in given else None,
+        product.status,
         str(product.price),
     )

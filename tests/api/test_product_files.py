@@ -172,10 +172,54 @@ class TestImport:
         assert (products["A"]["price"], products["A"]["stock"]) == ("12.50", 3)
         assert products["B"]["name"] == "=Sum"
 
-    async def test_refuses_csv_without_a_header(self, editor: Client) -> None:
-        response = await send(editor, b"a,b\n1,2\n", CSV, "partial")
+    async def test_keeps_what_is_behind_a_quote_too_many(self, editor: Client) -> None:
+        """Mutant: let a quote in the middle of a cell begin a quoted one."""
+        rows = (
+            'A,5" nail,1,EUR\nB,6" x 7" board,1,EUR\nC,nail,1,EUR\n'
+            'D,"nail" 8,1,EUR\nE,nail,1,EUR\nF,"nail,1,EUR\nG,nail,1,EUR\n'
+        )
 
-        assert response.json()["errors"][0]["code"] == "header_invalid"
+        response = await send(
+            editor, b"sku,name,price,currency\n" + rows.encode(), CSV, "partial"
+        )
+
+        products = await listed(editor)
+        assert set(products) == {"A", "B", "C", "E"}
+        assert products["A"]["name"] == '5" nail'
+        first, last = response.json()["errors"]
+        assert (first["line"], last["line"]) == (5, 7)
+        assert last["message"].endswith("It goes on to line 9: is a quote missing?")
+
+    @pytest.mark.parametrize(
+        "header", ["a,b", "sku,name,price", "sku,sku,name,price,currency"]
+    )
+    async def test_refuses_csv_without_a_header(
+        self, editor: Client, header: str
+    ) -> None:
+        body = f"{header}\nA,Name,1,EUR\n".encode()
+
+        response = await send(editor, body, CSV, "partial")
+
+        [fault] = response.json()["errors"]
+        assert (fault["line"], fault["code"]) == (1, "header_invalid")
+
+    async def test_leaves_alone_what_a_row_says_nothing_of(
+        self, editor: Client
+    ) -> None:
+        """Mutant: take null for the value of a new product."""
+        rest = {"description": "d", "category": "c", "stock": 5, "status": "active"}
+        nothing = dict.fromkeys(rest)
+        await send(editor, ndjson({**MUG, **rest}))
+
+        responses = [
+            await send(editor, ndjson({**MUG, **nothing}, {**MUG, "sku": "NEW"})),
+            await send(editor, ndjson(MUG)),
+        ]
+
+        assert [response.status_code for response in responses] == [200, 200]
+        products = await listed(editor)
+        assert rest.items() <= products["MUG-1"].items()
+        assert (products["NEW"]["stock"], products["NEW"]["status"]) == (0, "draft")
 
     async def test_with_a_key_is_done_once(self, editor: Client) -> None:
         body = ndjson(*({**MUG, "sku": f"S{n}"} for n in range(50)))

@@ -1,12 +1,14 @@
 """How a file's bytes become lines."""
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator
+from itertools import product
 from time import process_time
 
 import pytest
 
-from app.services.product_rows import MAX_LINE, Line, split_lines
+from app.services.product_lines import MAX_LINE, Line, split_lines
 
 FILE = b'a,"b\n\n""c",d\r\n\n' + b'"' + b"x\n" * MAX_LINE + b'1,"2\n3"\n' + b"end"
 
@@ -39,11 +41,24 @@ def test_chunks_make_no_difference(size: int) -> None:
     """Mutant: end a record that is too long elsewhere than at its line's end."""
     whole = split(FILE, len(FILE))
 
-    assert whole[0] == Line(1, b'a,"b\n\n""c",d\r')
-    assert whole[1:3] == [Line(4, b""), Line(5, None)]
+    assert whole[0] == Line(1, 3, b'a,"b\n\n""c",d\r')
+    assert whole[1] == Line(4, 4, b"")
+    assert (whole[2].number, whole[2].text) == (5, None)
     assert whole[-2].text == b'1,"2\n3"'
-    assert whole[-1] == Line(MAX_LINE + 7, b"end")
+    assert whole[-1] == Line(MAX_LINE + 7, MAX_LINE + 7, b"end")
     assert split(FILE, size) == whole
+
+
+def test_records_begin_where_they_do_for_a_reader_of_csv() -> None:
+    """Mutants: count all quotes; forget that two of them are one; or the comma."""
+    for length in range(1, 7):
+        for characters in product('a,"\n', repeat=length):
+            text = "".join(characters)
+            rows = csv.reader(text.splitlines(keepends=True))
+            begin = [1, *(rows.line_num + 1 for _ in rows)][:-1]
+
+            found = split(text.encode(), length)
+            assert [line.number for line in found] == begin, text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""The lines of files, as they arrive."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+MAX_LINE = 65_536
+# The last group is the closing quote, if there is one; "" within a cell is a quote.
+_REST_OF_CELL = re.compile(rb'[^"]*(?:""[^"]*)*("?)')
+_QUOTED_CELL = re.compile(rb'(?:^|,)"' + _REST_OF_CELL.pattern)
+
+
+class Line(NamedTuple):
+    """A record, which in CSV may go over several lines of the file."""
+
+    number: int
+    last: int
+    text: bytes | None  # None: too long to keep
+
+
+async def split_lines(
+    chunks: AsyncIterator[bytes], *, quoted: bool = False
+) -> AsyncIterator[list[Line]]:
+    """The records that each chunk ends; a `quoted` cell may hold line breaks.
+
+    Each byte is looked at once, however many lines or chunks a record is spread over.
+    """
+    first = number = 1  # where the record began, and the line that is being read
+    record: list[bytes] = []  # its lines before that
+    pieces: list[bytes] = []  # of that line
+    size, inside = 0, False
+    async for chunk in chunks:
+        found = []
+        for nth, piece in enumerate(chunk.split(b"\n")):
+            if nth > 0:
+                record.append(b"".join(pieces))
+                pieces = []
+                inside = quoted and ends_inside_quotes(record[-1], inside=inside)
+                if inside and size <= MAX_LINE:
+                    size += 1
+                else:
+                    found.append(_line(first, number, record, size))
+                    first, record, size, inside = number + 1, [], 0, False
+                number += 1
+            size += len(piece)
+            if size > MAX_LINE:
+                record, pieces = [], []
+            else:
+                pieces.append(piece)
+        yield found
+    if size:
+        yield [_line(first, number, [*record, b"".join(pieces)], size)]
+
+
+def _line(first: int, last: int, record: list[bytes], size: int) -> Line:
+    return Line(first, last, None if size > MAX_LINE else b"\n".join(record))
+
+
+def ends_inside_quotes(line: bytes, *, inside: bool) -> bool:
+    """Whether a quoted cell goes on in the next line, having begun `inside` one.
+
+    A quote means something only where a cell begins: `5" nail` is text.
+    """
+    if b'"' not in line:
+        return inside
+    begun = _REST_OF_CELL.match(line) if inside else None
+    if begun and not begun[1]:
+        return True
+    open_ = False
+    for cell in _QUOTED_CELL.finditer(line, begun.end() if begun else 0):
+        open_ = not cell[1]
+    return open_
