@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.fault_proxy import open_bad_line
+from tests.support.fault_proxy import FaultProxy, open_line
 from tests.support.people import PASSWORD
 from tests.support.service import Service, command, make_environment, start_service
 
@@ -113,7 +113,7 @@ async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> No
     turns = Semaphore(AT_ONCE)
 
     async with (
-        open_bad_line(service.port, doomed=0.1, seed=7) as line,
+        open_line(FaultProxy(service.port, doomed=0.1, seed=7)) as line,
         httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{line.port}/api/v1",
             headers=token,

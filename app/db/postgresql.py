@@ -1,12 +1,15 @@
 """Engines for PostgreSQL by asyncpg, directly or behind PgBouncer."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.config import DatabaseSettings
 from app.core.errors import DatabaseUnavailable
@@ -51,6 +54,7 @@ def create_engine(
         connect_args=connect_args,
     )
     event.listen(engine.sync_engine, "do_connect", connect)
+    event.listen(engine.sync_engine, "connect", stop_writing_when_lost)
     event.listen(engine.sync_engine, "checkout", refuse_closed)
     return engine
 
@@ -64,6 +68,19 @@ def create_reader(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncEngin
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
+@asynccontextmanager
+async def driver_of(connection: AsyncConnection) -> AsyncGenerator[Any]:
+    """What is below SQLAlchemy, for what it has not; errors are raised as it would."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    try:
+        yield driver
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        gone = driver.is_closed()
+        if gone:  # or the rollback fails, too, and is what the log tells of
+            await connection.invalidate(error)
+        raise DBAPIError(None, None, error, connection_invalidated=gone) from error
+
+
 def sqlstate(error: DBAPIError) -> str | None:
     """What the server calls the error; SQLite has no such names."""
     return getattr(error.orig, "sqlstate", None)
@@ -74,6 +91,15 @@ def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return dialect.connect(*args, **kwargs)
     except (OSError, TimeoutError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnavailable from error
+
+
+def stop_writing_when_lost(connection: Any, _: Any) -> None:
+    """Wake who waits until the server takes more: the driver does not, for ever."""
+    connection.driver_connection.add_termination_listener(_wake_writer)
+
+
+def _wake_writer(driver: Any) -> None:
+    driver._protocol.resume_writing()
 
 
 def refuse_closed(connection: Any, _: Any, __: Any) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.models import Product
-from app.db.postgresql import LIFT_TIMEOUTS
+from app.db.postgresql import LIFT_TIMEOUTS, driver_of
 from app.db.session import Database
 from app.schemas.product import ProductRead
 from app.schemas.product_import import FileFormat
@@ -22,6 +22,10 @@ BATCH = 1000
 PRODUCT = Product.__table__.c
 FIELDS = tuple(ProductRead.model_fields)
 SELECT_ALL = select(*(PRODUCT[name] for name in FIELDS)).order_by(PRODUCT.id)
+SNAPSHOT: dict[str, Any] = {
+    "isolation_level": "REPEATABLE READ",
+    "postgresql_readonly": True,
+}
 Rows = Sequence[Sequence[Any]]
 Batches = AsyncGenerator[Rows]
 
@@ -47,11 +51,11 @@ async def export_products(
 
 
 async def read_postgres(connection: AsyncConnection) -> Batches:
+    await connection.execution_options(**SNAPSHOT)
+    await connection.execute(LIFT_TIMEOUTS)
     # By the driver's own cursor: through SQLAlchemy's each 50 rows are a round trip.
-    raw: Any = (await connection.get_raw_connection()).driver_connection
-    async with raw.transaction(isolation="repeatable_read", readonly=True):
-        await raw.execute(str(LIFT_TIMEOUTS))
-        cursor = await raw.cursor(str(SELECT_ALL.compile(connection.engine)))
+    async with driver_of(connection) as driver:
+        cursor = await driver.cursor(str(SELECT_ALL.compile(connection.engine)))
         while rows := await cursor.fetch(BATCH):
             yield rows
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from sqlalchemy import BindParameter, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.db.base import Instant, utc_now
-from app.db.postgresql import LIFT_TIMEOUTS
+from app.db.postgresql import LIFT_TIMEOUTS, driver_of
 from app.services.product_spool import COLUMNS, Rows, Spool
 
 CREATE = """
@@ -129,8 +130,12 @@ class PostgresStaging(Staging):
         await self.session.execute(text(create))
 
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.copy_records_to_table("product_import", records=rows, columns=COLUMNS)
+        async with driver_of(connection) as driver:
+            # Of no use to a server that is gone: each write would be a warning.
+            records = takewhile(lambda _: not driver.is_closed(), rows)
+            await driver.copy_records_to_table(
+                "product_import", records=records, columns=COLUMNS
+            )
 
 
 class SqliteStaging(Staging):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, inspect, or_, select, tuple_
 
-from app.core.errors import Unavailable
+from app.core.errors import explain
 from app.core.logging import get_logger
 from app.db.base import Base, utc_now
 from app.db.models import AuthSession, IdempotencyKey, OutboxMail
@@ -67,5 +67,5 @@ async def _purge_again_and_again(database: Database, every: timedelta) -> None:
         await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
         try:
             await purge(database)
-        except Unavailable as error:
-            log.warning("retention.postponed", error=type(error).__name__)
+        except Exception as error:  # the database is down, or not migrated yet
+            log.warning("retention.postponed", **explain(error))

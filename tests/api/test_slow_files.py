@@ -1,6 +1,5 @@
 """Files that come and go at the pace of a slow client, and everybody else meanwhile."""
 
-import json
 import resource
 from asyncio import (
     FIRST_COMPLETED,
@@ -21,7 +20,7 @@ from fastapi import FastAPI
 from httpx2 import Response
 from sqlalchemy import text
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Scope
+from starlette.types import Message
 
 from app.api.streams import StreamedResponse
 from app.core.errors import Overloaded
@@ -29,25 +28,19 @@ from app.db.session import transaction
 from app.services.product_export import export_products
 from app.services.product_import import BATCH
 from app.services.product_staging import WAIT_FOR_OTHERS
+from tests.support.files import MUG, NDJSON, Download, rows
 from tests.support.people import Client
 
-MUG = {"sku": "MUG", "name": "Mug", "price": "12.50", "currency": "EUR"}
 POOL = 2
 WAITING = text("""
 SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
 WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
 """)
-HEADERS = {"Content-Type": "application/x-ndjson"}
 
 
 @pytest.fixture
 def overrides() -> dict[str, Any]:
     return {"db_pool_size": POOL, "db_pool_timeout_seconds": 1}
-
-
-def rows(count: int, prefix: str) -> bytes:
-    lines = (json.dumps({**MUG, "sku": f"{prefix}{n}"}) for n in range(count))
-    return "\n".join(lines).encode() + b"\n"
 
 
 async def assert_others_are_served(editor: Client, sku: str) -> None:
@@ -61,7 +54,7 @@ class PausedImport:
 
     def __init__(self, editor: Client, number: int, key: str = "") -> None:
         self.editor = editor
-        self.headers = HEADERS | ({"Idempotency-Key": key} if key else {})
+        self.headers = NDJSON | ({"Idempotency-Key": key} if key else {})
         self.halves = [rows(2 * BATCH, f"{half}-{number}-") for half in "ab"]
         self.paused, self.resumed = Event(), Event()
 
@@ -124,7 +117,7 @@ class TestImport:
         """Mutant: catch nothing; begin the transaction first."""
         with largest_file(1 << 20):
             answer = await editor.post(
-                "/products/import", content=rows(20_000, "S"), headers=HEADERS
+                "/products/import", content=rows(20_000, "S"), headers=NDJSON
             )
 
         assert answer.status_code == 507
@@ -133,52 +126,12 @@ class TestImport:
         assert (await editor.get("/products")).json()["items"] == []
 
 
-class Download:
-    """An export whose client takes one chunk, and then nothing."""
-
-    def __init__(self, app: FastAPI, editor: Client) -> None:
-        self.app = app
-        self.token = editor.headers["authorization"].encode()
-        self.sent: list[Message] = []
-        self.begun, self.resumed = Event(), Event()
-        self.gone = False
-
-    async def run(self) -> None:
-        path = "/api/v1/products/export"
-        scope: Scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(b"host", b"test"), (b"authorization", self.token)],
-            "client": ("192.0.2.1", 1),
-            "server": ("test", 80),
-        }
-        await self.app(scope, self._receive, self._send)
-
-    async def _receive(self) -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def _send(self, message: Message) -> None:
-        self.sent.append(message)
-        if message["type"] == "http.response.body":
-            if self.gone:
-                raise OSError("the client went")
-            self.begun.set()
-            await self.resumed.wait()
-
-
 class TestExport:
     async def test_to_slow_clients_leaves_half_of_the_pool(
         self, app: FastAPI, editor: Client
     ) -> None:
         """Mutant: no slots; give them back before the end."""
-        await editor.post("/products/import", content=rows(5000, "S"), headers=HEADERS)
+        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         slow = Download(app, editor)
         downloading = create_task(slow.run())
         await slow.begun.wait()
@@ -220,7 +173,7 @@ class TestExport:
         self, app: FastAPI, editor: Client
     ) -> None:
         """Mutant: leave the generator to the garbage collector."""
-        await editor.post("/products/import", content=rows(5000, "S"), headers=HEADERS)
+        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         download = Download(app, editor)
         download.gone = True
 

@@ -16,12 +16,7 @@ from app.db import migrate
 from app.main import create_application
 from tests.conftest import make_settings
 from tests.support.people import Client, open_client
-from tests.support.postgres import PostgresServer, execute, start_postgres
-
-KILL = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-)
+from tests.support.postgres import KILL_OTHERS, PostgresServer, execute, start_postgres
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity "
@@ -51,7 +46,7 @@ async def test_survives_connections_killed_while_idle(
         assert {r.status_code for r in await asyncio.gather(*slow)} == {200}
         idle = [each for each in opened if not each.is_closed()]
         assert len(idle) == engine.pool.checkedin() >= 2
-        await execute(database_url, KILL)
+        await execute(database_url, KILL_OTHERS)
         while not all(each.is_closed() for each in idle):
             await asyncio.sleep(0.01)
 
@@ -72,7 +67,7 @@ async def test_answers_503_to_a_change_that_it_ends(
         change = asyncio.create_task(editor.post("/products", json=mug))
         while not (await read.all(text(WAITING), {}))[0][0]:
             await asyncio.sleep(0.01)
-        await execute(database_url, f"{KILL} AND wait_event_type = 'Lock'")
+        await execute(database_url, f"{KILL_OTHERS} AND wait_event_type = 'Lock'")
         refused = await change
     await blocker.close()
 

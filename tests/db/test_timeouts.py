@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 from app.core.config import Settings
 from app.core.errors import Overloaded
 from app.db import migrate
+from app.db.postgresql import driver_of
 from app.db.session import transaction
 from app.services.product_staging import WAIT_FOR_OTHERS
+from tests.support.files import NDJSON, Download, rows
 from tests.support.people import Client
 from tests.support.postgres import execute
 
@@ -23,15 +25,17 @@ TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
 MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
 ROW = b'{"sku": "ROW-%d", "name": "Row", "price": "1", "currency": "EUR"}\n'
-NDJSON = {"Content-Type": "application/x-ndjson"}
 # Twice as long as the timeouts allow.
 WAITS = """
     SELECT count(*) FROM pg_locks
     WHERE NOT granted AND waitstart < now() - interval '2s'
 """
-IS_IDLE = """
-    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-    AND state = 'idle in transaction' AND state_change < now() - interval '2s'
+# Or was ended by then.
+WAS_IDLE = """
+    SELECT NOT EXISTS (
+        SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND state = 'idle in transaction' AND state_change > now() - interval '2s'
+    )
 """
 
 
@@ -134,6 +138,12 @@ class TestRequests:
         with pytest.raises(Overloaded):
             async with transaction(database) as session:
                 await session.execute(fail)
+        with pytest.raises(Overloaded):
+            async with (
+                database.read.connect() as connection,
+                driver_of(connection) as driver,
+            ):
+                await driver.execute(str(fail))
 
 
 class TestImports:
@@ -147,3 +157,20 @@ class TestImports:
             await until(database_url, WAITS, imports)
 
         assert (await imports).json()["created"] == 1
+
+
+class TestExports:
+    async def test_go_at_the_pace_of_the_client(
+        self, app: FastAPI, editor: Client, database_url: str
+    ) -> None:
+        """Mutant: leave them the timeouts of the role."""
+        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
+        download = Download(app, editor)
+        downloading = asyncio.create_task(download.run())
+        await download.begun.wait()
+        await until(database_url, WAS_IDLE, downloading)
+        download.resumed.set()
+
+        await downloading
+
+        assert not download.sent[-1]["more_body"]

@@ -4,8 +4,10 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from app.db.base import utc_now
 from app.db.models import AuthSession, IdempotencyKey, OutboxMail, User
@@ -109,6 +111,33 @@ async def test_a_process_sees_to_it(app: FastAPI, people: People) -> None:
     async with asyncio.timeout(60), purging(database, every=timedelta(seconds=0.01)):
         while await names(database) != KEPT:
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])  # which says why in its words
+async def test_is_tried_again_whatever_failed(app: FastAPI, people: People) -> None:
+    """Mutant: catch only what says that the database is down."""
+    database = app.state.resources.database
+    await fill(database, await people.add())
+    rename = "ALTER TABLE {} RENAME TO {}"
+
+    async with database.writer.begin() as connection:
+        await connection.execute(text(rename.format("outbox_mails", "not_yet")))
+    with capture_logs() as logs:
+        async with asyncio.timeout(60), purging(database, timedelta(seconds=0.01)):
+            while not logs:
+                await asyncio.sleep(0.01)
+            async with database.writer.begin() as connection:
+                await connection.execute(text(rename.format("not_yet", "outbox_mails")))
+            while await names(database) != KEPT:
+                await asyncio.sleep(0.01)
+
+    assert logs[0] == {
+        "event": "retention.postponed",
+        "log_level": "warning",
+        "reason": "UndefinedTableError",
+        "message": 'relation "outbox_mails" does not exist',
+        "sqlstate": "42P01",
+    }
 
 
 async def test_a_service_that_runs_has_it(app: FastAPI) -> None:

@@ -1,7 +1,8 @@
-"""A bad line to a server: it cuts some answers in the middle."""
+"""Bad lines to a server: they cut answers, or break where somebody says so."""
 
 from asyncio import (
     FIRST_COMPLETED,
+    Event,
     StreamReader,
     StreamWriter,
     TaskGroup,
@@ -14,28 +15,24 @@ from asyncio import (
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from random import Random
+from typing import TypeVar
 
 CHUNK = 65_536
 
 
-class FaultProxy:
-    """Relays connections, and dooms some: the first answer on them is cut in two.
+class Relay:
+    """Passes on what connections say; who inherits spoils it."""
 
-    Which connections these are, counted as they come, depends on the seed alone.
-    """
-
-    def __init__(self, server_port: int, *, doomed: float, seed: int) -> None:
+    def __init__(self, server_port: int) -> None:
         self.server_port = server_port
         self.port = 0  # once it listens
-        self.cut = 0
-        self.doomed = doomed
-        self.chance = Random(seed)  # noqa: S311
 
     async def relay(self, client: StreamReader, to_client: StreamWriter) -> None:
-        doomed = self.chance.random() < self.doomed
         server, to_server = await open_connection("127.0.0.1", self.server_port)
-        answers = self._cut(server, to_client) if doomed else _copy(server, to_client)
-        ways = {create_task(_copy(client, to_server)), create_task(answers)}
+        ways = {
+            create_task(self.ask(client, to_server)),
+            create_task(self.answer(server, to_client)),
+        }
         # Whoever hangs up first, nobody is left waiting for the other.
         await wait(ways, return_when=FIRST_COMPLETED)
         for way in ways:
@@ -44,10 +41,56 @@ class FaultProxy:
         to_client.close()
         to_server.close()
 
-    async def _cut(self, server: StreamReader, to_client: StreamWriter) -> None:
+    async def ask(self, client: StreamReader, to_server: StreamWriter) -> None:
+        await _copy(client, to_server)
+
+    async def answer(self, server: StreamReader, to_client: StreamWriter) -> None:
+        await _copy(server, to_client)
+
+
+class FaultProxy(Relay):
+    """Dooms some connections: the first answer on them is cut in two.
+
+    Which connections these are, counted as they come, depends on the seed alone.
+    """
+
+    def __init__(self, server_port: int, *, doomed: float, seed: int) -> None:
+        super().__init__(server_port)
+        self.cut = 0
+        self.doomed = doomed
+        self.chance = Random(seed)  # noqa: S311
+
+    async def answer(self, server: StreamReader, to_client: StreamWriter) -> None:
+        if self.chance.random() >= self.doomed:
+            await super().answer(server, to_client)
+            return
         answer = await server.read(CHUNK)
         self.cut += bool(answer)
         to_client.write(answer[: len(answer) // 2])
+
+
+class Tripwire(Relay):
+    """Holds a connection up where its client says `phrase`, the next time only.
+
+    The server does not hear it. Then the test ends the connection, by `cut` or by the
+    server.
+    """
+
+    def __init__(self, server_port: int) -> None:
+        super().__init__(server_port)
+        self.phrase: bytes | None = None
+        self.reached = Event()
+        self.cut = Event()
+
+    async def ask(self, client: StreamReader, to_server: StreamWriter) -> None:
+        while chunk := await client.read(CHUNK):
+            if self.phrase is not None and self.phrase in chunk:
+                self.phrase = None
+                self.reached.set()
+                await self.cut.wait()
+                return
+            to_server.write(chunk)
+            await to_server.drain()
 
 
 async def _copy(source: StreamReader, target: StreamWriter) -> None:
@@ -56,16 +99,16 @@ async def _copy(source: StreamReader, target: StreamWriter) -> None:
         await target.drain()
 
 
+Line = TypeVar("Line", bound=Relay)
+
+
 @asynccontextmanager
-async def open_bad_line(
-    server_port: int, *, doomed: float, seed: int
-) -> AsyncGenerator[FaultProxy]:
+async def open_line(relay: Line) -> AsyncGenerator[Line]:
     """Listen on loopback; it ends when the clients have hung up."""
-    proxy = FaultProxy(server_port, doomed=doomed, seed=seed)
-    async with TaskGroup() as relays:
+    async with TaskGroup() as connections:
         listener = await start_server(
-            lambda *ends: relays.create_task(proxy.relay(*ends)), "127.0.0.1"
+            lambda *ends: connections.create_task(relay.relay(*ends)), "127.0.0.1"
         )
         async with listener:
-            proxy.port = listener.sockets[0].getsockname()[1]
-            yield proxy
+            relay.port = listener.sockets[0].getsockname()[1]
+            yield relay

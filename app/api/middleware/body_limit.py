@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.middleware.own_path import own_path
 from app.api.problems import send_problem
 from app.core.errors import AppError
 
@@ -55,8 +56,9 @@ class BodyLimitMiddleware:
         if scope["type"] != "http" or not _may_have_body(scope):
             await self.app(scope, receive, send)
             return
-        limit = self._overrides.get(scope["path"], self._default)
-        wide = scope["path"] in self._overrides
+        path = own_path(scope)
+        limit = self._overrides.get(path, self._default)
+        wide = path in self._overrides
         total = self._override_total if wide else self._total
         body = _LimitedBody(scope, receive, send, limit, self._silence, total)
         if _declared_length(scope) > limit:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.middleware.own_path import own_path
 from app.api.problems import log_failure, send_problem
 from app.core.countdown import Countdown
 from app.core.errors import AppError
@@ -42,7 +43,7 @@ class DeadlineMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        countdown = self._overrides.get(scope["path"], self._default)
+        countdown = self._overrides.get(own_path(scope), self._default)
         deadline = asyncio.timeout(None)
         has_body = True
 

@@ -9,6 +9,7 @@ from itertools import chain
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.middleware.own_path import own_path
 from app.api.problems import send_problem
 from app.core.errors import AppError, BadRequest
 
@@ -118,7 +119,7 @@ class HttpGuardMiddleware:
             return None
         named = b"host" in distinct or scope["http_version"] != "1.0"
         may_be_any = refusal is HostNotAllowed or not named
-        if may_be_any and scope["path"] in self._any_host_paths:
+        if may_be_any and own_path(scope) in self._any_host_paths:
             return None
         return refusal("The Host header names no host served here.")
 

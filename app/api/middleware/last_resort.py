@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import send_problem
-from app.core.errors import AppError
+from app.core.errors import AppError, explain
 from app.core.logging import get_logger
 
 
@@ -40,6 +40,12 @@ class LastResortMiddleware:
         except ClientDisconnect:
             pass  # it left in the middle of its body: nobody is there to answer
         except Exception as error:
+            late = error.__cause__
+            if answering and isinstance(late, AppError):
+                # Starlette's, for a refusal when the answer has begun. Returning
+                # without its end makes the server cut the connection.
+                self._log.warning("http.cut", code=late.code, **explain(late))
+                return
             self._log.exception(
                 "http.unhandled_error", error_type=type(error).__qualname__
             )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.middleware.own_path import own_path
 from app.api.problems import send_problem
 from app.api.streams import HEADERS_ONLY
 from app.core.errors import AppError
@@ -58,7 +59,7 @@ class MethodsMiddleware:
         """Keep `PATCH /users/export` from patching the user of this name."""
         if self._literals is None:
             self._literals = _literal_paths(scope["app"].routes)
-        known = self._literals.get(_path(scope))
+        known = self._literals.get(own_path(scope))
         return known is None or method in known or method == "OPTIONS"
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +81,7 @@ class MethodsMiddleware:
 
 def allowed_methods(scope: Scope) -> list[str]:
     """List the methods of the resource at the requested path, if there is one."""
-    path, routes = _path(scope), scope["app"].routes
+    path, routes = own_path(scope), scope["app"].routes
     if (methods := _literal_paths(routes).get(path)) is None:
         methods = set()
         for route in iter_route_contexts(routes):
@@ -88,13 +89,6 @@ def allowed_methods(scope: Scope) -> list[str]:
             if pattern is not None and pattern.match(path):
                 methods |= _methods(route)
     return sorted(methods | {"OPTIONS"}) if methods else []
-
-
-def _path(scope: Scope) -> str:
-    """Leave out where the application is mounted itself (`--root-path`)."""
-    # A mount has made its own path the root, and remembers the root of all.
-    root: str = scope.get("app_root_path", scope.get("root_path", ""))
-    return scope["path"].removeprefix(root)  # type: ignore[no-any-return]
 
 
 def _literal_paths(routes: Sequence[BaseRoute]) -> dict[str, set[str]]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.middleware.own_path import own_path
 from app.core.client_address import ClientAddressResolver
 from app.core.logging import LineWriter
 from app.core.request_context import RequestContext, serving
@@ -41,6 +42,7 @@ class RequestContextMiddleware:
             await self.app(scope, receive, send)
             return
         path: str = scope["path"]  # a mounted application would change it
+        is_logged = own_path(scope) not in self._unlogged_paths
         context = self._identify(scope)
         exchange = _Exchange(context, receive, send)
         with serving(context):
@@ -50,7 +52,7 @@ class RequestContextMiddleware:
                 exchange.abandoned = True
                 raise
             finally:
-                if path not in self._unlogged_paths:
+                if is_logged:
                     self._log_request(scope, path, context, exchange.outcome)
 
     def _identify(self, scope: Scope) -> RequestContext:

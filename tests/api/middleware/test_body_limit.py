@@ -101,6 +101,14 @@ class TestSize:
         narrow = await ask(app, upload(length(b"15"), path="/import/x"), *chunks(body))
         assert (wide.status, narrow.status) == (200, 413)
 
+    async def test_of_a_path_holds_below_a_root_path(self) -> None:
+        """Mutant: look for the path, root and all."""
+        app = BodyLimitMiddleware(echo, default=10, overrides={"/import": 20})
+        below = {"root_path": "/shop", "path": "/shop/import"}
+        scope = upload(length(b"15"), **below)
+        answer = await ask(app, scope, *chunks(b"123456789012345"))
+        assert answer.status == 200
+
     async def test_fastapi_cannot_turn_the_refusal_into_its_own(self) -> None:
         app = FastAPI()
         app.add_api_route("/", accept_anything, methods=["POST"])

@@ -2,10 +2,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from app.api.middleware.deadline import DeadlineMiddleware
 from app.core.config import Settings
 from app.main import create_application
+from tests.api.middleware.exchange import ask, greet, http_scope
 from tests.conftest import make_settings
 from tests.support.people import open_client
 
@@ -67,3 +70,16 @@ async def test_leaves_a_slow_body_to_the_limits_on_bodies() -> None:
         )
 
     assert response.json() == {"a": 1}
+
+
+async def test_of_a_path_holds_below_a_root_path() -> None:
+    """Mutant: look for the path, root and all."""
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.3)  # three deadlines
+        await greet(scope, receive, send)
+
+    app = DeadlineMiddleware(slow, seconds=0.1, overrides={"/import": 100})
+    answer = await ask(app, http_scope(root_path="/shop", path="/shop/import"))
+
+    assert answer.status == 200

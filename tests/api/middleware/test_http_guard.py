@@ -92,6 +92,8 @@ class TestHost:
         scope = http_scope(path="/live", headers=[(b"host", b"10.1.2.3:8000")])
         options = {"allowed_hosts": ["a.example"], "any_host_paths": ["/live"]}
         assert (await guard(scope, **options)).status == 200
+        scope.update(root_path="/shop", path="/shop/live")
+        assert (await guard(scope, **options)).status == 200
         scope["path"] = "/live/x"
         assert (await guard(scope, **options)).status == 421
 

@@ -6,6 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.api.middleware.last_resort import LastResortMiddleware
+from app.core.errors import DatabaseUnavailable
 from tests.api.middleware.exchange import Answer, ask, greet, http_scope
 
 SECRET = "postgresql://admin:hunter2@db.internal/prod"
@@ -45,6 +46,27 @@ class TestUnhandledError:
         with capture_logs() as logs, pytest.raises(RuntimeError):
             await ask(failing(RuntimeError(), after_start=True), http_scope())
         assert [entry["event"] for entry in logs] == ["http.unhandled_error"]
+
+    async def test_that_was_a_refusal_cuts_an_answer_in_one_line(self) -> None:
+        """Mutants: pass it on, which the server logs whole; take any error for one."""
+        refusal = RuntimeError("Starlette: the response has already started.")
+        refusal.__cause__ = DatabaseUnavailable()
+
+        with capture_logs() as logs:
+            answer = await ask(failing(refusal, after_start=True), http_scope())
+
+        assert [message["type"] for message in answer.messages] == [
+            "http.response.start"
+        ]
+        assert logs == [
+            {
+                "event": "http.cut",
+                "log_level": "warning",
+                "code": "dependency_unavailable",
+                "reason": "DatabaseUnavailable",
+                "message": "The database cannot be reached.",
+            }
+        ]
 
 
 class TestOtherEndings:

@@ -207,6 +207,7 @@ class TestLogLine:
         with capture_logs() as logs:
             app = in_context(greet, unlogged_paths=["/live"])
             answer = await ask(app, http_scope(path="/live"))
+            await ask(app, http_scope(root_path="/shop", path="/shop/live"))
         assert logs == []
         assert answer.values(b"x-request-id")
 

@@ -1,0 +1,62 @@
+"""Files on the command line while PostgreSQL goes away."""
+
+from asyncio import create_task, to_thread
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from app.services.product_import import BATCH
+from tests.support.fault_proxy import Tripwire, open_line
+from tests.support.files import rows
+from tests.support.postgres import KILL_OTHERS, execute
+from tests.support.service import command, make_environment
+
+
+@pytest.fixture
+async def line(postgres_database_url: str) -> AsyncGenerator[Tripwire]:
+    async with open_line(Tripwire(make_url(postgres_database_url).port or 0)) as line:
+        yield line
+        line.cut.set()
+
+
+@pytest.fixture
+def environment(
+    tmp_path: Path, line: Tripwire, postgres_database_url: str
+) -> dict[str, str]:
+    url = make_url(postgres_database_url).set(port=line.port)
+    (tmp_path / "large.ndjson").write_bytes(rows(BATCH, "S", description="x" * 5000))
+    return make_environment(
+        tmp_path, DATABASE_URL=url.render_as_string(hide_password=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    [
+        (("import", "large.ndjson"), b"COPY "),
+        (("import", "large.ndjson"), b"COMMIT"),
+        (("export",), b"SELECT products"),
+    ],
+)
+async def test_is_one_line_when_the_database_goes(
+    line: Tripwire,
+    environment: dict[str, str],
+    postgres_database_url: str,
+    arguments: tuple[str, ...],
+    phrase: bytes,
+) -> None:
+    """Mutants: name no error of the driver's; write on when nobody is there."""
+    line.phrase = phrase
+    run = create_task(
+        to_thread(command, "products", *arguments, environment=environment)
+    )
+    await line.reached.wait()
+    await execute(postgres_database_url, KILL_OTHERS)
+    ended = await run
+
+    said = [line for line in ended.stderr.splitlines() if "Reading: " not in line]
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert len(said) == 1, ended.stderr
+    assert said[0].startswith("Error: The database cannot be reached. ")
