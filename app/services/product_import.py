@@ -20,6 +20,7 @@ from app.services.product_spool import Numbered, Spool
 from app.services.product_staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
+BATCH_BYTES = 2 << 20  # of the file: a row may be of 64 KiB
 MOST_FAULTS = 100
 
 
@@ -66,9 +67,9 @@ class ProductImport:
             if spool:  # no transaction for nothing: the body may not have ended
                 async with self.turn:
                     created, updated = await self._write(spool, mode, actor_id)
-        self.faults.sort(key=lambda fault: fault.line)
+        faults = sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
         return ImportReport(
-            created=created, updated=updated, failed=self.failed, errors=self.faults
+            created=created, updated=updated, failed=self.failed, errors=faults
         )
 
     async def _read(
@@ -80,7 +81,15 @@ class ProductImport:
         keep_going: bool,
     ) -> None:
         batch: list[Numbered] = []
-        async for rows in read_products(chunks, format_):
+        size = 0
+
+        async def measured() -> AsyncIterator[bytes]:
+            nonlocal size
+            async for chunk in chunks:
+                size += len(chunk)
+                yield chunk
+
+        async for rows in read_products(measured(), format_):
             for line, row in rows:
                 if isinstance(row, list):
                     self._fail(line, row)
@@ -88,9 +97,9 @@ class ProductImport:
                     batch.append((line, row))
             if self.failed and not keep_going:
                 batch.clear()  # it is only read for its errors now
-            if len(batch) >= BATCH:
+            if len(batch) >= BATCH or (batch and size >= BATCH_BYTES):
                 spool.add(batch)
-                batch = []
+                batch, size = [], 0
             await sleep(0)  # other requests' turn: chunks may come without a pause
         if batch:
             spool.add(batch)
@@ -101,9 +110,8 @@ class ProductImport:
         staging = self.new_staging(self.session)
         await staging.fill(spool)
         count, lines = await staging.drop_repeated(MOST_FAULTS)
-        for line in lines:
-            self._fail(line, [REPEATED])
-        self.failed += count - len(lines)
+        self.failed += count
+        self.faults += [LineFault(line=line, **REPEATED) for line in lines]
         self._check(mode)
         return await staging.upsert(actor_id)
 

@@ -43,17 +43,14 @@ WHERE true
 ON CONFLICT (sku) DO NOTHING
 """
 # A row's own id is its product's, if that is new; if not, it is free for a movement.
-LOG_MOVEMENTS = """
-WITH known AS (
-    SELECT s.id, p.id AS product_id, p.stock AS stock_before, s.stock AS stock_after
-    FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id
-    {locking}
-)
+KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
+COUNT_ROWS = "SELECT count(*) FROM product_import"
+COUNT_KNOWN = f"SELECT count(*) FROM (SELECT 1 {KNOWN} {{locking}}) AS known"  # noqa: S608
+LOG_MOVEMENTS = f"""
 INSERT INTO stock_movements
     (id, product_id, delta, stock_after, reason, actor_id, created_at)
-SELECT id, product_id, stock_after - stock_before, stock_after, 'import', :actor_id,
-    :now
-FROM known WHERE stock_after <> stock_before
+SELECT s.id, p.id, s.stock - p.stock, s.stock, 'import', :actor_id, :now
+{KNOWN} WHERE s.stock <> p.stock
 """
 # What a row leaves out stays as it is.
 UPDATE_KNOWN = """
@@ -100,12 +97,16 @@ class Staging(ABC):
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
         """How many products were created, and how many updated.
 
-        What others create until then is waited for, and updated.
+        What others create or change until then is waited for, and updated.
         """
-        now = utc_now()
-        created = await self._execute(INSERT_NEW, now=now)
-        log = LOG_MOVEMENTS.format(locking=self.locking)
-        await self._execute(log, actor_id=actor_id, now=now)
+        rows = await self.session.scalar(text(COUNT_ROWS))
+        lock = text(COUNT_KNOWN.format(locking=self.locking))
+        created = known = 0
+        while created + known < rows:  # others gave a known product another SKU
+            created += await self._execute(INSERT_NEW, now=utc_now())
+            known = await self.session.scalar(lock)
+        now = utc_now()  # later than the last change of what is locked now
+        await self._execute(LOG_MOVEMENTS, actor_id=actor_id, now=now)
         return created, await self._execute(UPDATE_KNOWN, now=now)
 
     async def _execute(self, statement: str, **values: Any) -> int:
@@ -142,10 +143,14 @@ class SqliteStaging(Staging):
     """Holds prices as cents, and ids as text."""
 
     async def _create(self) -> None:
-        await self.session.execute(text("DROP TABLE IF EXISTS temp.product_import"))
         create = CREATE.format(id="text", price="bigint", end="")
         await self.session.execute(text(create))
 
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
         stored = [(*row, int(Decimal(price).scaleb(2))) for *row, price in rows]
         await connection.exec_driver_sql(INSERT, stored)
+
+    async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
+        counts = await super().upsert(actor_id)
+        await self.session.execute(text("DROP TABLE temp.product_import"))
+        return counts
