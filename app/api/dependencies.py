@@ -59,6 +59,7 @@ ReadSessionDep = Annotated[ReadSession, Depends(get_read_session)]
 
 # --- who is calling
 
+CALLER = "app.caller"
 BearerDep = Annotated[
     HTTPAuthorizationCredentials | None,
     Depends(HTTPBearer(auto_error=False, bearerFormat="JWT")),
@@ -67,6 +68,8 @@ BearerDep = Annotated[
 
 async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     """Nobody without a token; a token that is no good is refused, not ignored."""
+    if CALLER in request.scope:  # FastAPI asks anew for each set of scopes
+        return request.scope[CALLER]  # type: ignore[no-any-return]
     resources: Resources = request.app.state.resources
     caller = None
     try:
@@ -77,6 +80,7 @@ async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
     if caller and (context := current_request()):
         context.caller_id, context.session_id = caller.user_id, caller.session_id
         context.log_fields["user_id"] = str(caller.user_id)
+    request.scope[CALLER] = caller
     return caller
 
 

@@ -44,6 +44,11 @@ ACCOUNT = select(
 )
 SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
 SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
+LOCK_UNCHANGED = (
+    select(User)
+    .where(USER.id == bindparam("id"), USER.password_hash == bindparam("hash"))
+    .with_for_update()
+)
 
 
 async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
@@ -164,9 +169,7 @@ class AuthService:
     async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
         """The account that was compared, locked, if it still has that password."""
         user = await self.session.scalar(
-            select(User)
-            .where(User.id == account.id, User.password_hash == account.password_hash)
-            .with_for_update()
+            LOCK_UNCHANGED, {"id": account.id, "hash": account.password_hash}
         )
         if user is None or not self.starter.admits(user):
             raise InvalidCredentials

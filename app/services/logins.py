@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.access_tokens import AccessTokens
@@ -17,8 +17,23 @@ from app.db.models import AuthSession, User
 from app.schemas.auth import TokenPair
 from app.services.audit import record
 from app.services.roles import EVERY_SCOPE
+from app.services.sessions import SESSION, UNEXPIRED
 
 MAX_SESSIONS = 20
+
+# Built once, and past the mapper: every login pays for it.
+SURPLUS = (
+    select(SESSION.id)
+    .where(SESSION.user_id == bindparam("owner"), *UNEXPIRED)
+    .order_by(SESSION.rotated_at.desc(), SESSION.id.desc())
+    .offset(MAX_SESSIONS - 1)
+)
+EVICT = (
+    update(AuthSession.__table__)  # type: ignore[arg-type]
+    .where(SESSION.id.in_(SURPLUS), SESSION.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"), revoked_reason="evicted")
+    .returning(SESSION.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +103,7 @@ class SessionStarter:
 
     async def _make_room(self, user_id: UUID, now: datetime) -> None:
         """End the sessions least recently used, so that one more is not too many."""
-        surplus = (
-            select(AuthSession.id)
-            .where(
-                AuthSession.user_id == user_id,
-                AuthSession.revoked_at.is_(None),
-                AuthSession.expires_at > now,
-                AuthSession.idle_expires_at > now,
-            )
-            .order_by(AuthSession.rotated_at.desc(), AuthSession.id.desc())
-            .offset(MAX_SESSIONS - 1)
-        )
-        evicted = await self.session.scalars(
-            update(AuthSession)
-            .where(AuthSession.id.in_(surplus), AuthSession.revoked_at.is_(None))
-            .values(revoked_at=now, revoked_reason="evicted")
-            .returning(AuthSession.id)
-        )
+        evicted = await self.session.scalars(EVICT, {"owner": user_id, "now": now})
         for session_id in evicted:
             record(
                 self.session,

@@ -1,10 +1,11 @@
 """The catalogue: what visitors and editors read, and what editors change."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,11 +67,22 @@ class StockLimitReached(Conflict):
 
 # Statements are built once: building costs more than sending them.
 PRODUCT = Product.__table__.c
+# Past the mapper, whose part in it was a tenth of the request.
+INSERT = insert(Product.__table__).returning(*PRODUCT)  # type: ignore[arg-type]
 SELECT_ONE = select(*PRODUCT).where(PRODUCT.id == bindparam("id"))
 SELECT_ONE_VISIBLE = SELECT_ONE.where(PRODUCT.status == ProductStatus.ACTIVE)
 MOVEMENT = StockMovement.__table__.c
 SELECT_MOVEMENTS = select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("id"))
 MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
+
+
+@contextmanager
+def refusing_taken_sku() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        # The schema bounds price and stock: only the unique SKU is left to break.
+        raise SkuTaken("Another product has this SKU.") from error
 
 
 def sees_all(viewer: Principal | None) -> bool:
@@ -154,11 +166,10 @@ class ProductService:
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def create(self, data: ProductCreate) -> Product:
-        product = Product(**data.model_dump())
-        self.session.add(product)
-        await self._flush(product)
-        return product
+    async def create(self, data: ProductCreate) -> Row[Any]:
+        with refusing_taken_sku():
+            created = await self.session.execute(INSERT, data.model_dump())
+        return created.one()
 
     async def update(
         self,
@@ -171,7 +182,8 @@ class ProductService:
         stock_before = product.stock
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(product, field, value)
-        await self._flush(product)
+        with refusing_taken_sku():
+            await self.session.flush()
         if product.stock != stock_before:
             delta = product.stock - stock_before
             await self._log_movement(product, delta, "product edited", actor_id)
@@ -219,10 +231,3 @@ class ProductService:
             raise ProductNotFound
         expected.check(product.version)
         return product
-
-    async def _flush(self, product: Product) -> None:
-        try:
-            await self.session.flush()
-        except IntegrityError as error:
-            # The schema bounds price and stock: only the unique SKU is left to break.
-            raise SkuTaken("Another product has this SKU.") from error

@@ -15,6 +15,7 @@ from app.api.access import check_access
 from app.api.dependencies import VisitorDep
 from tests.conftest import make_settings
 from tests.support.people import Client, People
+from tests.support.watch import watch_statements
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 PREFIX = "/api/v1"
@@ -99,6 +100,18 @@ class TestRoutes:
 
         assert len(events) == (0 if role == "admin" else 10)  # a flood is sampled
         assert all(event["detail"] == {"scope": "audit:read"} for event in events)
+
+
+class TestCaller:
+    async def test_is_looked_for_once(self, editor: Client) -> None:
+        """Mutant: look again for the idempotency key, which names no scope."""
+        mug = {"sku": "MUG-1", "name": "Mug", "price": "12.50", "currency": "EUR"}
+
+        with watch_statements() as statements:
+            response = await editor.post("/products", json=mug)
+
+        assert response.status_code == 201
+        assert sum("JOIN auth_sessions" in each for each in statements) == 1
 
 
 class TestUndecidedRoutes:
