@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,12 +23,15 @@ import orjson
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from uuid_utils.compat import uuid7
 
 from app.core.security import SecretRing
 from app.core.signed_cursor import CursorSigner
 from app.schemas.product import ProductQuery
 from app.services.demo import make_product
+from app.services.product_export import FIELDS
 from bench import data
+from bench.load import ask
 from bench.operations import Target
 from bench.programs import Program
 from bench.run import log_in, register
@@ -35,6 +40,7 @@ from tests.support.processes import ENVIRONMENT
 
 GIVEN = ("sku", "name", "description", "price", "currency", "stock", "category")
 RARE = "zyzzyva"
+SELECT_EXPORTED = f"SELECT {', '.join(FIELDS)} FROM products ORDER BY id"
 CHUNK = 1 << 20
 errors = Console(stderr=True)
 
@@ -78,7 +84,9 @@ class Report:
         self.products = products
         self.table = Table(title=f"{products:,} products on PostgreSQL")
         for heading in ("what", "measured", "limit", "ratio"):
-            self.table.add_column(heading, justify="left" if not heading else "right")
+            self.table.add_column(
+                heading, justify="left" if heading == "what" else "right"
+            )
 
     def add_rate(self, what: str, seconds: float, limit: float) -> None:
         rates = (f"{self.products / each:,.0f} rows/s" for each in (seconds, limit))
@@ -88,8 +96,9 @@ class Report:
         times = (f"{each * 1000:.2f} ms" for each in (seconds, limit))
         self.table.add_row(what, *times, f"{seconds / limit:.2f}")
 
-    def add(self, what: str, measured: str, limit: str = "") -> None:
-        self.table.add_row(what, measured, limit, "")
+    def add_memory(self, what: str, grown: int) -> None:
+        measured = f"{grown / 2**20:.0f} MiB"
+        self.table.add_row(f"memory since idle, {what}", measured, "64 MiB", "")
 
     def print(self) -> None:
         Console().print(self.table)
@@ -110,22 +119,21 @@ def measure_files(report: Report, program: Program, url: str, file: Path) -> Non
     bare, complete = asyncio.run(copy_in(url, file))
     token = log_in(program)
     errors.print("Importing")
-    with memory_growth(program) as growth:
+    idle = resident(program)
+    with most_memory(program) as most:
         seconds = upload(program, token, file)
     report.add_rate(
         "import / parse and COPY, same table and indexes", seconds, complete
     )
     report.add_rate("import / parse and COPY, bare heap", seconds, bare)
-    report.add("memory growth, import", f"{growth[0] / 2**20:.0f} MiB", "64 MiB")
+    report.add_memory("import", most[0] - idle)
     errors.print("Exporting")
     limit = asyncio.run(copy_out(url))
     for format_ in ("ndjson", "csv"):
-        with memory_growth(program) as growth:
+        with most_memory(program) as most:
             seconds = download(program, token, format_)
         report.add_rate(f"export {format_} / COPY", seconds, limit)
-        report.add(
-            f"memory growth, {format_}", f"{growth[0] / 2**20:.0f} MiB", "64 MiB"
-        )
+        report.add_memory(format_, most[0] - idle)
 
 
 async def copy_in(url: str, file: Path) -> tuple[float, float]:
@@ -150,11 +158,6 @@ async def copy_in(url: str, file: Path) -> tuple[float, float]:
 
 
 def batches(file: Path) -> Iterator[list[tuple[Any, ...]]]:
-    from datetime import UTC, datetime
-    from decimal import Decimal
-
-    from uuid_utils.compat import uuid7
-
     now = datetime.now(UTC)
     with file.open("rb") as lines:
         while chunk := lines.readlines(CHUNK):
@@ -179,7 +182,7 @@ async def copy_out(url: str) -> float:
 
     try:
         started = time.perf_counter()
-        await connection.copy_from_query("SELECT * FROM products", output=count)
+        await connection.copy_from_query(SELECT_EXPORTED, output=count)
         return time.perf_counter() - started
     finally:
         await connection.close()
@@ -214,29 +217,29 @@ def download(program: Program, token: str, format_: str) -> float:
     return time.perf_counter() - started
 
 
-@contextmanager
-def memory_growth(program: Program) -> Iterator[list[int]]:
-    """How much the worker's memory grew at most, once the block has ended."""
+def resident(program: Program) -> int:
+    """The memory of the worker, in bytes."""
     assert program.process is not None
     arbiter = program.process.pid
     children = Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text()
-    statm = Path(f"/proc/{children.split()[0]}/statm")
-    page = os.sysconf("SC_PAGE_SIZE")
+    statm = Path(f"/proc/{children.split()[0]}/statm").read_text()
+    return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    def resident() -> int:
-        return int(statm.read_text().split()[1]) * page
 
-    ended, before = threading.Event(), resident()
-    growth = [0]
+@contextmanager
+def most_memory(program: Program) -> Iterator[list[int]]:
+    """The most memory that the worker had, once the block has ended."""
+    ended = threading.Event()
+    most = [0]
 
     def watch() -> None:
         while not ended.wait(0.05):
-            growth[0] = max(growth[0], resident() - before)
+            most[0] = max(most[0], resident(program))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield growth
+        yield most
     finally:
         ended.set()
         watcher.join()
@@ -246,7 +249,8 @@ def measure_pages(
     report: Report, program: Program, url: str, environment: Mapping[str, str]
 ) -> None:
     errors.print("Reading pages")
-    offset = report.products // 5 - 1
+    page = report.products // 100
+    offset = 20 * (page - 1) - 1  # of the last product of the page before
     rows = asyncio.run(
         query(
             url,
@@ -261,7 +265,7 @@ def measure_pages(
     deep = cursors.encode([0, created_at.isoformat(), UUID(str(id_)).hex], context)
     pages: dict[str, dict[str, object]] = {
         "first page": {},
-        f"page {report.products // 100:,}": {"cursor": deep},
+        f"page {page:,}": {"cursor": deep},
         "search, common word": {"q": "blue"},
         "search, common word, by price": {"q": "blue", "sort": "price"},
         "search, rare word": {"q": RARE},
@@ -278,11 +282,10 @@ def measure_pages(
 
 
 def fetch(program: Program, path: str) -> float:
-    from bench.load import ask
-
-    request = Target(program.port).request("GET", path)
+    target = Target(program.port)
+    request = target.request("GET", path)
     started = time.perf_counter()
-    answer = ask(Target(program.port), request)
+    answer = ask(target, request)
     taken = time.perf_counter() - started
     assert answer.status == 200, answer
     return taken

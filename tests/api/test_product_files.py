@@ -276,6 +276,7 @@ class TestExport:
         self, editor: Client, format_: str, media_type: str
     ) -> None:
         names = ["=1+1", "+1", "-1", "@x", "'=quoted", "it's", 'a,"b"', "two\nlines"]
+        names += ["\uff1d1+1", "'\uff0b1"]
         rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
         await send(editor, ndjson(*rows))
         before = await listed(editor)
@@ -300,14 +301,14 @@ class TestExport:
 
     async def test_holds_no_formula(self, editor: Client) -> None:
         """Mutant: write text as it is."""
-        names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)"]
+        names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\uff1d1+1"]
         rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
         await send(editor, ndjson(*rows))
 
         exported = await editor.get("/products/export?format=csv")
 
         cells = [cell for row in csv.reader(exported.text.splitlines()) for cell in row]
-        assert not [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")]
+        assert not [cell for cell in cells if cell[:1] in tuple("=+-@\uff1d\t\r\n")]
 
     @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
     async def test_of_which_only_the_headers_are_wanted_reads_nothing(

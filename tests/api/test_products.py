@@ -514,10 +514,14 @@ class TestListMovements:
 
         assert response.json()["code"] == "cursor_invalid"
 
-    @pytest.mark.parametrize("change", ["UPDATE {} SET delta = 0", "DELETE FROM {}"])
+    @pytest.mark.parametrize(
+        "change", ["UPDATE {} SET delta = 0", "DELETE FROM {}", "TRUNCATE {}"]
+    )
     async def test_is_never_rewritten(
-        self, app: FastAPI, editor: Client, change: str
+        self, app: FastAPI, editor: Client, change: str, backend: str
     ) -> None:
+        if backend == "sqlite" and change.startswith("TRUNCATE"):
+            return  # does not know it
         product = await add(editor)
         await editor.post(
             f"/products/{product['id']}/stock", json={"delta": 1, "reason": "delivery"}
