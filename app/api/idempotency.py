@@ -1,6 +1,7 @@
 """`Idempotency-Key`: a POST that creates may be sent again until it is answered.
 
-An endpoint adds one parameter, `_once: Idempotent`; its router has `route_class=Route`.
+An endpoint adds one parameter, `_once: Idempotent`; its router has
+`route_class=IdempotentRoute`.
 Looking for the key is the transaction's first statement, hence after authorisation.
 """
 
@@ -136,7 +137,7 @@ Idempotent = Annotated[None, Depends(attempt)]
 ATTEMPT = "app.idempotency"
 
 
-class Route(StrictJSONRoute):
+class IdempotentRoute(StrictJSONRoute):
     """Reads JSON strictly, and stores the answers of requests with a key.
 
     It does so inside the transaction, which ends when the handler has returned.
