@@ -142,6 +142,15 @@ class TestKey:
                 }
             ]
 
+    async def test_is_given_once(self, editor: Client) -> None:
+        """Mutant: let the first of two count."""
+        keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+
+        response = await editor.post("/products", json=MUG, headers=keys)
+
+        assert response.status_code == 400
+        assert response.json()["code"] == "header_duplicated"
+
     @pytest.mark.parametrize("key", ["", '""', "a b", '"a', "a" * 256, 'a"b'])
     async def test_must_be_one(self, editor: Client, key: str) -> None:
         response = await post(editor, key)
