@@ -20,7 +20,13 @@ from app.api.problems import (
     problem_body,
     refusal_response,
 )
-from app.core.errors import AppError, InvalidRequest, NotFound, own_words
+from app.core.errors import (
+    MOST_FAULTS,
+    AppError,
+    InvalidRequest,
+    NotFound,
+    own_words,
+)
 from app.services.versions import VersionStale
 
 
@@ -45,7 +51,7 @@ class Problem(BaseModel):
     detail: str
     code: str = Field(description="Stable, for programs.")
     request_id: str = Field(description="Quote it when you ask for help.")
-    errors: list[Fault] | None = None
+    errors: list[Fault] | None = Field(None, max_length=MOST_FAULTS)
 
 
 def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:

@@ -1,9 +1,11 @@
 """`Idempotency-Key`: a POST that creates may be sent again until it is answered.
 
-An endpoint adds one parameter, `_once: Idempotent`; its router has `route_class=Route`.
-Looking for the key is the transaction's first statement, hence after authorisation.
+An endpoint adds one parameter, `_once: Idempotent`, on a router with
+`route_class=IdempotentRoute`. Looking for the key is the transaction's first statement,
+hence after authorisation.
 """
 
+import hmac
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -16,10 +18,11 @@ from sqlalchemy import Row
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.dependencies import SessionDep, VisitorDep
+from app.api.dependencies import ResourcesDep, SessionDep, VisitorDep
 from app.api.errors import render_app_error, render_validation_error
 from app.api.routes import StrictJSONRoute
 from app.core.errors import AppError, BadRequest, InvalidRequest
+from app.core.security import SecretRing
 from app.services.idempotency import (
     AlreadyAnswered,
     Answer,
@@ -30,7 +33,7 @@ from app.services.idempotency import (
 _VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
 # Without effects, and the same whenever they are asked for.
-STORED_REFUSALS = {400, 404, 422}
+STORED_REFUSALS = {404, 422}
 STORED_HEADERS = ("content-type", "etag", "location")
 
 
@@ -77,9 +80,10 @@ class StreamedRequest(Request):
 class Attempt:
     """One request with a key."""
 
-    def __init__(self, request: Request, once: OnceOnly) -> None:
+    def __init__(self, request: Request, once: OnceOnly, ring: SecretRing) -> None:
         self.request = request
         self.once = once
+        self.ring = ring
 
     async def store(self, response: Response) -> None:
         headers = {
@@ -88,29 +92,33 @@ class Attempt:
             if name in response.headers
         }
         answer = Answer(response.status_code, headers, bytes(response.body))
-        await self.once.store(await self._fingerprint(), answer)
+        fingerprint, *_ = await self._fingerprints()
+        await self.once.keep(fingerprint, answer)
 
     async def replay(self, answer: Row[Any]) -> Response:
         await self.once.session.rollback()
-        if await self._fingerprint() != answer.fingerprint:
+        if answer.fingerprint not in await self._fingerprints():
             raise IdempotencyKeyReused
         headers = {**answer.headers, "Idempotent-Replayed": "true"}
         return Response(answer.body, answer.status, headers)
 
-    async def _fingerprint(self) -> bytes:
-        url = self.request.url
-        digest = sha256(f"{self.request.method} {url.path}?{url.query}\n".encode())
-        if isinstance(self.request, StreamedRequest):
-            await self.request.drain()
-            digest.update(self.request.digest.digest())
+    async def _fingerprints(self) -> list[bytes]:
+        """By the current secret and the previous one: the body may hold a password."""
+        request, url = self.request, self.request.url
+        media_type, *_ = request.headers.get("content-type", "").lower().split(";")
+        head = f"{request.method} {url.path}?{url.query}\n{media_type.strip()}\n"
+        if isinstance(request, StreamedRequest):
+            await request.drain()
+            body = request.digest.digest()
         else:
-            body = await self.request.json()
-            digest.update(json.dumps(body, sort_keys=True).encode())
-        return digest.digest()
+            body = json.dumps(await request.json(), sort_keys=True).encode()
+        keys = self.ring.derive_all("request-fingerprint-v1")
+        return [hmac.digest(key, head.encode() + body, "sha256") for key in keys]
 
 
 async def attempt(
     request: Request,
+    resources: ResourcesDep,
     session: SessionDep,
     caller: VisitorDep,
     idempotency_key: Annotated[
@@ -129,14 +137,14 @@ async def attempt(
             "Idempotency-Key must be 1 to 255 visible ASCII characters."
         )
     once = OnceOnly(session, caller.user_id, key[1] or key[2])
-    request.scope[ATTEMPT] = Attempt(request, once)
+    request.scope[ATTEMPT] = Attempt(request, once, resources.ring)
 
 
 Idempotent = Annotated[None, Depends(attempt)]
 ATTEMPT = "app.idempotency"
 
 
-class Route(StrictJSONRoute):
+class IdempotentRoute(StrictJSONRoute):
     """Reads JSON strictly, and stores the answers of requests with a key.
 
     It does so inside the transaction, which ends when the handler has returned.
@@ -151,7 +159,10 @@ class Route(StrictJSONRoute):
             if self.body_field is None:
                 request = StreamedRequest(request.scope, request.receive)
             try:
-                return await store(request, handle)
+                response = await respond(request, handle)
+                if ATTEMPT in request.scope:
+                    await request.scope[ATTEMPT].store(response)
+                return response
             except AlreadyAnswered as repeated:
                 attempted: Attempt = request.scope[ATTEMPT]
                 return await attempted.replay(repeated.answer)
@@ -159,12 +170,12 @@ class Route(StrictJSONRoute):
         return handle_once
 
 
-async def store(
+async def respond(
     request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
 ) -> Response:
-    """Handle the request; with a key, store what came of it."""
+    """Handle the request; with a key, a refusal that lasts is an answer like others."""
     try:
-        response = await handle(request)
+        return await handle(request)
     except (AppError, RequestValidationError) as error:
         attempted: Attempt | None = request.scope.get(ATTEMPT)
         if attempted is None:
@@ -173,10 +184,7 @@ async def store(
         if refusal.status_code not in STORED_REFUSALS:
             raise
         await attempted.once.session.rollback()
-        response = refusal
-    if attempted := request.scope.get(ATTEMPT):
-        await attempted.store(response)
-    return response
+        return refusal
 
 
 async def render_refusal(request: Request, error: Exception) -> Response:

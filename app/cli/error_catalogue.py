@@ -22,10 +22,10 @@ Every error is a problem document (RFC 9457), `application/problem+json`:
 ```
 
 `code` is stable and meant for programs; `detail` is for people, and may change.
-`request_id` is in the log and in the header `X-Request-ID`. A 422 also has `errors`,
-each with `pointer` (a JSON Pointer into the body such as `#/price`, or `query/limit`,
-`path/product_id`, `header/idempotency-key`), `code` and `message`. A 429 has
-`violated-policies` and the `type` that IANA keeps for it,
+`request_id` is in the log and in the header `X-Request-ID`. A 422 also has `errors`, at
+most 100, each with `pointer` (a JSON Pointer into the body such as `#/price`, or
+`query/limit`, `path/product_id`, `header/idempotency-key`), `code` and `message`. A 429
+has `violated-policies` and the `type` that IANA keeps for it,
 `https://iana.org/assignments/http-problem-types#quota-exceeded`. Nothing of the
 request's values is repeated in an error, nor anything of the inside.
 """

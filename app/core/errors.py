@@ -67,6 +67,9 @@ def own_words(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 
+MOST_FAULTS = 100
+
+
 class InvalidRequest(AppError):
     """The request does not match the schema."""
 
@@ -75,8 +78,9 @@ class InvalidRequest(AppError):
 
     def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
-        self.errors = errors  # each {pointer, code, message}
-        self.members = {"errors": errors}
+        # Each {pointer, code, message}; no answer is to be many times its request.
+        self.errors = errors[:MOST_FAULTS]
+        self.members = {"errors": self.errors}
 
 
 def shown_name(policy: str) -> str:

@@ -14,6 +14,7 @@ Info = Literal[
     "device-token-v1",
     "log-pseudonym-v1",
     "refresh-token-v1",
+    "request-fingerprint-v1",
 ]
 
 _ALPHABET = digits + ascii_letters

@@ -11,13 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, event, func, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Conflict
 from app.db.base import utc_now
 from app.db.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
+LARGEST = 64 * 1024
 
 
 class IdempotencyKeyInUse(Conflict):
@@ -65,8 +68,14 @@ class OnceOnly:
         self.key = key
         event.listen(session.sync_session, "after_begin", self._claim)
 
-    async def store(self, fingerprint: bytes, answer: Answer) -> None:
-        """Keep the answer in the transaction that made it true."""
+    async def keep(self, fingerprint: bytes, answer: Answer) -> None:
+        """Store the answer, unless it is large, in the transaction that made it true.
+
+        Raises:
+            InvalidAccessToken: the user was deleted meanwhile.
+        """
+        if len(answer.body) > LARGEST:
+            return
         now = utc_now()
         values = {
             "user_id": self.user_id,
@@ -78,7 +87,11 @@ class OnceOnly:
             "created_at": now,
             "expires_at": now + KEPT,
         }
-        await self.session.execute(insert(IdempotencyKey).values(values))
+        try:
+            await self.session.execute(insert(IdempotencyKey).values(values))
+        except IntegrityError as error:
+            # The claim leaves no other constraint to break than that of the user.
+            raise InvalidAccessToken from error
 
     def _claim(self, _: object, transaction: Any, connection: Connection) -> None:
         if transaction.nested:

@@ -44,6 +44,7 @@ DENIED_EVENT = Policy("denied-event", 10, timedelta(minutes=1))
 @dataclass(frozen=True, slots=True)
 class Resources:
     settings: Settings
+    ring: SecretRing
     database: Database
     redis: Redis | None
     limiter: RateLimiter
@@ -87,6 +88,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
     try:
         yield Resources(
             settings=settings,
+            ring=ring,
             database=database,
             redis=redis,
             limiter=limiter,

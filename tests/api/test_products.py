@@ -90,6 +90,16 @@ class TestCreateProduct:
         assert response.status_code == 422
         assert response.json()["errors"][0]["pointer"] == f"#/{field}"
 
+    async def test_lists_the_first_hundred_errors(self, editor: Client) -> None:
+        """Mutant: list all of them, which is ten times as long as the request."""
+        unknown = {f"a{number}": 1 for number in range(1000)}
+
+        response = await editor.post("/products", json=MUG | unknown)
+
+        assert response.status_code == 422
+        pointers = [error["pointer"] for error in response.json()["errors"]]
+        assert pointers == [f"#/a{number}" for number in range(100)]
+
     async def test_is_for_editors(self, user: Client, client: Client) -> None:
         assert (await user.post("/products", json=MUG)).status_code == 403
         assert (await client.post("/products", json=MUG)).status_code == 401

@@ -20,7 +20,15 @@ MAX_PATH_BYTES = 2 * 1024
 MAX_QUERY_BYTES = 4 * 1024
 LONGEST_HOST = 255
 
-_SINGLE = frozenset({b"host", b"authorization", b"content-type", b"content-length"})
+_SINGLE = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+    }
+)
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ENCODED_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|%(?:[01][0-9A-Fa-f]|7[Ff])")

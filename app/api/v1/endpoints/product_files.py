@@ -12,7 +12,7 @@ from app.api.dependencies import (
     ResourcesDep,
 )
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
+from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.api.media_types import UnsupportedMediaType, media_type_of
 from app.api.streams import StreamedResponse
 from app.core.errors import Unauthorized
@@ -24,7 +24,7 @@ from app.services.product_spool import NoRoom
 router = APIRouter(
     prefix="/products",
     tags=["products"],
-    route_class=Route,
+    route_class=IdempotentRoute,
     responses=documented(Unauthorized, InsufficientScope),
 )
 

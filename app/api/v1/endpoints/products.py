@@ -14,7 +14,7 @@ from app.api.dependencies import (
     VisitorDep,
 )
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
+from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
@@ -37,7 +37,7 @@ from app.services.products import (
 )
 from app.services.versions import VersionRequired, VersionStale
 
-router = APIRouter(prefix="/products", tags=["products"], route_class=Route)
+router = APIRouter(prefix="/products", tags=["products"], route_class=IdempotentRoute)
 
 EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")

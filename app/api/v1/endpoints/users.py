@@ -18,7 +18,7 @@ from app.api.dependencies import (
     UserServiceDep,
 )
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent, Route
+from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.core.errors import Unauthorized
 from app.core.signed_cursor import CursorInvalid
 from app.db.models import User
@@ -40,7 +40,7 @@ from app.services.versions import VersionStale
 router = APIRouter(
     prefix="/users",
     tags=["users"],
-    route_class=Route,
+    route_class=IdempotentRoute,
     responses=documented(Unauthorized, InsufficientScope),
 )
 
