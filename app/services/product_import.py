@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import InvalidRequest
+from app.core.errors import MOST_FAULTS, InvalidRequest
 from app.schemas.product_import import (
     FileFormat,
     ImportMode,
@@ -21,7 +21,6 @@ from app.services.product_staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
 BATCH_BYTES = 2 << 20  # of the file: a row may be of 64 KiB
-MOST_FAULTS = 100
 
 
 class ImportRejected(InvalidRequest):

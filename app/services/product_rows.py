@@ -136,7 +136,7 @@ async def read_products(
 def _faults(error: ValidationError) -> list[dict[str, str]]:
     return [
         {
-            "pointer": "#" + "".join(f"/{part}" for part in fault["loc"][:1]),
+            "pointer": "#" + "".join(f"/{part}"[:100] for part in fault["loc"][:1]),
             "code": fault["type"],
             "message": own_words(fault["msg"]).replace("at line 1 column", "at column"),
         }
