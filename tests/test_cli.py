@@ -130,9 +130,11 @@ class TestErrors:
 
     @pytest.mark.parametrize("line", COMMANDS)
     def test_a_database_without_tables_is_one_line(
-        self, environment: dict[str, str], line: str
+        self, environment: dict[str, str], tmp_path: Path, line: str
     ) -> None:
         """Mutant: catch only what is ours."""
+        (tmp_path / "var").mkdir()
+        (tmp_path / "var/app.db").touch()
         ended = command(*line.split(), environment=environment)
 
         assert (ended.returncode, ended.stdout) == (1, "")
@@ -141,6 +143,23 @@ class TestErrors:
             ": bring the schema up to date with `db upgrade`.\n"
         )
         assert ended.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("line", [*COMMANDS, "products import file"])
+    def test_a_database_that_is_not_there_is_not_made(
+        self, environment: dict[str, str], tmp_path: Path, line: str
+    ) -> None:
+        """Mutant: a mistyped path is a new, empty database."""
+        (tmp_path / "file").touch()
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/typo/app.db"
+
+        ended = command(*line.split(), environment=environment)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == (
+            f"Error: There is no database {tmp_path}/typo/app.db; "
+            "`db upgrade` would make it.\n"
+        )
+        assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
     def test_postgresql_says_what_it_refuses(
         self, environment: dict[str, str], postgres_url: str

@@ -2,7 +2,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import output, progress, run
+from app.cli.console import existing, output, progress, run
 from app.core.config import Settings, get_settings
 
 
@@ -15,7 +15,7 @@ def demo(
     users: Annotated[int, typer.Option(min=0, help="How many to add.")] = 0,
 ) -> None:
     """Add made-up products and users, to see the service with something in it."""
-    run(add(get_settings(), products, users))
+    run(add(existing(get_settings()), products, users))
     output.print(f"Added {products} products and {users} users.")
 
 
@@ -23,9 +23,7 @@ async def add(settings: Settings, products: int, users: int) -> None:
     from app.db.session import Database
     from app.services.demo import add_products, add_users
 
-    async with (
-        Database(settings) as database,
-        progress("Adding", products + users) as shown,
-    ):
+    async with Database(settings) as database, progress() as shown:
+        shown.begin("Adding", products + users)
         await add_products(database, products, shown.advance)
         await add_users(database, users, shown.advance)
