@@ -84,6 +84,38 @@ def test_counts_cores_where_processes_are_not_bound_to_any(
     assert usable_cores() == os.cpu_count()
 
 
+class TestDemo:
+    def test_is_the_same_on_two_new_databases(self, tmp_path: Path) -> None:
+        """Mutants: what depends on the process; a seed that is not passed on."""
+        first, again, others = (
+            self.export(tmp_path / name, seed)
+            for name, seed in (("first", "7"), ("again", "7"), ("others", "8"))
+        )
+
+        assert len(first) == 20
+        assert first == again
+        assert first != others
+
+    def export(self, home: Path, seed: str) -> list[dict[str, str]]:
+        home.mkdir()
+        environment = make_environment(home)
+        command("db", "upgrade", environment=environment)
+        demo = ("demo", "--products", "20", "--users", "3", "--seed", seed)
+        added = command(*demo, environment=environment)
+        assert added.stdout == "Added 20 products and 3 users.\n", added.stderr
+        lines = command("products", "export", environment=environment).stdout
+        chance = {"id", "created_at", "updated_at"}
+        products = [
+            {
+                name: value
+                for name, value in json.loads(line).items()
+                if name not in chance
+            }
+            for line in lines.splitlines()
+        ]
+        return sorted(products, key=lambda product: str(product["sku"]))
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         "line",
@@ -130,9 +162,11 @@ class TestErrors:
 
     @pytest.mark.parametrize("line", COMMANDS)
     def test_a_database_without_tables_is_one_line(
-        self, environment: dict[str, str], line: str
+        self, environment: dict[str, str], tmp_path: Path, line: str
     ) -> None:
         """Mutant: catch only what is ours."""
+        (tmp_path / "var").mkdir()
+        (tmp_path / "var/app.db").touch()
         ended = command(*line.split(), environment=environment)
 
         assert (ended.returncode, ended.stdout) == (1, "")
@@ -141,6 +175,23 @@ class TestErrors:
             ": bring the schema up to date with `db upgrade`.\n"
         )
         assert ended.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("line", [*COMMANDS, "products import file"])
+    def test_a_database_that_is_not_there_is_not_made(
+        self, environment: dict[str, str], tmp_path: Path, line: str
+    ) -> None:
+        """Mutant: a mistyped path is a new, empty database."""
+        (tmp_path / "file").touch()
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/typo/app.db"
+
+        ended = command(*line.split(), environment=environment)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == (
+            f"Error: There is no database {tmp_path}/typo/app.db; "
+            "`db upgrade` would make it.\n"
+        )
+        assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
     def test_postgresql_says_what_it_refuses(
         self, environment: dict[str, str], postgres_url: str

@@ -1,13 +1,18 @@
 """How commands speak: results on stdout, everything else on stderr."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TimeElapsedColumn
+
+from app.core.config import Settings
 
 Result = TypeVar("Result")
 
@@ -22,44 +27,78 @@ def fail(message: str) -> NoReturn:
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
+        return asyncio.run(_cancelled_by_sigterm(work))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         fail("interrupted")
+
+
+async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
+    """As it is by Ctrl-C, so that it can say what became of it."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+
+    def cancel(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the second does not wait
+        loop.call_soon_threadsafe(task.cancel)
+
+    signal.signal(signal.SIGTERM, cancel)
+    try:
+        return await task
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def existing(settings: Settings) -> Settings:
+    """Fail where SQLite would take a mistyped path for a new database."""
+    from sqlalchemy import make_url
+
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        fail(f"There is no database {url.database}; `db upgrade` would make it.")
+    return settings
+
+
+def binary_stdout() -> BinaryIO:
+    if sys.stdout is None:  # as it was started with `>&-`
+        fail("stdout is closed.")
+    return sys.stdout.buffer
 
 
 class LineProgress:
     """Progress where there is no terminal: a line each tenth of the way."""
 
-    def __init__(self, description: str, total: int) -> None:
+    def begin(self, description: str, total: int | None = None) -> None:
         self.description = description
         self.total = total
         self.done = 0
+        if total is None:
+            errors.print(description)
 
     def advance(self, count: int) -> None:
-        before = self.done * 10 // self.total
-        self.done += count
-        if self.done * 10 // self.total > before:
+        before, self.done = self.done, self.done + count
+        if self.total and self.done * 10 // self.total > before * 10 // self.total:
             errors.print(f"{self.description}: {self.done} of {self.total}")
 
 
 class BarProgress:
-    """Progress on a terminal."""
+    """Progress on a terminal: a bar for each part of the work."""
 
-    def __init__(self, bar: Progress, description: str, total: int) -> None:
-        self.bar = bar
-        self.task = bar.add_task(description, total=total)
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+
+    def begin(self, description: str, total: int | None = None) -> None:
+        self.task = self.bars.add_task(description, total=total)
 
     def advance(self, count: int) -> None:
-        self.bar.advance(self.task, count)
+        self.bars.advance(self.task, count)
 
 
 @asynccontextmanager
-async def progress(
-    description: str, total: int
-) -> AsyncGenerator[LineProgress | BarProgress]:
-    """Show how far long work is."""
+async def progress() -> AsyncGenerator[LineProgress | BarProgress]:
+    """Show how far long work is, or that it goes on where its end is not known."""
     if not errors.is_terminal:
-        yield LineProgress(description, total)
+        yield LineProgress()
         return
-    with Progress(console=errors) as bar:
-        yield BarProgress(bar, description, total)
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=errors) as bars:
+        yield BarProgress(bars)

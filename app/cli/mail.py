@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.console import fail, output, run
+from app.cli.console import existing, fail, output, run
 from app.core.config import Settings, get_settings
 
 group = typer.Typer(name="outbox", help="Mail that waits, or was given up.")
@@ -40,7 +40,7 @@ async def deliver(settings: Settings) -> None:
 @group.command()
 def status() -> None:
     """Show how much mail waits and since when, and what was given up."""
-    run(show(get_settings()))
+    run(show(existing(get_settings())))
 
 
 async def show(settings: Settings) -> None:
@@ -69,7 +69,7 @@ def replay(
     ] = None,
 ) -> None:
     """Try mail again that was given up."""
-    count = run(revive(get_settings(), ids or []))
+    count = run(revive(existing(get_settings()), ids or []))
     output.print(f"Mail to be tried again: {count}")
 
 

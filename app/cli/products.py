@@ -1,12 +1,19 @@
-import sys
-from asyncio import Lock
+from asyncio import CancelledError, Lock
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 import typer
 
-from app.cli.console import errors, fail, output, progress, run
+from app.cli.console import (
+    binary_stdout,
+    errors,
+    existing,
+    fail,
+    output,
+    progress,
+    run,
+)
 from app.core.config import Settings, get_settings
 
 group = typer.Typer(name="products", help="The catalogue as files.")
@@ -28,7 +35,7 @@ def import_(
 
     An import that ends early has changed nothing: start it again.
     """
-    run(import_file(get_settings(), file, file.stat().st_size, mode))
+    run(import_file(existing(get_settings()), file, file.stat().st_size, mode))
 
 
 @group.command()
@@ -36,7 +43,7 @@ def export(
     format_: Annotated[Format, typer.Option("--format")] = "ndjson",
 ) -> None:
     """Write all products to stdout."""
-    run(export_all(get_settings(), format_))
+    run(export_all(existing(get_settings()), format_, binary_stdout()))
 
 
 async def import_file(
@@ -45,11 +52,12 @@ async def import_file(
     from app.db.session import Database, transaction
     from app.services.product_import import ImportRejected, ProductImport
 
+    report = None
     format_: Format = "csv" if file.suffix.lower() == ".csv" else "ndjson"
     try:
         async with (
             Database(settings) as database,
-            progress("Reading", max(size, 1)) as shown,
+            progress() as shown,
             transaction(database) as session,
         ):
 
@@ -59,13 +67,24 @@ async def import_file(
                         yield chunk
                         shown.advance(len(chunk))
 
+            shown.begin("Reading", size or None)  # a pipe has no size
             on_postgres = database.writer.dialect.name == "postgresql"
             imports = ProductImport(session, Lock(), on_postgres=on_postgres)
-            report = await imports.run(chunks(), format_, mode, actor_id=None)
+            report = await imports.run(
+                chunks(),
+                format_,
+                mode,
+                actor_id=None,
+                on_read=lambda rows: shown.begin(f"Storing {rows} rows"),
+            )
     except ImportRejected as error:
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])
         fail(error.detail)
+    except CancelledError:
+        if report:
+            fail("interrupted while it was committed: import it again to be sure.")
+        fail("interrupted: nothing was imported.")
     for found in report.errors:
         show(found.line, found.pointer, found.message)
     output.print(
@@ -79,11 +98,11 @@ def show(line: int, pointer: str, message: str) -> None:
     errors.print(f"line {line}: {pointer} {message}", markup=False)
 
 
-async def export_all(settings: Settings, format_: Format) -> None:
+async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:
     from app.db.session import Database
     from app.services.product_export import export_products
 
     async with Database(settings) as database:
         async for chunk in export_products(database, format_):
-            sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+            file.write(chunk)
+        file.flush()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import errors, output, run
+from app.cli.console import binary_stdout, errors, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
 
@@ -124,8 +124,9 @@ def openapi() -> None:
 
     from app.main import create_application
 
+    file = binary_stdout()
     document = create_application().openapi()
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def announce(host: str, port: int) -> None:

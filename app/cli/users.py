@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.cli.console import fail, output, run
+from app.cli.console import existing, fail, output, run
 from app.core.config import get_settings
 from app.core.errors import own_words
 
@@ -26,6 +26,7 @@ def create(
 ) -> None:
     """Create an account; without --password-stdin its password is shown once."""
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    existing(get_settings())
     made_up = run(create_user(email, role, password))
     output.print(f"Created {role} {email}.", markup=False)
     if made_up:

@@ -99,7 +99,8 @@ def stop_writing_when_lost(connection: Any, _: Any) -> None:
 
 
 def _wake_writer(driver: Any) -> None:
-    driver._protocol.resume_writing()
+    if driver._protocol is not None:  # it was given up
+        driver._protocol.resume_writing()
 
 
 def refuse_closed(connection: Any, _: Any, __: Any) -> None:

@@ -1,12 +1,15 @@
-"""Made-up products and users, the same ones for the same start."""
+"""Made-up products and users: a seed's are always the same ones."""
 
-import random
 import secrets
+import tomllib
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
+from random import Random
 from typing import Any
+from unicodedata import normalize
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, insert, select
@@ -18,19 +21,14 @@ from app.db.models import Product, Role, User
 from app.db.session import Database, transaction
 
 BATCH = 1000
-
-CATALOGUE: dict[str, tuple[int, int, str]] = {
-    # category: cheapest, dearest, things
-    "kitchen": (4, 90, "Mug Kettle Pan Knife Bowl Teapot Grater Whisk Tray Ladle"),
-    "garden": (3, 160, "Trowel Hose Planter Rake Lantern Bench Shears Watering-can"),
-    "office": (1, 240, "Notebook Stapler Lamp Chair Folder Pen Organiser Whiteboard"),
-    "outdoor": (6, 320, "Tent Backpack Stove Flask Compass Hammock Headlamp Poncho"),
-    "toys": (2, 75, "Puzzle Kite Blocks Train Marbles Robot Yo-yo Dollhouse"),
-    "textiles": (5, 140, "Blanket Towel Cushion Curtain Rug Scarf Apron Tablecloth"),
-}
-MATERIALS = "Oak Steel Linen Ceramic Bamboo Copper Wool Glass Cork Enamel".split()
-STYLES = "Classic Compact Nordic Striped Folding Rustic Slim Vintage Bold Plain".split()
-COLOURS = "white black blue green red yellow grey coral sand teal".split()
+WORDS = tomllib.loads(Path(__file__).with_name("demo_words.toml").read_text("utf-8"))
+THINGS = [
+    (category, name, thing)
+    for category, things in WORDS["things"].items()
+    for name, thing in things.items()
+]
+COLOURED = frozenset(WORDS["colours"]["of"])
+CENTS = [Decimal(cents) for cents in ("0.95", "0.99", "0.00", "0.50")]
 
 Advance = Callable[[int], None]
 
@@ -39,23 +37,28 @@ def ignore(_: int) -> None:
     """Nobody watches."""
 
 
-def make_product(number: int) -> dict[str, Any]:
-    """Product `number`, always the same but for its id and times."""
-    choice = random.Random(number)  # noqa: S311 - looks, not secrets
-    category = choice.choice(list(CATALOGUE))
-    cheapest, dearest, things = CATALOGUE[category]
-    thing = choice.choice(things.split()).replace("-", " ")
-    style, material = choice.choice(STYLES), choice.choice(MATERIALS)
-    colour = choice.choice(COLOURS)
+def make_product(number: int, seed: int = 0) -> dict[str, Any]:
+    """The seed's product `number`, always the same but for its id and times."""
+    choice = Random(f"product {seed} {number}")  # noqa: S311 - looks, not secrets
+    category, thing, made = choice.choice(THINGS)
+    style = choice.choice(WORDS["styles"][category])
+    material = choice.choice(made["of"])
+    look = choice.choice(WORDS["colours"]["names" if material in COLOURED else "sizes"])
+    use = made["use"]
+    descriptions = (
+        f"A{'n' * (style[0] in 'aeiou')} {style} {thing} {use}, made of {material}.",
+        f"{use[0].upper()}{use[1:]}: a {look} {material} {thing}.",
+        f"Our {style} {thing} in {material}, {use}.",
+    )
+    cheapest, dearest = made["price"]
     price = cheapest + (dearest - cheapest) * choice.random() ** 2
     created_at = utc_now() - timedelta(seconds=choice.randrange(90 * 86_400))
     return {
         "id": uuid7(),
         "sku": f"{category[:3].upper()}-{number:07d}",
-        "name": f"{style} {material.lower()} {thing.lower()}, {colour}",
-        "description": f"A {style.lower()} {thing.lower()} of {material.lower()} "
-        f"for {category}, in {colour}.",
-        "price": Decimal(int(price)) + Decimal(choice.choice(["0.00", "0.50", "0.99"])),
+        "name": f"{style.capitalize()} {material} {thing}, {look}",
+        "description": f"{choice.choice(descriptions)} {WORDS['care'][material]}",
+        "price": int(price) + choice.choices(CENTS, [4, 3, 2, 1])[0],
         "currency": "EUR",
         "stock": max(0, int(choice.gauss(40, 30))),
         "category": category,
@@ -66,35 +69,61 @@ def make_product(number: int) -> dict[str, Any]:
     }
 
 
-def make_user(number: int, password_hash: str) -> dict[str, Any]:
-    email = f"user{number}@example.org"
-    now = utc_now()
+def make_user(number: int, password_hash: str, seed: int = 0) -> dict[str, Any]:
+    """The seed's user `number`; a name that comes again gets a number, as they do."""
+    choice = Random(f"user {seed} {number}")  # noqa: S311 - looks, not secrets
+    names = shuffled_names(seed)
+    turn, nth = divmod(number - 1, len(names))
+    full_name = names[nth]
+    email = f"{mailbox(full_name)}{turn + 1 if turn else ''}@example.org"
+    created_at = utc_now() - timedelta(seconds=choice.randrange(365 * 86_400))
     return {
         "id": uuid7(),
         "email": email,
         "email_canonical": email,
         "password_hash": password_hash,
-        "full_name": f"Demo User {number}",
+        "full_name": full_name,
         "role": Role.USER,
-        "is_active": True,
-        "email_verified": True,
+        "is_active": choice.random() > 0.05,
+        "email_verified": choice.random() > 0.1,
         "version": 1,
-        "created_at": now,
-        "updated_at": now,
+        "created_at": created_at,
+        "updated_at": created_at,
     }
 
 
+@lru_cache(maxsize=1)
+def shuffled_names(seed: int) -> list[str]:
+    names = [
+        f"{given} {family}"
+        for people in WORDS["people"]
+        for given in people["given"]
+        for family in people["family"]
+    ]
+    Random(f"names {seed}").shuffle(names)  # noqa: S311 - looks, not secrets
+    return names
+
+
+def mailbox(full_name: str) -> str:
+    """The name as ASCII: an accent is a character of its own in this form."""
+    letters = normalize("NFKD", full_name).encode("ascii", "ignore").decode()
+    return letters.lower().replace(" ", ".")
+
+
 async def add_products(
-    database: Database, count: int, advance: Advance = ignore
+    database: Database, count: int, advance: Advance = ignore, seed: int = 0
 ) -> None:
     """Add `count` products after those that are there, in one transaction."""
-    await _add(database, Product.sku, make_product, count, advance)
+    make = partial(make_product, seed=seed)
+    await _add(database, Product.sku, make, count, advance)
 
 
-async def add_users(database: Database, count: int, advance: Advance = ignore) -> None:
+async def add_users(
+    database: Database, count: int, advance: Advance = ignore, seed: int = 0
+) -> None:
     """Add `count` users, all with one password that nobody knows."""
     password_hash = Argon2Hasher().hash(secrets.token_urlsafe()) if count else ""
-    make = partial(make_user, password_hash=password_hash)
+    make = partial(make_user, password_hash=password_hash, seed=seed)
     await _add(database, User.email_canonical, make, count, advance)
 
 

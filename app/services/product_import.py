@@ -1,7 +1,7 @@
 """Many products at once, in constant memory: all of a file's rows, or the good ones."""
 
 from asyncio import Lock, sleep
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from typing import Any
 from uuid import UUID
@@ -57,6 +57,7 @@ class ProductImport:
         format_: FileFormat,
         mode: ImportMode,
         actor_id: UUID | None,
+        on_read: Callable[[int], None] = lambda rows: None,
     ) -> ImportReport:
         """Raises `ImportRejected` when the mode is strict and a row is not valid."""
         created = updated = 0
@@ -64,6 +65,7 @@ class ProductImport:
             await self._read(spool, chunks, format_, keep_going=mode == "partial")
             self._check(mode)
             if spool:  # no transaction for nothing: the body may not have ended
+                on_read(spool.count)
                 async with self.turn:
                     created, updated = await self._write(spool, mode, actor_id)
         faults = sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]

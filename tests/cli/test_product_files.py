@@ -1,0 +1,137 @@
+"""Product files on the command line: what is said meanwhile, and at the end."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from asyncio import to_thread
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.support.fault_proxy import Tripwire, open_line
+from tests.support.files import rows
+from tests.support.service import command, make_environment
+
+NOTHING = "Error: interrupted: nothing was imported.\n"
+UNSURE = "Error: interrupted while it was committed: import it again to be sure.\n"
+
+
+@pytest.fixture
+def environment(tmp_path: Path, sqlite_database_url: str) -> dict[str, str]:
+    (tmp_path / "mugs.ndjson").write_bytes(rows(20, "M"))
+    return make_environment(tmp_path, DATABASE_URL=sqlite_database_url)
+
+
+def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", "products", *arguments],
+        cwd=environment["HOME"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+class TestImport:
+    def test_says_that_it_reads_and_that_it_stores(
+        self, environment: dict[str, str]
+    ) -> None:
+        """Mutant: silence when all is read, which is the longer part."""
+        ended = command("products", "import", "mugs.ndjson", environment=environment)
+
+        assert (ended.returncode, ended.stdout) == (
+            0,
+            "Created 20, updated 0, failed 0.\n",
+        )
+        size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
+        assert ended.stderr == f"Reading: {size} of {size}\nStoring 20 rows\n"
+
+    def test_does_not_know_the_size_of_a_pipe(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutant: `Reading: 1520 of 1`."""
+        os.mkfifo(tmp_path / "pipe")
+        process = start(environment, "import", "pipe")
+        (tmp_path / "pipe").write_bytes(rows(20, "M"))
+        stdout, stderr = process.communicate()
+
+        assert (process.returncode, stderr) == (0, "Reading\nStoring 20 rows\n")
+        assert stdout == "Created 20, updated 0, failed 0.\n"
+
+    def test_names_the_lines_at_fault_and_imports_nothing(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        with (tmp_path / "mugs.ndjson").open("ab") as file:
+            file.write(b"{}\n")
+        strict = command("products", "import", "mugs.ndjson", environment=environment)
+        partial = command(
+            *("products", "import", "mugs.ndjson", "--mode=partial"),
+            environment=environment,
+        )
+
+        assert (strict.returncode, partial.returncode) == (1, 1)
+        assert strict.stdout == ""
+        assert "line 21: #/sku " in strict.stderr
+        assert strict.stderr.endswith(
+            "Error: Nothing was imported. Rows that are not valid: 1.\n"
+        )
+        assert "Storing" not in strict.stderr
+        assert partial.stdout == "Created 20, updated 0, failed 1.\n"
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_says_that_nothing_was_imported_when_it_is_stopped(
+        self, environment: dict[str, str], number: signal.Signals
+    ) -> None:
+        """Mutants: `interrupted`, and no word more; end by SIGTERM without a word."""
+        file = make_url(environment["DATABASE_URL"]).database or ""
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("BEGIN IMMEDIATE")  # until then it cannot be done
+            process = start(environment, "import", "mugs.ndjson")
+            assert process.stderr
+            while process.stderr.readline() != "Storing 20 rows\n":
+                assert process.poll() is None
+            process.send_signal(number)
+        stdout, stderr = process.communicate()
+
+        assert (process.returncode, stdout, stderr) == (1, "", NOTHING)
+        exported = command("products", "export", environment=environment)
+        assert (exported.returncode, exported.stdout) == (0, "")
+
+    async def test_does_not_say_so_when_it_may_have_been(
+        self, environment: dict[str, str], postgres_database_url: str
+    ) -> None:
+        """Mutant: that nothing was imported, whenever it is stopped."""
+        url = make_url(postgres_database_url)
+        async with open_line(Tripwire(url.port or 0)) as line:
+            line.phrase = b"COMMIT;"  # not ON COMMIT DROP
+            own = url.set(port=line.port).render_as_string(hide_password=False)
+            process = start(
+                environment | {"DATABASE_URL": own}, "import", "mugs.ndjson"
+            )
+            await line.reached.wait()
+            process.send_signal(signal.SIGTERM)
+            _, stderr = await to_thread(process.communicate)
+            line.cut.set()
+
+        assert process.returncode == 1
+        assert stderr.endswith("Storing 20 rows\n" + UNSURE)
+
+
+@pytest.mark.parametrize("line", ["products export", "openapi"])
+def test_a_closed_stdout_is_one_line(environment: dict[str, str], line: str) -> None:
+    """Mutant: write to what is None."""
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" -m app {line} >&-', sys.executable],
+        cwd=environment["HOME"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, "Error: stdout is closed.\n")
