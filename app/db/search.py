@@ -1,14 +1,15 @@
 """Full-text search of products: the same words find the same ones on both databases.
 
 A product is found when each word of the query begins one of its words; what parts
-words (punctuation, symbols) finds nothing. The title of a product is name and SKU.
+words (spaces, punctuation, symbols) finds nothing. The title of a product is name and
+SKU.
 PostgreSQL has the columns `search` and `search_title`, and SQLite has the table
 `products_search`. The database keeps them up to date; they are not mapped, so that no
 other query reads them.
 """
 
-import re
 from typing import Any
+from unicodedata import category
 
 from sqlalchemy import (
     BindParameter,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    select,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -29,15 +31,25 @@ from sqlalchemy.sql.functions import FunctionElement
 
 Columns = ReadOnlyColumnCollection[str, Any]
 
-_WORD = re.compile(r"[^\W_]+")
+# What remains, in both databases since revision 0010: letters, numbers, and the marks
+# on them; the last two characters only say how to draw the emoji before them.
+PARTING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
+PRESENTATION = "\ufe0e\ufe0f"
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(text)
+    return "".join(" " if parts_words(each) else each for each in text).split()
+
+
+def parts_words(character: str) -> bool:
+    return category(character) in PARTING or character in PRESENTATION
 
 
 class Words(TypeDecorator[str]):
-    """Text as a query of the database, in which it stands for itself."""
+    """Text as a query of the database, in which it stands for itself.
+
+    PostgreSQL makes it by the function that makes the words of products.
+    """
 
     impl = String
     cache_ok = True
@@ -47,11 +59,11 @@ class Words(TypeDecorator[str]):
         self.title = title
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str:
-        found = words(value or "")
+        text = value or ""
         if dialect.name == "postgresql":
-            return " & ".join(f"'{word}':*" for word in found)
+            return text
         columns = "{name sku} : " if self.title else ""
-        return " AND ".join(f'{columns}"{word}"*' for word in found)
+        return " AND ".join(f'{columns}"{word}"*' for word in words(text))
 
 
 QUERY = bindparam("q", type_=Words(title=False))
@@ -70,7 +82,7 @@ def _tsvector(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     query = compiler.process(element.clauses, **kw)
     column = _column(element)
     # IS TRUE keeps the planner from the index of words: see FEW.
-    return f"((products.{column} @@ to_tsquery('simple', {query})) IS TRUE)"
+    return f"((products.{column} @@ (SELECT products_query({query}))) IS TRUE)"
 
 
 @compiles(matches, "sqlite")
@@ -98,11 +110,11 @@ def few(query: BindParameter[Any], columns: Columns) -> TableValuedAlias:
         if query.key == TITLE.key
         else func.products_matching
     )
-    found = matching(func.to_tsquery("simple", query), FEW + 1)
+    found = matching(func.products_query(query), FEW + 1)
     typed = (column(each.name, each.type) for each in columns)
     return found.table_valued(*typed, column("search_title"), name="found")
 
 
 def matches_title(found: TableValuedAlias) -> ColumnElement[bool]:
-    query = func.to_tsquery("simple", TITLE)
+    query = select(func.products_query(TITLE)).scalar_subquery()
     return found.c.search_title.bool_op("@@")(query)

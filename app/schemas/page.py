@@ -2,7 +2,7 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.schemas.base import QueryParameters, Representation
+from app.schemas.base import QueryParameters, Representation, composed
 
 Item = TypeVar("Item")
 
@@ -20,7 +20,8 @@ def unless_blank(text: str | None) -> str | None:
 
 
 SearchText = Annotated[
-    Annotated[str, Field(max_length=200)] | None, AfterValidator(unless_blank)
+    Annotated[str, Field(max_length=200), composed(200)] | None,
+    AfterValidator(unless_blank),
 ]
 
 

@@ -5,7 +5,14 @@ from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, Field, StringConstraints
 
-from app.schemas.base import NOT_BLANK, Line, Representation, RequestBody, trimmed
+from app.schemas.base import (
+    NOT_BLANK,
+    Line,
+    Representation,
+    RequestBody,
+    composed,
+    trimmed,
+)
 from app.schemas.money import Amount, Currency
 from app.schemas.page import PageParameters, SearchText
 
@@ -18,10 +25,13 @@ Sku = Annotated[
     ),
     Field(examples=["MUG-BLUE-03"]),
 ]
-Description = Annotated[str, Field(max_length=5000), AfterValidator(str.strip)]
+Description = Annotated[
+    str, Field(max_length=5000), composed(5000), AfterValidator(str.strip)
+]
 Category = Annotated[
     str,
     Field(min_length=1, max_length=100, json_schema_extra=NOT_BLANK),
+    composed(100),
     AfterValidator(trimmed),
 ]
 Stock = Annotated[int, Field(ge=0, le=MAX_STOCK)]

@@ -24,6 +24,7 @@ def test_text_is_trimmed(title: str | None) -> None:
         ("\u3000\x1c", "string_too_short"),
         (LONGEST + "b", "string_too_long"),
         (LONGEST + " ", "string_too_long"),
+        ("\u0958" * 101, "string_too_long"),  # of two letters each, when composed
     ],
 )
 def test_text_is_measured_before_and_after(title: str, code: str) -> None:
@@ -33,3 +34,8 @@ def test_text_is_measured_before_and_after(title: str, code: str) -> None:
 
     [fault] = refusal.value.errors()
     assert (fault["loc"], fault["type"]) == (("title",), code)
+
+
+def test_text_is_composed() -> None:
+    """Mutant: to store letters and their accents apart, as some systems type them."""
+    assert Note(title="re\u0301sume\u0301").title == "r\xe9sum\xe9"
