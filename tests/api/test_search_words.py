@@ -79,7 +79,7 @@ async def test_those_of_before_are_found(
     body = {**PRODUCT, "sku": "S1", "name": "चाय।दूध", "category": "tea"}
     await editor.post("/products", json=body)
     await editor.post("/products", json={**body, "sku": "R1", "category": None})
-    await migrate.downgrade(settings, "0008")
+    await migrate.downgrade(settings, "0009")
     async with transaction(app.state.resources.database) as session:
         rename = text("UPDATE products SET name = :name WHERE sku = 'R1'")
         await session.execute(rename, {"name": DECOMPOSED})
