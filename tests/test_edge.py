@@ -5,10 +5,12 @@ problem document, and no route is reached.
 """
 
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,7 +21,8 @@ from tests.support.service import Service, command, make_environment, start_serv
 from tests.test_service import WORKER_CLASSES
 
 PATH = "/api/v1/products"
-LOGIN = "/api/v1/auth/login"
+LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
+LIVE = "/api/v1/health/live"
 PROXY = "127.0.0.2"  # another address of this machine, to connect from
 HOST = "Host: api.example.com"
 JSON = "Content-Type: application/json"
@@ -213,6 +216,58 @@ REACHED = {
     "chunks over the limit": LOGIN,
     "an unknown method": PATH,
 }
+
+
+class TestLeaving:
+    """Mutant: gunicorn's 500 for what was not answered, with an id of no request."""
+
+    BODY = b'{"email": "me@example.org", "password": "a quiet orange typewriter"}'
+
+    @contextmanager
+    def being_read(self, edge: Edge, request_id: str) -> Iterator[socket.socket]:
+        """Send the head of a request, until an endpoint asks for its body."""
+        lines = (JSON, f"Content-Length: {len(self.BODY)}", "Expect: 100-continue")
+        with edge.connect() as connection:
+            connection.sendall(
+                head("POST", REGISTER, *lines, f"X-Request-ID: {request_id}")
+            )
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+            yield connection
+
+    def logged(self, edge: Edge, request_id: str) -> list[dict[str, Any]]:
+        found = edge.lines(request_id)
+        look_around(edge)
+        assert [line for line in edge.service.log() if is_failure(line)] == []
+        return found
+
+    def test_before_its_body_has_come_is_logged_as_such(self, edge: Edge) -> None:
+        with self.being_read(edge, "left-before-the-body") as connection:
+            connection.sendall(self.BODY[:9])
+
+        [line] = self.logged(edge, "left-before-the-body")
+        assert (line["event"], line["status_code"]) == ("http.request", 499)
+
+    def test_before_its_answer_is_no_failure(self, edge: Edge) -> None:
+        file = Path(edge.service.environment["HOME"]) / "var/app.db"
+        with closing(sqlite3.connect(file)) as another:
+            another.execute("BEGIN IMMEDIATE")
+            with self.being_read(edge, "left-before-the-answer") as connection:
+                connection.sendall(self.BODY)
+                look_around(edge)  # by then the body was read
+            look_around(edge)  # and now the departure
+
+        [line] = self.logged(edge, "left-before-the-answer")
+        assert line["event"] == "http.request"
+        assert line["status_code"] in (201, 499)  # as gunicorn waits for 3 seconds
+
+
+def look_around(edge: Edge) -> None:
+    """Ask for something else, which is answered after what came before it."""
+    assert edge.ask(head("GET", LIVE)).status == 200
+
+
+def is_failure(line: dict[str, Any]) -> bool:
+    return line["level"] == "error" or int(line.get("status_code", 0)) >= 500
 
 
 class TestAddress:

@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Header, Response
+from pydantic import WithJsonSchema
 from starlette.status import HTTP_304_NOT_MODIFIED
 
 from app.core.errors import BadRequest
@@ -11,17 +12,25 @@ from app.services.versions import ExpectedVersion, VersionRequired
 
 _STRONG = re.compile(r'"v([1-9][0-9]{0,17})"', re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_LIST = re.compile(rf"\s*{_TAG.pattern}(?:\s*,\s*{_TAG.pattern})*\s*")
+# Elements may be empty, even all of them (RFC 9110 §5.6.1.2).
+_EMPTY = r"[ \t,]*"
+_LIST = re.compile(
+    rf"{_EMPTY}(?:{_TAG.pattern}(?:[ \t]*,{_EMPTY}{_TAG.pattern})*{_EMPTY})?"
+)
 
 
 LONGEST = 1024
 
 # Documented, not validated by the schema: what is wrong with it is a 400 of its own.
 IF_MATCH = {
-    "pattern": r'^(\*|((W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)?)$',
+    "type": "string",
+    "pattern": r'^(\*|[ ,]*((W/)?"[!#-~]*"( *,[ ,]*(W/)?"[!#-~]*")*[ ,]*)?)$',
     "examples": ['"v1"'],
 }
-IfMatch = Annotated[str | None, Header(json_schema_extra=IF_MATCH)]
+# The lines of a field are one list (RFC 9110 §5.3).
+Lines = list[str] | None
+IfMatch = Annotated[Lines, Header(), WithJsonSchema(IF_MATCH)]
+IfNoneMatch = Annotated[Lines, Header(), WithJsonSchema({"type": "string"})]
 
 
 class Versioned(Protocol):
@@ -56,34 +65,33 @@ class Tagged:
 class ConditionalGet:
     """Answers 304 without a body when the client already has this version."""
 
-    def __init__(self, response: Response, if_none_match: str | None) -> None:
+    def __init__(self, response: Response, if_none_match: Lines) -> None:
         self.response = response
-        self.if_none_match = if_none_match
+        self.known = ", ".join(if_none_match or ())
 
     def __call__(self, resource: Resource) -> Resource | Response:
         headers = {"ETag": etag(resource.version), "Cache-Control": "private, no-cache"}
-        if self.if_none_match is not None and self._has(headers["ETag"]):
+        if self._has(headers["ETag"]):
             return Response(status_code=HTTP_304_NOT_MODIFIED, headers=headers)
         self.response.headers.update(headers)
         return resource
 
     def _has(self, tag: str) -> bool:
         # Weak comparison: for reading, W/"v1" and "v1" are the same.
-        given = self.if_none_match or ""
-        tags = (known.removeprefix("W/") for known in _TAG.findall(given))
-        return given.strip() == "*" or tag in tags
+        tags = (known.removeprefix("W/") for known in _TAG.findall(self.known))
+        return self.known.strip() == "*" or tag in tags
 
 
 async def expected_version(
     if_match: IfMatch = None,
 ) -> ExpectedVersion:
     """Read `If-Match`; without one, any version will do."""
-    if if_match is None or if_match.strip() == "*":
+    given = "*" if if_match is None else ", ".join(if_match)
+    if given.strip() == "*":
         return ExpectedVersion(None)
-    is_list = not if_match.strip() or _LIST.fullmatch(if_match)  # of none, even
-    if len(if_match) > LONGEST or not is_list:
+    if len(given) > LONGEST or not _LIST.fullmatch(given):
         raise IfMatchInvalid('If-Match must be * or tags such as "v1".')
-    strong = (_STRONG.fullmatch(tag) for tag in _TAG.findall(if_match))
+    strong = (_STRONG.fullmatch(tag) for tag in _TAG.findall(given))
     return ExpectedVersion(frozenset(int(match[1]) for match in strong if match))
 
 
@@ -102,7 +110,7 @@ async def get_tagged(response: Response) -> Tagged:
 
 async def get_conditional(
     response: Response,
-    if_none_match: Annotated[str | None, Header(max_length=1024)] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> ConditionalGet:
     return ConditionalGet(response, if_none_match)
 

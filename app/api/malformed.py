@@ -65,8 +65,12 @@ def answer_for_gunicorn(
     message: str,
     extra_headers: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Stand in for `ASGIProtocol._send_error_response`, whose messages quote."""
-    protocol._safe_write(answer(status, extra_headers))
+    """Stand in for `ASGIProtocol._send_error_response`, whose messages quote.
+
+    It is called as well when there was no answer since the client had left.
+    """
+    if not protocol.transport.is_closing():
+        protocol._safe_write(answer(status, extra_headers))
 
 
 def answer_for_uvicorn(protocol: Any, message: str) -> None:

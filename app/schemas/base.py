@@ -14,9 +14,12 @@ class RequestBody(BaseModel):
 
 
 class QueryParameters(BaseModel):
-    """What a client asks for in the URL, where everything is text."""
+    """What a client asks for in the URL, where everything is text.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Which of it is unknown is for the route to say (`StrictJSONRoute`).
+    """
+
+    model_config = ConfigDict(frozen=True)
 
 
 class Representation(BaseModel):

@@ -327,6 +327,20 @@ class TestExport:
             assert headers.headers[name] == whole.headers[name]
         assert "content-length" not in headers.headers
 
+    async def test_ignores_no_filter(self, editor: Client) -> None:
+        """Mutant: to export everything, and to import strictly."""
+        exported = await editor.get("/products/export?status=archived")
+        imported = await editor.post(
+            "/products/import?Mode=partial",
+            content=ndjson(MUG),
+            headers={"Content-Type": NDJSON},
+        )
+
+        faults = [each.json()["errors"][0] for each in (exported, imported)]
+        assert [exported.status_code, imported.status_code] == [422, 422]
+        assert [each["pointer"] for each in faults] == ["query/status", "query/Mode"]
+        assert await listed(editor) == {}
+
     async def test_is_for_editors(self, user: Client, client: Client) -> None:
         assert (await user.get("/products/export")).status_code == 403
         assert (await client.get("/products/export")).status_code == 401

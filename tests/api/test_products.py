@@ -129,6 +129,14 @@ class TestReadProduct:
         response = await editor.get(url, headers={"If-None-Match": '"v2"'})
         assert response.status_code == 200
 
+    async def test_reads_all_lines_of_a_list(self, editor: Client) -> None:
+        """Mutant: to read the last line, or the first, alone."""
+        url = f"/products/{(await add(editor))['id']}"
+
+        for tags in (('"v1"', '"x"'), ('"x"', '"v1"')):
+            lines = [("If-None-Match", tag) for tag in tags]
+            assert (await editor.get(url, headers=lines)).status_code == 304
+
 
 class TestUpdateProduct:
     async def test_changes_the_fields_sent(self, editor: Client) -> None:
@@ -167,6 +175,39 @@ class TestUpdateProduct:
         assert stale.headers["etag"] == '"v1"'
         assert (broken.status_code, broken.json()["code"]) == (400, "if_match_invalid")
         assert (await editor.get(url)).json() == product
+
+    @pytest.mark.parametrize(
+        ("lines", "status"),
+        [
+            (['"v1"', '"x"'], 200),
+            (['"x"', '"v1"'], 200),
+            (['"x"', '"y"'], 412),
+            ([',, "v1"'], 200),
+            (['"x" ,\t, "v1",'], 200),
+            (["", '"v1"'], 200),
+            ([""], 412),
+            ([" ,, "], 412),
+            (['"v1" "x"'], 400),
+            (['"v1', 'x"'], 400),
+            (['"x', '1", "v1"'], 400),
+            (['"x"', "v1"], 400),
+            (["*", "*"], 400),
+            (["*", '"v1"'], 400),
+        ],
+    )
+    async def test_takes_its_lines_for_one_list(
+        self, editor: Client, lines: list[str], status: int
+    ) -> None:
+        """RFC 9110 §5.3, §5.6.1.2; mutants: one line alone, no empty elements."""
+        product = await add(editor)
+
+        response = await editor.patch(
+            f"/products/{product['id']}",
+            json={"price": "9"},
+            headers=[("If-Match", line) for line in lines],
+        )
+
+        assert response.status_code == status
 
     async def test_refuses_null_where_there_must_be_a_value(
         self, editor: Client
