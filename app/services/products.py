@@ -194,10 +194,16 @@ class ProductService:
         await self.session.flush()
 
     async def change_stock(
-        self, product_id: UUID, change: StockChange, actor_id: UUID
+        self,
+        product_id: UUID,
+        expected: ExpectedVersion,
+        change: StockChange,
+        actor_id: UUID,
     ) -> Product:
         """Add `delta` in one statement, so that concurrent changes cannot oversell."""
         stock = Product.stock + change.delta
+        if expected.accepted is not None:
+            await self._lock(product_id, expected)
         product: Product | None = await self.session.scalar(
             update(Product)
             .where(Product.id == product_id, stock.between(0, MAX_STOCK))

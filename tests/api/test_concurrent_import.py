@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.db.session import Database, transaction
 from app.schemas.product import ProductCreate, StockChange
 from app.services.products import ProductService
+from app.services.versions import ExpectedVersion
 from tests.support.people import Client
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"])  # SQLite: one writer
@@ -90,7 +91,9 @@ async def test_counts_from_the_stock_that_others_leave(
             # It has looked for MUG, and waits for what becomes of OTHER.
             arrives = StockChange(delta=5, reason="delivery")
             actor_id = UUID(editor.user_id)
-            await ProductService(delivery).change_stock(product.id, arrives, actor_id)
+            await ProductService(delivery).change_stock(
+                product.id, ExpectedVersion(None), arrives, actor_id
+            )
         await until_it_waits(database, importing)
     report = (await importing).json()
 

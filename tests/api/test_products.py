@@ -473,6 +473,43 @@ class TestChangeStock:
         assert response.status_code == 409
         assert response.json()["code"] == "insufficient_stock"
 
+    async def test_heeds_the_version_it_was_made_for(self, editor: Client) -> None:
+        """RFC 9110 §13.1.1; mutants: to ignore it; to sell from a stale stock."""
+        url = f"/products/{(await add(editor, stock=3))['id']}/stock"
+        sale = {"delta": -1, "reason": "sold"}
+
+        answers = [
+            await editor.post(url, json=sale, headers={"If-Match": given})
+            for given in ('"v1"', '"v1"', '"v1", "v2"', "*", "", "v4")
+        ]
+
+        assert [each.status_code for each in answers] == [200, 412, 200, 200, 412, 400]
+        assert [each.headers.get("etag") for each in answers[:5]] == [
+            *('"v2"', '"v2"', '"v3"', '"v4"', '"v4"')
+        ]
+        assert answers[2].json()["stock"] == 1
+        absent = await editor.post(
+            f"/products/{UUID(int=0)}/stock", json=sale, headers={"If-Match": '"v1"'}
+        )
+        assert absent.status_code == 404
+        moves = (await editor.get(url.replace("stock", "movements"))).json()["items"]
+        assert [move["stock_after"] for move in moves] == [0, 1, 2]
+
+    async def test_sells_once_to_those_who_saw_the_same(self, editor: Client) -> None:
+        """Mutant: compare the version of a row that is not locked."""
+        url = f"/products/{(await add(editor, stock=9))['id']}/stock"
+        sale = {"delta": -1, "reason": "sold"}
+
+        answers = await gather(
+            *(
+                editor.post(url, json=sale, headers={"If-Match": '"v1"'})
+                for _ in range(8)
+            )
+        )
+
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses == {200: 1, 412: 7}
+
     async def test_refuses_to_change_nothing(self, editor: Client) -> None:
         product = await add(editor)
 

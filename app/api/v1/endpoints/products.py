@@ -5,7 +5,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.access import public
-from app.api.conditional import ConditionalGetDep, RequiredVersionDep, TaggedDep
+from app.api.conditional import (
+    ConditionalGetDep,
+    ExpectedVersionDep,
+    RequiredVersionDep,
+    TaggedDep,
+)
 from app.api.dependencies import (
     CatalogueDep,
     InsufficientScope,
@@ -132,18 +137,27 @@ async def delete_product(
     "/{product_id}/stock",
     response_model=ProductRead,
     responses=EDITING
-    | documented(ProductNotFound, InsufficientStock, StockLimitReached, *IDEMPOTENCY),
+    | documented(
+        ProductNotFound,
+        InsufficientStock,
+        StockLimitReached,
+        VersionStale,
+        *IDEMPOTENCY,
+    ),
 )
 async def change_stock(
     editor: ProductEditor,
     _once: Idempotent,
     products: ProductServiceDep,
+    expected: ExpectedVersionDep,
     tagged: TaggedDep,
     product_id: UUID,
     change: StockChange,
 ) -> Product:
     """Add to the stock or take from it, never below zero."""
-    return tagged(await products.change_stock(product_id, change, editor.user_id))
+    return tagged(
+        await products.change_stock(product_id, expected, change, editor.user_id)
+    )
 
 
 @router.get(
