@@ -20,6 +20,7 @@ from app.services.account_quota import AccountQuota
 from app.services.accounts import AccountService
 from app.services.audit import AuditTrail, record_alone
 from app.services.auth import AuthService
+from app.services.catalogue import Catalogue
 from app.services.email_addresses import EmailAddressService
 from app.services.logins import Client, SessionStarter
 from app.services.mail.outbox import Outbox
@@ -27,7 +28,7 @@ from app.services.one_time_tokens import OneTimeTokens
 from app.services.own_sessions import SessionService
 from app.services.passwords import PasswordService
 from app.services.product_import import ProductImport
-from app.services.products import Catalogue, ProductService
+from app.services.products import ProductService
 from app.services.refresh import RefreshService
 from app.services.resources import Resources
 from app.services.sessions import Principal

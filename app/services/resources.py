@@ -31,9 +31,9 @@ from app.core.signed_cursor import CursorSigner
 from app.db.session import Database
 from app.services.account_quota import PER_CLIENT
 from app.services.audit import AuditTrail
+from app.services.catalogue import Catalogue
 from app.services.health import HealthMonitor, Probe
 from app.services.password_guard import PasswordGuard
-from app.services.products import Catalogue
 from app.services.sessions import Authenticator
 from app.services.users import UserDirectory
 

@@ -33,10 +33,10 @@ from app.schemas.product import (
     StockChange,
     StockMovementRead,
 )
+from app.services.catalogue import ProductNotFound
 from app.services.pagination import RowPage
 from app.services.products import (
     InsufficientStock,
-    ProductNotFound,
     SkuTaken,
     StockLimitReached,
 )
