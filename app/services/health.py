@@ -27,6 +27,7 @@ class HealthMonitor:
         self.failures = dict.fromkeys(probes, 0)
         self._patience = Countdown(PROBE_SECONDS)
         self._task: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
 
     async def start(self) -> None:
         """Return after the first probe, which is bounded, whatever its outcome."""
@@ -34,17 +35,19 @@ class HealthMonitor:
         self._task = asyncio.create_task(self._run(), name="health")
 
     async def stop(self) -> None:
+        """Let a probe end, which is bounded: cut off, it may leave its connection."""
+        self._stopped.set()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     async def probe(self) -> None:
         await asyncio.gather(*(self._probe(name) for name in self.probes))
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self.interval)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), self.interval)
+                return
             await self.probe()
 
     async def _probe(self, name: str) -> None:

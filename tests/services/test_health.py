@@ -77,3 +77,24 @@ async def test_every_change_is_logged_once() -> None:
     ]
     assert logs[0]["reason"] == "ConnectionRefusedError"
     assert logs[0]["message"] == "nobody listens"
+
+
+async def test_a_probe_that_began_may_end() -> None:
+    """Mutant: cancel it, on whose connection nobody waits then."""
+    began, ended = asyncio.Event(), False
+
+    async def probe() -> None:
+        nonlocal ended
+        ended = False
+        began.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        ended = True
+
+    monitor = HealthMonitor({"database": probe}, interval=0)
+    await monitor.start()
+    began.clear()
+    await began.wait()
+    await monitor.stop()
+
+    assert ended
