@@ -1,7 +1,7 @@
 """What every route does before its endpoint: count, refuse doubt, read strictly."""
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -19,14 +19,9 @@ from app.api.json_body import StrictJSONRequest
 from app.api.limits import LEFT, count, limits_of
 from app.core.errors import AppError, InvalidRequest
 
-ELSEWHERE = (params.Path, params.Header, params.Cookie)
-# The first in Pydantic's words, whose models refuse the same in a body.
-UNKNOWN = "extra_forbidden", "Extra inputs are not permitted"
-REPEATED = "repeated", "The parameter may be there only once."
-
 
 class StrictJSONRoute(APIRoute):
-    """Counts a request, then reads it strictly: JSON, and known queries, once.
+    """Counts a request, then reads it strictly: JSON, and queries that say it once.
 
     A form is read as ever.
     """
@@ -44,20 +39,18 @@ class StrictJSONRoute(APIRoute):
         )
         field = self.body_field
         has_json = field is not None and not isinstance(field.field_info, params.Form)
-        known = {
-            parameter.alias: field_annotation_is_sequence(
-                parameter.field_info.annotation
-            )
+        repeatable = frozenset(
+            parameter.alias
             for parameter in get_flat_params(self.dependant)
-            if not isinstance(parameter.field_info, ELSEWHERE)
-        }
+            if field_annotation_is_sequence(parameter.field_info.annotation)
+        )
 
         async def handle_strictly(request: Request) -> Response:
             if not waits:
                 await count(limits, request, None)
             try:
                 if request.scope["query_string"]:
-                    refuse_doubt(request.query_params, known)
+                    refuse_repeated(request.query_params, repeatable)
                 if has_json:
                     request = StrictJSONRequest(request.scope, request.receive)
                     # Here, since FastAPI turns what fails in its reading into a 400.
@@ -79,21 +72,17 @@ def _finds_caller(dependant: Dependant) -> bool:
     )
 
 
-def refuse_doubt(query: QueryParams, known: Mapping[str, bool]) -> None:
-    """Ignore no parameter, and leave nobody to wonder which of two values counts.
-
-    `known` tells of each parameter whether it may be repeated.
-    """
+def refuse_repeated(query: QueryParams, repeatable: Collection[str]) -> None:
+    """Leave nobody to wonder which of two values counts."""
     given = Counter(name for name, _ in query.multi_items())
-    faults = [fault(name, *UNKNOWN) for name in given if name not in known]
-    faults += [
-        fault(name, *REPEATED)
+    faults = [
+        {
+            "pointer": f"query/{name}",
+            "code": "repeated",
+            "message": "The parameter may be there only once.",
+        }
         for name, times in given.items()
-        if times > 1 and not known.get(name, True)
+        if times > 1 and name not in repeatable
     ]
     if faults:
         raise InvalidRequest("The request does not match the schema.", faults)
-
-
-def fault(name: str, code: str, message: str) -> dict[str, str]:
-    return {"pointer": f"query/{name}", "code": code, "message": message}

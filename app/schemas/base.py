@@ -14,12 +14,9 @@ class RequestBody(BaseModel):
 
 
 class QueryParameters(BaseModel):
-    """What a client asks for in the URL, where everything is text.
+    """What a client asks for in the URL, where everything is text."""
 
-    Which of it is unknown is for the route to say (`StrictJSONRoute`).
-    """
-
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Representation(BaseModel):

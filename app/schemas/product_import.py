@@ -2,12 +2,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.schemas.base import Line, RequestBody
+from app.schemas.base import Line, QueryParameters, RequestBody
 from app.schemas.money import Amount, Currency
 from app.schemas.product import Category, Description, Sku, Status, Stock
 
 FileFormat = Literal["ndjson", "csv"]
 ImportMode = Literal["strict", "partial"]
+
+
+class ImportQuery(QueryParameters):
+    mode: ImportMode = "strict"
+
+
+class ExportQuery(QueryParameters):
+    format: FileFormat = "ndjson"
 
 
 class ProductRow(RequestBody):

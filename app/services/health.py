@@ -47,6 +47,7 @@ class HealthMonitor:
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), self.interval)
+            if self._stopped.is_set():
                 return
             await self.probe()
 

@@ -16,7 +16,12 @@ from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.api.media_types import UnsupportedMediaType, media_type_of
 from app.api.streams import StreamedResponse
 from app.core.errors import Unauthorized
-from app.schemas.product_import import FileFormat, ImportMode, ImportReport
+from app.schemas.product_import import (
+    ExportQuery,
+    FileFormat,
+    ImportQuery,
+    ImportReport,
+)
 from app.services.product_export import export_products
 from app.services.product_import import ImportRejected
 from app.services.product_spool import NoRoom
@@ -46,7 +51,7 @@ async def import_products(
     _once: Idempotent,
     imports: ProductImportDep,
     request: Request,
-    mode: ImportMode = "strict",
+    query: Annotated[ImportQuery, Query()],
 ) -> ImportReport:
     """Create products from a file, or update those whose SKU is known.
 
@@ -54,7 +59,7 @@ async def import_products(
     out. `strict` imports all rows or none, `partial` those that are valid.
     """
     format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
-    return await imports.run(request.stream(), format_, mode, editor.user_id)
+    return await imports.run(request.stream(), format_, query.mode, editor.user_id)
 
 
 @router.get(
@@ -66,17 +71,19 @@ async def import_products(
 async def export(
     _: ProductEditor,
     resources: ResourcesDep,
-    format_: Annotated[FileFormat, Query(alias="format")] = "ndjson",
+    query: Annotated[ExportQuery, Query()],
 ) -> StreamedResponse:
     """Read all products as one consistent snapshot.
 
     In CSV, text that a spreadsheet would run as a formula begins with an apostrophe,
     which an import takes away again.
     """
-    [media_type] = (name for name, value in MEDIA_TYPES.items() if value == format_)
-    disposition = f'attachment; filename="products.{format_}"'
+    [media_type] = (
+        name for name, value in MEDIA_TYPES.items() if value == query.format
+    )
+    disposition = f'attachment; filename="products.{query.format}"'
     return StreamedResponse(
-        export_products(resources.database, format_),
+        export_products(resources.database, query.format),
         resources.exports,
         media_type=media_type,
         headers={"Content-Disposition": disposition},
