@@ -49,7 +49,9 @@ async def split_lines(
                 pieces.append(piece)
         yield found
     if size:
-        yield [_line(first, number, [*record, b"".join(pieces)], size)]
+        begun = b"".join(pieces)  # nothing, when the last line has its end
+        last = number if begun else number - 1
+        yield [_line(first, last, [*record, begun], size)]
 
 
 def _line(first: int, last: int, record: list[bytes], size: int) -> Line:
