@@ -65,7 +65,7 @@ class ProductImport:
             await self._read(spool, chunks, format_, keep_going=mode == "partial")
             self._check(mode)
             if spool:  # no transaction for nothing: the body may not have ended
-                on_read(spool.count)
+                on_read(len(spool))
                 async with self.turn:
                     created, updated = await self._write(spool, mode, actor_id)
         faults = sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]

@@ -36,7 +36,7 @@ class Spool:
     def __init__(self) -> None:
         self._file = TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._sizes: list[int] = []
-        self.count = 0
+        self._count = 0
 
     def add(self, products: Sequence[Numbered]) -> None:
         """Raises `NoRoom` when the disk is full."""
@@ -49,10 +49,10 @@ class Spool:
                 raise NoRoom("There is no room for a file of this size.") from error
             raise
         self._sizes.append(len(batch))
-        self.count += len(products)
+        self._count += len(products)
 
-    def __bool__(self) -> bool:
-        return bool(self._sizes)
+    def __len__(self) -> int:
+        return self._count
 
     def __iter__(self) -> Iterator[Rows]:
         """The batches as they were added, with the values of `COLUMNS`."""
