@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.api.dependencies import authorize
+from app.api.callers import authorize
 
 PUBLIC = "x-public"
 DOCUMENTATION = {"/openapi.json", "/docs/assets"}  # not served in production

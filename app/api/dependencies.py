@@ -1,24 +1,20 @@
 """What an endpoint may ask for, each under one short name."""
 
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.limits import count_with
-from app.core.errors import Forbidden, Unauthorized, Unavailable
-from app.core.rate_limit import Hit
+from app.api.callers import authorize, authorize_fresh
 from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.session import ReadSession, transaction
 from app.services.account_quota import AccountQuota
 from app.services.accounts import AccountService
-from app.services.audit import AuditTrail, record_alone
+from app.services.audit import AuditTrail
 from app.services.auth import AuthService
 from app.services.catalogue import Catalogue
 from app.services.email_addresses import EmailAddressService
@@ -59,76 +55,6 @@ ReadSessionDep = Annotated[ReadSession, Depends(get_read_session)]
 
 
 # --- who is calling
-
-CALLER = "app.caller"
-BearerDep = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, bearerFormat="JWT")),
-]
-
-
-async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
-    """Nobody without a token; a token that is no good is refused, not ignored."""
-    if CALLER in request.scope:  # FastAPI asks anew for each set of scopes
-        return request.scope[CALLER]  # type: ignore[no-any-return]
-    resources: Resources = request.app.state.resources
-    caller = None
-    try:
-        if bearer is not None:
-            caller = await resources.authenticator.authenticate(bearer.credentials)
-    finally:  # whoever guesses at tokens is counted, too
-        await count_with(caller, request)
-    if caller and (context := current_request()):
-        context.caller_id, context.session_id = caller.user_id, caller.session_id
-        context.log_fields["user_id"] = str(caller.user_id)
-    request.scope[CALLER] = caller
-    return caller
-
-
-VisitorDep = Annotated[Principal | None, Depends(find_caller)]
-
-
-async def authorize(
-    required: SecurityScopes, caller: VisitorDep, resources: ResourcesDep
-) -> Principal:
-    if caller is None:
-        raise Unauthorized("Send an access token as `Authorization: Bearer`.")
-    if not caller.scopes.issuperset(required.scopes):
-        await record_denial(resources, caller, required.scope_str)
-        raise InsufficientScope(required.scope_str)
-    return caller
-
-
-async def authorize_fresh(
-    caller: Annotated[Principal, Depends(authorize)],
-) -> Principal:
-    """For what a stolen token must not do: the password was given a moment ago."""
-    caller.require_fresh()
-    return caller
-
-
-async def record_denial(resources: Resources, caller: Principal, scope: str) -> None:
-    # Sampled: nobody fills the disk by asking again. Denied is denied, recorded or not.
-    hit = Hit(resources.policies["denied-event"], str(caller.user_id))
-    if (await resources.limiter.hit(hit)).allowed:
-        with suppress(Unavailable):
-            await record_alone(
-                resources.database,
-                "authz.denied",
-                caller.user_id,
-                outcome="failure",
-                scope=scope,
-            )
-
-
-class InsufficientScope(Forbidden):
-    """The caller's role does not allow this."""
-
-    def __init__(self, scope: str) -> None:
-        challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
-        super().__init__(
-            "Your role does not allow this.", {"WWW-Authenticate": challenge}
-        )
 
 
 def holder_of(scope: str) -> Any:

@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.dependencies import find_caller
+from app.api.callers import find_caller
 from app.api.json_body import StrictJSONRequest
 from app.api.limits import LEFT, count, limits_of
 from app.core.errors import AppError, InvalidRequest

@@ -12,7 +12,7 @@ from httpx2 import Response
 from starlette.routing import Mount, WebSocketRoute
 
 from app.api.access import check_access
-from app.api.dependencies import VisitorDep
+from app.api.callers import VisitorDep
 from tests.conftest import make_settings
 from tests.support.people import Client, People
 from tests.support.watch import watch_statements

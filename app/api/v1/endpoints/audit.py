@@ -2,12 +2,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.dependencies import (
-    AuditReader,
-    AuditTrailDep,
-    CurrentUser,
-    InsufficientScope,
-)
+from app.api.callers import InsufficientScope
+from app.api.dependencies import AuditReader, AuditTrailDep, CurrentUser
 from app.api.errors import documented
 from app.api.routes import StrictJSONRoute
 from app.core.errors import Unauthorized

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 
 from app.api.access import public
+from app.api.callers import InsufficientScope
 from app.api.dependencies import (
     AccountHolder,
     AccountServiceDep,
@@ -12,7 +13,6 @@ from app.api.dependencies import (
     ClientDep,
     CurrentUser,
     FreshAccountHolder,
-    InsufficientScope,
     RefreshServiceDep,
     SessionServiceDep,
 )

@@ -3,12 +3,8 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from app.api.access import public
-from app.api.dependencies import (
-    AccountHolder,
-    ClientDep,
-    EmailAddressServiceDep,
-    InsufficientScope,
-)
+from app.api.callers import InsufficientScope
+from app.api.dependencies import AccountHolder, ClientDep, EmailAddressServiceDep
 from app.api.errors import documented
 from app.api.limits import limited
 from app.api.routes import StrictJSONRoute

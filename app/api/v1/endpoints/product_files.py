@@ -5,12 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from app.api.dependencies import (
-    InsufficientScope,
-    ProductEditor,
-    ProductImportDep,
-    ResourcesDep,
-)
+from app.api.callers import InsufficientScope
+from app.api.dependencies import ProductEditor, ProductImportDep, ResourcesDep
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.api.media_types import UnsupportedMediaType, media_type_of

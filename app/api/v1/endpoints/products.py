@@ -5,19 +5,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.access import public
+from app.api.callers import InsufficientScope, VisitorDep
 from app.api.conditional import (
     ConditionalGetDep,
     ExpectedVersionDep,
     RequiredVersionDep,
     TaggedDep,
 )
-from app.api.dependencies import (
-    CatalogueDep,
-    InsufficientScope,
-    ProductEditor,
-    ProductServiceDep,
-    VisitorDep,
-)
+from app.api.dependencies import CatalogueDep, ProductEditor, ProductServiceDep
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.core.access_tokens import InvalidAccessToken

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.callers import InsufficientScope
 from app.api.conditional import ConditionalGetDep, ExpectedVersionDep, TaggedDep
 from app.api.dependencies import (
     AccountHolder,
@@ -11,7 +12,6 @@ from app.api.dependencies import (
     AuthServiceDep,
     ClientDep,
     CurrentUser,
-    InsufficientScope,
     UserAdmin,
     UserDirectoryDep,
     UserReader,
