@@ -9,28 +9,28 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from app.api.access import check_access
-from app.api.account_pages import add_account_pages
-from app.api.docs import add_docs
+from app.api.authorization import check_access
 from app.api.errors import add_error_handlers
 from app.api.middleware.body_limit import BodyLimitMiddleware
 from app.api.middleware.compression import CompressionMiddleware
 from app.api.middleware.cors import CrossOriginMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
-from app.api.middleware.http_guard import HttpGuardMiddleware
-from app.api.middleware.last_resort import LastResortMiddleware
 from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from app.api.middleware.strict_http import HttpGuardMiddleware
+from app.api.middleware.unhandled_errors import LastResortMiddleware
 from app.api.openapi import add_openapi
+from app.api.pages.account import add_account_pages
+from app.api.pages.docs import add_docs
 from app.api.v1.router import ROUTERS
 from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
 from app.services.mail.worker import delivering
-from app.services.resources import open_resources
 from app.services.retention import purging
+from app.state import open_resources
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (

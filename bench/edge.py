@@ -39,14 +39,14 @@ from app.core.rate_limit import (
     RedisRateLimiter,
     ResilientRateLimiter,
 )
-from app.core.redis import create_redis_client
+from app.core.rate_limit.client import create_redis_client
 from app.db import migrate
 from app.db.models import Product, ProductStatus
 from app.db.session import Database
+from app.demo.products import add_products
 from app.main import middleware
 from app.schemas.product import ProductRead
-from app.services.demo import add_products
-from tests.support.valkey import start_valkey
+from testbed.valkey import start_valkey
 
 LOG = Policy("log", 100, timedelta(hours=1))
 RATE = Policy("rate", 10_000, timedelta(hours=1), "gcra")

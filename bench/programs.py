@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.data import ROOT
 from bench.load import LoadFailed, ask
 from bench.operations import Target
-from tests.support.processes import Server
+from testbed.processes import Server
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 TARGETS = {
@@ -50,7 +50,7 @@ class Program(Server):
 
     def _command(self) -> Sequence[str | Path]:
         options = ("--workers", "1", "--worker-class", "asgi")
-        config = ("--config", ROOT / "gunicorn.conf.py")
+        config = ("--config", ROOT / "app/server/gunicorn_conf.py")
         address = ("--bind", f"127.0.0.1:{self.port}")
         target = TARGETS[self.name]
         return [sys.executable, "-m", "gunicorn", *config, *options, *address, target]

@@ -20,8 +20,8 @@ from bench.load import Answer, ask, drive
 from bench.operations import EMAIL, NAMES, PASSWORD, Target
 from bench.programs import TARGETS, Program, on_cores
 from bench.report import Round, print_report
-from tests.support.postgres import start_postgres
-from tests.support.processes import ENVIRONMENT
+from testbed.postgres import start_postgres
+from testbed.processes import ENVIRONMENT
 
 CONNECTIONS = 16
 WARM_UP_SECONDS = 0.3

@@ -26,17 +26,17 @@ from rich.table import Table
 from uuid_utils.compat import uuid7
 
 from app.core.security import SecretRing
-from app.core.signed_cursor import CursorSigner
+from app.core.tokens.cursor import CursorSigner
+from app.demo.products import make_product
 from app.schemas.product import ProductQuery
-from app.services.demo import make_product
-from app.services.product_export import FIELDS
+from app.services.products.exporting import FIELDS
 from bench import data
 from bench.load import ask
 from bench.operations import Target
 from bench.programs import Program
 from bench.run import log_in, register
-from tests.support.postgres import start_postgres
-from tests.support.processes import ENVIRONMENT
+from testbed.postgres import start_postgres
+from testbed.processes import ENVIRONMENT
 
 GIVEN = ("sku", "name", "description", "price", "currency", "stock", "category")
 RARE = "zyzzyva"

@@ -23,11 +23,11 @@ from app.core.errors import Conflict
 from app.db import migrate
 from app.db.session import Database, transaction
 from app.schemas.user import UserRegister
+from app.services.accounts.users import UserService
 from app.services.mail import outbox
-from app.services.users import UserService
-from tests.support.mail import Mailbox, smtp_server
-from tests.support.postgres import start_postgres
-from tests.support.service import make_environment, start_worker
+from testbed.mailbox import Mailbox, smtp_server
+from testbed.postgres import start_postgres
+from testbed.service import make_environment, start_worker
 
 ROLLED_BACK_EVERY = 5
 POINTS = ("unkept", "kept", "between")

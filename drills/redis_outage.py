@@ -18,8 +18,8 @@ from statistics import quantiles
 
 from redis import Redis
 
-from tests.support.service import command, make_environment, start_service
-from tests.support.valkey import ValkeyServer, start_valkey
+from testbed.service import command, make_environment, start_service
+from testbed.valkey import ValkeyServer, start_valkey
 
 LIMIT = 50  # of each counter, in the window
 WINDOW_SECONDS = 3600  # none of it comes back during the drill

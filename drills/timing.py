@@ -20,13 +20,13 @@ from statistics import median
 from typing import Any
 
 from app.core.config import Settings
-from app.core.passwords import PasswordHasher
+from app.core.passwords.hashing import PasswordHasher
 from app.db import migrate
 from app.db.models import User
 from app.db.session import transaction
 from app.main import create_application
+from testbed.postgres import start_postgres
 from tests.support.people import PASSWORD, Client, open_client, password_hash
-from tests.support.postgres import start_postgres
 
 KNOWN = "known@example.org"
 ALLOWED_SHARE_OF_HASH = 0.1

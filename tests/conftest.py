@@ -24,11 +24,11 @@ from sqlalchemy import make_url
 from app.core.config import Settings
 from app.db import migrate
 from app.main import create_application
-from tests.support import patience
+from testbed import patience
+from testbed.postgres import execute, start_postgres
+from testbed.valkey import ValkeyServer, start_valkey
 from tests.support.declared import document
 from tests.support.people import Client, People, open_client
-from tests.support.postgres import execute, start_postgres
-from tests.support.valkey import ValkeyServer, start_valkey
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 for name in Settings.model_fields:  # what is set on this machine is not for the tests

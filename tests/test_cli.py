@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from app.cli.server import usable_cores
-from tests.support.service import command, make_environment
+from testbed.service import command, make_environment
 
 COMMANDS = [
     "users create --email ada@example.org",

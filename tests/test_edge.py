@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from app.api.middleware.request_context import UNMATCHED
-from tests.support.service import Service, command, make_environment, start_service
+from testbed.service import Service, command, make_environment, start_service
 from tests.test_service import WORKER_CLASSES
 
 PATH = "/api/v1/products"

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support.service import (
+from testbed.service import (
     ROOT,
     Service,
     command,

@@ -9,14 +9,14 @@ import httpx2
 import orjson
 import pytest
 
-from tests.support.service import (
+from testbed.service import (
     ROOT,
     Service,
     command,
     make_environment,
     start_service,
 )
-from tests.support.valkey import start_valkey
+from testbed.valkey import start_valkey
 
 WORKER_CLASSES = [
     "asgi",

@@ -8,27 +8,27 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Security
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.callers import authorize, authorize_fresh
+from app.api.authentication import authorize, authorize_fresh
 from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.session import ReadSession, transaction
-from app.services.account_quota import AccountQuota
-from app.services.accounts import AccountService
+from app.services.accounts.email_addresses import EmailAddressService
+from app.services.accounts.login import AuthService
+from app.services.accounts.mail_quota import AccountQuota
+from app.services.accounts.one_time_links import OneTimeTokens
+from app.services.accounts.passwords import PasswordService
+from app.services.accounts.principal import Principal
+from app.services.accounts.refresh import RefreshService
+from app.services.accounts.registration import AccountService
+from app.services.accounts.session_start import Client, SessionStarter
+from app.services.accounts.sessions import SessionService
+from app.services.accounts.users import UserDirectory, UserService
 from app.services.audit import AuditTrail
-from app.services.auth import AuthService
-from app.services.catalogue import Catalogue
-from app.services.email_addresses import EmailAddressService
-from app.services.logins import Client, SessionStarter
 from app.services.mail.outbox import Outbox
-from app.services.one_time_tokens import OneTimeTokens
-from app.services.own_sessions import SessionService
-from app.services.passwords import PasswordService
-from app.services.product_import import ProductImport
-from app.services.products import ProductService
-from app.services.refresh import RefreshService
-from app.services.resources import Resources
-from app.services.sessions import Principal
-from app.services.users import UserDirectory, UserService
+from app.services.products.importing import ProductImport
+from app.services.products.reads import Catalogue
+from app.services.products.writes import ProductService
+from app.state import Resources
 
 
 async def get_resources(request: Request) -> Resources:

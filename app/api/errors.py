@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.api.limits import EVERYTHING, count
 from app.api.middleware.methods import MethodNotAllowed
 from app.api.problems import (
     PROBLEM_JSON,
@@ -20,6 +19,7 @@ from app.api.problems import (
     problem_body,
     refusal_response,
 )
+from app.api.rate_limits import EVERYTHING, count
 from app.core.errors import (
     MOST_FAULTS,
     AppError,
@@ -27,7 +27,7 @@ from app.core.errors import (
     NotFound,
     own_words,
 )
-from app.services.versions import VersionStale
+from app.core.preconditions import VersionStale
 
 
 class Fault(BaseModel):

@@ -18,7 +18,7 @@ from sqlalchemy import Row
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.callers import VisitorDep
+from app.api.authentication import VisitorDep
 from app.api.dependencies import ResourcesDep, SessionDep
 from app.api.errors import render_app_error, render_validation_error
 from app.api.routes import StrictJSONRoute

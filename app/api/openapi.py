@@ -5,13 +5,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.access import PUBLIC
+from app.api.authorization import PUBLIC
 from app.api.errors import PROBLEM_SCHEMA, Problem, documented
-from app.api.json_body import BodyMalformed
 from app.api.media_types import UnsupportedMediaType
 from app.api.middleware.body_limit import BodyTooLarge, RequestTimedOut
 from app.api.middleware.deadline import DeadlineExceeded
-from app.api.middleware.http_guard import (
+from app.api.middleware.strict_http import (
     HeaderDuplicated,
     HeadersTooLarge,
     HostInvalid,
@@ -19,8 +18,9 @@ from app.api.middleware.http_guard import (
     PathInvalid,
     UriTooLong,
 )
-from app.api.middleware.last_resort import InternalError
+from app.api.middleware.unhandled_errors import InternalError
 from app.api.problems import PROBLEM_JSON
+from app.api.strict_json import BodyMalformed
 from app.core.errors import (
     AppError,
     DatabaseUnavailable,

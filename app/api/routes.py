@@ -14,9 +14,9 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.callers import find_caller
-from app.api.json_body import StrictJSONRequest
-from app.api.limits import LEFT, count, limits_of
+from app.api.authentication import find_caller
+from app.api.rate_limits import LEFT, count, limits_of
+from app.api.strict_json import StrictJSONRequest
 from app.core.errors import AppError, InvalidRequest
 
 

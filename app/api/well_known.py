@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from app.api.access import public
+from app.api.authorization import public
 from app.api.dependencies import ResourcesDep
 from app.api.errors import documented
 from app.core.errors import NotFound

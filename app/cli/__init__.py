@@ -8,7 +8,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from app.cli import config, database, demo, keys, mail, products, server, users
+from app.cli import config, db, demo, keys, outbox, products, server, users
 from app.cli.console import errors
 from app.core.config import ConfigurationError
 
@@ -20,13 +20,13 @@ cli = typer.Typer(
 )
 server.add_commands(cli)
 demo.add_commands(cli)
-mail.add_commands(cli)
+outbox.add_commands(cli)
 cli.add_typer(config.group)
-cli.add_typer(database.group)
+cli.add_typer(db.group)
 cli.add_typer(users.group)
 cli.add_typer(products.group)
 cli.add_typer(keys.group)
-cli.add_typer(mail.group)
+cli.add_typer(outbox.group)
 
 
 def main() -> None:

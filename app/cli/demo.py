@@ -25,7 +25,7 @@ def demo(
 
 async def add(settings: Settings, products: int, users: int, seed: int) -> None:
     from app.db.session import Database
-    from app.services.demo import add_products, add_users
+    from app.demo.products import add_products, add_users
 
     async with Database(settings) as database, progress() as shown:
         shown.begin("Adding", products + users)

@@ -45,6 +45,7 @@ def errors() -> Iterator[type[AppError]]:
     for package in (api, core, schemas, services):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
+    import_module("app.server.parser_errors")
     found: dict[str, type[AppError]] = {}
     for error in _descendants(AppError):
         if "code" in vars(error):

@@ -23,7 +23,7 @@ def generate(
     ] = "HS256",
 ) -> None:
     """Print a new value for SECRET_KEY, or for SIGNING_KEYS."""
-    from app.core.keys import generate
+    from app.core.tokens.signing_keys import generate
 
     if algorithm == "HS256":
         show("SECRET_KEY", secrets.token_urlsafe(48))
@@ -34,8 +34,8 @@ def generate(
 @group.command(name="list")
 def list_keys() -> None:
     """List the keys that verify access tokens; never a key itself."""
-    from app.core.keys import SigningKeys
-    from app.services.resources import secret_ring
+    from app.core.tokens.signing_keys import SigningKeys
+    from app.state import secret_ring
 
     settings = get_settings()
     if settings.signing_keys is None:
@@ -55,7 +55,7 @@ def rotate() -> None:
 
     Nobody is logged out: what the old key signed stays valid.
     """
-    from app.core.keys import rotate
+    from app.core.tokens.signing_keys import rotate
 
     settings = get_settings()
     if settings.signing_keys is not None:

@@ -50,7 +50,7 @@ async def import_file(
     settings: Settings, file: Path, size: int, mode: Literal["strict", "partial"]
 ) -> None:
     from app.db.session import Database, transaction
-    from app.services.product_import import ImportRejected, ProductImport
+    from app.services.products.importing import ImportRejected, ProductImport
 
     report = None
     format_: Format = "csv" if file.suffix.lower() == ".csv" else "ndjson"
@@ -100,7 +100,7 @@ def show(line: int, pointer: str, message: str) -> None:
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:
     from app.db.session import Database
-    from app.services.product_export import export_products
+    from app.services.products.exporting import export_products
 
     async with Database(settings) as database:
         async for chunk in export_products(database, format_):

@@ -50,7 +50,7 @@ async def prepare(settings: Settings) -> None:
     from app.db import migrate
     from app.db.models import Product, Role, User
     from app.db.session import Database
-    from app.services.demo import add_products
+    from app.demo.products import add_products
 
     await migrate.upgrade(settings)
     async with Database(settings) as database:
@@ -105,7 +105,7 @@ def serve(
     announce(host, port)
     replace_process(
         "gunicorn",
-        f"--config={ROOT / 'gunicorn.conf.py'}",
+        f"--config={ROOT / 'app/server/gunicorn_conf.py'}",
         f"--bind={host}:{port}",
         f"--workers={workers}",
         "app.main:app",

@@ -41,10 +41,10 @@ async def create_user(
 
     from app.db.session import transaction
     from app.schemas.user import UserCreate
-    from app.services.accounts import AccountService
+    from app.services.accounts.one_time_links import OneTimeTokens
+    from app.services.accounts.registration import AccountService
     from app.services.mail.outbox import Outbox
-    from app.services.one_time_tokens import OneTimeTokens
-    from app.services.resources import open_resources
+    from app.state import open_resources
 
     chosen = password if password is not None else secrets.token_urlsafe(15)
     try:

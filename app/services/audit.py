@@ -8,12 +8,12 @@ from sqlalchemy import Select, bindparam, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
-from app.core.signed_cursor import CursorSigner
+from app.core.tokens.cursor import CursorSigner
 from app.db.models import AuditEvent
 from app.db.session import Database, ReadSession, transaction
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
-from app.services.pagination import Order, RowPage, fetch_page
+from app.services.listing import Order, RowPage, fetch_page
 
 Outcome = Literal["success", "failure"]
 

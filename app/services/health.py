@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from app.core.countdown import Countdown
 from app.core.errors import explain
 from app.core.logging import get_logger
+from app.core.rate_limit.reply_timeout import Countdown
 
 log = get_logger(__name__)
 

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, delete, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Conflict
+from app.core.tokens.access import InvalidAccessToken
 from app.db.base import utc_now
 from app.db.models import IdempotencyKey
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from testbed.valkey import ValkeyServer
 from tests.support.people import Client
-from tests.support.valkey import ValkeyServer
 
 
 async def test_says_that_the_process_is_alive(client: Client) -> None:

@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from app.core.config import Settings
-from app.core.keys import generate, rotate
+from app.core.tokens.signing_keys import generate, rotate
 from app.main import create_application
 from tests.support.people import Client, People
 from tests.support.sessions import is_logged_in, refresh

@@ -2,7 +2,7 @@ import re
 import subprocess
 import sys
 
-from tests.support.service import ROOT
+from testbed.service import ROOT
 
 LIST = "from app.cli.error_catalogue import errors; print(*(e.code for e in errors()))"
 CODE = re.compile(r'^    code = "(\w+)"$', re.MULTILINE)

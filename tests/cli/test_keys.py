@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.support.service import command, make_environment
+from testbed.service import command, make_environment
 
 
 def values(output: str) -> dict[str, str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.support.fault_proxy import Tripwire, open_line
+from testbed.fault_proxy import Tripwire, open_line
+from testbed.service import command, make_environment
 from tests.support.files import rows
-from tests.support.service import command, make_environment
 
 NOTHING = "Error: interrupted: nothing was imported.\n"
 UNSURE = "Error: interrupted while it was committed: import it again to be sure.\n"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from app.services.product_import import BATCH
-from tests.support.fault_proxy import Tripwire, open_line
+from app.services.products.importing import BATCH
+from testbed.fault_proxy import Tripwire, open_line
+from testbed.postgres import KILL_OTHERS, execute
+from testbed.service import command, make_environment
 from tests.support.files import rows
-from tests.support.postgres import KILL_OTHERS, execute
-from tests.support.service import command, make_environment
 
 PROGRESS = ("Reading: ", "Storing ")
 

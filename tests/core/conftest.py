@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.core.rate_limit import RateLimiter
-from tests.core.rate_limit_model import KINDS, Kind, Stage, open_stage
-from tests.support.valkey import ValkeyServer
+from testbed.valkey import ValkeyServer
+from tests.core.rate_limit.model import KINDS, Kind, Stage, open_stage
 
 
 @pytest.fixture(params=KINDS)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.core.config import Settings
 from app.db import migrate
 from app.db.session import Database, transaction
-from tests.support.service import command, make_environment
+from testbed.service import command, make_environment
 
 # To write in SQLite they wait for the first to end, however slow the machine.
 PATIENT_APP = """

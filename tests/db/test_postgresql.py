@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 from app.core.config import Settings
 from app.db import migrate
 from app.main import create_application
+from testbed.postgres import KILL_OTHERS, PostgresServer, execute, start_postgres
 from tests.conftest import make_settings
 from tests.support.people import Client, open_client
-from tests.support.postgres import KILL_OTHERS, PostgresServer, execute, start_postgres
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity "

@@ -12,10 +12,10 @@ from sqlalchemy import make_url
 
 from app.db.models import Product, ProductStatus
 from app.db.session import Database, transaction
+from testbed.mailbox import newest_token
+from testbed.postgres import execute
 from tests.conftest import make_settings
-from tests.support.mail import newest_token
 from tests.support.people import Client, People
-from tests.support.postgres import execute
 
 ACCOUNT = {"email": "ada@example.org", "password": "a quiet orange typewriter"}
 NEW_PASSWORD = "a loud violet harmonica"

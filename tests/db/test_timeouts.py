@@ -16,10 +16,10 @@ from app.core.errors import Overloaded
 from app.db import migrate
 from app.db.postgresql import driver_of
 from app.db.session import transaction
-from app.services.product_staging import WAIT_FOR_OTHERS
+from app.services.products.files.staging import WAIT_FOR_OTHERS
+from testbed.postgres import execute
 from tests.support.files import NDJSON, Download, rows
 from tests.support.people import Client
-from tests.support.postgres import execute
 
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}

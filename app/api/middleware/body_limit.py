@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.own_path import own_path
+from app.api.middleware.paths import own_path
 from app.api.problems import send_problem
 from app.core.errors import AppError
 

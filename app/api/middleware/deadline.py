@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.own_path import own_path
+from app.api.middleware.paths import own_path
 from app.api.problems import log_failure, send_problem
-from app.core.countdown import Countdown
 from app.core.errors import AppError
+from app.core.rate_limit.reply_timeout import Countdown
 
 
 class DeadlineExceeded(AppError):

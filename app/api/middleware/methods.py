@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.own_path import own_path
+from app.api.middleware.paths import own_path
 from app.api.problems import send_problem
 from app.api.streams import HEADERS_ONLY
 from app.core.errors import AppError

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.middleware.own_path import own_path
+from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
 from app.core.logging import LineWriter
 from app.core.request_context import RequestContext, serving

@@ -12,9 +12,9 @@ from typing import ParamSpec, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
-from app.core.countdown import Countdown
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
+from app.core.rate_limit.reply_timeout import Countdown
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

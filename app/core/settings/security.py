@@ -11,13 +11,13 @@ from pydantic import (
     field_validator,
 )
 
-from app.core.keys import SigningKeys
 from app.core.settings.base import (
     AppSettings,
     Seconds,
     in_production,
     refuse,
 )
+from app.core.tokens.signing_keys import SigningKeys
 
 DEVELOPMENT_SECRET_KEY = "development-only-key-that-production-refuses"  # noqa: S105
 PLACEHOLDER = re.compile(

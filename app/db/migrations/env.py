@@ -30,7 +30,7 @@ def compare_type(
 def include_object(
     _: Any, name: str | None, __: str, reflected: bool, compare_to: Any
 ) -> bool:
-    """Leave out what search adds: no model has it, see `app.db.search`."""
+    """Leave out what search adds: no model has it, see `services.products.search`."""
     unmapped = reflected and compare_to is None
     return not (
         unmapped and re.fullmatch(r"search(_title)?|\w*products_search\w*", name or "")

@@ -13,8 +13,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from app.api.middleware.last_resort import LastResortMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
+from app.api.middleware.unhandled_errors import LastResortMiddleware
 from app.core.client_address import ClientAddressResolver
 from app.core.request_context import RequestContext, current_request
 from tests.api.middleware.exchange import DISCONNECT, ask, greet, http_scope

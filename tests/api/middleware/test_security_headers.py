@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.body_limit import BodyLimitMiddleware
-from app.api.middleware.http_guard import HttpGuardMiddleware
-from app.api.middleware.last_resort import LastResortMiddleware
 from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from app.api.middleware.strict_http import HttpGuardMiddleware
+from app.api.middleware.unhandled_errors import LastResortMiddleware
 from tests.api.middleware.exchange import ask, greet, http_scope
 
 EXPECTED = {

@@ -20,8 +20,8 @@ from app.services.mail import outbox
 from app.services.mail.messages import Mail
 from app.services.mail.transports import DeliveryFailed, find_transport
 from app.services.mail.worker import MAX_ATTEMPTS, MailWorker, retry_delay
+from testbed.mailbox import Mailbox, link_in, smtp_server
 from tests.conftest import make_settings
-from tests.support.mail import Mailbox, link_in, smtp_server
 from tests.support.people import Client
 
 

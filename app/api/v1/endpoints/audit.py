@@ -2,15 +2,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.callers import InsufficientScope
+from app.api.authentication import InsufficientScope
 from app.api.dependencies import AuditReader, AuditTrailDep, CurrentUser
 from app.api.errors import documented
 from app.api.routes import StrictJSONRoute
 from app.core.errors import Unauthorized
-from app.core.signed_cursor import CursorInvalid
+from app.core.tokens.cursor import CursorInvalid
 from app.schemas.audit import AuditEventRead, AuditQuery, SecurityEvent
 from app.schemas.page import Page, PageParameters
-from app.services.pagination import RowPage
+from app.services.listing import RowPage
 
 router = APIRouter(
     tags=["audit"],

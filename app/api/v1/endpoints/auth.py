@@ -4,8 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 
-from app.api.access import public
-from app.api.callers import InsufficientScope
+from app.api.authentication import InsufficientScope
+from app.api.authorization import public
 from app.api.dependencies import (
     AccountHolder,
     AccountServiceDep,
@@ -17,11 +17,11 @@ from app.api.dependencies import (
     SessionServiceDep,
 )
 from app.api.errors import documented
-from app.api.limits import limited
+from app.api.rate_limits import limited
 from app.api.routes import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
-from app.core.refresh_tokens import RefreshTokenInvalid
-from app.core.signed_cursor import CursorInvalid
+from app.core.tokens.cursor import CursorInvalid
+from app.core.tokens.refresh import RefreshTokenInvalid
 from app.db.models import User
 from app.schemas.auth import (
     CheckEmail,
@@ -33,13 +33,13 @@ from app.schemas.auth import (
 )
 from app.schemas.page import Page, PageParameters
 from app.schemas.user import UserRead, UserRegister
-from app.services.accounts import RegistrationClosed
-from app.services.auth import InvalidCredentials
-from app.services.own_sessions import SessionNotFound
-from app.services.pagination import RowPage
-from app.services.password_guard import TooManyFailures
-from app.services.sessions import ReauthenticationRequired
-from app.services.users import EmailTaken
+from app.services.accounts.login import InvalidCredentials
+from app.services.accounts.login_throttle import TooManyFailures
+from app.services.accounts.principal import ReauthenticationRequired
+from app.services.accounts.registration import RegistrationClosed
+from app.services.accounts.sessions import SessionNotFound
+from app.services.accounts.users import EmailTaken
+from app.services.listing import RowPage
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
 

@@ -2,17 +2,17 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from app.api.access import public
-from app.api.callers import InsufficientScope
+from app.api.authentication import InsufficientScope
+from app.api.authorization import public
 from app.api.dependencies import AccountHolder, ClientDep, EmailAddressServiceDep
 from app.api.errors import documented
-from app.api.limits import limited
+from app.api.rate_limits import limited
 from app.api.routes import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
 from app.schemas.auth import CheckEmail, EmailAddress, EmailChange, TokenProof
-from app.services.auth import InvalidCredentials
-from app.services.one_time_tokens import TokenInvalid
-from app.services.users import EmailTaken
+from app.services.accounts.login import InvalidCredentials
+from app.services.accounts.one_time_links import TokenInvalid
+from app.services.accounts.users import EmailTaken
 
 router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
 

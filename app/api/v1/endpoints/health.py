@@ -4,7 +4,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from app.api.access import public
+from app.api.authorization import public
 from app.api.dependencies import ResourcesDep
 
 router = APIRouter(prefix="/health", tags=["health"])

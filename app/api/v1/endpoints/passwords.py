@@ -2,14 +2,14 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from app.api.access import public
-from app.api.callers import InsufficientScope
+from app.api.authentication import InsufficientScope
+from app.api.authorization import public
 from app.api.dependencies import AccountHolder, ClientDep, PasswordServiceDep
 from app.api.errors import documented
-from app.api.limits import limited
+from app.api.rate_limits import limited
 from app.api.routes import StrictJSONRoute
 from app.core.errors import TooManyRequests, Unauthorized
-from app.core.password_policy import WeakPassword
+from app.core.passwords.policy import WeakPassword
 from app.schemas.auth import (
     CheckEmail,
     EmailAddress,
@@ -17,8 +17,8 @@ from app.schemas.auth import (
     PasswordReset,
     TokenPair,
 )
-from app.services.auth import InvalidCredentials
-from app.services.one_time_tokens import TokenInvalid
+from app.services.accounts.login import InvalidCredentials
+from app.services.accounts.one_time_links import TokenInvalid
 
 router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=StrictJSONRoute)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from app.api.callers import InsufficientScope
+from app.api.authentication import InsufficientScope
 from app.api.dependencies import ProductEditor, ProductImportDep, ResourcesDep
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
@@ -18,9 +18,9 @@ from app.schemas.product_import import (
     ImportQuery,
     ImportReport,
 )
-from app.services.product_export import export_products
-from app.services.product_import import ImportRejected
-from app.services.product_spool import NoRoom
+from app.services.products.exporting import export_products
+from app.services.products.files.spool import NoRoom
+from app.services.products.importing import ImportRejected
 
 router = APIRouter(
     prefix="/products",

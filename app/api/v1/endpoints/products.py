@@ -4,9 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.access import public
-from app.api.callers import InsufficientScope, VisitorDep
-from app.api.conditional import (
+from app.api.authentication import InsufficientScope, VisitorDep
+from app.api.authorization import public
+from app.api.conditional_requests import (
     ConditionalGetDep,
     ExpectedVersionDep,
     RequiredVersionDep,
@@ -15,9 +15,10 @@ from app.api.conditional import (
 from app.api.dependencies import CatalogueDep, ProductEditor, ProductServiceDep
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
-from app.core.access_tokens import InvalidAccessToken
 from app.core.errors import Unauthorized
-from app.core.signed_cursor import CursorInvalid
+from app.core.preconditions import VersionRequired, VersionStale
+from app.core.tokens.access import InvalidAccessToken
+from app.core.tokens.cursor import CursorInvalid
 from app.db.models import Product
 from app.schemas.page import Page, PageParameters
 from app.schemas.product import (
@@ -28,14 +29,13 @@ from app.schemas.product import (
     StockChange,
     StockMovementRead,
 )
-from app.services.catalogue import ProductNotFound
-from app.services.pagination import RowPage
-from app.services.products import (
+from app.services.listing import RowPage
+from app.services.products.reads import ProductNotFound
+from app.services.products.writes import (
     InsufficientStock,
     SkuTaken,
     StockLimitReached,
 )
-from app.services.versions import VersionRequired, VersionStale
 
 router = APIRouter(prefix="/products", tags=["products"], route_class=IdempotentRoute)
 

@@ -4,8 +4,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.callers import InsufficientScope
-from app.api.conditional import ConditionalGetDep, ExpectedVersionDep, TaggedDep
+from app.api.authentication import InsufficientScope
+from app.api.conditional_requests import (
+    ConditionalGetDep,
+    ExpectedVersionDep,
+    TaggedDep,
+)
 from app.api.dependencies import (
     AccountHolder,
     AccountServiceDep,
@@ -20,7 +24,8 @@ from app.api.dependencies import (
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.core.errors import Unauthorized
-from app.core.signed_cursor import CursorInvalid
+from app.core.preconditions import VersionStale
+from app.core.tokens.cursor import CursorInvalid
 from app.db.models import User
 from app.schemas.page import Page
 from app.schemas.user import (
@@ -31,11 +36,10 @@ from app.schemas.user import (
     UserRead,
     UserUpdate,
 )
-from app.services.auth import InvalidCredentials
-from app.services.pagination import RowPage
-from app.services.password_guard import TooManyFailures
-from app.services.users import EmailTaken, LastAdmin, UserNotFound
-from app.services.versions import VersionStale
+from app.services.accounts.login import InvalidCredentials
+from app.services.accounts.login_throttle import TooManyFailures
+from app.services.accounts.users import EmailTaken, LastAdmin, UserNotFound
+from app.services.listing import RowPage
 
 router = APIRouter(
     prefix="/users",

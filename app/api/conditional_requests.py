@@ -1,0 +1,121 @@
+"""Entity tags (RFC 9110 §13): read only what is new, change only what is known."""
+
+import re
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import Depends, Header, Response
+from pydantic import WithJsonSchema
+from starlette.status import HTTP_304_NOT_MODIFIED
+
+from app.core.errors import BadRequest
+from app.core.preconditions import ExpectedVersion, VersionRequired
+
+_STRONG = re.compile(r'"v([1-9][0-9]{0,17})"', re.ASCII)
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+# Elements may be empty, even all of them (RFC 9110 §5.6.1.2).
+_EMPTY = r"[ \t,]*"
+_LIST = re.compile(
+    rf"{_EMPTY}(?:{_TAG.pattern}(?:[ \t]*,{_EMPTY}{_TAG.pattern})*{_EMPTY})?"
+)
+
+
+LONGEST = 1024
+
+# Documented, not validated by the schema: what is wrong with it is a 400 of its own.
+IF_MATCH = {
+    "type": "string",
+    "pattern": r'^(\*|[ ,]*((W/)?"[!#-~]*"( *,[ ,]*(W/)?"[!#-~]*")*[ ,]*)?)$',
+    "examples": ['"v1"'],
+}
+# The lines of a field are one list (RFC 9110 §5.3).
+Lines = list[str] | None
+IfMatch = Annotated[Lines, Header(), WithJsonSchema(IF_MATCH)]
+IfNoneMatch = Annotated[Lines, Header(), WithJsonSchema({"type": "string"})]
+
+
+class Versioned(Protocol):
+    @property
+    def version(self) -> Any: ...
+
+
+Resource = TypeVar("Resource", bound=Versioned)
+
+
+class IfMatchInvalid(BadRequest):
+    """`If-Match` is neither `*` nor a list of entity tags."""
+
+    code = "if_match_invalid"
+
+
+def etag(version: int) -> str:
+    return f'"v{version}"'
+
+
+class Tagged:
+    """Adds the entity tag of what an endpoint returns to its response."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+
+    def __call__(self, resource: Resource) -> Resource:
+        self.response.headers["ETag"] = etag(resource.version)
+        return resource
+
+
+class ConditionalGet:
+    """Answers 304 without a body when the client already has this version."""
+
+    def __init__(self, response: Response, if_none_match: Lines) -> None:
+        self.response = response
+        self.known = ", ".join(if_none_match or ())
+
+    def __call__(self, resource: Resource) -> Resource | Response:
+        headers = {"ETag": etag(resource.version), "Cache-Control": "private, no-cache"}
+        if self._has(headers["ETag"]):
+            return Response(status_code=HTTP_304_NOT_MODIFIED, headers=headers)
+        self.response.headers.update(headers)
+        return resource
+
+    def _has(self, tag: str) -> bool:
+        # Weak comparison: for reading, W/"v1" and "v1" are the same.
+        tags = (known.removeprefix("W/") for known in _TAG.findall(self.known))
+        return self.known.strip() == "*" or tag in tags
+
+
+async def expected_version(
+    if_match: IfMatch = None,
+) -> ExpectedVersion:
+    """Read `If-Match`; without one, any version will do."""
+    given = "*" if if_match is None else ", ".join(if_match)
+    if given.strip() == "*":
+        return ExpectedVersion(None)
+    if len(given) > LONGEST or not _LIST.fullmatch(given):
+        raise IfMatchInvalid('If-Match must be * or tags such as "v1".')
+    strong = (_STRONG.fullmatch(tag) for tag in _TAG.findall(given))
+    return ExpectedVersion(frozenset(int(match[1]) for match in strong if match))
+
+
+async def required_version(
+    if_match: IfMatch = None,
+) -> ExpectedVersion:
+    if if_match is None:
+        raise VersionRequired("Send the ETag of the version you read as If-Match.")
+    return await expected_version(if_match)
+
+
+# `async`, as FastAPI runs the constructor of a class in a thread.
+async def get_tagged(response: Response) -> Tagged:
+    return Tagged(response)
+
+
+async def get_conditional(
+    response: Response,
+    if_none_match: IfNoneMatch = None,
+) -> ConditionalGet:
+    return ConditionalGet(response, if_none_match)
+
+
+TaggedDep = Annotated[Tagged, Depends(get_tagged)]
+ConditionalGetDep = Annotated[ConditionalGet, Depends(get_conditional)]
+ExpectedVersionDep = Annotated[ExpectedVersion, Depends(expected_version)]
+RequiredVersionDep = Annotated[ExpectedVersion, Depends(required_version)]

@@ -1,0 +1,124 @@
+"""Which passwords may be chosen: long and not to be guessed (NIST SP 800-63B-4 §3.1.1).
+
+There are no composition rules. The list holds the most common passwords of public
+breaches, and short words of them for passwords that only add digits at the ends.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from app.core.errors import InvalidRequest
+from app.core.passwords.hashing import MAX_LENGTH, UNSUPPORTED, normalise
+
+_SEQUENCES = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890123456789",
+    "1234567890qwertyuiop",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiop",
+    "azertyuiop",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    "qazwsxedcrfvtgbyhnujmikolp",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "a1b2c3d4e5f6g7h8i9j0",
+    "!@#$%^&*()",
+)
+_RUN = 4  # shorter runs occur in honest words: "first", "power"
+_RUNS = frozenset(
+    line[start : start + _RUN]
+    for sequence in _SEQUENCES
+    for line in (sequence, sequence[::-1])
+    for start in range(len(line) - _RUN + 1)
+)
+_SHORTEST_CONTEXT_WORD = 3
+_WORD = re.compile(r"[^\W_]+")
+_ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+
+
+class WeakPassword(InvalidRequest):
+    """The password is too easy to guess, or outside the limits."""
+
+    code = "password_weak"
+
+    def __init__(self, pointer: str, code: str, message: str) -> None:
+        super().__init__(
+            message, [{"pointer": pointer, "code": code, "message": message}]
+        )
+
+
+def check_password(
+    password: str,
+    *,
+    min_length: int,
+    context: Iterable[str] = (),
+    pointer: str,
+) -> None:
+    """Refuse what an attacker tries first; `context` is what is known of the account.
+
+    Raises:
+        WeakPassword: with the first fault found.
+    """
+    fault = _find_fault(password, min_length, context)
+    if fault is not None:
+        raise WeakPassword(pointer, *fault)
+
+
+def _find_fault(
+    password: str, min_length: int, context: Iterable[str]
+) -> tuple[str, str] | None:
+    if UNSUPPORTED.search(password):
+        return "password_characters", "The password holds unusable characters."
+    normalised = normalise(password)
+    if normalised is None:
+        return "password_too_long", f"Use at most {MAX_LENGTH} characters."
+    if len(normalised) < min_length:
+        return "password_too_short", f"Use at least {min_length} characters."
+    text = normalised.casefold()
+    if _is_common(text):
+        return "password_common", "Many people use this password; choose another."
+    if _period(text) < min_length:
+        return "password_repetitive", "The password only repeats a shorter one."
+    if 2 * _count_predictable(text, context) > len(text):
+        message = "Use fewer sequences, and less of your address and of our name."
+        return "password_predictable", message
+    return None
+
+
+def _is_common(text: str) -> bool:
+    stem = _ENDS.sub("", text)
+    forms = {text, stem, text[: _period(text)], stem[: _period(stem)]}
+    return not forms.isdisjoint(_common_passwords())
+
+
+def _period(text: str) -> int:
+    """The length of what `text` repeats, its own if it repeats nothing."""
+    periods = range(1, len(text) // 2 + 1)
+    return next((p for p in periods if text[p:] == text[:-p]), len(text))
+
+
+def _count_predictable(text: str, context: Iterable[str]) -> int:
+    """How many characters continue a run or spell a word everyone would try."""
+    known: set[int] = set()
+    for start in range(len(text) - _RUN + 1):
+        run = text[start : start + _RUN]
+        if run in _RUNS or len(set(run)) == 1:
+            known.update(range(start, start + _RUN))
+    for word in _context_words(context):
+        start = -1
+        while (start := text.find(word, start + 1)) >= 0:
+            known.update(range(start, start + len(word)))
+    return len(known)
+
+
+def _context_words(context: Iterable[str]) -> set[str]:
+    text = unicodedata.normalize("NFKC", " ".join(("password", *context))).casefold()
+    return {w for w in _WORD.findall(text) if len(w) >= _SHORTEST_CONTEXT_WORD}
+
+
+@lru_cache
+def _common_passwords() -> frozenset[str]:
+    path = Path(__file__).with_name("common.txt")
+    return frozenset(path.read_text("utf-8").split())

@@ -1,0 +1,171 @@
+"""Access tokens: short-lived signed statements of who calls (RFC 9068)."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+import structlog
+from joserfc import jws
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from uuid_utils.compat import uuid7
+
+from app.core.errors import Unauthorized
+from app.core.tokens.signing_keys import SigningKey, SigningKeys
+
+MAX_LENGTH = 4096
+LEEWAY = timedelta(seconds=5)
+CLIENT_ID = "first-party"  # required by RFC 9068 §2.2; there is no other client
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_TYPE = "at+jwt"
+_CHALLENGE = 'Bearer realm="api", error="invalid_token"'  # RFC 6750 §3.1
+_REGISTRIES: dict[str, jws.JWSRegistry] = {
+    algorithm: jws.JWSRegistry(algorithms=[algorithm])
+    for algorithm in ("HS256", "ES256", "Ed25519")
+}
+
+log = structlog.get_logger(__name__)
+
+
+class InvalidAccessToken(Unauthorized):
+    """The access token is malformed, expired or revoked."""
+
+    code = "invalid_token"
+
+    def __init__(self) -> None:
+        # One detail for every reason: the reason goes to the log alone.
+        super().__init__("The access token is not valid.")
+        self.headers["WWW-Authenticate"] = _CHALLENGE
+
+
+def _instant(value: object) -> datetime:
+    # RFC 7519 allows any number; a float or a bool here was not written by us.
+    if type(value) is not int:
+        raise ValueError("not a whole number of seconds")
+    return datetime.fromtimestamp(value, UTC)
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class AccessClaims(BaseModel):
+    """What a verified token says; roles are read from the database, not from here."""
+
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+    iss: str
+    aud: str | tuple[str, ...]
+    sub: UUID
+    sid: UUID
+    jti: UUID
+    client_id: str
+    scope: str
+    iat: Instant
+    exp: Instant
+    nbf: Instant | None = None
+    auth_time: Instant
+    amr: tuple[str, ...]
+    acr: str
+
+
+class _Refused(Exception):
+    """Carries the reason as far as the log."""
+
+
+class AccessTokens:
+    """Issues tokens under the current key and verifies those of every live key."""
+
+    def __init__(
+        self, keys: SigningKeys, issuer: str, audience: str, lifetime: timedelta
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._lifetime = lifetime
+
+    def issue(
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        scope: str,
+        auth_time: datetime,
+        amr: Sequence[str] = ("pwd",),
+        acr: str = "aal1",
+    ) -> str:
+        key = self._keys.current
+        issued_at = int(datetime.now(UTC).timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(user_id),  # drivers have UUID classes of their own
+            "sid": str(session_id),
+            "jti": str(uuid7()),
+            "client_id": CLIENT_ID,
+            "scope": scope,
+            "iat": issued_at,
+            "exp": issued_at + int(self._lifetime.total_seconds()),
+            "auth_time": int(auth_time.timestamp()),
+            "amr": amr,
+            "acr": acr,
+        }
+        return jws.serialize_compact(
+            {"alg": key.algorithm, "kid": key.kid, "typ": _TYPE},
+            orjson.dumps(claims),
+            key.private,
+            registry=_REGISTRIES[key.algorithm],
+        )
+
+    def verify(self, token: str) -> AccessClaims:
+        """Read a token that may come from anyone.
+
+        Raises:
+            InvalidAccessToken: for every reason alike, and nothing else.
+        """
+        try:
+            claims = AccessClaims.model_validate_json(self._signed_payload(token))
+            self._check(claims)
+        except Exception as error:
+            reason = str(error) if isinstance(error, _Refused) else type(error).__name__
+            log.debug("access_token.refused", reason=reason)
+            raise InvalidAccessToken from None
+        return claims
+
+    def _signed_payload(self, token: str) -> bytes:
+        if len(token) > MAX_LENGTH or not _COMPACT.fullmatch(token):
+            raise _Refused("shape")
+        signature = jws.extract_compact(token.encode("ascii"))
+        key = self._key(signature.headers())
+        registry = _REGISTRIES[key.algorithm]
+        if not jws.validate_compact(signature, key.public, registry=registry):
+            raise _Refused("signature")
+        return signature.payload
+
+    def _key(self, header: dict[str, Any]) -> SigningKey:
+        """The key a header names, if the header says nothing more (RFC 8725 §3)."""
+        if header.keys() != {"alg", "kid", "typ"}:
+            raise _Refused("header")
+        if header["typ"].lower().removeprefix("application/") != _TYPE:
+            raise _Refused("typ")
+        key = self._keys.find(header["kid"])
+        if key is None:
+            raise _Refused("kid")
+        if header["alg"] != key.algorithm:
+            raise _Refused("alg")
+        return key
+
+    def _check(self, claims: AccessClaims) -> None:
+        now = datetime.now(UTC)
+        audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
+        if claims.iss != self._issuer:
+            raise _Refused("iss")
+        if self._audience not in audiences:
+            raise _Refused("aud")
+        if claims.exp <= now - LEEWAY:
+            raise _Refused("expired")
+        if max(claims.iat, claims.nbf or claims.iat) > now + LEEWAY:
+            raise _Refused("not yet valid")
+        if claims.exp - claims.iat > self._lifetime:
+            raise _Refused("lifetime")

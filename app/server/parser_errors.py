@@ -1,0 +1,96 @@
+"""What a server's parser refuses never reaches the application; the answer is ours."""
+
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import uuid_utils
+
+from app.api.middleware.security_headers import DEFAULTS, FIXED
+from app.api.middleware.strict_http import HeadersTooLarge, UriTooLong
+from app.api.middleware.unhandled_errors import InternalError
+from app.api.problems import PROBLEM_JSON, problem_body
+from app.core.errors import BadRequest
+from app.core.logging import get_logger
+from app.core.request_context import RequestContext, serving
+
+log = get_logger(__name__)
+
+
+class RequestMalformed(BadRequest):
+    """The bytes of the request are not HTTP as the server accepts it."""
+
+    code = "request_malformed"
+
+
+# Every other status that a parser answers, 501 for an unknown transfer coding, say,
+# tells of a request that is not what we speak.
+CODES = {
+    400: RequestMalformed.code,
+    414: UriTooLong.code,
+    426: RequestMalformed.code,
+    431: HeadersTooLarge.code,
+    500: InternalError.code,
+}
+
+
+def answer(status: int = 400, extra: Iterable[tuple[str, str]] = ()) -> bytes:
+    """Write a whole answer, after which the connection closes."""
+    known = HTTPStatus(status if status in CODES else 400)
+    request_id = str(uuid_utils.uuid7())
+    with serving(RequestContext(request_id, "", time.monotonic())):
+        # What the parser says of it would quote it.
+        detail = known.description or known.phrase
+        body = problem_body(known, CODES[known], detail)
+        log.info("http.malformed", status_code=known)
+    headers = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        (b"x-request-id", request_id.encode()),
+        *((name.encode(), value.encode()) for name, value in extra),
+        *DEFAULTS,
+        *FIXED,
+        (b"cross-origin-resource-policy", b"same-origin"),
+    ]
+    lines = [b"HTTP/1.1 %d %s" % (known, known.phrase.encode())]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+def answer_for_gunicorn(
+    protocol: Any,
+    status: int,
+    message: str,
+    extra_headers: Iterable[tuple[str, str]] = (),
+) -> None:
+    """Stand in for `ASGIProtocol._send_error_response`, whose messages quote.
+
+    It is called as well when there was no answer since the client had left.
+    """
+    if not protocol.transport.is_closing():
+        protocol._safe_write(answer(status, extra_headers))
+
+
+def answer_for_uvicorn(protocol: Any, message: str) -> None:
+    """Stand in for `send_400_response` of either protocol of uvicorn."""
+    protocol.transport.write(answer())
+    protocol.transport.close()
+
+
+def adapt_uvicorn(protocol: Any) -> None:
+    """Have a protocol class of uvicorn answer as we do, and refuse `GET http://…`.
+
+    It passes on only the path of such a target, and with it a host that nobody has
+    compared with the one in the header.
+    """
+    read_head = protocol.on_headers_complete
+
+    def read_head_of_a_path(self: Any) -> None:
+        if not self.url.startswith(b"/"):
+            raise ValueError("The target is not a path.")  # to the parser: malformed
+        read_head(self)
+
+    protocol.on_headers_complete = read_head_of_a_path
+    protocol.send_400_response = answer_for_uvicorn

@@ -1,0 +1,194 @@
+"""What takes a password: logging in, and what is too dangerous for a token alone."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.email_address import canonical_email
+from app.core.errors import Unauthorized
+from app.core.passwords.hashing import Verification
+from app.core.preconditions import ExpectedVersion
+from app.core.tokens.access import InvalidAccessToken
+from app.core.tokens.device import DeviceTokens
+from app.db.models import User
+from app.db.session import ReadSession
+from app.schemas.audit import EventName
+from app.schemas.auth import Credentials, TokenPair
+from app.services.accounts.login_throttle import PasswordGuard, TooManyFailures
+from app.services.accounts.principal import USER, Principal, revoke_session
+from app.services.accounts.session_start import Client, SessionStarter
+from app.services.accounts.users import UserService
+from app.services.audit import record
+
+
+class InvalidCredentials(Unauthorized):
+    """The e-mail address or the password is wrong."""
+
+    code = "invalid_credentials"
+    keeps_changes = True  # the audit event
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong.")
+
+
+class LoggedIn(NamedTuple):
+    tokens: TokenPair
+    device_token: str
+
+
+ACCOUNT = select(
+    USER.id, USER.email, USER.password_hash, USER.is_active, USER.email_verified
+)
+SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
+SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
+LOCK_UNCHANGED = (
+    select(User)
+    .where(USER.id == bindparam("id"), USER.password_hash == bindparam("hash"))
+    .with_for_update()
+)
+
+
+async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
+    """The account of an address, however that is written."""
+    return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})
+
+
+@dataclass(slots=True)
+class AuthService:
+    """Proves who somebody is by their password.
+
+    `session` is not used before a password has been compared: hashing takes long,
+    and nobody should wait for a connection that waits for a hash.
+    """
+
+    session: AsyncSession
+    read: ReadSession
+    guard: PasswordGuard
+    devices: DeviceTokens
+    starter: SessionStarter
+
+    async def login(
+        self, credentials: Credentials, client: Client, device_token: str | None
+    ) -> LoggedIn:
+        account = await find_account(self.read, credentials.email)
+        device_id = None
+        if account is not None and device_token is not None:
+            device_id = self.devices.find_device(device_token, account.id)
+        subject = account.id if account else None
+        try:
+            verified = await self.guard.check_login(
+                credentials.password,
+                self._usable_hash(account),
+                email=credentials.email,
+                address=client.address,
+                device_id=device_id,
+            )
+        except TooManyFailures:
+            if await self.guard.worth_recording(client.address):
+                self._record_failure("auth.login.throttled", subject, credentials.email)
+            raise
+        if account is None or not verified.ok:
+            self._record_failure("auth.login.failure", subject, credentials.email)
+            raise InvalidCredentials
+        user = await self.lock(account, verified.upgraded_hash)
+        started = await self.starter.start(user.id, client)
+        record(
+            self.session,
+            "auth.login.success",
+            user.id,
+            actor=user.id,
+            session_id=started.id,
+            known_device=device_id is not None,
+        )
+        return LoggedIn(
+            self.starter.tokens(started), self.devices.issue(user.id, device_id)
+        )
+
+    async def reauthenticate(
+        self, caller: Principal, password: str, client: Client
+    ) -> TokenPair:
+        """Replace the session by one that has just been proved (ASVS 7.2.4)."""
+        user = await self.confirm(caller, password, client)
+        if not await revoke_session(self.session, caller.session_id, "replaced"):
+            raise InvalidAccessToken  # it was ended meanwhile
+        started = await self.starter.start(user.id, client)
+        record(
+            self.session,
+            "auth.reauthentication.success",
+            user.id,
+            session_id=started.id,
+            replaces=str(caller.session_id),
+        )
+        return self.starter.tokens(started)
+
+    async def delete_account(
+        self,
+        caller: Principal,
+        password: str,
+        client: Client,
+        expected: ExpectedVersion,
+    ) -> None:
+        # Unlocked: administrators are locked before any other user.
+        await self.compare(caller, password, client)
+        await UserService(self.session).delete(caller.user_id, expected)
+
+    async def confirm(self, caller: Principal, password: str, client: Client) -> User:
+        """`compare` and `lock`, for whoever has nothing to hash in between."""
+        account, verified = await self.compare(caller, password, client)
+        return await self.lock(account, verified.upgraded_hash)
+
+    async def compare(
+        self, caller: Principal, password: str, client: Client
+    ) -> tuple[Row[Any], Verification]:
+        """The caller's account, as it was when the password was right.
+
+        Raises:
+            InvalidCredentials: it is wrong, which has been recorded and counted.
+            TooManyFailures: it has been wrong too often.
+        """
+        account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
+        verified = await self.guard.check_again(
+            password,
+            self._usable_hash(account),
+            session_id=caller.session_id,
+            address=client.address,
+        )
+        if account is None or not verified.ok:
+            record(
+                self.session,
+                "auth.reauthentication.failure",
+                caller.user_id,
+                outcome="failure",
+            )
+            raise InvalidCredentials
+        return account, verified
+
+    async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
+        """The account that was compared, locked, if it still has that password."""
+        user = await self.session.scalar(
+            LOCK_UNCHANGED, {"id": account.id, "hash": account.password_hash}
+        )
+        if user is None or not self.starter.admits(user):
+            raise InvalidCredentials
+        if upgraded_hash is not None:
+            user.password_hash = upgraded_hash
+            record(self.session, "account.password.rehash", user.id)
+        return user
+
+    def _usable_hash(self, account: Row[Any] | None) -> str | None:
+        # A right password that opens nothing is counted and answered like a wrong one.
+        if account is None or not self.starter.admits(account):
+            return None
+        return str(account.password_hash)
+
+    def _record_failure(
+        self, event: EventName, subject: UUID | None, email: str
+    ) -> None:
+        # What was typed into the field may be the password.
+        pseudonym = self.guard.pseudonym(email)
+        record(
+            self.session, event, subject, outcome="failure", email_pseudonym=pseudonym
+        )

@@ -1,0 +1,181 @@
+"""Links that prove an address: issued and mailed, then used once."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Insert,
+    Row,
+    String,
+    Uuid,
+    bindparam,
+    delete,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from app.core.errors import BadRequest
+from app.core.tokens.one_time import digest, generate
+from app.db.base import Instant, utc_now
+from app.db.models import OneTimeToken, TokenPurpose, User
+from app.db.session import ReadSession
+from app.services.accounts.principal import USER
+from app.services.mail.outbox import Outbox
+
+TOKEN = OneTimeToken.__table__.c
+LIFETIMES = {
+    TokenPurpose.VERIFY_EMAIL: (timedelta(hours=24), "24 hours"),
+    TokenPurpose.RESET_PASSWORD: (timedelta(minutes=30), "30 minutes"),
+    TokenPurpose.CHANGE_EMAIL: (timedelta(hours=24), "24 hours"),
+}
+PAGES = {
+    TokenPurpose.VERIFY_EMAIL: "verify-email",
+    TokenPurpose.RESET_PASSWORD: "reset-password",
+    TokenPurpose.CHANGE_EMAIL: "confirm-email",
+}
+
+
+class TokenInvalid(BadRequest):
+    """The token was used, replaced or never issued, or has expired."""
+
+    code = "token_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("The link is not valid any more; ask for a new one.")
+
+
+def _insert(dialect: Any) -> Insert:
+    """Issue a token to a user, if there is one; it replaces the one before."""
+    values = {
+        "user_id": USER.id,
+        "purpose": bindparam("purpose", type_=String),
+        "token_hash": bindparam("token_hash", type_=TOKEN.token_hash.type),
+        "email_canonical": USER.email_canonical,
+        "password_fingerprint": bindparam(
+            "password_fingerprint", type_=TOKEN.password_fingerprint.type
+        ),
+        "new_email": bindparam("new_email", type_=String),
+        "expires_at": bindparam("expires_at", type_=Instant),
+    }
+    owner = select(*values.values()).where(
+        USER.id == bindparam("owner", type_=Uuid), USER.is_active
+    )
+    insert = dialect.insert(OneTimeToken.__table__).from_select(list(values), owner)
+    replaced = {name: insert.excluded[name] for name in values}
+    statement: Insert = insert.on_conflict_do_update(
+        index_elements=[TOKEN.user_id, TOKEN.purpose], set_=replaced
+    )
+    return statement
+
+
+INSERT = {"postgresql": _insert(postgresql), "sqlite": _insert(sqlite)}
+SELECT_TOKEN = (
+    select(
+        TOKEN.user_id,
+        TOKEN.purpose,
+        TOKEN.token_hash,
+        TOKEN.new_email,
+        TOKEN.password_fingerprint,
+        USER.email,
+        USER.password_hash,
+    )
+    .join(User, TOKEN.user_id == USER.id)
+    .where(
+        TOKEN.token_hash == bindparam("token_hash"),
+        TOKEN.purpose == bindparam("purpose"),
+        TOKEN.expires_at > bindparam("now"),
+        TOKEN.email_canonical == USER.email_canonical,
+        USER.is_active,
+    )
+)
+
+
+class OneTimeTokens:
+    """Tokens bound to a purpose, an account, its address and its password."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        read: ReadSession,
+        outbox: Outbox,
+        public_base_url: str,
+    ) -> None:
+        self.session = session
+        self.read = read
+        self.outbox = outbox
+        # From the settings only: the Host header is the client's to choose.
+        self.base_url = public_base_url.rstrip("/")
+
+    async def mail(
+        self,
+        purpose: TokenPurpose,
+        user: User | Row[Any] | None,
+        *,
+        new_email: str | None = None,
+    ) -> None:
+        """Send a link; without a user do the same work for nobody."""
+        lifetime, valid_for = LIFETIMES[purpose]
+        token = generate()
+        values = {
+            "owner": user.id if user else uuid7(),
+            "purpose": purpose,
+            "token_hash": digest(token),
+            "password_fingerprint": fingerprint(user.password_hash if user else ""),
+            "new_email": new_email,
+            "expires_at": utc_now() + lifetime,
+        }
+        dialect = self.session.get_bind().dialect.name
+        await self.session.execute(INSERT[dialect], values)
+        recipient = (new_email or user.email) if user else None
+        # In the fragment it reaches no server log, and no `Referer`.
+        link = f"{self.base_url}/account/{PAGES[purpose]}#{token}"
+        await self.outbox.add(purpose, recipient, link=link, valid_for=valid_for)
+
+    async def find(self, purpose: TokenPurpose, token: str) -> Row[Any]:
+        """Look at a token without using it; raises `TokenInvalid`."""
+        values = {"token_hash": digest(token), "purpose": purpose, "now": utc_now()}
+        found = await self.read.one_or_none(SELECT_TOKEN, values)
+        if found is None or found.password_fingerprint != fingerprint(
+            found.password_hash
+        ):
+            raise TokenInvalid
+        return found
+
+    async def redeem(self, found: Row[Any]) -> User:
+        """Use a token that was found, once; raises `TokenInvalid`.
+
+        The user is locked first, as by all who change one: two who lock in another
+        order wait for each other.
+        """
+        user = await self.session.scalar(
+            select(User)
+            .where(
+                User.id == found.user_id,
+                User.is_active,
+                User.email == found.email,
+                User.password_hash == found.password_hash,
+            )
+            .with_for_update()
+        )
+        used = await self.session.scalar(
+            delete(OneTimeToken)
+            .where(TOKEN.token_hash == found.token_hash, TOKEN.expires_at > utc_now())
+            .returning(TOKEN.user_id)
+        )
+        if user is None or used is None:
+            raise TokenInvalid
+        return user
+
+
+async def forget_tokens(session: AsyncSession, user_id: UUID) -> None:
+    """Make every link that was mailed to a user useless."""
+    await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+
+
+def fingerprint(password_hash: str) -> bytes:
+    """Tells whether the password is still the one of then."""
+    return hashlib.sha256(password_hash.encode()).digest()[:8]

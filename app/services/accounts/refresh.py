@@ -1,0 +1,158 @@
+"""Staying logged in by rotating refresh tokens, and logging out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import SecuritySettings
+from app.core.tokens.refresh import (
+    ParsedRefreshToken,
+    RefreshTokenInvalid,
+    RefreshTokens,
+)
+from app.db.base import utc_now
+from app.db.models import AuthSession, User
+from app.db.session import ReadSession
+from app.schemas.auth import TokenPair
+from app.services.accounts.principal import LIVE, SESSION, revoke_session
+from app.services.accounts.session_start import Client, SessionStarter
+from app.services.audit import record
+from app.services.mail.outbox import Outbox
+
+
+class RefreshTokenReused(RefreshTokenInvalid):
+    """A spent refresh token came back: its session was ended."""
+
+    keeps_changes = True
+
+
+SELECT_SESSION = (
+    select(*SESSION)
+    .join(User, SESSION.user_id == User.id)
+    .where(SESSION.id == bindparam("sid"), *LIVE)
+)
+
+
+@dataclass(slots=True)
+class RefreshService:
+    """Sessions from their first refresh token to the last."""
+
+    session: AsyncSession
+    read: ReadSession
+    settings: SecuritySettings
+    refresh_tokens: RefreshTokens
+    starter: SessionStarter
+    outbox: Outbox
+
+    async def refresh(self, token: str, client: Client) -> TokenPair:
+        """Exchange a refresh token for its successor.
+
+        One compare-and-swap of the generation decides who rotates. Whoever comes
+        second gets the same successor within the leeway; after it, or when the
+        successor has been used, two parties hold the token and the session ends
+        (RFC 9700 §4.14.2).
+        """
+        presented = self.refresh_tokens.parse(token)
+        row = await self._find_session(presented)
+        if row is None:
+            raise RefreshTokenInvalid
+        rotated = await self._rotate(row, presented.generation, client)
+        if rotated is None:
+            return self.starter.tokens(await self._replay(presented, client))
+        self._record("auth.refresh.success", rotated)
+        return self.starter.tokens(rotated)
+
+    async def logout(self, token: str) -> None:
+        """End the session of a refresh token; any other token ends nothing."""
+        try:
+            presented = self.refresh_tokens.parse(token)
+        except RefreshTokenInvalid:
+            return
+        row = await self._find_session(presented)
+        if row is not None and await revoke_session(self.session, row.id, "logout"):
+            self._record("session.revoked", row, reason="logout")
+
+    async def _find_session(self, presented: ParsedRefreshToken) -> Row[Any] | None:
+        """The token's session, if that is alive and the token is not forged."""
+        values = {"sid": presented.session_id, "now": utc_now()}
+        row = await self.read.one_or_none(SELECT_SESSION, values)
+        if row is None or not self.refresh_tokens.authentic(presented, row.salt):
+            return None
+        return row
+
+    async def _rotate(
+        self, row: Row[Any], generation: int, client: Client
+    ) -> AuthSession | None:
+        # Wait for the connection first: the leeway begins when the token is spent.
+        await self.session.connection()
+        now = utc_now()
+        idle_expires_at = min(row.expires_at, now + self.settings.session_idle_lifetime)
+        return await self.session.scalar(
+            update(AuthSession)
+            .where(
+                AuthSession.id == row.id,
+                AuthSession.generation == generation,
+                AuthSession.revoked_at.is_(None),
+            )
+            .values(
+                generation=AuthSession.generation + 1,
+                rotated_at=now,
+                idle_expires_at=idle_expires_at,
+                last_ip=client.address,
+            )
+            .returning(AuthSession)
+        )
+
+    async def _replay(
+        self, presented: ParsedRefreshToken, client: Client
+    ) -> AuthSession:
+        """The token is not the newest: a retry, or a thief."""
+        current = await self.session.get(
+            AuthSession, presented.session_id, with_for_update=True
+        )
+        if current is None or current.revoked_at is not None:
+            raise RefreshTokenInvalid
+        leeway = timedelta(seconds=self.settings.refresh_leeway_seconds)
+        # A request that was already under way when the token was spent is no replay.
+        in_time = client.arrived_at <= current.rotated_at + leeway
+        if presented.generation == current.generation - 1 and in_time:
+            self._record("auth.refresh.replayed_in_leeway", current)
+            return current
+        # Ahead of the database: that is an older backup, restored.
+        ahead = presented.generation > current.generation
+        event: Event = "auth.refresh.ahead" if ahead else "auth.refresh.reuse"
+        self._record(event, current, generation=presented.generation)
+        await revoke_session(self.session, current.id, event.rpartition(".")[2])
+        owner = await self.session.get_one(User, current.user_id)
+        await self.outbox.add("session_ended", owner.email)
+        raise RefreshTokenReused
+
+    def _record(
+        self, event: "Event", session: AuthSession | Row[Any], **detail: str | int
+    ) -> None:
+        # Whoever holds a refresh token is taken for its user, except when it is spent.
+        user_id: UUID = session.user_id
+        known = event in {"auth.refresh.success", "session.revoked"}
+        record(
+            self.session,
+            event,
+            user_id,
+            actor=user_id if known else None,
+            session_id=session.id,
+            outcome="failure" if event in FAILURES else "success",
+            **detail,
+        )
+
+
+Event = Literal[
+    "auth.refresh.ahead",
+    "auth.refresh.replayed_in_leeway",
+    "auth.refresh.reuse",
+    "auth.refresh.success",
+    "session.revoked",
+]
+FAILURES = {"auth.refresh.ahead", "auth.refresh.reuse"}

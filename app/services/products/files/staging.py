@@ -1,0 +1,156 @@
+"""The temporary table from which an import's rows become products."""
+
+from abc import ABC, abstractmethod
+from decimal import Decimal
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, Uuid, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.db.base import Instant, utc_now
+from app.db.postgresql import LIFT_TIMEOUTS, driver_of
+from app.services.products.files.spool import COLUMNS, Rows, Spool
+
+CREATE = """
+CREATE TEMPORARY TABLE product_import (
+    line integer, id {id}, sku text, name text, description text, price {price},
+    currency text, stock bigint, category text, status text
+) {end}
+"""
+MARKS = ", ".join("?" * len(COLUMNS))
+INSERT = f"INSERT INTO product_import {COLUMNS} VALUES ({MARKS})"  # noqa: S608
+# Two imports at once could wait for each other's products for ever.
+WAIT_FOR_OTHERS = "SELECT pg_advisory_xact_lock(7234316347)"
+FIND_REPEATED = """
+SELECT line FROM (
+    SELECT line, row_number() OVER (PARTITION BY sku ORDER BY line) AS nth
+    FROM product_import
+) AS numbered WHERE nth > 1
+"""
+FIRST_REPEATED = f"{FIND_REPEATED} ORDER BY line LIMIT :most"
+DROP_REPEATED = f"DELETE FROM product_import WHERE line IN ({FIND_REPEATED})"  # noqa: S608
+# Not `WHERE NOT EXISTS`: for each row it may scan a table that was empty a moment ago.
+INSERT_NEW = """
+INSERT INTO products
+    (id, sku, name, description, price, currency, stock, category, status, version,
+     created_at, updated_at)
+SELECT s.id, s.sku, s.name, s.description, s.price, s.currency, coalesce(s.stock, 0),
+    s.category, coalesce(s.status, 'draft'), 1, :now, :now
+FROM product_import AS s
+WHERE true
+ON CONFLICT (sku) DO NOTHING
+"""
+# A row's own id is its product's, if that is new; if not, it is free for a movement.
+KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
+COUNT_ROWS = "SELECT count(*) FROM product_import"
+COUNT_KNOWN = f"SELECT count(*) FROM (SELECT 1 {KNOWN} {{locking}}) AS known"  # noqa: S608
+LOG_MOVEMENTS = f"""
+INSERT INTO stock_movements
+    (id, product_id, delta, stock_after, reason, actor_id, created_at)
+SELECT s.id, p.id, s.stock - p.stock, s.stock, 'import', :actor_id, :now
+{KNOWN} WHERE s.stock <> p.stock
+"""
+# What a row leaves out stays as it is.
+UPDATE_KNOWN = """
+UPDATE products AS p SET
+    name = s.name, description = coalesce(s.description, p.description),
+    price = s.price, currency = s.currency, stock = coalesce(s.stock, p.stock),
+    category = coalesce(s.category, p.category), status = coalesce(s.status, p.status),
+    version = p.version + 1, updated_at = :now
+FROM product_import AS s WHERE p.sku = s.sku AND p.id <> s.id
+"""
+TYPED: dict[str, BindParameter[Any]] = {
+    "actor_id": bindparam("actor_id", type_=Uuid()),
+    "now": bindparam("now", type_=Instant),
+}
+
+
+class Staging(ABC):
+    """A temporary table, and what to do with it; it ends with the transaction."""
+
+    locking = ""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def fill(self, spool: Spool) -> None:
+        """Have all rows in the table, and no other import beside this one."""
+        await self._create()
+        connection = await self.session.connection()
+        for rows in spool:
+            await self._insert(connection, rows)
+
+    @abstractmethod
+    async def _create(self) -> None: ...
+
+    @abstractmethod
+    async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
+
+    async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
+        """Drop rows whose SKU an earlier one has: how many, and the first lines."""
+        lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
+        first = list(lines)
+        return (await self._execute(DROP_REPEATED) if first else 0), first
+
+    async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
+        """How many products were created, and how many updated.
+
+        What others create or change until then is waited for, and updated.
+        """
+        rows = await self.session.scalar(text(COUNT_ROWS))
+        lock = text(COUNT_KNOWN.format(locking=self.locking))
+        created = known = 0
+        while created + known < rows:  # others gave a known product another SKU
+            created += await self._execute(INSERT_NEW, now=utc_now())
+            known = await self.session.scalar(lock)
+        now = utc_now()  # later than the last change of what is locked now
+        await self._execute(LOG_MOVEMENTS, actor_id=actor_id, now=now)
+        return created, await self._execute(UPDATE_KNOWN, now=now)
+
+    async def _execute(self, statement: str, **values: Any) -> int:
+        bound = text(statement).bindparams(*(TYPED[name] for name in values))
+        result = await self.session.execute(bound, values)
+        return result.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+class PostgresStaging(Staging):
+    """Filled by COPY."""
+
+    locking = "FOR UPDATE OF p"
+
+    async def fill(self, spool: Spool) -> None:
+        await super().fill(spool)
+        await self.session.execute(text("ANALYZE product_import"))
+        await self.session.execute(text(WAIT_FOR_OTHERS))
+
+    async def _create(self) -> None:
+        await self.session.execute(LIFT_TIMEOUTS)
+        create = CREATE.format(id="uuid", price="numeric(14, 2)", end="ON COMMIT DROP")
+        await self.session.execute(text(create))
+
+    async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
+        async with driver_of(connection) as driver:
+            # Of no use to a server that is gone: each write would be a warning.
+            records = takewhile(lambda _: not driver.is_closed(), rows)
+            await driver.copy_records_to_table(
+                "product_import", records=records, columns=COLUMNS
+            )
+
+
+class SqliteStaging(Staging):
+    """Holds prices as cents, and ids as text."""
+
+    async def _create(self) -> None:
+        create = CREATE.format(id="text", price="bigint", end="")
+        await self.session.execute(text(create))
+
+    async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
+        stored = [(*row, int(Decimal(price).scaleb(2))) for *row, price in rows]
+        await connection.exec_driver_sql(INSERT, stored)
+
+    async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
+        counts = await super().upsert(actor_id)
+        await self.session.execute(text("DROP TABLE temp.product_import"))
+        return counts

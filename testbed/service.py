@@ -1,0 +1,129 @@
+"""The service as it runs in earnest: processes, a port, a log."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import orjson
+
+from testbed import patience
+from testbed.processes import leashed
+
+ROOT = Path(__file__).parents[1]
+STARTED_WITHIN_SECONDS = 120
+
+
+@dataclass
+class Service:
+    port: int
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every line, which must be JSON; one still being written comes next time."""
+        *whole, _ = self.log_file.read_bytes().split(b"\n")
+        return [orjson.loads(line) for line in whole]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(120)
+
+
+def command(
+    *arguments: str,
+    environment: Mapping[str, str],
+    stdin: str = "",
+    program: Sequence[str] = ("-m", "app"),
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m app` somewhere else than in the repository."""
+    return subprocess.run(
+        [sys.executable, *program, *arguments],
+        cwd=environment["HOME"],
+        env=environment,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def start_worker(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Run `python -m app worker` until somebody ends it."""
+    return subprocess.Popen(
+        leashed((sys.executable, "-m", "app", "worker"), signal.SIGKILL, "-"),
+        cwd=environment["HOME"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def make_environment(home: Path, **settings: str) -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "LOG_FORMAT": "json",
+        **{name.upper(): str(value) for name, value in patience.SETTINGS.items()},
+        **settings,
+    }
+
+
+@contextmanager
+def start_service(
+    home: Path, *arguments: str, environment: Mapping[str, str]
+) -> Iterator[Service]:
+    """Run `gunicorn app.main:app` with these arguments until it answers."""
+    # Bound here, so that nobody takes the port in between.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        line: Sequence[str] = (
+            *(sys.executable, "-m", "gunicorn", "app.main:app"),
+            *("--config", str(ROOT / "app/server/gunicorn_conf.py")),
+            *("--bind", f"fd://{listener.fileno()}", *arguments),
+        )
+        log_file = home / f"service-{port}.log"
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(
+                line,
+                cwd=home,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+            )
+    service = Service(port, process, log_file, environment)
+    try:
+        wait_for(service)
+        yield service
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(120)
+
+
+def wait_for(service: Service) -> None:
+    deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+    while service.process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urlopen(f"{service.url}/api/v1/health/live", timeout=60):  # noqa: S310
+                return
+        except HTTPError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"The service did not start:\n{service.log_file.read_text()}")

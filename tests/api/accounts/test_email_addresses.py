@@ -1,0 +1,262 @@
+"""Registration by mail, proving an address, and moving to another one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from testbed.mailbox import mailed, newest_token, read_outbox
+from tests.api.accounts.test_passwords import comparable, is_signed_in, log_in
+from tests.support.people import PASSWORD, Client, People
+
+VERIFIED = {"registration": "verified"}
+ADA = {"email": "Ada@example.org", "password": "violet umbrella parade"}
+verified = pytest.mark.parametrize("overrides", [VERIFIED])
+
+
+async def use(client: Client, path: str, token: str) -> tuple[int, str]:
+    response = await client.post(f"/auth/{path}", json={"token": token})
+    return response.status_code, response.json()["code"] if response.content else ""
+
+
+class TestRegisterOpen:
+    async def test_mails_a_link_that_confirms_the_address(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        account = (await client.post("/auth/register", json=ADA)).json()
+        assert account["email_verified"] is False
+        assert await mailed(app) == [("verify_email", "Ada@example.org")]
+        token = await newest_token(app, "verify_email")
+
+        answers = await asyncio.gather(
+            *(use(client, "verify-email", token) for _ in range(3))
+        )
+
+        assert sorted(answers) == [(204, ""), *[(400, "token_invalid")] * 2]
+        tokens = (await client.post("/auth/login", json=ADA)).json()
+        client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        assert (await client.get("/users/me")).json()["email_verified"] is True
+
+    async def test_mails_nothing_for_a_refused_registration(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        """Mutant: sending before the commit reaches people who have no account."""
+        await client.post("/auth/register", json=ADA)
+        for body in (ADA, {**ADA, "password": "short"}):
+            assert (await client.post("/auth/register", json=body)).status_code >= 400
+
+        assert await mailed(app) == [("verify_email", "Ada@example.org")]
+
+
+@verified
+class TestRegisterVerified:
+    async def test_nobody_logs_in_before_the_link_was_used(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        """Mutant: `admits` without `unproved` lets the first login succeed."""
+        await client.post("/auth/register", json=ADA)
+
+        refused = await client.post("/auth/login", json=ADA)
+        wrong = await client.post("/auth/login", json={**ADA, "password": "wrong"})
+
+        assert refused.status_code == wrong.status_code == 401
+        assert without_id(refused.json()) == without_id(wrong.json())
+        token = await newest_token(app, "verify_email")
+        assert await use(client, "verify-email", token) == (204, "")
+        assert await log_in(client, ADA["email"], ADA["password"]) == 200
+
+    async def test_answers_the_same_for_a_known_address(
+        self, people: People, client: Client, app: FastAPI
+    ) -> None:
+        owner = await people.add(email="Grace@example.org")
+
+        unknown = await client.post("/auth/register", json=ADA)
+        known = await client.post(
+            "/auth/register", json={**ADA, "email": "GRACE@example.org"}
+        )
+
+        assert (unknown.status_code, unknown.json()) == (202, {"status": "check_email"})
+        assert (known.status_code, known.content) == (202, unknown.content)
+        assert comparable(known.headers) == comparable(unknown.headers)
+        assert await mailed(app) == [
+            ("verify_email", "Ada@example.org"),
+            ("account_exists", owner.email),
+        ]
+        assert await log_in(client, owner.email, PASSWORD) == 200
+        assert await log_in(client, owner.email, ADA["password"]) == 401
+
+    async def test_makes_one_account_of_two_requests_at_once(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        answers = await asyncio.gather(
+            *(client.post("/auth/register", json=ADA) for _ in range(4))
+        )
+
+        assert {answer.status_code for answer in answers} == {202}
+        kinds = sorted(kind for kind, _ in await mailed(app))
+        assert kinds == ["account_exists"] * 3 + ["verify_email"]
+
+    async def test_still_says_what_is_wrong_with_the_input(
+        self, client: Client
+    ) -> None:
+        response = await client.post("/auth/register", json={**ADA, "password": "x"})
+
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["pointer"] == "#/password"
+
+    async def test_a_reset_link_confirms_the_address_too(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        await client.post("/auth/register", json=ADA)
+        await client.post("/auth/password/forgot", json={"email": ADA["email"]})
+        token = await newest_token(app, "reset_password")
+
+        body = {"token": token, "password": "another quiet evening"}
+        assert (await client.post("/auth/password/reset", json=body)).status_code == 204
+
+        assert await log_in(client, ADA["email"], "another quiet evening") == 200
+
+    async def test_does_not_concern_whom_an_administrator_adds(
+        self, admin: Client, client: Client, app: FastAPI
+    ) -> None:
+        """Mutant: an administrator who cannot log in counts as the last but one."""
+        created = await admin.post("/users", json=ADA)
+
+        assert created.json()["email_verified"] is True
+        assert await mailed(app) == []
+        assert await log_in(client, ADA["email"], ADA["password"]) == 200
+
+
+@pytest.mark.parametrize("overrides", [{"registration": "closed"}])
+class TestRegisterClosed:
+    async def test_is_refused(self, client: Client, app: FastAPI) -> None:
+        response = await client.post("/auth/register", json=ADA)
+
+        assert (response.status_code, response.json()["code"]) == (
+            403,
+            "registration_closed",
+        )
+        assert await mailed(app) == []
+
+
+class TestResend:
+    async def test_mails_only_who_is_not_verified(
+        self, people: People, client: Client, app: FastAPI
+    ) -> None:
+        waiting = await people.add(email_verified=False)
+        done = await people.add()
+        answers = []
+        for email in (waiting.email, done.email, "nobody@example.org"):
+            body = {"email": email}
+            answers.append(await client.post("/auth/verify-email/resend", json=body))
+
+        assert {(answer.status_code, answer.content) for answer in answers} == {
+            (202, b'{"status":"check_email"}')
+        }
+        assert await mailed(app) == [
+            ("verify_email", waiting.email),
+            ("verify_email", None),
+            ("verify_email", None),
+        ]
+
+    async def test_replaces_the_link_before(self, client: Client, app: FastAPI) -> None:
+        await client.post("/auth/register", json=ADA)
+        first = await newest_token(app, "verify_email")
+        await client.post("/auth/verify-email/resend", json={"email": ADA["email"]})
+        second = await newest_token(app, "verify_email")
+
+        assert await use(client, "verify-email", first) == (400, "token_invalid")
+        assert await use(client, "verify-email", second) == (204, "")
+
+
+class TestChangeEmail:
+    async def test_moves_the_account_once_the_link_was_used(
+        self, people: People, client: Client, app: FastAPI
+    ) -> None:
+        account = await people.add()
+        signed_in, other = await people.log_in(account), await people.log_in(account)
+        forgotten = {"email": account.email}
+        await client.post("/auth/password/forgot", json=forgotten)
+        body = {"email": "New@example.org", "password": PASSWORD}
+
+        response = await signed_in.post("/auth/email/change", json=body)
+
+        assert (response.status_code, response.json()) == (
+            202,
+            {"status": "check_email"},
+        )
+        assert (await signed_in.get("/users/me")).json()["email"] == account.email
+        token = await newest_token(app, "change_email")
+        assert await use(client, "email/confirm", token) == (204, "")
+        assert not await is_signed_in(signed_in)
+        assert not await is_signed_in(other)
+        assert await log_in(client, account.email, PASSWORD) == 401
+        assert await log_in(client, "new@example.org", PASSWORD) == 200
+        assert await mailed(app) == [
+            ("reset_password", account.email),
+            ("change_email", "New@example.org"),
+            ("email_changed", account.email),
+            ("email_changed", "New@example.org"),
+        ]
+        stale = await newest_token(app, "reset_password")
+        body = {"token": stale, "password": "another quiet evening"}
+        assert (await client.post("/auth/password/reset", json=body)).status_code == 400
+
+    async def test_tells_of_a_taken_address_only_who_reads_its_mail(
+        self, people: People, user: Client, client: Client, app: FastAPI
+    ) -> None:
+        owner = await people.add()
+        answers = [
+            await user.post(
+                "/auth/email/change", json={"email": email, "password": PASSWORD}
+            )
+            for email in ("free@example.org", owner.email)
+        ]
+
+        assert {(a.status_code, a.content) for a in answers} == {
+            (202, b'{"status":"check_email"}')
+        }
+        token = await newest_token(app, "change_email")
+        assert await use(client, "email/confirm", token) == (409, "email_taken")
+        assert await is_signed_in(user)
+
+    async def test_needs_the_password(self, user: Client, app: FastAPI) -> None:
+        body = {"email": "new@example.org", "password": "not my password"}
+
+        response = await user.post("/auth/email/change", json=body)
+
+        assert response.status_code == 401
+        assert response.json()["code"] == "invalid_credentials"
+        assert await read_outbox(app) == []
+
+    @pytest.mark.parametrize(
+        "email", ["no address", "a@b.co\r\nBcc: c@d.co", "\uff41dmin@example.org"]
+    )
+    async def test_refuses_what_is_no_address(
+        self, user: Client, app: FastAPI, email: str
+    ) -> None:
+        body = {"email": email, "password": PASSWORD}
+
+        response = await user.post("/auth/email/change", json=body)
+
+        assert response.status_code == 422
+        assert await read_outbox(app) == []
+
+
+class TestReuse:
+    @pytest.mark.parametrize("overrides", [{"refresh_leeway_seconds": 0}])
+    async def test_of_a_refresh_token_is_told_to_the_owner(
+        self, user: Client, app: FastAPI
+    ) -> None:
+        """Mutant: without `keeps_changes` the mail is rolled back with the refusal."""
+        spent = {"refresh_token": user.tokens["refresh_token"]}
+        await user.post("/auth/refresh", json=spent)
+
+        assert (await user.post("/auth/refresh", json=spent)).status_code == 401
+
+        assert await mailed(app) == [("session_ended", user.email)]
+
+
+def without_id(problem: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in problem.items() if name != "request_id"}

@@ -1,0 +1,90 @@
+import asyncio
+
+import pytest
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from app.api.middleware.unhandled_errors import LastResortMiddleware
+from app.core.errors import DatabaseUnavailable
+from tests.api.middleware.exchange import Answer, ask, greet, http_scope
+
+SECRET = "postgresql://admin:hunter2@db.internal/prod"
+
+
+def failing(error: BaseException, *, after_start: bool = False) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if after_start:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    return LastResortMiddleware(app)
+
+
+class TestUnhandledError:
+    async def test_is_answered_without_a_word_of_it(self) -> None:
+        answer = await ask(failing(RuntimeError(SECRET)), http_scope())
+        assert answer.status == 500
+        assert answer.problem == {
+            "type": "about:blank",
+            "title": "Internal Server Error",
+            "status": 500,
+            "detail": "The server failed to handle the request.",
+            "code": "internal_error",
+        }
+
+    async def test_is_logged_once_with_its_traceback(self) -> None:
+        with capture_logs() as logs:
+            await ask(failing(RuntimeError(SECRET)), http_scope())
+        [entry] = logs
+        assert entry["event"] == "http.unhandled_error"
+        assert entry["log_level"] == "error"
+        assert entry["error_type"] == "RuntimeError"
+        assert entry["exc_info"]
+
+    async def test_in_the_middle_of_an_answer_cuts_it(self) -> None:
+        with capture_logs() as logs, pytest.raises(RuntimeError):
+            await ask(failing(RuntimeError(), after_start=True), http_scope())
+        assert [entry["event"] for entry in logs] == ["http.unhandled_error"]
+
+    async def test_that_was_a_refusal_cuts_an_answer_in_one_line(self) -> None:
+        """Mutants: pass it on, which the server logs whole; take any error for one."""
+        refusal = RuntimeError("Starlette: the response has already started.")
+        refusal.__cause__ = DatabaseUnavailable()
+
+        with capture_logs() as logs:
+            answer = await ask(failing(refusal, after_start=True), http_scope())
+
+        assert [message["type"] for message in answer.messages] == [
+            "http.response.start"
+        ]
+        assert logs == [
+            {
+                "event": "http.cut",
+                "log_level": "warning",
+                "code": "dependency_unavailable",
+                "reason": "DatabaseUnavailable",
+                "message": "The database cannot be reached.",
+            }
+        ]
+
+
+class TestOtherEndings:
+    async def test_a_client_that_left_gets_nothing(self) -> None:
+        with capture_logs() as logs:
+            answer = await ask(failing(ClientDisconnect()), http_scope())
+        assert answer == Answer([])
+        assert logs == []
+
+    async def test_a_cancellation_passes(self) -> None:
+        with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
+            await ask(failing(asyncio.CancelledError()), http_scope())
+        assert logs == []
+
+    async def test_a_failing_start_of_the_application_passes(self) -> None:
+        with pytest.raises(RuntimeError):
+            await ask(failing(RuntimeError()), {"type": "lifespan"})
+
+    async def test_an_answer_passes(self) -> None:
+        answer = await ask(LastResortMiddleware(greet), http_scope())
+        assert (answer.status, answer.body) == (200, b"hello")

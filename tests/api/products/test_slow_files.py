@@ -1,0 +1,224 @@
+"""Files that come and go at the pace of a slow client, and everybody else meanwhile."""
+
+import resource
+from asyncio import (
+    FIRST_COMPLETED,
+    Event,
+    Semaphore,
+    Task,
+    create_task,
+    gather,
+    wait,
+)
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import Response
+from sqlalchemy import text
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from app.api.streams import StreamedResponse
+from app.core.errors import Overloaded
+from app.db.session import transaction
+from app.services.products.exporting import export_products
+from app.services.products.files.staging import WAIT_FOR_OTHERS
+from app.services.products.importing import BATCH
+from tests.support.files import MUG, NDJSON, Download, rows
+from tests.support.people import Client
+
+POOL = 2
+WAITING = text("""
+SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+""")
+
+
+@pytest.fixture
+def overrides() -> dict[str, Any]:
+    return {"db_pool_size": POOL, "db_pool_timeout_seconds": 1}
+
+
+async def assert_others_are_served(editor: Client, sku: str) -> None:
+    assert (await editor.get("/products")).status_code == 200
+    created = await editor.post("/products", json={**MUG, "sku": sku})
+    assert created.status_code == 201, created.text
+
+
+class PausedImport:
+    """A body that stops in the middle, when what it has sent was read."""
+
+    def __init__(self, editor: Client, number: int, key: str = "") -> None:
+        self.editor = editor
+        self.headers = NDJSON | ({"Idempotency-Key": key} if key else {})
+        self.halves = [rows(2 * BATCH, f"{half}-{number}-") for half in "ab"]
+        self.paused, self.resumed = Event(), Event()
+
+    async def begin(self) -> Task[Response]:
+        body = self._body()
+        task = create_task(
+            self.editor.post("/products/import", content=body, headers=self.headers)
+        )
+        pause = create_task(self.paused.wait())
+        await wait({task, pause}, return_when=FIRST_COMPLETED)
+        assert not task.done(), task.result().text
+        return task
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        first, second = self.halves
+        yield first
+        self.paused.set()
+        await self.resumed.wait()
+        yield second
+
+
+class TestImport:
+    @pytest.mark.parametrize("key", ["", "key-"])
+    async def test_that_pauses_holds_nobody_up(self, editor: Client, key: str) -> None:
+        """Mutant: begin the transaction with the first rows."""
+        imports = [PausedImport(editor, n, key and f"{key}{n}") for n in range(POOL)]
+        answers = [await each.begin() for each in imports]
+
+        await assert_others_are_served(editor, "MEANWHILE")
+        for each in imports:
+            each.resumed.set()
+        created = [answer.json()["created"] for answer in await gather(*answers)]
+
+        assert created == [4 * BATCH] * POOL
+
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite: one writer
+    async def test_waits_for_another_with_one_connection_for_all(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: let each import wait in a transaction of its own."""
+        database = app.state.resources.database
+        imports = [PausedImport(editor, number) for number in range(POOL)]
+        async with database.probe.connect() as other:
+            await other.execute(text(WAIT_FOR_OTHERS))
+            answers = []
+            for each in imports:
+                answers.append(await each.begin())
+                each.resumed.set()
+            async with transaction(database) as session:
+                while not await session.scalar(WAITING):
+                    assert not any(answer.done() for answer in answers)
+            await assert_others_are_served(editor, "MEANWHILE")
+        created = [answer.json()["created"] for answer in await gather(*answers)]
+
+        assert created == [4 * BATCH] * POOL
+
+    async def test_of_a_file_without_room_says_so(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: catch nothing; begin the transaction first."""
+        with largest_file(1 << 20):
+            answer = await editor.post(
+                "/products/import", content=rows(20_000, "S"), headers=NDJSON
+            )
+
+        assert answer.status_code == 507
+        assert answer.json()["code"] == "insufficient_storage"
+        assert app.state.resources.database.writer.pool.checkedout() == 0
+        assert (await editor.get("/products")).json()["items"] == []
+
+
+class TestExport:
+    async def test_to_slow_clients_leaves_half_of_the_pool(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: no slots; give them back before the end."""
+        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
+        slow = Download(app, editor)
+        downloading = create_task(slow.run())
+        await slow.begun.wait()
+
+        await assert_others_are_served(editor, "MEANWHILE")
+        refused = await editor.get("/products/export")
+        slow.resumed.set()
+        await downloading
+        again = await editor.get("/products/export")
+
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert refused.headers["retry-after"]
+        assert len(again.text.splitlines()) == 5001
+        assert not slow.sent[-1]["more_body"]
+        assert slow.sent[0]["status"] == 200
+
+    async def test_without_a_connection_is_refused_and_not_cut(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: send the status, or the CSV header, before there are rows."""
+        resources = app.state.resources
+        content = export_products(resources.database, "csv")
+        response = StreamedResponse(content, resources.exports)
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        async with AsyncExitStack() as stack:
+            for _ in range(POOL):
+                await stack.enter_async_context(resources.database.reader.connect())
+            with pytest.raises(Overloaded):
+                await response.stream_response(send)
+
+        assert sent == []
+        assert (await editor.get("/products/export")).status_code == 200
+
+    async def test_stops_when_the_client_goes(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: leave the generator to the garbage collector."""
+        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
+        download = Download(app, editor)
+        download.gone = True
+
+        await download.run()
+
+        assert [message["type"] for message in download.sent][1:] == [
+            "http.response.body"
+        ]
+        assert app.state.resources.database.reader.pool.checkedout() == 0
+        assert (await editor.get("/products/export")).status_code == 200
+
+
+class TestStreamedResponse:
+    async def test_cuts_a_client_that_takes_nothing(self) -> None:
+        """Mutant: wait for it for ever."""
+        ended = False
+
+        async def content() -> AsyncGenerator[bytes]:
+            nonlocal ended
+            try:
+                yield b"first"
+                yield b"second"
+            finally:
+                ended = True
+
+        async def send(message: Message) -> None:
+            if message.get("body") == b"second":
+                await Event().wait()
+
+        slots = Semaphore(1)
+        response = StreamedResponse(content(), slots, patience=timedelta(seconds=0.1))
+
+        with pytest.raises(ClientDisconnect):
+            await response.stream_response(send)
+
+        assert ended
+        assert not slots.locked()
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Make a larger one fail as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

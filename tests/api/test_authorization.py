@@ -1,0 +1,225 @@
+"""Who may call what: every operation, every role, as `docs/security.md` says."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from httpx2 import Response
+from starlette.routing import Mount, WebSocketRoute
+
+from app.api.authentication import VisitorDep
+from app.api.authorization import check_access
+from tests.conftest import make_settings
+from tests.support.people import Client, People
+from tests.support.watch import watch_statements
+
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+PREFIX = "/api/v1"
+ROLES = ("user", "editor", "admin")
+SERVER_OWNED = {
+    "created_at": "2026-01-01T00:00:00Z",
+    "email_canonical": "x@example.org",
+    "email_verified": True,
+    "id": str(uuid4()),
+    "is_active": True,
+    "owner_id": str(uuid4()),
+    "password_hash": "x",
+    "role": "admin",
+    "updated_at": "2026-01-01T00:00:00Z",
+    "user_id": str(uuid4()),
+    "version": 7,
+}
+BY_ADMINISTRATORS = {
+    ("POST /users", "role"),
+    ("POST /users", "is_active"),
+    ("PATCH /users/{user_id}", "role"),
+    ("PATCH /users/{user_id}", "is_active"),
+}
+
+
+def documented() -> dict[str, str]:
+    rows = re.findall(r"^\| `([A-Z]+ /\S*)` \| (\w+)", PAGE.read_text(), re.MULTILINE)
+    return dict(rows)
+
+
+def operations(app: FastAPI) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path.removeprefix(PREFIX)}", operation
+
+
+async def call(client: Client, operation: str, **ids: str) -> Response:
+    method, path = operation.split()
+    for name in re.findall(r"{(\w+)}", path):
+        path = path.replace(f"{{{name}}}", ids.get(name) or str(uuid4()))
+    url = f"http://test{path}" if path.startswith("/.") else path
+    return await client.request(method, url)
+
+
+class TestRoutes:
+    async def test_are_exactly_those_documented(self, app: FastAPI) -> None:
+        assert documented().keys() == {operation for operation, _ in operations(app)}
+
+    async def test_let_in_the_documented_roles_and_nobody_else(
+        self, people: People, client: Client
+    ) -> None:
+        # Mutant: a scope left out, or one of a lesser role, on any route.
+        callers = {"public": client}
+        for role in ROLES:
+            callers[role] = await people.sign_in(role)
+        # Logging out everywhere is the last thing that anybody does.
+        table = sorted(documented().items(), key=lambda row: "logout-all" in row[0])
+        mistakes = []
+
+        for operation, least in table:
+            for rank, (role, caller) in enumerate(callers.items()):
+                answer = await call(caller, operation)
+                allowed = rank >= [*callers].index(least)
+                expected = {401} if role == "public" else {403}
+                if allowed == (answer.status_code in {401, 403}) or (
+                    not allowed and answer.status_code not in expected
+                ):
+                    mistakes.append((operation, role, answer.status_code))
+
+        assert mistakes == []
+
+    @pytest.mark.parametrize("role", ROLES)
+    async def test_record_who_was_denied(
+        self, people: People, admin: Client, role: str
+    ) -> None:
+        caller = await people.sign_in(role)
+        for _ in range(12):
+            await caller.get("/audit-events")
+
+        query = {"event": "authz.denied", "subject_id": caller.user_id}
+        events = (await admin.get("/audit-events", params=query)).json()["items"]
+
+        assert len(events) == (0 if role == "admin" else 10)  # a flood is sampled
+        assert all(event["detail"] == {"scope": "audit:read"} for event in events)
+
+
+class TestCaller:
+    async def test_is_looked_for_once(self, editor: Client) -> None:
+        """Mutant: look again for the idempotency key, which names no scope."""
+        mug = {"sku": "MUG-1", "name": "Mug", "price": "12.50", "currency": "EUR"}
+
+        with watch_statements() as statements:
+            response = await editor.post("/products", json=mug)
+
+        assert response.status_code == 201
+        assert sum("JOIN auth_sessions" in each for each in statements) == 1
+
+
+class TestUndecidedRoutes:
+    """Mutant: a walk over the routes that does not look into included routers."""
+
+    async def endpoint(self) -> None: ...
+
+    def undecided(self, path: str) -> Any:
+        inner, outer = APIRouter(prefix="/inner"), APIRouter()
+        if path == "/socket":
+            return WebSocketRoute(path, self.endpoint)
+        if path == "/mounted":
+            return Mount(path, FastAPI())
+        inner.add_api_route(path, self.endpoint)
+        outer.include_router(inner)
+        return outer
+
+    @pytest.mark.parametrize("path", ["/nested", "/socket", "/mounted"])
+    def test_keep_the_service_from_starting(self, path: str) -> None:
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        added = self.undecided(path)
+        if isinstance(added, APIRouter):
+            app.include_router(added, prefix="/outer")
+        else:
+            app.router.routes.append(added)
+
+        with pytest.raises(RuntimeError, match=path):
+            check_access(app)
+
+    def test_include_those_that_only_look_who_calls(self) -> None:
+        async def greet(_: VisitorDep) -> None: ...
+
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        app.add_api_route("/greeting", greet)
+
+        with pytest.raises(RuntimeError, match="/greeting"):
+            check_access(app)
+
+
+class TestObjects:
+    async def test_of_somebody_else_do_not_exist(
+        self, people: People, user: Client
+    ) -> None:
+        # Mutant: no owner in the WHERE.
+        other = await people.sign_in()
+        [session] = (await other.get("/auth/sessions")).json()["items"]
+        ids = {"session_id": session["id"], "user_id": other.user_id}
+        owned = [
+            operation
+            for operation, least in documented().items()
+            if least == "user" and "{" in operation
+        ]
+        assert owned
+
+        for operation in owned:
+            headers = {"X-Request-ID": "the-same-id"}
+            user.headers.update(headers)
+            theirs = await call(user, operation, **ids)
+            absent = await call(user, operation)
+            assert theirs.status_code == absent.status_code == 404
+            assert theirs.content == absent.content
+        assert (await other.get("/users/me")).status_code == 200
+
+
+@pytest.mark.parametrize("overrides", [{"rate_limit_enabled": False}])
+class TestFields:
+    async def test_that_the_server_owns_are_refused(
+        self, app: FastAPI, people: People
+    ) -> None:
+        # Mutant: a request schema without extra="forbid", or derived from a row.
+        admin = await people.sign_in("admin")
+        before = (await admin.get("/users/me")).json()
+        mistakes = []
+
+        for operation, description in operations(app):
+            if "application/json" not in description.get("requestBody", {}).get(
+                "content", {}
+            ):
+                continue
+            method, path = operation.split()
+            for field, value in SERVER_OWNED.items():
+                url = re.sub(r"{\w+}", admin.user_id, path)
+                headers = {"If-Match": '"v1"'}
+                answer = await admin.request(
+                    method, url, json={field: value}, headers=headers
+                )
+                faults = [
+                    fault["pointer"]
+                    for fault in answer.json().get("errors", [])
+                    if fault["code"] == "extra_forbidden"
+                ]
+                refused = faults == [f"#/{field}"]
+                if refused == ((operation, field) in BY_ADMINISTRATORS):
+                    mistakes.append((operation, field, answer.status_code))
+
+        assert mistakes == []
+        assert (await admin.get("/users/me")).json() == before
+
+
+def test_every_setting_leaves_the_routes_decided() -> None:
+    from app.main import create_application
+
+    settings = make_settings(
+        environment="production",
+        database_url="sqlite:///unused.db",
+        secret_key="q8Zr1xV6mN3kT0sB7yH4wL9cJ2fD5gPa",
+        allowed_hosts="test",
+        public_base_url="https://test",
+    )
+
+    check_access(create_application(settings))

@@ -1,0 +1,96 @@
+"""A real Valkey frozen, gone and back: no error, and no open door."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from app.core.rate_limit import (
+    Hit,
+    MemoryRateLimiter,
+    RedisRateLimiter,
+    ResilientRateLimiter,
+)
+from app.core.rate_limit.client import create_redis_client
+from testbed.valkey import ValkeyServer
+from tests.core.rate_limit.model import ManualClock, policy
+
+ANN = Hit(policy("ten", 10, seconds=60), "ann")
+Outage = Callable[[ValkeyServer], None]
+
+
+@pytest.fixture
+def valkey(valkey: ValkeyServer) -> Iterator[ValkeyServer]:
+    yield valkey
+    valkey.resume()
+    valkey.start()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def real(
+    valkey: ValkeyServer, clock: ManualClock
+) -> AsyncIterator[ResilientRateLimiter]:
+    async with Redis.from_url(valkey.url) as patient:
+        await patient.flushdb()
+    async with create_redis_client(valkey.url) as client:
+        yield ResilientRateLimiter(
+            RedisRateLimiter(client), MemoryRateLimiter(), clock=clock
+        )
+
+
+async def hit_in_redis(limiter: ResilientRateLimiter, clock: ManualClock) -> None:
+    """Insist: on a busy machine a healthy server, too, may answer late."""
+    for _ in range(50):
+        if not (await limiter.hit(ANN)).degraded:
+            return
+        clock.now += 5
+    pytest.fail("Redis did not answer.")
+
+
+@pytest.mark.parametrize("end", [ValkeyServer.stop, ValkeyServer.pause])
+class TestOutage:
+    @pytest.fixture
+    def patience(self) -> None:
+        """None: this is what production does."""
+
+    async def test_limits_all_the_same_and_heals(
+        self,
+        real: ResilientRateLimiter,
+        valkey: ValkeyServer,
+        clock: ManualClock,
+        end: Outage,
+    ) -> None:
+        await hit_in_redis(real, clock)
+
+        end(valkey)
+        during = [await real.hit(ANN) for _ in range(12)]
+        valkey.resume()
+        valkey.start()
+
+        assert all(decision.degraded for decision in during)
+        # Mutant: counters that are empty when the outage begins let ten more through.
+        assert 1 <= sum(decision.allowed for decision in during) <= 9
+        assert not during[-1].allowed
+        await hit_in_redis(real, clock)
+
+    async def test_opens_no_door_to_a_crowd(
+        self, real: ResilientRateLimiter, valkey: ValkeyServer, end: Outage
+    ) -> None:
+        end(valkey)
+
+        decisions = await asyncio.gather(*(real.hit(ANN) for _ in range(300)))
+
+        assert sum(decision.allowed for decision in decisions) == 10
+
+
+class TestPool:
+    async def test_exhausted_opens_no_door(self, real: ResilientRateLimiter) -> None:
+        decisions = await asyncio.gather(*(real.hit(ANN) for _ in range(500)))
+
+        assert 1 <= sum(decision.allowed for decision in decisions) <= 10

@@ -1,0 +1,77 @@
+from datetime import timedelta
+
+import pytest
+
+from app.core.rate_limit import Hit, MemoryRateLimiter, NoRateLimiter, Policy
+from tests.core.rate_limit.model import policy
+
+MINUTE = timedelta(minutes=1)
+THREE = policy("three", 3)
+
+
+class TestPolicy:
+    def test_refuses_a_log_of_more_than_a_thousand(self) -> None:
+        Policy("busy", 1000, MINUTE)
+        Policy("busier", 1001, MINUTE, algorithm="gcra")
+
+        with pytest.raises(ValueError, match=r'busier: .* use algorithm="gcra"'):
+            Policy("busier", 1001, MINUTE)
+
+    @pytest.mark.parametrize(("limit", "window"), [(0, MINUTE), (1, timedelta(0))])
+    def test_refuses_to_allow_nothing(self, limit: int, window: timedelta) -> None:
+        with pytest.raises(ValueError, match="must be positive"):
+            Policy("closed", limit, window)
+
+
+class TestHit:
+    def test_refuses_a_negative_cost(self) -> None:
+        with pytest.raises(ValueError, match="less than nothing"):
+            Hit(THREE, "ann", cost=-1)
+
+    @pytest.mark.parametrize("partition", ["ann", "x" * 10_000, "a:b\r\n", "\ud800"])
+    def test_key_is_short_and_holds_no_user_text(self, partition: str) -> None:
+        key = Hit(THREE, partition).key
+
+        assert key.startswith("rl:v1:three:")
+        assert len(key) == len("rl:v1:three:") + 16
+        assert partition not in key
+
+
+class TestMemoryBound:
+    async def test_forgets_the_counter_least_recently_hit(self) -> None:
+        limiter = MemoryRateLimiter(max_keys=2)
+        for partition in ("ann", "bob", "ann", "cat"):
+            await limiter.hit(Hit(THREE, partition))
+
+        looks = [Hit(THREE, partition, cost=0) for partition in ("ann", "bob", "cat")]
+        quotas = (await limiter.hit(*looks)).quotas
+
+        assert [quota.remaining for quota in quotas] == [1, 3, 2]
+
+    async def test_remembers_whoever_is_refused(self) -> None:
+        limiter = MemoryRateLimiter(max_keys=2)
+        await limiter.hit(Hit(THREE, "ann", cost=3))
+        await limiter.hit(Hit(THREE, "bob"))
+        await limiter.hit(Hit(THREE, "ann"))
+        await limiter.hit(Hit(THREE, "cat"))
+
+        assert not (await limiter.hit(Hit(THREE, "ann"))).allowed
+
+    async def test_makes_no_room_for_a_look(self) -> None:
+        limiter = MemoryRateLimiter(max_keys=1)
+        await limiter.hit(Hit(THREE, "ann"))
+        await limiter.hit(Hit(THREE, "bob", cost=0))
+
+        assert (await limiter.hit(Hit(THREE, "ann"))).quotas[0].remaining == 1
+
+
+class TestNoRateLimiter:
+    async def test_allows_everything(self) -> None:
+        limiter = NoRateLimiter()
+        await limiter.refund(await limiter.hit(Hit(THREE, "ann")))
+        await limiter.reset(THREE, "ann")
+
+        decision = await limiter.hit(Hit(THREE, "ann", cost=4))
+
+        assert decision.allowed
+        assert decision.quotas[0].remaining == 3

@@ -1,0 +1,137 @@
+"""Random schedules, each against a model that is too simple to be wrong."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.rate_limit import Decision, Hit, Policy
+from testbed.valkey import ValkeyServer
+from tests.core.rate_limit.model import (
+    KINDS,
+    Answer,
+    BucketModel,
+    Kind,
+    LogModel,
+    MemoryStage,
+    Stage,
+    answer,
+    open_stage,
+    policy,
+)
+
+LOGS = [policy("tight", 2, 1), policy("wide", 5, 3), policy("odd", 3, 0.7)]
+SMOOTH = [policy("even", 10, 1, "gcra"), policy("uneven", 7, 3, "gcra")]
+
+# A pause, the hits of a call, a refund of the call that many calls ago, or a reset.
+Step = float | list[Hit] | int | tuple[Policy, str]
+Schedule = list[Step]
+
+# Expiry is decided where a pause is a window, or a microsecond less.
+windows = st.sampled_from([0.7, 1.0, 3.0])
+pauses = st.one_of(
+    st.just(0.0), st.floats(0, 1), windows, windows.map(lambda seconds: seconds - 1e-6)
+)
+costs = st.sampled_from([0, 1, 1, 1, 2, 4])
+
+
+def schedules(policies: list[Policy]) -> st.SearchStrategy[Schedule]:
+    rules, partitions = st.sampled_from(policies), st.sampled_from(["ann", "bob"])
+    hit = st.builds(Hit, rules, partitions, costs)
+    call = st.lists(hit, min_size=1, max_size=3, unique_by=lambda hit: hit.key)
+    refund = st.integers(1, 4)
+    reset = st.tuples(rules, partitions)
+    step = st.one_of(call, call, call, pauses, pauses, refund, refund, reset)
+    return st.lists(step, min_size=10, max_size=40)
+
+
+async def replay(stage: Stage, schedule: Schedule) -> list[Answer]:
+    decisions: list[Decision] = []
+    for step in schedule:
+        match step:
+            case float():
+                await stage.wait(step)
+            case list():
+                decisions.append(await stage.limiter.hit(*step))
+            case int() if step <= len(decisions):
+                await stage.limiter.refund(decisions[-step])
+            case (rule, partition):
+                await stage.limiter.reset(rule, partition)
+                # A refund tells one hit from a later one by the microsecond.
+                await stage.wait(1e-6)
+    return [answer(decision) for decision in decisions]
+
+
+def replay_on_model(schedule: Schedule) -> list[Answer]:
+    model = LogModel()
+    answers: list[Answer] = []
+    for step in schedule:
+        match step:
+            case float():
+                model.now_us += round(step * 1e6)
+            case list():
+                answers.append(model.hit(*step))
+            case int() if step <= len(answers):
+                model.refund(call=len(answers) - step)
+            case (rule, partition):
+                model.reset(rule, partition)
+                model.now_us += 1
+    return answers
+
+
+class TestLog:
+    @pytest.mark.parametrize("kind", KINDS)
+    @given(schedule=schedules(LOGS))
+    async def test_answers_as_the_model_does(
+        self, kind: Kind, valkey: ValkeyServer, schedule: Schedule
+    ) -> None:
+        async with open_stage(kind, valkey.url) as stage:
+            answers = await replay(stage, schedule)
+
+        assert answers == replay_on_model(schedule)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @given(schedule=st.lists(st.tuples(pauses, costs), min_size=10, max_size=40))
+    async def test_no_window_anywhere_holds_more_than_the_limit(
+        self, kind: Kind, valkey: ValkeyServer, schedule: list[tuple[float, int]]
+    ) -> None:
+        rule = policy("five", 5, seconds=1)
+        allowed_at: list[int] = []
+        async with open_stage(kind, valkey.url) as stage:
+            for pause, cost in schedule:
+                await stage.wait(pause)
+                if (await stage.limiter.hit(Hit(rule, "ann", cost))).allowed:
+                    allowed_at += [stage.now_us] * cost
+
+        sixths = zip(allowed_at, allowed_at[rule.limit :], strict=False)
+        assert all(sixth - first >= 1_000_000 for first, sixth in sixths)
+
+
+class TestGcra:
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("rule", SMOOTH)
+    @given(schedule=st.lists(st.tuples(pauses, costs), min_size=10, max_size=40))
+    async def test_allows_what_a_dripping_bucket_does(
+        self,
+        kind: Kind,
+        rule: Policy,
+        valkey: ValkeyServer,
+        schedule: list[tuple[float, int]],
+    ) -> None:
+        async with open_stage(kind, valkey.url) as stage:
+            bucket = BucketModel(rule, stage.now_us)
+            for pause, cost in schedule:
+                await stage.wait(pause)
+                decision = await stage.limiter.hit(Hit(rule, "ann", cost))
+                answer = decision.allowed, decision.quotas[0].remaining
+                assert answer == bucket.hit(cost, stage.now_us)
+
+
+class TestTwins:
+    @given(schedule=schedules(LOGS + SMOOTH))
+    async def test_memory_and_redis_answer_alike(
+        self, valkey: ValkeyServer, schedule: Schedule
+    ) -> None:
+        async with open_stage("redis", valkey.url) as stage:
+            shared = await replay(stage, schedule)
+
+        assert shared == await replay(MemoryStage(), schedule)

@@ -1,0 +1,384 @@
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc.jwk import ECKey, OctKey
+from joserfc.jws import JWSRegistry
+from joserfc.util import urlsafe_b64encode
+from pydantic import ValidationError
+from structlog.testing import capture_logs
+
+from app.core.security import SecretRing
+from app.core.tokens.access import MAX_LENGTH, AccessTokens, InvalidAccessToken
+from app.core.tokens.signing_keys import SigningKey, SigningKeys, generate, rotate
+
+OLD, NEW = b"old" * 16, b"new" * 16
+USER = UUID("0193f2a0-0000-7000-8000-000000000001")
+SESSION = UUID("0193f2a0-0000-7000-8000-000000000002")
+LIFETIME = timedelta(minutes=10)
+
+SECRET_KEYS = SigningKeys.from_secret(SecretRing(NEW))
+KEY = SECRET_KEYS.current
+PAIR_KEYS = SigningKeys.from_ring(json.dumps([generate("ES256")]))
+EDWARDS_KEYS = SigningKeys.from_ring(json.dumps([generate("Ed25519")]))
+
+
+def service(
+    keys: SigningKeys = SECRET_KEYS,
+    issuer: str = "https://api.example",
+    audience: str = "api",
+    lifetime: timedelta = LIFETIME,
+) -> AccessTokens:
+    return AccessTokens(keys, issuer, audience, lifetime)
+
+
+def issue(tokens: AccessTokens) -> str:
+    return tokens.issue(USER, SESSION, "a:read b:write", datetime.now(UTC))
+
+
+def header(**changes: Any) -> dict[str, Any]:
+    return changed({"alg": "HS256", "kid": KEY.kid, "typ": "at+jwt"}, changes)
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    usual = {
+        "iss": "https://api.example",
+        "aud": "api",
+        "sub": str(USER),
+        "sid": str(SESSION),
+        "jti": str(USER),
+        "client_id": "first-party",
+        "scope": "",
+        "iat": now,
+        "exp": now + 600,
+        "auth_time": now,
+        "amr": ["pwd"],
+        "acr": "aal1",
+    }
+    return changed(usual, changes)
+
+
+def changed(usual: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in {**usual, **changes}.items() if v is not ...}
+
+
+def signed(
+    header: object, claims: object, key: SigningKey = KEY, algorithm: str = "HS256"
+) -> str:
+    """Any header over any claims, and still a signature of ours over both."""
+    parts = [
+        part if isinstance(part, bytes) else json.dumps(part).encode()
+        for part in (header, claims)
+    ]
+    text = b".".join(map(urlsafe_b64encode, parts))
+    signature = JWSRegistry.algorithms[algorithm].sign(text, key.private)
+    return (text + b"." + urlsafe_b64encode(signature)).decode()
+
+
+def refuses(token: str, tokens: AccessTokens | None = None) -> str:
+    """Assert the one refusal; the reason that was logged."""
+    with capture_logs() as logs, pytest.raises(InvalidAccessToken) as refusal:
+        (tokens or service()).verify(token)
+    assert refusal.value.status == 401
+    assert refusal.value.code == "invalid_token"
+    assert refusal.value.detail == "The access token is not valid."
+    assert refusal.value.headers == {
+        "WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'
+    }
+    [entry] = logs
+    assert entry["log_level"] == "debug"
+    return str(entry["reason"])
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("keys", [SECRET_KEYS, PAIR_KEYS, EDWARDS_KEYS])
+    def test_reads_back_what_it_wrote(self, keys: SigningKeys) -> None:
+        tokens = service(keys)
+        now = datetime.now(UTC).replace(microsecond=0)
+
+        read = tokens.verify(
+            tokens.issue(USER, SESSION, "a b", now, amr=("pwd", "otp"), acr="aal2")
+        )
+
+        assert (read.sub, read.sid, read.scope) == (USER, SESSION, "a b")
+        assert (read.amr, read.acr, read.auth_time) == (("pwd", "otp"), "aal2", now)
+        assert read.exp - read.iat == LIFETIME
+        assert read.iat - now <= timedelta(seconds=2)
+        assert read.client_id == "first-party"
+
+    def test_gives_every_token_its_own_id(self) -> None:
+        tokens = service()
+
+        ids = {tokens.verify(issue(tokens)).jti for _ in range(100)}
+
+        assert len(ids) == 100
+
+    def test_takes_the_token_that_the_attacks_below_depart_from(self) -> None:
+        assert service().verify(signed(header(), claims())).sub == USER
+
+    def test_returns_what_nobody_can_change(self) -> None:
+        read = service().verify(signed(header(), claims()))
+
+        with pytest.raises(ValidationError, match="frozen"):
+            read.sub = SESSION  # type: ignore[misc]
+
+    @given(st.text("abc:_ ", max_size=60), st.uuids(), st.uuids())
+    def test_takes_any_user_session_and_scope(
+        self, scope: str, user_id: UUID, session_id: UUID
+    ) -> None:
+        tokens = service()
+
+        read = tokens.verify(
+            tokens.issue(user_id, session_id, scope, datetime.now(UTC))
+        )
+
+        assert (read.sub, read.sid, read.scope) == (user_id, session_id, scope)
+
+
+class TestRotation:
+    def test_survives_one_change_of_the_secret(self) -> None:
+        token = issue(service(SigningKeys.from_secret(SecretRing(OLD))))
+
+        after = service(SigningKeys.from_secret(SecretRing(NEW, OLD)))
+        assert after.verify(token).sub == USER
+        refuses(token, service(SigningKeys.from_secret(SecretRing(NEW))))
+
+    def test_survives_a_rotation_of_the_key_ring(self) -> None:
+        ring = [generate()]
+        token = issue(service(SigningKeys.from_ring(json.dumps(ring))))
+
+        rotated = service(SigningKeys.from_ring(json.dumps(rotate(ring))))
+
+        assert rotated.verify(token).sub == USER
+        assert rotated.verify(issue(rotated)).sub == USER
+
+
+class TestShape:
+    def test_refuses_a_tampered_character_anywhere(self) -> None:
+        token = issue(service())
+
+        for place in range(len(token)):
+            wrong = "x" if token[place] != "x" else "y"
+            refuses(token[:place] + wrong + token[place + 1 :])
+
+    @pytest.mark.parametrize(
+        "disguise",
+        [
+            "{}=",
+            "{}==",
+            "{}\n",
+            " {}",
+            "{} ",
+            "{}.",
+            ".{}",
+            "{}.{}",
+            "Bearer {}",
+            "{}é",
+        ],
+    )
+    def test_refuses_every_other_spelling_of_a_token(self, disguise: str) -> None:
+        token = issue(service())
+
+        assert refuses(disguise.format(token, token)) == "shape"
+
+    @pytest.mark.parametrize("token", ["", "..", "a.b", "a..c", "\ud800.\0.é", "a.b.c"])
+    def test_refuses_what_is_no_token(self, token: str) -> None:
+        refuses(token)
+
+    def test_refuses_a_long_token_before_reading_it(self) -> None:
+        within = signed(header(), claims(scope="x" * 2640))
+        beyond = signed(header(), claims(scope="x" * 2760))
+
+        assert len(within) <= MAX_LENGTH < len(beyond)
+        assert service().verify(within).sub == USER
+        assert refuses(beyond) == "shape"
+        assert refuses("a." * 2_000_000) == "shape"
+
+    def test_refuses_the_last_bits_of_a_signature_spelt_otherwise(self) -> None:
+        token = issue(service())
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+        for character in set(alphabet) - {token[-1]}:
+            refuses(token[:-1] + character)
+
+    @given(st.text(max_size=60) | st.from_regex(r"\A[\w-]+\.[\w-]+\.[\w-]+\Z"))
+    def test_raises_nothing_else(self, token: str) -> None:
+        with pytest.raises(InvalidAccessToken):
+            service().verify(token)
+
+    @pytest.mark.parametrize("opening", ["[", '{"a":'])
+    @pytest.mark.parametrize("depth", [150, 1500])
+    def test_survives_deep_nesting(self, opening: str, depth: int) -> None:
+        nested = opening * min(depth, 2800 // len(opening))
+        closing = "1" + ("]" if opening == "[" else "}") * len(nested)
+        whole = (nested + closing)[:2900].encode()
+
+        refuses(signed(b'{"alg":"HS256","x":' + whole + b"}", claims()))
+        refuses(signed(header(), b'{"x":' + whole + b"}"))
+
+
+class TestHeader:
+    @pytest.mark.parametrize(
+        "typ", ["AT+JWT", "application/at+jwt", "Application/AT+jwt"]
+    )
+    def test_takes_the_type_as_rfc_9068_spells_it(self, typ: str) -> None:
+        assert service().verify(signed(header(typ=typ), claims())).sub == USER
+
+    @pytest.mark.parametrize(
+        "typ", ["JWT", "jwt", "refresh+jwt", "", "at+jwt ", None, 1, ["at+jwt"], ...]
+    )
+    def test_refuses_any_other_type(self, typ: object) -> None:
+        refuses(signed(header(typ=typ), claims()))
+
+    @pytest.mark.parametrize("kid", ["unknown", "", None, 1, [], "../../dev/null", ...])
+    def test_refuses_an_unknown_key(self, kid: object) -> None:
+        refuses(signed(header(kid=kid), claims()))
+
+    @pytest.mark.parametrize("alg", ["none", "None", "", "HS512", "ES256", None, ...])
+    def test_refuses_any_algorithm_but_that_of_the_key(self, alg: object) -> None:
+        refuses(signed(header(alg=alg), claims()))
+
+    def test_refuses_a_token_without_a_signature(self) -> None:
+        text, _, _ = signed(header(alg="none"), claims()).rpartition(".")
+
+        assert refuses(text + ".") == "shape"
+        assert refuses(text + ".AA") == "alg"
+
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            {"jku": "https://evil.example/keys"},
+            {"jwk": {"kty": "oct", "k": "AAAA"}},
+            {"x5u": "https://evil.example/cert"},
+            {"x5c": ["AAAA"]},
+            {"x5t": "AAAA"},
+            {"crit": ["exp"]},
+            {"crit": ["b64"], "b64": False},
+            {"b64": True},
+            {"zip": "DEF"},
+            {"enc": "A256GCM"},
+            {"cty": "JWT"},
+            {"unknown": 1},
+        ],
+    )
+    def test_refuses_any_further_parameter(self, extra: dict[str, Any]) -> None:
+        refuses(signed(header(**extra), claims()))
+
+    @pytest.mark.parametrize("text", [b"[]", b"1", b"null", b'"HS256"', b"{", b"\xff"])
+    def test_refuses_a_header_that_is_no_object(self, text: bytes) -> None:
+        refuses(signed(text, claims()))
+
+    def test_refuses_the_public_key_used_as_a_secret(self) -> None:
+        public = PAIR_KEYS.current.public
+        assert isinstance(public, ECKey)
+        for secret in (public.as_pem(), public.as_der(), json.dumps(public.as_dict())):
+            raw = secret.encode() if isinstance(secret, str) else secret
+            confused = OctKey(raw, raw)
+            key = SigningKey(PAIR_KEYS.current.kid, "HS256", confused, confused)
+            forged = signed(header(kid=key.kid), claims(), key)
+
+            assert refuses(forged, service(PAIR_KEYS)) == "alg"
+
+    def test_refuses_a_signature_of_another_key(self) -> None:
+        other = SigningKeys.from_secret(SecretRing(OLD)).current
+
+        assert refuses(signed(header(), claims(), other)) == "signature"
+
+
+class TestClaims:
+    @pytest.mark.parametrize("name", sorted(set(claims())))
+    def test_refuses_a_token_without_a_claim(self, name: str) -> None:
+        assert refuses(signed(header(), claims(**{name: ...}))) == "ValidationError"
+
+    @pytest.mark.parametrize("name", sorted(set(claims())))
+    @pytest.mark.parametrize("value", [None, True, 1.5, {}, 10**30, -(10**30)])
+    def test_refuses_a_claim_of_another_type(self, name: str, value: object) -> None:
+        refuses(signed(header(), claims(**{name: value})))
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"exp": "9999999999"},
+            {"exp": int(time.time()) + 60.0},
+            {"iat": str(int(time.time()))},
+            {"iss": "https://api.example/"},
+            {"iss": ["https://api.example"]},
+            {"aud": "other"},
+            {"aud": "my-api"},
+            {"aud": []},
+            {"aud": ["other", "ap"]},
+            {"aud": [["api"]]},
+            {"sub": "1"},
+            {"sub": USER.int},
+            {"amr": "pwd"},
+            {"amr": [1]},
+        ],
+    )
+    def test_refuses_claims_that_are_not_ours(self, changes: dict[str, Any]) -> None:
+        refuses(signed(header(), claims(**changes)))
+
+    @pytest.mark.parametrize("text", [b"[]", b"1", b"null", b"{", b'{"exp":NaN}'])
+    def test_refuses_claims_that_are_no_object(self, text: bytes) -> None:
+        refuses(signed(header(), text))
+
+    @pytest.mark.parametrize("audience", [["api"], ["other", "api"]])
+    def test_takes_a_list_of_audiences_with_ours(self, audience: Sequence[str]) -> None:
+        assert service().verify(signed(header(), claims(aud=audience))).sub == USER
+
+    def test_refuses_the_token_of_another_service(self) -> None:
+        token = issue(service())
+
+        assert refuses(token, service(issuer="https://other.example")) == "iss"
+        assert refuses(token, service(audience="other")) == "aud"
+
+
+class TestTimes:
+    @pytest.mark.parametrize(
+        ("iat", "exp"), [(-300, 300), (-600, 0), (-601, -1), (2, 600), (0, 1)]
+    )
+    def test_takes_a_token_within_its_time_and_the_leeway(
+        self, iat: int, exp: int
+    ) -> None:
+        now = int(time.time())
+
+        token = signed(header(), claims(iat=now + iat, exp=now + exp))
+
+        assert service().verify(token).sub == USER
+
+    @pytest.mark.parametrize(
+        ("iat", "exp", "reason"),
+        [
+            (-606, -6, "expired"),
+            (-600, -3600, "expired"),
+            (10, 600, "not yet valid"),
+            (0, 601, "lifetime"),
+            (-3600, 300, "lifetime"),
+            (0, 10**9, "lifetime"),
+        ],
+    )
+    def test_refuses_a_token_outside_its_time(
+        self, iat: int, exp: int, reason: str
+    ) -> None:
+        now = int(time.time())
+
+        token = signed(header(), claims(iat=now + iat, exp=now + exp))
+
+        assert refuses(token) == reason
+
+    def test_heeds_a_time_before_which_a_token_is_not_valid(self) -> None:
+        now = int(time.time())
+
+        assert refuses(signed(header(), claims(nbf=now + 60))) == "not yet valid"
+        assert service().verify(signed(header(), claims(nbf=now))).sub == USER
+
+    def test_refuses_what_lives_longer_than_the_setting_now_allows(self) -> None:
+        token = issue(service(lifetime=timedelta(minutes=30)))
+
+        assert refuses(token) == "lifetime"

@@ -1,0 +1,64 @@
+"""Comparing passwords while clients leave."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.core.passwords.hashing import PasswordHasher, Verification
+from app.core.rate_limit import Decision
+from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.security import SecretRing
+from app.services.accounts.login_throttle import PasswordGuard, TooManyFailures
+from tests.conftest import make_settings
+from tests.support.people import PASSWORD, password_hash
+
+
+class SlowRefunds(MemoryRateLimiter):
+    """A Redis that never answers when something is given back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refunding = asyncio.Event()
+
+    async def refund(self, decision: Decision) -> None:
+        self.refunding.set()
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def hasher() -> Iterator[PasswordHasher]:
+    hasher = PasswordHasher(slots=1, queue=1)
+    yield hasher
+    hasher.close()
+
+
+async def check(guard: PasswordGuard) -> Verification:
+    return await guard.check_login(
+        PASSWORD,
+        password_hash(),
+        email="ada@example.org",
+        address="192.0.2.1",
+        device_id=None,
+    )
+
+
+class TestCheck:
+    async def test_is_over_when_its_client_leaves_during_the_refund(
+        self, hasher: PasswordHasher
+    ) -> None:
+        """Mutant: `comparing.end` after the refund makes the next one wait for ever."""
+        limiter = SlowRefunds()
+        settings = make_settings(login_failures_per_account=1)
+        guard = PasswordGuard(hasher, limiter, settings, SecretRing(b"secret"))
+        left = asyncio.create_task(check(guard))
+        await limiter.refunding.wait()
+        left.cancel()
+
+        following = asyncio.create_task(check(guard))
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        assert left.cancelled()
+        assert following.done()
+        assert isinstance(following.exception(), TooManyFailures)
