@@ -14,7 +14,6 @@ from starlette.responses import Response
 from app.api.middleware.methods import MethodNotAllowed
 from app.api.problems import (
     PROBLEM_JSON,
-    json_pointer,
     log_failure,
     problem_body,
     refusal_response,
@@ -25,6 +24,7 @@ from app.core.errors import (
     AppError,
     InvalidRequest,
     NotFound,
+    json_pointer,
     own_words,
 )
 from app.core.preconditions import VersionStale

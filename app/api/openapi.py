@@ -20,7 +20,6 @@ from app.api.middleware.strict_http import (
 )
 from app.api.middleware.unhandled_errors import InternalError
 from app.api.problems import PROBLEM_JSON
-from app.api.strict_json import BodyMalformed
 from app.core.errors import (
     AppError,
     DatabaseUnavailable,
@@ -28,6 +27,7 @@ from app.core.errors import (
     Overloaded,
     TooManyRequests,
 )
+from app.core.strict_json import BodyMalformed
 
 EDGE = (
     HeaderDuplicated,

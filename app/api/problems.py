@@ -1,7 +1,6 @@
 """The wire form of every error: a problem document (RFC 9457)."""
 
 from http import HTTPStatus
-from urllib.parse import quote
 
 import orjson
 from starlette.responses import Response
@@ -52,9 +51,3 @@ def log_failure(error: AppError) -> None:
             code=error.code,
             **explain(error),
         )
-
-
-def json_pointer(*parts: str | int) -> str:
-    """Point into the request body, as `#/items/0/price` (RFC 6901 §6)."""
-    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-    return "#" + "".join(f"/{quote(part, safe='~')}" for part in escaped)

@@ -15,9 +15,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.authentication import find_caller
+from app.api.media_types import media_type_of
 from app.api.rate_limits import LEFT, count, limits_of
-from app.api.strict_json import StrictJSONRequest
 from app.core.errors import AppError, InvalidRequest
+from app.core.strict_json import parse
+
+
+class StrictJSONRequest(Request):
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            body = await self.body()
+            if not body:
+                return None  # FastAPI says what is missing
+            media_type_of(self, ("application/json",))
+            self._json = parse(body)
+        return self._json
 
 
 class StrictJSONRoute(APIRoute):

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from math import ceil
 from types import MappingProxyType
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 
 class AppError(Exception):
@@ -81,6 +82,12 @@ class InvalidRequest(AppError):
         # Each {pointer, code, message}; no answer is to be many times its request.
         self.errors = errors[:MOST_FAULTS]
         self.members = {"errors": self.errors}
+
+
+def json_pointer(*parts: str | int) -> str:
+    """Point into the request body, as `#/items/0/price` (RFC 6901 §6)."""
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return "#" + "".join(f"/{quote(part, safe='~')}" for part in escaped)
 
 
 def shown_name(policy: str) -> str:

@@ -6,11 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from starlette.requests import Request
-
-from app.api.media_types import media_type_of
-from app.api.problems import json_pointer
-from app.core.errors import BadRequest, InvalidRequest
+from app.core.errors import BadRequest, InvalidRequest, json_pointer
 
 MAX_DEPTH = 32
 LARGEST_EXACT = 2**53
@@ -26,17 +22,6 @@ class BodyMalformed(BadRequest):
     """The request body is not JSON as this service accepts it."""
 
     code = "body_malformed"
-
-
-class StrictJSONRequest(Request):
-    async def json(self) -> Any:
-        if not hasattr(self, "_json"):
-            body = await self.body()
-            if not body:
-                return None  # FastAPI says what is missing
-            media_type_of(self, ("application/json",))
-            self._json = parse(body)
-        return self._json
 
 
 def parse(body: bytes) -> Any:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.api.problems import refusal_response
 from app.api.routes import StrictJSONRoute
-from app.api.strict_json import MAX_DEPTH, BodyMalformed, parse
 from app.core.errors import AppError
+from app.core.strict_json import MAX_DEPTH, BodyMalformed, parse
 
 JSON = {"content-type": "application/json"}
 
