@@ -1,17 +1,16 @@
 """Assembles the application: `gunicorn app.main:app`."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from app.api.authorization import check_access
+from app.api.authorization import check_routes
 from app.api.errors import add_error_handlers
-from app.api.middleware.body_limit import BodyLimitMiddleware
+from app.api.middleware.body_limit import NO_UPLOADS, BodyLimitMiddleware
 from app.api.middleware.compression import CompressionMiddleware
 from app.api.middleware.cors import CrossOriginMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
@@ -23,6 +22,8 @@ from app.api.middleware.unhandled_errors import LastResortMiddleware
 from app.api.openapi import add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
+from app.api.routes import ApiRoute
+from app.api.uploads import Allowance, find_uploads
 from app.api.v1.router import ROUTERS
 from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
@@ -30,7 +31,7 @@ from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
 from app.services.mail.worker import delivering
 from app.services.retention import purging
-from app.state import open_resources
+from app.state import all_policies, open_state
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
@@ -54,7 +55,9 @@ CORS_RESPONSE_HEADERS = (
 )
 
 
-def create_application(settings: Settings | None = None) -> FastAPI:
+def create_application(
+    settings: Settings | None = None, routers: Sequence[APIRouter] = ROUTERS
+) -> FastAPI:
     """Build an application; it opens nothing before its lifespan starts."""
     settings = settings or get_settings()
     configure_logging(level=settings.log_level, json=settings.logs_json)
@@ -62,42 +65,45 @@ def create_application(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         # Runs in the worker, after the fork: connections do not survive one.
-        async with open_resources(settings) as resources:
-            app.state.resources = resources
-            await resources.health.start()
+        async with open_state(settings) as state:
+            app.state.shared = state
+            await state.health.start()
             async with (
-                purging(resources.database),
-                delivering(resources.database, settings, resources.mail_waits),
+                purging(state.database),
+                delivering(state.database, settings, state.mail_waits),
             ):
                 yield
 
+    uploads = find_uploads(routers, settings.api_v1_prefix, settings)
     app = FastAPI(
         title=settings.app_name,
         version=_version(),
         lifespan=lifespan,
-        middleware=middleware(settings),
+        middleware=middleware(settings, uploads),
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the target would be made from the Host header
         generate_unique_id_function=_operation_id,
     )
+    app.router.route_class = ApiRoute
     add_error_handlers(app)
     add_openapi(app)
-    for router in ROUTERS:
+    for router in routers:
         app.include_router(router, prefix=settings.api_v1_prefix)
     app.include_router(well_known_router)
     add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
-    check_access(app)
+    check_routes(app, policies=all_policies(settings))
     return app
 
 
-def middleware(settings: Settings) -> list[Middleware]:
-    """From the outermost inwards; each is pure ASGI and costs microseconds."""
+def middleware(
+    settings: Settings, uploads: Mapping[str, Allowance] = NO_UPLOADS
+) -> list[Middleware]:
+    """List the layers from the outermost inwards; each is pure ASGI."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
-    imports = f"{settings.api_v1_prefix}/products/import"
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
         Middleware(
@@ -138,13 +144,14 @@ def middleware(settings: Settings) -> list[Middleware]:
         Middleware(
             BodyLimitMiddleware,
             default=settings.max_body_bytes,
-            overrides={imports: settings.import_max_body_bytes},
-            override_total=timedelta(seconds=settings.import_timeout_seconds),
+            uploads=uploads,
         ),
         Middleware(
             DeadlineMiddleware,
             seconds=settings.request_deadline_seconds,
-            overrides={imports: settings.import_timeout_seconds},
+            overrides={
+                path: allowed.time.total_seconds() for path, allowed in uploads.items()
+            },
         ),
         Middleware(MethodsMiddleware),
     ]

@@ -1,10 +1,11 @@
-"""What a process opens once and everything it does shares."""
+"""The infrastructure that a process opens once, and everything in it shares."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -25,24 +26,22 @@ from app.core.security import SecretRing
 from app.core.settings.limits import Rate
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
-from app.core.tokens.device import DeviceTokens
-from app.core.tokens.refresh import RefreshTokens
 from app.core.tokens.signing_keys import SigningKeys
 from app.db.session import Database
-from app.services.accounts.login_throttle import PasswordGuard
 from app.services.accounts.mail_quota import PER_CLIENT
 from app.services.accounts.principal import Authenticator
-from app.services.accounts.users import UserDirectory
-from app.services.audit import AuditTrail
 from app.services.health import HealthMonitor, Probe
-from app.services.products.reads import Catalogue
 
 AUDIENCE = "api"
 DENIED_EVENT = Policy("denied-event", 10, timedelta(minutes=1))
 
+Made = TypeVar("Made")
+
 
 @dataclass(frozen=True, slots=True)
-class Resources:
+class AppState:
+    """What any resource may use. What one resource shares, it keeps by `single`."""
+
     settings: Settings
     ring: SecretRing
     database: Database
@@ -50,32 +49,30 @@ class Resources:
     limiter: RateLimiter
     policies: dict[str, Policy]
     hasher: PasswordHasher
-    guard: PasswordGuard
-    devices: DeviceTokens
     keys: SigningKeys
     access_tokens: AccessTokens
-    refresh_tokens: RefreshTokens
     authenticator: Authenticator
-    catalogue: Catalogue
-    users: UserDirectory
-    audit: AuditTrail
     cursors: CursorSigner
     health: HealthMonitor
-    imports: asyncio.Lock
-    exports: asyncio.Semaphore
-    mail_waits: asyncio.Event  # set when a change that owes mail is committed
+    mail_waits: asyncio.Event  # set when a change that queues mail is committed
+    _singles: dict[Callable[["AppState"], Any], Any] = field(default_factory=dict)
+
+    def single(self, make: Callable[["AppState"], Made]) -> Made:
+        """Return what `make` returned on its first call in this process."""
+        if make not in self._singles:
+            self._singles[make] = make(self)
+        return cast(Made, self._singles[make])
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
-    """Open everything without waiting for it: what is down may come up later."""
+async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
+    """Open everything without waiting: a server that is down may come up later."""
     database = Database(settings)
     redis = create_redis_client(settings.redis_url) if settings.redis_url else None
     hasher = PasswordHasher(
         slots=settings.password_hash_threads, queue=settings.password_hash_queue
     )
     ring = secret_ring(settings)
-    limiter = _limiter(settings, redis)
     keys = signing_keys(settings)
     access_tokens = AccessTokens(
         keys,
@@ -83,31 +80,21 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
         audience=AUDIENCE,
         lifetime=settings.access_token_lifetime,
     )
-    cursors = CursorSigner(ring)
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)
     try:
-        yield Resources(
+        yield AppState(
             settings=settings,
             ring=ring,
             database=database,
             redis=redis,
-            limiter=limiter,
+            limiter=_limiter(settings, redis),
             policies=rate_limit_policies(settings),
             hasher=hasher,
-            guard=PasswordGuard(hasher, limiter, settings, ring),
-            devices=DeviceTokens(ring),
             keys=keys,
             access_tokens=access_tokens,
-            refresh_tokens=RefreshTokens(ring),
             authenticator=Authenticator(database.read, access_tokens),
-            catalogue=Catalogue(database.replica, cursors),
-            users=UserDirectory(database.replica, cursors),
-            audit=AuditTrail(database.replica, cursors),
-            cursors=cursors,
+            cursors=CursorSigner(ring),
             health=health,
-            imports=asyncio.Lock(),
-            # Clients may read slowly: half of the connections are for everybody else.
-            exports=asyncio.Semaphore(max(1, settings.db_pool_size // 2)),
             mail_waits=asyncio.Event(),
         )
     finally:
@@ -134,10 +121,15 @@ def signing_keys(settings: Settings) -> SigningKeys:
 
 
 def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
-    """The limits by the names that routes give them; a `Rate` only when it is set."""
+    """Map the names that routes use to the limits that are switched on."""
+    policies = all_policies(settings)
+    return {name: policy for name, policy in policies.items() if policy is not None}
+
+
+def all_policies(settings: LimitSettings) -> dict[str, Policy | None]:
     requests = settings.rate_limit_requests
     window = timedelta(seconds=settings.rate_limit_window_seconds)
-    policies = {
+    return {
         "login": Policy("login", requests, window),
         "register": Policy("register", requests, window),
         "refresh": Policy("refresh", requests, window),
@@ -146,7 +138,6 @@ def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
         "writes": _policy("writes", settings.rate_limit_writes),
         "all": _policy("all", settings.rate_limit_all),
     }
-    return {name: policy for name, policy in policies.items() if policy is not None}
 
 
 def _policy(name: str, rate: Rate) -> Policy | None:

@@ -139,7 +139,7 @@ async def drill(settings: Settings, pairs: int) -> list[Comparison]:
     """Run on a migrated database, with REGISTRATION=verified and no rate limits."""
     app = create_application(settings)
     async with app.router.lifespan_context(app), open_client(app) as client:
-        resources = app.state.resources
+        resources = app.state.shared
         async with transaction(resources.database) as session:
             session.add(
                 User(email=KNOWN, email_canonical=KNOWN, password_hash=password_hash())

@@ -21,7 +21,7 @@ from app.db.session import transaction
 
 async def read_outbox(app: FastAPI) -> Sequence[OutboxMail]:
     """Every mail, the oldest first."""
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         return (await session.scalars(select(OutboxMail).order_by(OutboxMail.id))).all()
 
 

@@ -1,18 +1,18 @@
 """Who is calling, and whether they may."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.requests import HTTPConnection
 
-from app.api.rate_limits import count_with
-from app.core.errors import Forbidden, Unauthorized, Unavailable
+from app.core.errors import AppError, Forbidden, Unauthorized, Unavailable
 from app.core.rate_limit import Hit
 from app.core.request_context import current_request
 from app.services.accounts.principal import Principal
 from app.services.audit import record_alone
-from app.state import Resources
+from app.state import AppState
 
 
 class InsufficientScope(Forbidden):
@@ -26,31 +26,48 @@ class InsufficientScope(Forbidden):
 
 
 CALLER = "app.caller"
-BearerDep = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, bearerFormat="JWT")),
-]
 
 
-async def find_caller(bearer: BearerDep, request: Request) -> Principal | None:
-    """Nobody without a token; a token that is no good is refused, not ignored."""
-    if CALLER in request.scope:  # FastAPI asks anew for each set of scopes
-        return request.scope[CALLER]  # type: ignore[no-any-return]
-    resources: Resources = request.app.state.resources
+class CallerScheme(HTTPBearer):
+    """The security scheme of the OpenAPI document; as a dependency, the caller.
+
+    The route has read the token by then: see `identify`.
+    """
+
+    async def __call__(self, request: HTTPConnection) -> Any:
+        return request.scope[CALLER]
+
+    async def read(
+        self, request: HTTPConnection
+    ) -> HTTPAuthorizationCredentials | None:
+        return await super().__call__(request)
+
+
+get_caller = CallerScheme(
+    scheme_name="HTTPBearer", auto_error=False, bearerFormat="JWT"
+)
+VisitorDep = Annotated[Principal | None, Depends(get_caller)]
+
+
+async def identify(request: Request) -> tuple[Principal | None, AppError | None]:
+    """Find the caller by the access token, or the reason to refuse the request.
+
+    Without a token there is neither. The route counts the request before it raises
+    the refusal, so that guessed tokens are counted, too.
+    """
+    state: AppState = request.app.state.shared
     caller = None
-    try:
-        if bearer is not None:
-            caller = await resources.authenticator.authenticate(bearer.credentials)
-    finally:  # whoever guesses at tokens is counted, too
-        await count_with(caller, request)
+    bearer = await get_caller.read(request)
+    if bearer is not None:
+        try:
+            caller = await state.authenticator.authenticate(bearer.credentials)
+        except AppError as refusal:
+            return None, refusal
     if caller and (context := current_request()):
         context.caller_id, context.session_id = caller.user_id, caller.session_id
         context.log_fields["user_id"] = str(caller.user_id)
     request.scope[CALLER] = caller
-    return caller
-
-
-VisitorDep = Annotated[Principal | None, Depends(find_caller)]
+    return caller, None
 
 
 async def authorize(
@@ -59,7 +76,7 @@ async def authorize(
     if caller is None:
         raise Unauthorized("Send an access token as `Authorization: Bearer`.")
     if not caller.scopes.issuperset(required.scopes):
-        await record_denial(request.app.state.resources, caller, required.scope_str)
+        await record_denial(request.app.state.shared, caller, required.scope_str)
         raise InsufficientScope(required.scope_str)
     return caller
 
@@ -67,18 +84,26 @@ async def authorize(
 async def authorize_fresh(
     caller: Annotated[Principal, Depends(authorize)],
 ) -> Principal:
-    """For what a stolen token must not do: the password was given a moment ago."""
+    """Admit only a caller who gave the password a moment ago.
+
+    It guards what a stolen access token must not be able to do.
+    """
     caller.require_fresh()
     return caller
 
 
-async def record_denial(resources: Resources, caller: Principal, scope: str) -> None:
-    # Sampled: nobody fills the disk by asking again. Denied is denied, recorded or not.
-    hit = Hit(resources.policies["denied-event"], str(caller.user_id))
-    if (await resources.limiter.hit(hit)).allowed:
+def caller_with(scope: str, *, fresh: bool = False) -> Any:
+    """Declare the scope that an endpoint needs, as `Annotated[Principal, …]`."""
+    return Security(authorize_fresh if fresh else authorize, scopes=[scope])
+
+
+async def record_denial(state: AppState, caller: Principal, scope: str) -> None:
+    # Sampled, because a caller who asks again and again must not fill the disk.
+    hit = Hit(state.policies["denied-event"], str(caller.user_id))
+    if (await state.limiter.hit(hit)).allowed:
         with suppress(Unavailable):
             await record_alone(
-                resources.database,
+                state.database,
                 "authz.denied",
                 caller.user_id,
                 outcome="failure",

@@ -1,6 +1,7 @@
-"""Deny by default: a route without a scope must say why anybody may call it."""
+"""Deny by default: a route states the scope it needs, or why it is public."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,13 +9,14 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from app.api.authentication import authorize
+from app.api.routes import ApiRoute
 
 PUBLIC = "x-public"
 DOCUMENTATION = {"/openapi.json", "/docs/assets"}  # not served in production
 
 
 def public(reason: str) -> dict[str, Any]:
-    """Mark a route as open to everybody; shown in its OpenAPI operation."""
+    """Let anyone call a route; its OpenAPI operation shows the reason."""
     return {PUBLIC: reason}
 
 
@@ -26,7 +28,7 @@ def api_routes(app: FastAPI) -> Iterator[RouteContext]:
 
 
 def required_scopes(route: RouteContext) -> set[str]:
-    """What a caller must hold; nothing for a route that asks nobody's name."""
+    """List the scopes a caller must hold; a public route has none."""
     return set(_scopes(route.dependant))
 
 
@@ -34,22 +36,35 @@ def is_public(route: RouteContext) -> bool:
     return bool((route.openapi_extra or {}).get(PUBLIC))
 
 
-def check_access(app: FastAPI) -> None:
-    """Refuse to start with a route that nobody decided about (ASVS 8.2.1)."""
-    undecided = [
-        f"{route.methods} {route.path}"
-        for route in api_routes(app)
-        if is_public(route) == bool(required_scopes(route))
-    ]
-    # Mounts and sockets pass by every dependency.
-    undecided += [
-        str(route.path)
-        for route in iter_route_contexts(app.routes)
-        if not isinstance(route.original_route, APIRoute)
-        and route.path not in DOCUMENTATION
-    ]
-    if undecided:
-        raise RuntimeError(f"Declare either a scope or public(): {undecided}")
+def check_routes(app: FastAPI, policies: Container[str]) -> None:
+    """Refuse to start with a route that lacks a protection (ASVS 8.2.1).
+
+    Raises:
+        RuntimeError: names the routes, and what to do about them.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for context in iter_route_contexts(app.routes):
+        for problem in _problems(context, policies):
+            found[problem].append(f"{sorted(context.methods or ())} {context.path}")
+    if found:
+        raise RuntimeError("; ".join(f"{what}: {found[what]}" for what in found))
+
+
+def _problems(context: RouteContext, policies: Container[str]) -> Iterator[str]:
+    route = context.original_route
+    if not isinstance(route, APIRoute):
+        if context.path not in DOCUMENTATION:
+            yield "Mounts, sockets and plain routes bypass every dependency"
+        return
+    if not isinstance(route, ApiRoute):
+        yield "Make the router with api_router()"
+        return
+    if context.dependencies != route.dependencies:
+        yield "Declare dependencies on the route, not where its router is included"
+    if is_public(context) == bool(required_scopes(context)):
+        yield "Declare either a scope or public()"
+    if any(limit.policy not in policies for limit in route.limits):
+        yield "Declare a limit by the name of a policy"
 
 
 def _scopes(dependant: Dependant) -> Iterator[str]:

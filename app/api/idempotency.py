@@ -1,8 +1,7 @@
-"""`Idempotency-Key`: a POST that creates may be sent again until it is answered.
+"""`Idempotency-Key`: a client may repeat a POST until it gets an answer.
 
-An endpoint adds one parameter, `_once: Idempotent`, on a router with
-`route_class=IdempotentRoute`. Looking for the key is the transaction's first statement,
-hence after authorisation.
+An endpoint adds one parameter, `_once: Idempotent`, behind the parameter that
+authorises the caller: dependencies run in the order of the parameters.
 """
 
 import hmac
@@ -19,9 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.authentication import VisitorDep
-from app.api.dependencies import ResourcesDep, SessionDep
+from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import render_app_error, render_validation_error
-from app.api.routes import StrictJSONRoute
 from app.core.errors import AppError, BadRequest, InvalidRequest
 from app.core.security import SecretRing
 from app.services.idempotency import (
@@ -117,9 +115,9 @@ class Attempt:
         return [hmac.digest(key, head.encode() + body, "sha256") for key in keys]
 
 
-async def attempt(
+async def claim_key(
     request: Request,
-    resources: ResourcesDep,
+    state: StateDep,
     session: SessionDep,
     caller: VisitorDep,
     idempotency_key: Annotated[
@@ -138,45 +136,40 @@ async def attempt(
             "Idempotency-Key must be 1 to 255 visible ASCII characters."
         )
     once = OnceOnly(session, caller.user_id, key[1] or key[2])
-    request.scope[ATTEMPT] = Attempt(request, once, resources.ring)
+    request.scope[ATTEMPT] = Attempt(request, once, state.ring)
+    await once.claim()
 
 
-Idempotent = Annotated[None, Depends(attempt)]
+Idempotent = Annotated[None, Depends(claim_key)]
 ATTEMPT = "app.idempotency"
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class IdempotentRoute(StrictJSONRoute):
-    """Reads JSON strictly, and stores the answers of requests with a key.
+def once_only(answer: Handler, *, streamed: bool) -> Handler:
+    """Store the answer to a request that claimed a key, or repeat the stored one.
 
-    It does so inside the transaction, which ends when the handler has returned.
+    This happens inside the transaction, which ends after the handler has returned.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        if not any(each.call is attempt for each in self.dependant.dependencies):
-            return handle
+    async def answer_once(request: Request) -> Response:
+        if streamed:
+            request = StreamedRequest(request.scope, request.receive)
+        try:
+            response = await respond(request, answer)
+            if ATTEMPT in request.scope:
+                await request.scope[ATTEMPT].store(response)
+            return response
+        except AlreadyAnswered as repeated:
+            attempted: Attempt = request.scope[ATTEMPT]
+            return await attempted.replay(repeated.answer)
 
-        async def handle_once(request: Request) -> Response:
-            if self.body_field is None:
-                request = StreamedRequest(request.scope, request.receive)
-            try:
-                response = await respond(request, handle)
-                if ATTEMPT in request.scope:
-                    await request.scope[ATTEMPT].store(response)
-                return response
-            except AlreadyAnswered as repeated:
-                attempted: Attempt = request.scope[ATTEMPT]
-                return await attempted.replay(repeated.answer)
-
-        return handle_once
+    return answer_once
 
 
-async def respond(
-    request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
-) -> Response:
-    """Handle the request; with a key, a refusal that lasts is an answer like others."""
+async def respond(request: Request, answer: Handler) -> Response:
+    """Answer the request; with a key, a lasting refusal is stored like a success."""
     try:
-        return await handle(request)
+        return await answer(request)
     except (AppError, RequestValidationError) as error:
         attempted: Attempt | None = request.scope.get(ATTEMPT)
         if attempted is None:
@@ -185,6 +178,7 @@ async def respond(
         if refusal.status_code not in STORED_REFUSALS:
             raise
         await attempted.once.session.rollback()
+        await attempted.once.claim()  # the rollback has released it
         return refusal
 
 

@@ -1,70 +1,72 @@
-"""How often a route may be asked: what is counted, for whom, and how it is told."""
+"""How often a client may call a route, and the header fields that tell it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal
 
-from fastapi import Depends, Request
+from fastapi import Request
 
+from app.api.declarations import Endpoint, declare, declared
 from app.core.client_address import limiter_partition
 from app.core.errors import TooManyRequests, shown_name
 from app.core.rate_limit import Decision, Hit, Quota
 from app.core.request_context import RequestContext, current_request
 from app.services.accounts.principal import Principal
-from app.state import Resources
+from app.state import AppState
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-LEFT = "limits_left_until_the_caller_is_known"
 Partition = Literal["address", "user", "session", "route"]
 
 
 @dataclass(frozen=True)
 class Limited:
-    """One policy of a route, counted apart for each combination of what `by` names.
+    """One policy of a route, with a counter for each combination of what `by` names.
 
-    A user or a session is the address as long as nobody is signed in.
+    For a client without a token, `user` and `session` mean its address.
     """
 
     policy: str
     by: tuple[Partition, ...] = ("address",)
     cost: int = 1
-    # To tell what remains would tell whether somebody else tries that account.
+    # Hidden by default: the remaining count would reveal that someone else is trying
+    # the same account.
     shown: bool = False
-
-    @property
-    def needs_caller(self) -> bool:
-        return not {"user", "session"}.isdisjoint(self.by)
 
     def partition(self, request: Request, caller: Principal | None) -> str:
         return "|".join(_part(name, request, caller) for name in self.by)
 
-    async def __call__(self) -> None:
-        """Do nothing: the route counts before it reads the body, all in one call."""
+
+@dataclass(frozen=True)
+class Unlimited:
+    reason: str
 
 
-def limited(policy: str, *by: Partition, cost: int = 1, shown: bool = False) -> Any:
-    """Count each request of a route under a policy of the settings."""
-    return Depends(Limited(policy, by or ("address",), cost, shown))
+def limited(
+    policy: str, *by: Partition, cost: int = 1, shown: bool = False
+) -> Callable[[Endpoint], Endpoint]:
+    """Count each request of an endpoint under a policy of the service."""
+    limit = Limited(policy, by or ("address",), cost, shown)
+    return lambda endpoint: declare(endpoint, limit)
+
+
+def unlimited(reason: str) -> Callable[[Endpoint], Endpoint]:
+    """Count no request of an endpoint, not even under the limit for everything."""
+    return lambda endpoint: declare(endpoint, Unlimited(reason))
 
 
 EVERYTHING = Limited("all", shown=True)
 WRITES = Limited("writes", ("user",), shown=True)
 
 
-def limits_of(methods: Iterable[str], dependencies: Sequence[Any]) -> list[Limited]:
-    """List what a route declares; for one that writes there is a default."""
-    own = [each.dependency for each in dependencies]
-    declared = [limit for limit in own if isinstance(limit, Limited)]
-    if not declared and not SAFE_METHODS.issuperset(methods):
-        declared = [WRITES]
-    return [EVERYTHING, *declared]
-
-
-async def count_with(caller: Principal | None, request: Request) -> None:
-    """Count what the route has left until it is known who calls."""
-    if limits := request.scope.pop(LEFT, None):
-        await count(limits, request, caller)
+def limits_of(endpoint: Callable[..., Any], methods: Iterable[str]) -> list[Limited]:
+    """List what an endpoint declares; one that writes has a default."""
+    if declared(endpoint, Unlimited):
+        return []
+    own = declared(endpoint, Limited)
+    if not own and not SAFE_METHODS.issuperset(methods):
+        own = [WRITES]
+    return [EVERYTHING, *own]
 
 
 async def count(
@@ -73,16 +75,16 @@ async def count(
     """Count a request under every limit that is switched on, in one call.
 
     Raises:
-        TooManyRequests: One of them is used up; then none has counted.
+        TooManyRequests: one of them is used up; none of them has counted the request.
     """
-    resources: Resources = request.app.state.resources
-    active = [limit for limit in limits if limit.policy in resources.policies]
+    state: AppState = request.app.state.shared
+    active = [limit for limit in limits if limit.policy in state.policies]
     if not active:
         return
-    decision = await resources.limiter.hit(
+    decision = await state.limiter.hit(
         *(
             Hit(
-                resources.policies[limit.policy],
+                state.policies[limit.policy],
                 limit.partition(request, caller),
                 limit.cost,
             )

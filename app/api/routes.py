@@ -1,11 +1,17 @@
-"""What every route does before its endpoint: count, refuse doubt, read strictly."""
+"""The one kind of route: what every request passes before its endpoint runs.
+
+`api_router()` makes routers with it. The application refuses to start with a route of
+another kind (`authorization.check_routes`), so that no route can lose a protection
+because its author forgot it.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import params
+from fastapi import APIRouter, params
 from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
@@ -14,11 +20,24 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.authentication import find_caller
+from app.api.authentication import get_caller, identify
+from app.api.idempotency import claim_key, once_only
 from app.api.media_types import media_type_of
-from app.api.rate_limits import LEFT, count, limits_of
-from app.core.errors import AppError, InvalidRequest
+from app.api.rate_limits import Limited, count, limits_of
+from app.core.errors import InvalidRequest
 from app.core.strict_json import parse
+
+
+def api_router(
+    prefix: str = "",
+    *,
+    tags: Collection[str],
+    responses: dict[int | str, dict[str, Any]] | None = None,
+) -> APIRouter:
+    """Make a router whose routes have every protection of `ApiRoute`."""
+    return APIRouter(
+        prefix=prefix, tags=list(tags), responses=responses, route_class=ApiRoute
+    )
 
 
 class StrictJSONRequest(Request):
@@ -32,23 +51,31 @@ class StrictJSONRequest(Request):
         return self._json
 
 
-class StrictJSONRoute(APIRoute):
-    """Counts a request, then reads it strictly: JSON, and queries that say it once.
+class ApiRoute(APIRoute):
+    """Handles a request in this order; each step may refuse it.
 
-    A form is read as ever.
+    1. It authenticates the caller, where the endpoint asks for one.
+    2. It counts the request under all limits of the route, in one call.
+    3. It refuses repeated query parameters, and reads a JSON body strictly. It reads
+       forms as FastAPI does.
+    4. It runs the endpoint. Where the endpoint is idempotent, it stores the answer
+       under the client's key, or repeats the stored one.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         if options.get("status_code") == HTTPStatus.NO_CONTENT:
-            options["response_class"] = Response  # which names no type of no content
+            options["response_class"] = Response  # has no media type to declare
         super().__init__(*args, **options)
 
+    @cached_property
+    def limits(self) -> list[Limited]:
+        return limits_of(self.endpoint, self.methods or ())
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        limits = limits_of(self.methods or (), self.dependencies)
-        waits = any(limit.needs_caller for limit in limits) and _finds_caller(
-            self.dependant
-        )
+        answer = super().get_route_handler()
+        if depends_on(self.dependant, claim_key):
+            answer = once_only(answer, streamed=self.body_field is None)
+        has_caller = depends_on(self.dependant, get_caller)
         field = self.body_field
         has_json = field is not None and not isinstance(field.field_info, params.Form)
         repeatable = frozenset(
@@ -57,41 +84,36 @@ class StrictJSONRoute(APIRoute):
             if field_annotation_is_sequence(parameter.field_info.annotation)
         )
 
-        async def handle_strictly(request: Request) -> Response:
-            if not waits:
-                await count(limits, request, None)
-            try:
-                if request.scope["query_string"]:
-                    refuse_repeated(request.query_params, repeatable)
-                if has_json:
-                    request = StrictJSONRequest(request.scope, request.receive)
-                    # Here, since FastAPI turns what fails in its reading into a 400.
-                    await request.json()
-            except AppError:
-                if waits:
-                    await count(limits, request, None)
-                raise
-            if waits:
-                request.scope[LEFT] = limits
-            return await handle(request)
+        async def handle(request: Request) -> Response:
+            caller, refusal = await identify(request) if has_caller else (None, None)
+            await count(self.limits, request, caller)
+            if refusal is not None:
+                raise refusal
+            if request.scope["query_string"]:
+                refuse_repeated(request.query_params, repeatable)
+            if has_json:
+                request = StrictJSONRequest(request.scope, request.receive)
+                # Here, because FastAPI answers 400 to any error in its own reading.
+                await request.json()
+            return await answer(request)
 
-        return handle_strictly
+        return handle
 
 
-def _finds_caller(dependant: Dependant) -> bool:
-    return dependant.call is find_caller or any(
-        map(_finds_caller, dependant.dependencies)
+def depends_on(dependant: Dependant, call: Callable[..., Any]) -> bool:
+    return dependant.call is call or any(
+        depends_on(each, call) for each in dependant.dependencies
     )
 
 
 def refuse_repeated(query: QueryParams, repeatable: Collection[str]) -> None:
-    """Leave nobody to wonder which of two values counts."""
+    """Refuse `?limit=1&limit=2`: readers disagree on which of the two counts."""
     given = Counter(name for name, _ in query.multi_items())
     faults = [
         {
             "pointer": f"query/{name}",
             "code": "repeated",
-            "message": "The parameter may be there only once.",
+            "message": "The parameter must not be repeated.",
         }
         for name, times in given.items()
         if times > 1 and name not in repeatable

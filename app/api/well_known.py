@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.authorization import public
-from app.api.dependencies import ResourcesDep
+from app.api.dependencies import StateDep
 from app.api.errors import documented
+from app.api.routes import api_router
 from app.core.errors import NotFound
 
-router = APIRouter(prefix="/.well-known", tags=["auth"])
+router = api_router("/.well-known", tags=["auth"])
 
 
 class NoPublicKeys(NotFound):
@@ -23,9 +24,9 @@ class NoPublicKeys(NotFound):
     responses=documented(NoPublicKeys),
     openapi_extra=public("Public keys are for everybody who verifies tokens."),
 )
-async def read_jwks(resources: ResourcesDep, response: Response) -> dict[str, Any]:
+async def read_jwks(state: StateDep, response: Response) -> dict[str, Any]:
     """Read the keys that verify access tokens (RFC 7517 §5)."""
-    jwks = resources.keys.jwks()
+    jwks = state.keys.jwks()
     if jwks is None:
         raise NoPublicKeys("This service publishes no keys.")
     response.headers["Cache-Control"] = "public, max-age=300"

@@ -44,7 +44,7 @@ async def create_user(
     from app.services.accounts.one_time_links import OneTimeTokens
     from app.services.accounts.registration import AccountService
     from app.services.mail.outbox import Outbox
-    from app.state import open_resources
+    from app.state import open_state
 
     chosen = password if password is not None else secrets.token_urlsafe(15)
     try:
@@ -52,12 +52,12 @@ async def create_user(
     except ValidationError as error:
         fail(own_words(error.errors()[0]["msg"]))
     async with (
-        open_resources(get_settings()) as resources,
-        transaction(resources.database) as session,
+        open_state(get_settings()) as state,
+        transaction(state.database) as session,
     ):
-        read, settings = resources.database.read, resources.settings
+        read, settings = state.database.read, state.settings
         outbox = Outbox(session)
         tokens = OneTimeTokens(session, read, outbox, settings.public_base_url)
-        accounts = AccountService(session, settings, resources.hasher, tokens, outbox)
+        accounts = AccountService(session, settings, state.hasher, tokens, outbox)
         await accounts.create(data)
     return chosen if password is None else None

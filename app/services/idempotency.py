@@ -1,4 +1,4 @@
-"""Requests that a client may repeat: one effect, and one answer for all of them.
+"""Requests that a client may repeat: the service does the work once.
 
 draft-ietf-httpapi-idempotency-key-header
 """
@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, event, func, insert, select
+from sqlalchemy import Row, bindparam, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,20 +23,26 @@ KEPT = timedelta(hours=24)
 LARGEST = 64 * 1024
 
 
+TABLE = IdempotencyKey.__table__
+MINE = (TABLE.c.user_id == bindparam("user_id"), TABLE.c.key == bindparam("key"))
+SELECT_KEY = select(*TABLE.c).where(*MINE)
+DELETE_KEY = delete(IdempotencyKey).where(*MINE)
+
+
 class IdempotencyKeyInUse(Conflict):
-    """A request with this `Idempotency-Key` is being handled; retry shortly."""
+    """Another request with this `Idempotency-Key` is still running; retry shortly."""
 
     code = "idempotency_key_in_use"
 
     def __init__(self) -> None:
         super().__init__(
-            "A request with this Idempotency-Key is being handled.",
+            "Another request with this Idempotency-Key is still running.",
             {"Retry-After": "1"},
         )
 
 
 class AlreadyAnswered(Exception):
-    """The key has an answer; whatever was begun since is to be rolled back."""
+    """The key has an answer; the transaction must be rolled back."""
 
     def __init__(self, answer: Row[Any]) -> None:
         super().__init__()
@@ -51,22 +57,35 @@ class Answer:
 
 
 class OnceOnly:
-    """Claims a user's key in the transaction whose effects it guards.
-
-    The claim is the first thing each transaction of the session does, when it has
-    its connection: what comes before, such as hashing a password, holds none.
-
-    Raises, from the session's first statement:
-        AlreadyAnswered: a request with this key was handled before.
-        IdempotencyKeyInUse: one is being handled. On SQLite a transaction waits
-            for the one before it instead, and then finds the answer.
-    """
+    """A user's key, claimed and kept in the transaction whose effects it guards."""
 
     def __init__(self, session: AsyncSession, user_id: UUID, key: str) -> None:
         self.session = session
         self.user_id = user_id
         self.key = key
-        event.listen(session.sync_session, "after_begin", self._claim)
+
+    async def claim(self) -> None:
+        """Claim the key until the transaction ends; the first statement in it.
+
+        Raises:
+            AlreadyAnswered: a request with this key was handled before.
+            IdempotencyKeyInUse: a request with this key is being handled. On SQLite,
+                which has one writer, a transaction waits for it and finds its answer.
+        """
+        connection = await self.session.connection()
+        if connection.dialect.name == "postgresql":
+            # A lock that fails instead of waiting: retries must not queue up behind a
+            # slow request, each with a connection.
+            lock = func.pg_try_advisory_xact_lock(self._lock_number())
+            if not await connection.scalar(select(lock)):
+                raise IdempotencyKeyInUse
+        values = {"user_id": self.user_id, "key": self.key}
+        found = (await connection.execute(SELECT_KEY, values)).one_or_none()
+        if found is None:
+            return
+        if found.expires_at > utc_now():
+            raise AlreadyAnswered(found)
+        await connection.execute(DELETE_KEY, values)
 
     async def keep(self, fingerprint: bytes, answer: Answer) -> None:
         """Store the answer, unless it is large, in the transaction that made it true.
@@ -92,26 +111,6 @@ class OnceOnly:
         except IntegrityError as error:
             # The claim leaves no other constraint to break than that of the user.
             raise InvalidAccessToken from error
-
-    def _claim(self, _: object, transaction: Any, connection: Connection) -> None:
-        if transaction.nested:
-            return
-        if connection.dialect.name == "postgresql":
-            lock = func.pg_try_advisory_xact_lock(self._lock_number())
-            if not connection.scalar(select(lock)):
-                raise IdempotencyKeyInUse
-        mine = (
-            IdempotencyKey.user_id == self.user_id,
-            IdempotencyKey.key == self.key,
-        )
-        found = connection.execute(
-            select(*IdempotencyKey.__table__.c).where(*mine)
-        ).one_or_none()
-        if found is None:
-            return
-        if found.expires_at > utc_now():
-            raise AlreadyAnswered(found)
-        connection.execute(delete(IdempotencyKey).where(*mine))
 
     def _lock_number(self) -> int:
         digest = blake2b(self.user_id.bytes + self.key.encode(), digest_size=8)

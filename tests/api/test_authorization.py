@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import pytest
@@ -11,8 +11,12 @@ from fastapi import APIRouter, FastAPI
 from httpx2 import Response
 from starlette.routing import Mount, WebSocketRoute
 
-from app.api.authentication import VisitorDep
-from app.api.authorization import check_access
+from app.api.authentication import VisitorDep, caller_with
+from app.api.authorization import check_routes, public
+from app.api.idempotency import Idempotent
+from app.api.rate_limits import limited
+from app.api.routes import api_router
+from app.main import create_application
 from tests.conftest import make_settings
 from tests.support.people import Client, People
 from tests.support.watch import watch_statements
@@ -120,7 +124,7 @@ class TestUndecidedRoutes:
     async def endpoint(self) -> None: ...
 
     def undecided(self, path: str) -> Any:
-        inner, outer = APIRouter(prefix="/inner"), APIRouter()
+        inner, outer = api_router("/inner", tags=[]), api_router(tags=[])
         if path == "/socket":
             return WebSocketRoute(path, self.endpoint)
         if path == "/mounted":
@@ -139,16 +143,73 @@ class TestUndecidedRoutes:
             app.router.routes.append(added)
 
         with pytest.raises(RuntimeError, match=path):
-            check_access(app)
+            check_routes(app, policies=())
 
     def test_include_those_that_only_look_who_calls(self) -> None:
         async def greet(_: VisitorDep) -> None: ...
 
-        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        app.add_api_route("/greeting", greet)
+        router = api_router(tags=[])
+        router.add_api_route("/greeting", greet)
 
-        with pytest.raises(RuntimeError, match="/greeting"):
-            check_access(app)
+        with pytest.raises(RuntimeError, match=r"a scope or public.*/greeting"):
+            create_application(make_settings(), [router])
+
+
+class TestForeignRoutes:
+    """A route of another class would lose limits, strict JSON and idempotency."""
+
+    async def test_keep_the_service_from_starting(self) -> None:
+        """The trap program: `limited` on a plain router let 20 of 20 logins through."""
+        router = APIRouter()
+
+        @router.post("/login", openapi_extra=public("A login has no token yet."))
+        @limited("login")
+        async def login() -> None: ...
+
+        with pytest.raises(RuntimeError, match=r"api_router\(\).*/login"):
+            create_application(make_settings(), [router])
+
+    async def test_do_not_store_answers_silently(self) -> None:
+        """The trap program: the same key changed the stock twice."""
+        router = APIRouter()
+
+        @router.post("/stock")
+        async def change(
+            _: Annotated[None, caller_with("account:write")], _once: Idempotent
+        ) -> None: ...
+
+        with pytest.raises(RuntimeError, match=r"api_router\(\).*/stock"):
+            create_application(make_settings(), [router])
+
+    async def test_are_found_below_other_routers(self) -> None:
+        outer, inner = api_router("/outer", tags=[]), APIRouter()
+        inner.add_api_route("/inner", greet, openapi_extra=public("A greeting."))
+        outer.include_router(inner)
+
+        with pytest.raises(RuntimeError, match="/outer/inner"):
+            create_application(make_settings(), [outer])
+
+    async def test_include_dependencies_that_the_route_cannot_see(self) -> None:
+        outer, inner = api_router("/outer", tags=[]), api_router(tags=[])
+        inner.add_api_route("/inner", greet)
+        outer.include_router(inner, dependencies=[caller_with("users:read")])
+
+        with pytest.raises(RuntimeError, match=r"on the route.*/outer/inner"):
+            create_application(make_settings(), [outer])
+
+    async def test_include_those_with_a_misspelt_limit(self) -> None:
+        router = api_router(tags=[])
+        greeting = limited("logins")(greet_once)
+        router.add_api_route("/hi", greeting, openapi_extra=public("A greeting."))
+
+        with pytest.raises(RuntimeError, match=r"name of a policy.*/hi"):
+            create_application(make_settings(), [router])
+
+
+async def greet() -> None: ...
+
+
+async def greet_once() -> None: ...
 
 
 class TestObjects:
@@ -212,8 +273,6 @@ class TestFields:
 
 
 def test_every_setting_leaves_the_routes_decided() -> None:
-    from app.main import create_application
-
     settings = make_settings(
         environment="production",
         database_url="sqlite:///unused.db",
@@ -222,4 +281,4 @@ def test_every_setting_leaves_the_routes_decided() -> None:
         public_base_url="https://test",
     )
 
-    check_access(create_application(settings))
+    create_application(settings)  # it checks its routes

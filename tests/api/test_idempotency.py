@@ -33,12 +33,12 @@ async def post(
 
 
 async def count(app: FastAPI, model: type = Product) -> int:
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         return await session.scalar(select(func.count()).select_from(model)) or 0
 
 
 async def let_pass(app: FastAPI, time: timedelta) -> None:
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         key = (await session.scalars(select(IdempotencyKey))).one()
         key.created_at -= time
         key.expires_at -= time
@@ -284,9 +284,8 @@ class TestConcurrentRequests:
         self, app: FastAPI, editor: Client
     ) -> None:
         """Mutants: wait for the lock; look the key up without it."""
-        async with transaction(app.state.resources.database) as session:
-            OnceOnly(session, UUID(editor.user_id), "k")
-            await session.execute(select(1))
+        async with transaction(app.state.shared.database) as session:
+            await OnceOnly(session, UUID(editor.user_id), "k").claim()
             refused = await post(editor, "k")
         made = await post(editor, "k")
 

@@ -154,7 +154,7 @@ class Lists:
 
 @pytest.fixture
 async def lists(app: FastAPI, admin: Client) -> Lists:
-    lists = Lists(app.state.resources.database, admin)
+    lists = Lists(app.state.shared.database, admin)
     product = make_product(FIRST, lists.id)
     product.id = lists.id
     await lists.add([product])

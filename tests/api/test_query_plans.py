@@ -138,7 +138,7 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
     body = {"sku": "MUG", "name": "x", "price": "1", "currency": "EUR"}
     product_id = (await admin.post("/products", json=body)).json()["id"]
     lists = Lists(
-        app.state.resources.database, product_id=product_id, user_id=admin.user_id
+        app.state.shared.database, product_id=product_id, user_id=admin.user_id
     )
     await fill(lists.database, **lists.ids)
     return lists

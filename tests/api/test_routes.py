@@ -8,7 +8,7 @@ from httpx2 import ASGITransport, AsyncClient
 from pydantic import Field
 
 from app.api.errors import add_error_handlers
-from app.api.routes import StrictJSONRoute
+from app.api.routes import ApiRoute
 from app.schemas.base import QueryParameters
 
 
@@ -21,7 +21,7 @@ class Search(QueryParameters):
 
 @pytest.fixture
 async def client() -> AsyncGenerator[AsyncClient]:
-    router = APIRouter(route_class=StrictJSONRoute)
+    router = APIRouter(route_class=ApiRoute)
 
     @router.get("/search")
     async def search(query: Annotated[Search, Query()]) -> list[str]:
@@ -29,7 +29,7 @@ async def client() -> AsyncGenerator[AsyncClient]:
 
     app = FastAPI()
     add_error_handlers(app)
-    app.state.resources = SimpleNamespace(policies={})  # nothing is limited
+    app.state.shared = SimpleNamespace(policies={})  # nothing is limited
     app.include_router(router)
     transport = ASGITransport(app)
     async with AsyncClient(transport=transport, base_url="http://test") as client:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.problems import refusal_response
-from app.api.routes import StrictJSONRoute
+from app.api.routes import ApiRoute
 from app.core.errors import AppError
 from app.core.strict_json import MAX_DEPTH, BodyMalformed, parse
 
@@ -20,7 +20,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture
 async def client() -> AsyncGenerator[AsyncClient]:
-    router = APIRouter(route_class=StrictJSONRoute)
+    router = APIRouter(route_class=ApiRoute)
 
     @router.post("/echo")
     async def echo(value: Annotated[Any, Body()]) -> Any:
@@ -34,7 +34,7 @@ async def client() -> AsyncGenerator[AsyncClient]:
         return refusal_response(error)
 
     app = FastAPI(exception_handlers={AppError: render})
-    app.state.resources = SimpleNamespace(policies={})  # nothing is limited
+    app.state.shared = SimpleNamespace(policies={})  # nothing is limited
     app.include_router(router, prefix="/v1")  # included routes get handlers anew
     transport = ASGITransport(app)
     async with AsyncClient(transport=transport, base_url="http://test/v1") as client:

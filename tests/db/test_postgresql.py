@@ -34,7 +34,7 @@ async def test_survives_connections_killed_while_idle(
     app: FastAPI, client: Client, database_url: str
 ) -> None:
     """Mutant: no check at checkout, which fails a request for each connection."""
-    engine = app.state.resources.database.writer
+    engine = app.state.shared.database.writer
     opened: list[Any] = []
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -60,7 +60,7 @@ async def test_answers_503_to_a_change_that_it_ends(
 ) -> None:
     """Mutant: no look at `connection_invalidated`, which makes it a 500."""
     mug = {"sku": "MUG", "name": "Mug", "price": "12.50", "currency": "EUR"}
-    read = app.state.resources.database.read
+    read = app.state.shared.database.read
     blocker = await asyncpg.connect(database_url)
     async with blocker.transaction():
         await blocker.execute("LOCK TABLE products IN EXCLUSIVE MODE")
@@ -80,7 +80,7 @@ async def test_answers_503_to_a_change_that_it_ends(
 async def test_answers_503_when_no_connection_comes_free(
     app: FastAPI, client: Client
 ) -> None:
-    engine = app.state.resources.database.writer
+    engine = app.state.shared.database.writer
     connections = [await engine.connect() for _ in range(5)]
 
     response = await client.get("/products")

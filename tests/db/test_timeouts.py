@@ -130,7 +130,7 @@ class TestRequests:
         self, app: FastAPI, state: str
     ) -> None:
         """Mutant: a list that lacks one of them."""
-        database = app.state.resources.database
+        database = app.state.shared.database
         fail = text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
 
         with pytest.raises(Overloaded):

@@ -107,7 +107,7 @@ async def has_child(database: Database, child: int) -> bool:
 @pytest.fixture
 async def probed(app: FastAPI) -> FastAPI:
     app.include_router(router)
-    async with app.state.resources.database.writer.begin() as connection:
+    async with app.state.shared.database.writer.begin() as connection:
         await connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
         await connection.execute(
             text(
@@ -120,7 +120,7 @@ async def probed(app: FastAPI) -> FastAPI:
 
 @pytest.fixture
 def database(probed: FastAPI) -> Database:
-    database: Database = probed.state.resources.database
+    database: Database = probed.state.shared.database
     return database
 
 

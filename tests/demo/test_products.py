@@ -120,7 +120,7 @@ async def stored(database: Database) -> list[tuple[str, str]]:
 class TestAdding:
     async def test_goes_on_with_the_next_ones_of_the_seed(self, app: FastAPI) -> None:
         """Mutant: forget the seed."""
-        database = app.state.resources.database
+        database = app.state.shared.database
         await add_products(database, 3, seed=7)
         await add_products(database, 2, seed=7)
 
@@ -131,7 +131,7 @@ class TestAdding:
 
     async def test_can_be_to_what_is_left_of_others(self, app: FastAPI) -> None:
         """Mutant: number on from the count of those that are there."""
-        database = app.state.resources.database
+        database = app.state.shared.database
         await add_products(database, 5)
         await add_users(database, 5)
         async with transaction(database) as session:

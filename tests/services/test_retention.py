@@ -96,7 +96,7 @@ async def test_only_what_is_useless_goes_batch_by_batch(
     app: FastAPI, people: People
 ) -> None:
     """Mutants: stopping after the first batch; `now` in the place of `long_ago`."""
-    database = app.state.resources.database
+    database = app.state.shared.database
     await fill(database, await people.add())
 
     await purge(database, batch=2)
@@ -105,7 +105,7 @@ async def test_only_what_is_useless_goes_batch_by_batch(
 
 
 async def test_a_process_sees_to_it(app: FastAPI, people: People) -> None:
-    database = app.state.resources.database
+    database = app.state.shared.database
     await fill(database, await people.add())
 
     async with asyncio.timeout(60), purging(database, every=timedelta(seconds=0.01)):
@@ -116,7 +116,7 @@ async def test_a_process_sees_to_it(app: FastAPI, people: People) -> None:
 @pytest.mark.parametrize("backend", ["postgresql"])  # which says why in its words
 async def test_is_tried_again_whatever_failed(app: FastAPI, people: People) -> None:
     """Mutant: catch only what says that the database is down."""
-    database = app.state.resources.database
+    database = app.state.shared.database
     await fill(database, await people.add())
     rename = "ALTER TABLE {} RENAME TO {}"
 

@@ -64,7 +64,7 @@ class People:
             role=Role(role),
             **{"password_hash": password_hash(), "email_verified": True, **fields},
         )
-        async with transaction(self.app.state.resources.database) as session:
+        async with transaction(self.app.state.shared.database) as session:
             session.add(user)
         return user
 

@@ -25,12 +25,12 @@ async def is_logged_in(client: Client, access_token: str) -> bool:
 
 async def only_session(app: FastAPI, user: Client) -> AuthSession:
     statement = select(AuthSession).where(AuthSession.user_id == UUID(user.user_id))
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         return (await session.scalars(statement)).one()
 
 
 async def alter_sessions(app: FastAPI, user: Client, **values: Any) -> None:
     """Change what only time changes."""
     statement = update(AuthSession).where(AuthSession.user_id == UUID(user.user_id))
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         await session.execute(statement.values(values))

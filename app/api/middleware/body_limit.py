@@ -1,18 +1,21 @@
-"""How large a request body may be, and how long it may take to arrive."""
+"""Bounds the size of a request body, and the time in which it must arrive."""
 
 import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
+from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.api.problems import send_problem
+from app.api.uploads import Allowance
 from app.core.errors import AppError
 
 # int() refuses more digits than these could grow to, with an exception.
 LONGEST_LENGTH = 18
+NO_UPLOADS: Mapping[str, Allowance] = MappingProxyType({})
 
 
 class BodyTooLarge(AppError):
@@ -30,9 +33,10 @@ class RequestTimedOut(AppError):
 
 
 class BodyLimitMiddleware:
-    """Limits bodies to `default` bytes, or to what `overrides` says for a path.
+    """Limits bodies to `default` bytes, or to the allowance of an upload's path.
 
-    These larger ones may take `override_total` to arrive.
+    The client must not pause for longer than `silence`, and must have sent all of a
+    body within `total`, or within the time that its upload is allowed.
     """
 
     def __init__(
@@ -40,26 +44,21 @@ class BodyLimitMiddleware:
         app: ASGIApp,
         *,
         default: int,
-        overrides: Mapping[str, int] | None = None,
+        uploads: Mapping[str, Allowance] = NO_UPLOADS,
         silence: timedelta = timedelta(seconds=10),
         total: timedelta = timedelta(seconds=30),
-        override_total: timedelta = timedelta(seconds=600),
     ) -> None:
         self.app = app
-        self._default = default
-        self._overrides = dict(overrides or {})
+        self._default = Allowance(default, total)
+        self._uploads = uploads
         self._silence = silence.total_seconds()
-        self._total = total.total_seconds()
-        self._override_total = override_total.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _may_have_body(scope):
             await self.app(scope, receive, send)
             return
-        path = own_path(scope)
-        limit = self._overrides.get(path, self._default)
-        wide = path in self._overrides
-        total = self._override_total if wide else self._total
+        limit, time = self._uploads.get(own_path(scope), self._default)
+        total = time.total_seconds()
         body = _LimitedBody(scope, receive, send, limit, self._silence, total)
         if _declared_length(scope) > limit:
             await body.refuse_size()
@@ -68,7 +67,7 @@ class BodyLimitMiddleware:
 
 
 class _LimitedBody:
-    """One body being read; past its limits the application sees a disconnect."""
+    """One body being read; beyond its limits the application sees a disconnect."""
 
     def __init__(
         self,
@@ -117,7 +116,7 @@ class _LimitedBody:
 
     async def refuse_size(self) -> Message:
         return await self._refuse(
-            BodyTooLarge(f"The request body may have {self._limit} bytes.")
+            BodyTooLarge(f"The request body must not exceed {self._limit} bytes.")
         )
 
     async def _refuse(self, error: AppError) -> Message:

@@ -121,7 +121,7 @@ class TestAuditEvents:
     ) -> None:
         # Mutant: no triggers.
         await admin.delete(f"/users/{user.user_id}")
-        database = app.state.resources.database
+        database = app.state.shared.database
         before = await database.read.all(select(AuditEvent.id), {})
 
         with pytest.raises(DBAPIError, match="append-only"):
@@ -139,7 +139,7 @@ class TestAuditEvents:
         if backend == "sqlite":
             return  # has no TRUNCATE
         with pytest.raises(DBAPIError, match="append-only"):
-            async with transaction(app.state.resources.database) as session:
+            async with transaction(app.state.shared.database) as session:
                 await session.execute(text("TRUNCATE audit_events"))
 
 

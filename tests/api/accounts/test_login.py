@@ -124,7 +124,7 @@ class TestOldHashes:
         assert await log_in(client, user.email, WRONG) == 401
         assert await log_in(client, user.email) == 200
 
-        row = await app.state.resources.database.read.one_or_none(
+        row = await app.state.shared.database.read.one_or_none(
             select(User.password_hash).where(User.id == user.id), {}
         )
         assert row.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -262,7 +262,7 @@ class TestResetPassword:
 
     async def test_refuses_an_expired_token(self, user: Client, app: FastAPI) -> None:
         token = await forget(user, app, user.email)
-        async with transaction(app.state.resources.database) as session:
+        async with transaction(app.state.shared.database) as session:
             past = utc_now() - timedelta(seconds=1)
             await session.execute(update(OneTimeToken).values(expires_at=past))
 
@@ -298,7 +298,7 @@ class TestResetPassword:
     async def test_stores_only_a_digest(self, user: Client, app: FastAPI) -> None:
         token = await forget(user, app, user.email)
 
-        async with transaction(app.state.resources.database) as session:
+        async with transaction(app.state.shared.database) as session:
             [row] = (await session.execute(OneTimeToken.__table__.select())).all()
         assert token not in repr(row)
         assert len(row.token_hash) == 32

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from fastapi import FastAPI
 
+from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
 from tests.support.people import Client, People
 from tests.support.sessions import (
@@ -145,7 +146,7 @@ class TestForged:
         second = (await refresh(client, token)).json()["refresh_token"]
         await refresh(client, second)
         session = await only_session(app, user)
-        tokens = app.state.resources.refresh_tokens
+        tokens = RefreshTokens(app.state.shared.ring)
         for salt in (b"\0" * 32, session.salt[::-1]):
             for generation in (0, 1, 2, 3, 2**32 - 1):
                 forged = tokens.issue(session.id, generation, salt)
@@ -161,7 +162,7 @@ class TestForged:
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
-        forged = app.state.resources.refresh_tokens.issue(session.id, 0, b"\0" * 32)
+        forged = RefreshTokens(app.state.shared.ring).issue(session.id, 0, b"\0" * 32)
 
         answer = await client.post("/auth/logout", json={"refresh_token": forged})
 
@@ -172,7 +173,7 @@ class TestForged:
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
-        token = app.state.resources.refresh_tokens.issue(uuid4(), 0, session.salt)
+        token = RefreshTokens(app.state.shared.ring).issue(uuid4(), 0, session.salt)
 
         assert (await refresh(client, token)).status_code == 401
 
@@ -182,7 +183,7 @@ class TestAhead:
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
-        tokens = app.state.resources.refresh_tokens
+        tokens = RefreshTokens(app.state.shared.ring)
         ahead = tokens.issue(session.id, session.generation + 2, session.salt)
 
         assert (await refresh(client, ahead)).status_code == 401

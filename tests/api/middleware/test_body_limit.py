@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.middleware.body_limit import BodyLimitMiddleware
+from app.api.uploads import Allowance
 from tests.api.middleware.exchange import (
     DISCONNECT,
     HOST,
@@ -95,7 +96,9 @@ class TestSize:
         assert answer.values(b"connection") == []  # RFC 9113 §8.2.2
 
     async def test_a_path_may_have_a_limit_of_its_own(self) -> None:
-        app = BodyLimitMiddleware(echo, default=10, overrides={"/import": 20})
+        app = BodyLimitMiddleware(
+            echo, default=10, uploads={"/import": Allowance(20, timedelta(1))}
+        )
         body = b"123456789012345"
         wide = await ask(app, upload(length(b"15"), path="/import"), *chunks(body))
         narrow = await ask(app, upload(length(b"15"), path="/import/x"), *chunks(body))
@@ -103,7 +106,9 @@ class TestSize:
 
     async def test_of_a_path_holds_below_a_root_path(self) -> None:
         """Mutant: look for the path, root and all."""
-        app = BodyLimitMiddleware(echo, default=10, overrides={"/import": 20})
+        app = BodyLimitMiddleware(
+            echo, default=10, uploads={"/import": Allowance(20, timedelta(1))}
+        )
         below = {"root_path": "/shop", "path": "/shop/import"}
         scope = upload(length(b"15"), **below)
         answer = await ask(app, scope, *chunks(b"123456789012345"))

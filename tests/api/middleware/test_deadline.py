@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -24,6 +25,7 @@ def settings(**values: object) -> Settings:
 
 def make_app() -> tuple[FastAPI, asyncio.Event]:
     app = create_application(settings())
+    app.state.shared = SimpleNamespace(policies={})  # nothing is limited
     cancelled = asyncio.Event()
 
     @app.post("/api/v1/hang")

@@ -10,6 +10,7 @@ from httpx2 import Response
 from sqlalchemy import event, make_url
 from structlog.testing import capture_logs
 
+from app.api.v1.endpoints.product_files import FileSlots
 from app.services.products.importing import BATCH
 from testbed.fault_proxy import Tripwire, open_line
 from testbed.postgres import KILL_OTHERS, execute
@@ -44,7 +45,7 @@ def database_url(line: Tripwire, postgres_database_url: str) -> str:
 def driver(app: FastAPI) -> list[Any]:
     """The driver's connections, as they are made."""
     made: list[Any] = []
-    engine = app.state.resources.database.writer.sync_engine
+    engine = app.state.shared.database.writer.sync_engine
 
     @event.listens_for(engine, "connect")
     def remember(connection: Any, _: Any) -> None:
@@ -63,10 +64,11 @@ def begin_import(
 
 
 async def assert_nothing_is_left(app: FastAPI, editor: Client, products: int) -> None:
-    resources = app.state.resources
+    resources = app.state.shared
     assert resources.database.writer.pool.checkedout() == 0
-    assert not resources.imports.locked()
-    assert resources.exports._value == 2
+    slots = resources.single(FileSlots)
+    assert not slots.imports.locked()
+    assert slots.exports._value == 2
     exported = await editor.get("/products/export")
     assert exported.status_code == 200
     assert len(exported.text.splitlines()) == products
@@ -114,7 +116,7 @@ class TestImport:
         self, app: FastAPI, editor: Client, line: Tripwire, driver: list[Any]
     ) -> None:
         """Mutant: leave the driver waiting for ever to go on writing."""
-        await app.state.resources.database.writer.dispose()
+        await app.state.shared.database.writer.dispose()
         line.phrase = COPY
         answer = begin_import(editor, rows(BATCH, "S", description="x" * 5000))
         await line.reached.wait()

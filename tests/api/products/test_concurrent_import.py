@@ -29,7 +29,7 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 
 @pytest.fixture
 def database(app: FastAPI) -> Database:
-    found: Database = app.state.resources.database
+    found: Database = app.state.shared.database
     return found
 
 

@@ -40,7 +40,7 @@ async def test_an_export_holds_a_batch(app: FastAPI, editor: Client) -> None:
     rows = [json.dumps({**ROW, "description": "", "sku": f"S{n}"}) for n in range(2500)]
     await editor.post("/products/import", content="\n".join(rows), headers=NDJSON)
 
-    export = export_products(app.state.resources.database, "ndjson")
+    export = export_products(app.state.shared.database, "ndjson")
     sizes = [chunk.count(b"\n") async for chunk in export]
 
     assert (sum(sizes), max(sizes)) == (2500, 1000)

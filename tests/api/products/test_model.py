@@ -264,7 +264,7 @@ def test_behaves_like_a_dictionary(settings: Settings) -> None:
     app = create_application(settings)
 
     async def empty() -> None:
-        async with transaction(app.state.resources.database) as session:
+        async with transaction(app.state.shared.database) as session:
             await session.execute(delete(Product))
 
     with asyncio.Runner() as runner:

@@ -616,5 +616,5 @@ class TestListMovements:
         )
 
         with pytest.raises(DBAPIError, match="never changed"):
-            async with transaction(app.state.resources.database) as session:
+            async with transaction(app.state.shared.database) as session:
                 await session.execute(text(change.format("stock_movements")))

@@ -80,7 +80,7 @@ async def test_those_of_before_are_found(
     await editor.post("/products", json=body)
     await editor.post("/products", json={**body, "sku": "R1", "category": None})
     await migrate.downgrade(settings, "0009")
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         rename = text("UPDATE products SET name = :name WHERE sku = 'R1'")
         await session.execute(rename, {"name": DECOMPOSED})
 

@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from app.api.streams import StreamedResponse
+from app.api.v1.endpoints.product_files import FileSlots
 from app.core.errors import Overloaded
 from app.db.session import transaction
 from app.services.products.exporting import export_products
@@ -95,7 +96,7 @@ class TestImport:
         self, app: FastAPI, editor: Client
     ) -> None:
         """Mutant: let each import wait in a transaction of its own."""
-        database = app.state.resources.database
+        database = app.state.shared.database
         imports = [PausedImport(editor, number) for number in range(POOL)]
         async with database.probe.connect() as other:
             await other.execute(text(WAIT_FOR_OTHERS))
@@ -122,7 +123,7 @@ class TestImport:
 
         assert answer.status_code == 507
         assert answer.json()["code"] == "insufficient_storage"
-        assert app.state.resources.database.writer.pool.checkedout() == 0
+        assert app.state.shared.database.writer.pool.checkedout() == 0
         assert (await editor.get("/products")).json()["items"] == []
 
 
@@ -152,9 +153,9 @@ class TestExport:
         self, app: FastAPI, editor: Client
     ) -> None:
         """Mutant: send the status, or the CSV header, before there are rows."""
-        resources = app.state.resources
+        resources = app.state.shared
         content = export_products(resources.database, "csv")
-        response = StreamedResponse(content, resources.exports)
+        response = StreamedResponse(content, resources.single(FileSlots).exports)
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -182,7 +183,7 @@ class TestExport:
         assert [message["type"] for message in download.sent][1:] == [
             "http.response.body"
         ]
-        assert app.state.resources.database.reader.pool.checkedout() == 0
+        assert app.state.shared.database.reader.pool.checkedout() == 0
         assert (await editor.get("/products/export")).status_code == 200
 
 

@@ -1,20 +1,30 @@
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Depends, Query
 
-from app.api.authentication import InsufficientScope
-from app.api.dependencies import AuditReader, AuditTrailDep, CurrentUser
+from app.api.accounts import CurrentUser
+from app.api.authentication import InsufficientScope, caller_with
+from app.api.dependencies import StateDep
 from app.api.errors import documented
-from app.api.routes import StrictJSONRoute
+from app.api.routes import api_router
 from app.core.errors import Unauthorized
 from app.core.tokens.cursor import CursorInvalid
 from app.schemas.audit import AuditEventRead, AuditQuery, SecurityEvent
 from app.schemas.page import Page, PageParameters
+from app.services.accounts.principal import Principal
+from app.services.audit import AuditTrail
 from app.services.listing import RowPage
 
-router = APIRouter(
+
+async def get_audit_trail(state: StateDep) -> AuditTrail:
+    return AuditTrail(state.database.replica, state.cursors)
+
+
+AuditTrailDep = Annotated[AuditTrail, Depends(get_audit_trail)]
+AuditReader = Annotated[Principal, caller_with("audit:read")]
+
+router = api_router(
     tags=["audit"],
-    route_class=StrictJSONRoute,
     responses=documented(Unauthorized, InsufficientScope, CursorInvalid),
 )
 

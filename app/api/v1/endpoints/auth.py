@@ -2,11 +2,9 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 
-from app.api.authentication import InsufficientScope
-from app.api.authorization import public
-from app.api.dependencies import (
+from app.api.accounts import (
     AccountHolder,
     AccountServiceDep,
     AuthServiceDep,
@@ -16,9 +14,11 @@ from app.api.dependencies import (
     RefreshServiceDep,
     SessionServiceDep,
 )
+from app.api.authentication import InsufficientScope
+from app.api.authorization import public
 from app.api.errors import documented
 from app.api.rate_limits import limited
-from app.api.routes import StrictJSONRoute
+from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.tokens.cursor import CursorInvalid
 from app.core.tokens.refresh import RefreshTokenInvalid
@@ -41,7 +41,7 @@ from app.services.accounts.sessions import SessionNotFound
 from app.services.accounts.users import EmailTaken
 from app.services.listing import RowPage
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
+router = api_router("/auth", tags=["auth"])
 
 CHANGING_SESSIONS = documented(
     Unauthorized, ReauthenticationRequired, InsufficientScope
@@ -60,9 +60,9 @@ CHANGING_SESSIONS = documented(
         },
         **documented(EmailTaken, RegistrationClosed, TooManyRequests),
     },
-    dependencies=[limited("register")],
     openapi_extra=public("This is how one gets an account."),
 )
+@limited("register")
 async def register(
     accounts: AccountServiceDep, data: UserRegister, response: Response
 ) -> User | CheckEmail:
@@ -76,9 +76,9 @@ async def register(
 @router.post(
     "/login",
     responses=documented(InvalidCredentials, TooManyRequests),
-    dependencies=[limited("login")],
     openapi_extra=public("This is how one gets a token."),
 )
+@limited("login")
 async def login(
     auth: AuthServiceDep,
     client: ClientDep,
@@ -103,9 +103,9 @@ async def login(
 @router.post(
     "/refresh",
     responses=documented(RefreshTokenInvalid, TooManyRequests),
-    dependencies=[limited("refresh")],
     openapi_extra=public("The refresh token is the credential."),
 )
+@limited("refresh")
 async def refresh(
     sessions: RefreshServiceDep, client: ClientDep, data: RefreshRequest
 ) -> TokenPair:

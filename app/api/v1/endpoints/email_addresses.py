@@ -1,20 +1,18 @@
 from http import HTTPStatus
 
-from fastapi import APIRouter
-
+from app.api.accounts import AccountHolder, ClientDep, EmailAddressServiceDep
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
-from app.api.dependencies import AccountHolder, ClientDep, EmailAddressServiceDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
-from app.api.routes import StrictJSONRoute
+from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
 from app.schemas.auth import CheckEmail, EmailAddress, EmailChange, TokenProof
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.one_time_links import TokenInvalid
 from app.services.accounts.users import EmailTaken
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictJSONRoute)
+router = api_router("/auth", tags=["auth"])
 
 
 @router.post(
@@ -32,9 +30,9 @@ async def verify_email(addresses: EmailAddressServiceDep, data: TokenProof) -> N
     "/verify-email/resend",
     status_code=HTTPStatus.ACCEPTED,
     responses=documented(TooManyRequests),
-    dependencies=[limited("mail_client")],
     openapi_extra=public("Who has not confirmed the address may have no token."),
 )
+@limited("mail_client")
 async def resend_verification(
     addresses: EmailAddressServiceDep, data: EmailAddress
 ) -> CheckEmail:

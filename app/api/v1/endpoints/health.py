@@ -1,14 +1,17 @@
 from http import HTTPStatus
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel
 
 from app.api.authorization import public
-from app.api.dependencies import ResourcesDep
+from app.api.dependencies import StateDep
+from app.api.rate_limits import unlimited
+from app.api.routes import api_router
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = api_router("/health", tags=["health"])
 
+PROBE = "A refused probe would take a busy instance out of service."
 State = Literal["healthy", "unhealthy", "disabled"]
 
 
@@ -22,6 +25,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/live", openapi_extra=public("Orchestrators have no account."))
+@unlimited(PROBE)
 async def live() -> Liveness:
     """Say that the process runs and its event loop turns."""
     return Liveness()
@@ -32,9 +36,10 @@ async def live() -> Liveness:
     responses={503: {"model": Readiness, "description": "Not ready for requests."}},
     openapi_extra=public("Load balancers have no account."),
 )
-async def ready(resources: ResourcesDep, response: Response) -> Readiness:
+@unlimited(PROBE)
+async def ready(state: StateDep, response: Response) -> Readiness:
     """Say whether to send requests here, as of the last background probe."""
-    healthy = resources.health.healthy
+    healthy = state.health.healthy
     checks: dict[Literal["database", "redis"], State] = {
         "database": "healthy" if healthy["database"] else "unhealthy",
         "redis": "disabled",
@@ -42,7 +47,7 @@ async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     if "redis" in healthy:
         checks["redis"] = "healthy" if healthy["redis"] else "unhealthy"
     failed = {name for name, state in checks.items() if state == "unhealthy"}
-    if failed.intersection(resources.settings.readiness_critical):
+    if failed.intersection(state.settings.readiness_critical):
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Readiness(status="unavailable", checks=checks)
     return Readiness(status="degraded" if failed else "ready", checks=checks)

@@ -1,13 +1,11 @@
 from http import HTTPStatus
 
-from fastapi import APIRouter
-
+from app.api.accounts import AccountHolder, ClientDep, PasswordServiceDep
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
-from app.api.dependencies import AccountHolder, ClientDep, PasswordServiceDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
-from app.api.routes import StrictJSONRoute
+from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.passwords.policy import WeakPassword
 from app.schemas.auth import (
@@ -20,7 +18,7 @@ from app.schemas.auth import (
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.one_time_links import TokenInvalid
 
-router = APIRouter(prefix="/auth/password", tags=["auth"], route_class=StrictJSONRoute)
+router = api_router("/auth/password", tags=["auth"])
 
 
 @router.post(
@@ -47,9 +45,9 @@ async def change_password(
     "/forgot",
     status_code=HTTPStatus.ACCEPTED,
     responses=documented(TooManyRequests),
-    dependencies=[limited("mail_client")],
     openapi_extra=public("Who forgot the password has no token."),
 )
+@limited("mail_client")
 async def forgot_password(
     passwords: PasswordServiceDep, data: EmailAddress
 ) -> CheckEmail:

@@ -1,16 +1,20 @@
 """The catalogue as files."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Depends, Query, Request
 
 from app.api.authentication import InsufficientScope
-from app.api.dependencies import ProductEditor, ProductImportDep, ResourcesDep
+from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent
 from app.api.media_types import UnsupportedMediaType, media_type_of
+from app.api.routes import api_router
 from app.api.streams import StreamedResponse
+from app.api.uploads import upload
+from app.api.v1.endpoints.products import ProductEditor
 from app.core.errors import Unauthorized
 from app.schemas.product_import import (
     ExportQuery,
@@ -20,12 +24,30 @@ from app.schemas.product_import import (
 )
 from app.services.products.exporting import export_products
 from app.services.products.files.spool import NoRoom
-from app.services.products.importing import ImportRejected
+from app.services.products.importing import ImportRejected, ProductImport
+from app.state import AppState
 
-router = APIRouter(
-    prefix="/products",
+
+class FileSlots:
+    """How many files pass through a process at once."""
+
+    def __init__(self, state: AppState) -> None:
+        self.imports = asyncio.Lock()
+        # Clients may read slowly: exports must leave half of the connections free.
+        self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 2))
+
+
+async def get_product_import(session: SessionDep, state: StateDep) -> ProductImport:
+    on_postgres = state.database.writer.dialect.name == "postgresql"
+    turn = state.single(FileSlots).imports
+    return ProductImport(session, turn, on_postgres=on_postgres)
+
+
+ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
+
+router = api_router(
+    "/products",
     tags=["products"],
-    route_class=IdempotentRoute,
     responses=documented(Unauthorized, InsufficientScope),
 )
 
@@ -42,6 +64,7 @@ CONTENT = dict.fromkeys(MEDIA_TYPES, TEXT)
     responses=documented(UnsupportedMediaType, ImportRejected, NoRoom, *IDEMPOTENCY),
     openapi_extra={"requestBody": {"required": True, "content": CONTENT}},
 )
+@upload(max_bytes="import_max_body_bytes", seconds="import_timeout_seconds")
 async def import_products(
     editor: ProductEditor,
     _once: Idempotent,
@@ -66,7 +89,7 @@ async def import_products(
 )
 async def export(
     _: ProductEditor,
-    resources: ResourcesDep,
+    state: StateDep,
     query: Annotated[ExportQuery, Query()],
 ) -> StreamedResponse:
     """Read all products as one consistent snapshot.
@@ -79,8 +102,8 @@ async def export(
     )
     disposition = f'attachment; filename="products.{query.format}"'
     return StreamedResponse(
-        export_products(resources.database, query.format),
-        resources.exports,
+        export_products(state.database, query.format),
+        state.single(FileSlots).exports,
         media_type=media_type,
         headers={"Content-Disposition": disposition},
     )

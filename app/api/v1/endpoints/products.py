@@ -2,9 +2,9 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
-from app.api.authentication import InsufficientScope, VisitorDep
+from app.api.authentication import InsufficientScope, VisitorDep, caller_with
 from app.api.authorization import public
 from app.api.conditional_requests import (
     ConditionalGetDep,
@@ -12,9 +12,10 @@ from app.api.conditional_requests import (
     RequiredVersionDep,
     TaggedDep,
 )
-from app.api.dependencies import CatalogueDep, ProductEditor, ProductServiceDep
+from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent
+from app.api.routes import api_router
 from app.core.errors import Unauthorized
 from app.core.preconditions import VersionRequired, VersionStale
 from app.core.tokens.access import InvalidAccessToken
@@ -29,15 +30,30 @@ from app.schemas.product import (
     StockChange,
     StockMovementRead,
 )
+from app.services.accounts.principal import Principal
 from app.services.listing import RowPage
-from app.services.products.reads import ProductNotFound
+from app.services.products.reads import Catalogue, ProductNotFound
 from app.services.products.writes import (
     InsufficientStock,
+    ProductService,
     SkuTaken,
     StockLimitReached,
 )
 
-router = APIRouter(prefix="/products", tags=["products"], route_class=IdempotentRoute)
+
+async def get_catalogue(state: StateDep) -> Catalogue:
+    return Catalogue(state.database.replica, state.cursors)
+
+
+async def get_product_service(session: SessionDep) -> ProductService:
+    return ProductService(session)
+
+
+CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]
+ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
+ProductEditor = Annotated[Principal, caller_with("products:write")]
+
+router = api_router("/products", tags=["products"])
 
 EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")

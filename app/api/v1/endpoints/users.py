@@ -2,15 +2,9 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from app.api.authentication import InsufficientScope
-from app.api.conditional_requests import (
-    ConditionalGetDep,
-    ExpectedVersionDep,
-    TaggedDep,
-)
-from app.api.dependencies import (
+from app.api.accounts import (
     AccountHolder,
     AccountServiceDep,
     AuthServiceDep,
@@ -21,8 +15,15 @@ from app.api.dependencies import (
     UserReader,
     UserServiceDep,
 )
+from app.api.authentication import InsufficientScope
+from app.api.conditional_requests import (
+    ConditionalGetDep,
+    ExpectedVersionDep,
+    TaggedDep,
+)
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
+from app.api.idempotency import IDEMPOTENCY, Idempotent
+from app.api.routes import api_router
 from app.core.errors import Unauthorized
 from app.core.preconditions import VersionStale
 from app.core.tokens.cursor import CursorInvalid
@@ -41,10 +42,9 @@ from app.services.accounts.login_throttle import TooManyFailures
 from app.services.accounts.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.listing import RowPage
 
-router = APIRouter(
-    prefix="/users",
+router = api_router(
+    "/users",
     tags=["users"],
-    route_class=IdempotentRoute,
     responses=documented(Unauthorized, InsufficientScope),
 )
 

@@ -1,0 +1,152 @@
+"""Dependencies that the endpoints of accounts share."""
+
+from datetime import timedelta
+from time import monotonic
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.api.authentication import caller_with
+from app.api.dependencies import OutboxDep, ReadSessionDep, SessionDep, StateDep
+from app.core.request_context import current_request
+from app.core.tokens.device import DeviceTokens
+from app.core.tokens.refresh import RefreshTokens
+from app.db.base import utc_now
+from app.services.accounts.email_addresses import EmailAddressService
+from app.services.accounts.login import AuthService
+from app.services.accounts.login_throttle import PasswordGuard
+from app.services.accounts.mail_quota import AccountQuota
+from app.services.accounts.one_time_links import OneTimeTokens
+from app.services.accounts.passwords import PasswordService
+from app.services.accounts.principal import Principal
+from app.services.accounts.refresh import RefreshService
+from app.services.accounts.registration import AccountService
+from app.services.accounts.session_start import Client, SessionStarter
+from app.services.accounts.sessions import SessionService
+from app.services.accounts.users import UserDirectory, UserService
+from app.state import AppState
+
+CurrentUser = Annotated[Principal, caller_with("account:read")]
+AccountHolder = Annotated[Principal, caller_with("account:write")]
+FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
+UserReader = Annotated[Principal, caller_with("users:read")]
+UserAdmin = Annotated[Principal, caller_with("users:write")]
+
+
+def password_guard(state: AppState) -> PasswordGuard:
+    return PasswordGuard(state.hasher, state.limiter, state.settings, state.ring)
+
+
+async def get_client() -> Client:
+    context = current_request()
+    assert context is not None  # noqa: S101 - the middleware is always there
+    return Client(
+        address=context.client_address,
+        user_agent=context.user_agent,
+        arrived_at=utc_now() - timedelta(seconds=monotonic() - context.started),
+    )
+
+
+async def get_one_time_tokens(
+    session: SessionDep, read: ReadSessionDep, outbox: OutboxDep, state: StateDep
+) -> OneTimeTokens:
+    return OneTimeTokens(session, read, outbox, state.settings.public_base_url)
+
+
+async def get_session_starter(session: SessionDep, state: StateDep) -> SessionStarter:
+    return SessionStarter(
+        session, state.settings, state.access_tokens, RefreshTokens(state.ring)
+    )
+
+
+ClientDep = Annotated[Client, Depends(get_client)]
+OneTimeTokensDep = Annotated[OneTimeTokens, Depends(get_one_time_tokens)]
+SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
+
+
+async def get_auth_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    state: StateDep,
+    starter: SessionStarterDep,
+) -> AuthService:
+    guard = state.single(password_guard)
+    return AuthService(session, read, guard, DeviceTokens(state.ring), starter)
+
+
+AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
+
+
+async def get_refresh_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    state: StateDep,
+    starter: SessionStarterDep,
+    outbox: OutboxDep,
+) -> RefreshService:
+    return RefreshService(
+        session, read, state.settings, starter.refresh_tokens, starter, outbox
+    )
+
+
+async def get_session_service(
+    session: SessionDep, read: ReadSessionDep, state: StateDep
+) -> SessionService:
+    return SessionService(session, read, state.cursors)
+
+
+async def get_account_service(
+    session: SessionDep, tokens: OneTimeTokensDep, outbox: OutboxDep, state: StateDep
+) -> AccountService:
+    return AccountService(session, state.settings, state.hasher, tokens, outbox)
+
+
+async def get_password_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    auth: AuthServiceDep,
+    state: StateDep,
+) -> PasswordService:
+    return PasswordService(
+        session,
+        read,
+        state.settings,
+        state.hasher,
+        tokens,
+        outbox,
+        AccountQuota(state.limiter),
+        auth,
+    )
+
+
+async def get_email_address_service(
+    session: SessionDep,
+    read: ReadSessionDep,
+    tokens: OneTimeTokensDep,
+    outbox: OutboxDep,
+    auth: AuthServiceDep,
+    state: StateDep,
+) -> EmailAddressService:
+    quota = AccountQuota(state.limiter)
+    return EmailAddressService(session, read, tokens, outbox, quota, auth)
+
+
+async def get_user_service(session: SessionDep) -> UserService:
+    return UserService(session)
+
+
+async def get_user_directory(state: StateDep) -> UserDirectory:
+    return UserDirectory(state.database.replica, state.cursors)
+
+
+RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]
+SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]
+AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
+PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
+EmailAddressServiceDep = Annotated[
+    EmailAddressService, Depends(get_email_address_service)
+]
+UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]

@@ -1,0 +1,52 @@
+"""Routes whose bodies are larger, and arrive more slowly, than those of others."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from fastapi import APIRouter
+from fastapi.routing import iter_route_contexts
+
+from app.api.declarations import Endpoint, declare, declared
+from app.core.config import Settings
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The names of the settings that bound the body of one route."""
+
+    max_bytes: str
+    seconds: str
+
+
+class Allowance(NamedTuple):
+    max_bytes: int
+    time: timedelta  # to arrive and to be handled
+
+
+def upload(*, max_bytes: str, seconds: str) -> Callable[[Endpoint], Endpoint]:
+    """Give a route a body limit and a deadline of its own, by the names of settings."""
+    return lambda endpoint: declare(endpoint, Upload(max_bytes, seconds))
+
+
+def find_uploads(
+    routers: Iterable[APIRouter], prefix: str, settings: Settings
+) -> dict[str, Allowance]:
+    """Map the path of each upload to what it is allowed.
+
+    Raises:
+        RuntimeError: the path has parameters, so that the limits, which apply before
+            a request is routed, could not find it.
+    """
+    found = {}
+    for router in routers:
+        for route in iter_route_contexts(router.routes):
+            for each in declared(route.endpoint, Upload) if route.endpoint else ():
+                if "{" in str(route.path):
+                    raise RuntimeError(f"An upload has path parameters: {route.path}")
+                found[f"{prefix}{route.path}"] = Allowance(
+                    getattr(settings, each.max_bytes),
+                    timedelta(seconds=getattr(settings, each.seconds)),
+                )
+    return found
