@@ -18,6 +18,7 @@ from app.core.settings.http import HTTPSettings
 from app.core.settings.limits import LimitSettings
 from app.core.settings.mail import MailSettings
 from app.core.settings.operation import OperationSettings
+from app.core.settings.products import ProductSettings
 from app.core.settings.security import SecuritySettings
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
 
 
 class Settings(
+    ProductSettings,
     OperationSettings,
     MailSettings,
     HTTPSettings,

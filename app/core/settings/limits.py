@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from app.core.settings.base import AppSettings, PositiveSeconds, in_production, refuse
+from app.core.settings.base import AppSettings, in_production, refuse
 
 
 def split_rate(value: object) -> object:
@@ -64,12 +64,8 @@ class LimitSettings(AppSettings):
         description="Instances in all, of WEB_CONCURRENCY workers each: a worker "
         "allows its share while Redis is away.",
     )
-    max_body_bytes: int = Field(65_536, ge=1024)
-    import_max_body_bytes: int = Field(
-        2**30, ge=1024, description="As MAX_BODY_BYTES, for a file of products."
-    )
-    import_timeout_seconds: PositiveSeconds = Field(
-        600, description="As REQUEST_DEADLINE_SECONDS, for a file of products."
+    max_body_bytes: int = Field(
+        65_536, ge=1024, description="The largest request body, in bytes."
     )
 
     @field_validator("redis_url")
