@@ -1,12 +1,12 @@
-"""Keyset pagination: a page continues after the last row of the one before."""
+"""Lists in pages. A page continues after the last row of the page before it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, Row, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -14,32 +14,26 @@ from app.core.tokens.cursor import CursorSigner
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 
-PARSERS: dict[type, Callable[[str], Any]] = {
-    datetime: datetime.fromisoformat,
-    Decimal: Decimal,
-    str: str,
-}
+Value = TypeVar("Value")
+Keyed = InstrumentedAttribute[Value] | ColumnElement[Value]
+Conditions = Mapping[str, ColumnElement[bool]]
 
 
 class RowPage(NamedTuple):
-    items: list[dict[str, Any]]  # which pydantic reads faster than attributes of rows
+    items: list[dict[str, Any]]  # pydantic reads a dict faster than a row's attributes
     next_cursor: str | None
-
-
-Value = TypeVar("Value")
-Keyed = InstrumentedAttribute[Value] | ColumnElement[Value]
 
 
 @dataclass(frozen=True)
 class Order:
-    """Rows by one column, ties broken by id, so that no two are equal."""
+    """Sorts by one column that is never null, then by id, so that no two rows tie."""
 
     column: Keyed[Any]
     id: Keyed[UUID]
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
-        """Sort and cut the statement; it then takes `rows` and `after`, `after_id`."""
+        """Sort and limit a statement, which then takes `rows`, `after`, `after_id`."""
         keys = (self.column, self.id)
         if continued:
             row = tuple_(*keys)
@@ -51,72 +45,128 @@ class Order:
         order = [key.desc() for key in keys] if self.descending else keys
         return statement.order_by(*order).limit(bindparam("rows"))
 
-    def position(self, row: Row[Any]) -> tuple[str, str]:
-        value = getattr(row, str(self.column.key))
-        text = value.isoformat() if isinstance(value, datetime) else str(value)
-        return text, row.id.hex
+    def position(self, row: Row[Any]) -> list[Any]:
+        """Where a row stands in this order, as values of JSON."""
+        position = (getattr(row, str(self.column.key)), row.id)
+        return list(self._position.dump_python(position, mode="json"))
 
-    def values(self, position: Sequence[Any]) -> dict[str, Any]:
-        parse = PARSERS[self.column.type.python_type]
-        return {"after": parse(position[0]), "after_id": UUID(position[1])}
+    def after(self, position: Sequence[Any]) -> dict[str, Any]:
+        """The values that continue a statement behind a `position`."""
+        value, row_id = self._position.validate_python(position)
+        return {"after": value, "after_id": row_id}
+
+    @cached_property
+    def _position(self) -> TypeAdapter[tuple[Any, UUID]]:
+        return TypeAdapter(tuple[self.column.type.python_type, UUID])
 
 
-async def fetch_page(
-    read: ReadSession,
-    statement: Select[Any],
-    order: Order,
-    values: Mapping[str, Any],
-    page: PageParameters,
-    cursors: CursorSigner,
-    *,
-    of: str,
-) -> RowPage:
-    """Run a statement that `order` was applied to.
+def both_ways(*columns: Keyed[Any], id: Keyed[UUID]) -> dict[str, Order]:
+    """An order up and one down (`-name`) for each column, by the names of columns."""
+    return {
+        sign + str(column.key): Order(column, id, descending=bool(sign))
+        for column in columns
+        for sign in ("", "-")
+    }
 
-    The cursor is bound to the filters and the sort in `page`, and to `of`, which names
-    the list, and its owner where it has one.
 
-    Raises:
-        CursorInvalid: the cursor is not one of this list's.
+class Listing:
+    """A list that clients read page by page.
+
+    Declare it at module level: a statement is built once for each combination of
+    filters and order, because building it takes longer than sending it.
+
+        NOTES = Listing(
+            select(*NOTE).where(NOTE.owner_id == bindparam("owner")),
+            both_ways(NOTE.title, NOTE.created_at, id=NOTE.id),
+            {"tag": NOTE.tag == bindparam("tag")},
+            name="notes of {owner}",
+        )
+        page = await NOTES.page(read, cursors, query, owner=caller.user_id)
+
+    `order` is one order, or those that `query.sort` chooses from. A filter applies
+    when `query`, or else `values`, has a value of its name. The select must contain
+    the id and the columns of the orders.
     """
 
-    async def whole(_: bool) -> Select[Any]:
-        return statement
+    def __init__(
+        self,
+        select: Select[Any],
+        order: Order | Mapping[str, Order],
+        filters: Conditions | None = None,
+        *,
+        name: str,
+        then: "Listing | None" = None,
+    ) -> None:
+        """`then` lists rows, in the same order, that follow after the last of these."""
+        self.select = select
+        self.orders = {"": order} if isinstance(order, Order) else order
+        self.filters = filters or {}
+        self.name = name
+        self.parts: tuple[Listing, ...] = (self, *(then.parts if then else ()))
+        self.statement = lru_cache(maxsize=1024)(self._statement)
 
-    return await fetch_parts(read, [whole], order, values, page, cursors, of=of)
+    async def page(
+        self,
+        read: ReadSession,
+        cursors: CursorSigner,
+        query: PageParameters,
+        **values: Any,
+    ) -> RowPage:
+        """Read the page that `query` asks for.
 
+        `values` are the parameters of the select, and filters that the client does not
+        choose. Its cursor continues only a list of the same name (formatted with the
+        values), order and filters.
 
-async def fetch_parts(
-    read: ReadSession,
-    parts: Sequence[Callable[[bool], Awaitable[Select[Any]]]],
-    order: Order,
-    values: Mapping[str, Any],
-    page: PageParameters,
-    cursors: CursorSigner,
-    *,
-    of: str,
-) -> RowPage:
-    """As `fetch_page`, of several lists one behind the other.
+        Raises:
+            CursorInvalid: the cursor was made for another list, or altered.
+        """
+        sort = getattr(query, "sort", "")
+        order = self.orders[sort]
+        values = query.model_dump(include={*self.filters}) | values
+        chosen = {
+            name: values[name] for name in self.filters if values.get(name) is not None
+        }
+        context = f"{self.name.format(**values)} {sort} {chosen}"
+        first, after = 0, {}
+        if query.cursor is not None:
+            first, *position = cursors.decode(query.cursor, context)
+            after = order.after(position)
+        rows: list[tuple[int, Row[Any]]] = []
+        for number in range(first, len(self.parts)):
+            wanted = query.limit + 1 - len(rows)
+            found = await self.parts[number].rows(
+                read, tuple(chosen), sort, {**values, **after, "rows": wanted}
+            )
+            rows += [(number, row) for row in found]
+            if len(found) == wanted:
+                break
+            after = {}
+        page = rows[: query.limit]
+        items = [dict(zip(row._fields, row, strict=True)) for _, row in page]
+        if len(rows) == len(page):
+            return RowPage(items, None)
+        number, last = page[-1]
+        return RowPage(items, cursors.encode([number, *order.position(last)], context))
 
-    Each part makes its statement, knowing whether it is continued.
-    """
-    filters = page.model_dump_json(exclude={"limit", "cursor"})
-    context = f"{of}{filters}"
-    first, after = 0, {}
-    if page.cursor is not None:
-        number, *position = cursors.decode(page.cursor, context)
-        first, after = int(number or 0), order.values(position)
-    rows: list[tuple[int, Row[Any]]] = []
-    for number in range(first, len(parts)):
-        wanted = page.limit + 1 - len(rows)
-        statement = await parts[number](bool(after))
-        found = await read.all(statement, {**values, **after, "rows": wanted})
-        rows += [(number, row) for row in found]
-        if len(found) == wanted:
-            break
-        after = {}
-    items = [dict(zip(row._fields, row, strict=True)) for _, row in rows[: page.limit]]
-    if len(rows) <= page.limit:
-        return RowPage(items, None)
-    number, last = rows[page.limit - 1]
-    return RowPage(items, cursors.encode([number, *order.position(last)], context))
+    async def rows(
+        self,
+        read: ReadSession,
+        filters: tuple[str, ...],
+        sort: str,
+        values: Mapping[str, Any],
+    ) -> Sequence[Row[Any]]:
+        """Read rows of this part; override it to choose how they are read."""
+        statement = self.statement(filters, sort, continued="after" in values)
+        return await read.all(statement, values)
+
+    def conditions(self, filters: tuple[str, ...], sort: str) -> Conditions:
+        """The filters, as they are best applied beside each other and the order."""
+        return self.filters
+
+    def _statement(
+        self, filters: tuple[str, ...], sort: str, *, continued: bool
+    ) -> Select[Any]:
+        conditions = self.conditions(filters, sort)
+        statement = self.select.where(*(conditions[name] for name in filters))
+        return self.orders[sort].apply(statement, continued=continued)

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import NotFound
 from app.core.tokens.cursor import CursorSigner
 from app.db.base import utc_now
-from app.db.models import AuthSession
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 from app.services.accounts.principal import (
@@ -20,7 +19,7 @@ from app.services.accounts.principal import (
     revoke_sessions,
 )
 from app.services.audit import record
-from app.services.listing import Order, RowPage, fetch_page
+from app.services.listing import Listing, Order, RowPage
 
 
 class SessionNotFound(NotFound):
@@ -32,20 +31,19 @@ class SessionNotFound(NotFound):
         super().__init__("You have no such session.")
 
 
-NEWEST_FIRST = Order(AuthSession.created_at, AuthSession.id, descending=True)
-SELECT_OWN = select(
-    SESSION.id,
-    SESSION.last_ip.label("ip"),
-    SESSION.user_agent,
-    SESSION.created_at,
-    SESSION.rotated_at.label("last_seen_at"),
-    SESSION.expires_at,
-    (SESSION.id == bindparam("current")).label("current"),
-).where(SESSION.user_id == bindparam("user"), *UNEXPIRED)
-SELECT_PAGE = {
-    continued: NEWEST_FIRST.apply(SELECT_OWN, continued=continued)
-    for continued in (False, True)
-}
+SESSIONS_OF_USER = Listing(
+    select(
+        SESSION.id,
+        SESSION.last_ip.label("ip"),
+        SESSION.user_agent,
+        SESSION.created_at,
+        SESSION.rotated_at.label("last_seen_at"),
+        SESSION.expires_at,
+        (SESSION.id == bindparam("current")).label("current"),
+    ).where(SESSION.user_id == bindparam("user"), *UNEXPIRED),
+    Order(SESSION.created_at, SESSION.id, descending=True),
+    name="sessions of {user}",
+)
 
 
 @dataclass(slots=True)
@@ -57,19 +55,13 @@ class SessionService:
     cursors: CursorSigner
 
     async def page(self, caller: Principal, query: PageParameters) -> RowPage:
-        values = {
-            "user": caller.user_id,
-            "current": caller.session_id,
-            "now": utc_now(),
-        }
-        return await fetch_page(
+        return await SESSIONS_OF_USER.page(
             self.read,
-            SELECT_PAGE[query.cursor is not None],
-            NEWEST_FIRST,
-            values,
-            query,
             self.cursors,
-            of=f"sessions of {caller.user_id}",
+            query,
+            user=caller.user_id,
+            current=caller.session_id,
+            now=utc_now(),
         )
 
     async def end(self, caller: Principal, session_id: UUID) -> None:

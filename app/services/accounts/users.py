@@ -1,10 +1,9 @@
 """Accounts as administrators see and change them."""
 
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, String, bindparam, func, or_, select
+from sqlalchemy import Row, String, bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,7 +17,7 @@ from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
 from app.services.accounts.one_time_links import forget_tokens
 from app.services.accounts.principal import revoke_sessions
 from app.services.audit import record
-from app.services.listing import Order, RowPage, fetch_page
+from app.services.listing import Listing, Order, RowPage
 
 
 class UserNotFound(NotFound):
@@ -44,22 +43,20 @@ class LastAdmin(Conflict):
 
 USER = User.__table__.c
 PATTERN = func.lower(bindparam("q", type_=String))
-FILTERS = {
-    "q": or_(
-        USER.email_canonical.like(PATTERN, escape="\\"),
-        func.lower(USER.full_name).like(PATTERN, escape="\\"),
-    ),
-    "role": USER.role == bindparam("role"),
-    "is_active": USER.is_active == bindparam("is_active"),
-}
-NEWEST_FIRST = Order(User.created_at, User.id, descending=True)
+USERS = Listing(
+    select(*USER),
+    Order(USER.created_at, USER.id, descending=True),
+    {
+        "q": or_(
+            USER.email_canonical.like(PATTERN, escape="\\"),
+            func.lower(USER.full_name).like(PATTERN, escape="\\"),
+        ),
+        "role": USER.role == bindparam("role"),
+        "is_active": USER.is_active == bindparam("is_active"),
+    },
+    name="users",
+)
 SELECT_ONE = select(*USER).where(USER.id == bindparam("id"))
-
-
-@lru_cache(maxsize=64)
-def select_page(filters: tuple[str, ...], *, continued: bool) -> Select[Any]:
-    statement = select(*USER).where(*(FILTERS[name] for name in filters))
-    return NEWEST_FIRST.apply(statement, continued=continued)
 
 
 def containing(text: str) -> str:
@@ -83,19 +80,8 @@ class UserDirectory:
         return user
 
     async def page(self, query: UserQuery) -> RowPage:
-        values = query.model_dump(include=set(FILTERS), exclude_none=True)
-        statement = select_page(tuple(values), continued=query.cursor is not None)
-        if "q" in values:
-            values["q"] = containing(values["q"])
-        return await fetch_page(
-            self.read,
-            statement,
-            NEWEST_FIRST,
-            values,
-            query,
-            self.cursors,
-            of="users",
-        )
+        pattern = containing(query.q) if query.q else None
+        return await USERS.page(self.read, self.cursors, query, q=pattern)
 
 
 class UserService:

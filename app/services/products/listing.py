@@ -1,14 +1,26 @@
 """How products are listed: which of them, in which order, read from where."""
 
-from functools import lru_cache
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    bindparam,
+    func,
+    select,
+    true,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from app.db.hints import unindexed
-from app.db.models import Product, ProductStatus
-from app.services.listing import Order
+from app.db.models import Product
+from app.db.session import ReadSession
+from app.services.listing import Conditions, Listing, both_ways
 from app.services.products.search import (
+    FEW,
     QUERY,
     TITLE,
     Columns,
@@ -17,63 +29,108 @@ from app.services.products.search import (
     matches_title,
 )
 
-PRODUCT = Product.__table__.c
+PRODUCT = Product.__table__
 
 
-def filters_of(
-    columns: Columns, sort: str, names: tuple[str, ...]
-) -> dict[str, ColumnElement[bool]]:
-    # Of the indexes that have the order, the one of the category leaves the least.
-    price = columns.price if sort.endswith("price") else unindexed(columns.price)
-    status = unindexed(columns.status) if "category" in names else columns.status
-    return {
-        "category": columns.category == bindparam("category"),
-        "status": status == bindparam("status"),
-        "min_price": price >= bindparam("min_price"),
-        "max_price": price <= bindparam("max_price"),
-        "in_stock": (columns.stock > 0) == bindparam("in_stock"),
-        "visible": status == ProductStatus.ACTIVE,
-    }
+class unindexed(FunctionElement[Any]):  # noqa: N801 - it is used like a SQL function
+    """A column that SQLite must only filter by, and not look up in an index.
+
+    Without statistics SQLite expects every bound to leave few rows, and prefers to
+    sort them. PostgreSQL has statistics and chooses well. See "Disqualifying Terms
+    Using Unary '+'" at https://sqlite.org/optoverview.html.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column)
+        self.type = column.type
 
 
-def orders_of(columns: Columns) -> dict[str, Order]:
-    return {
-        sign + column.key: Order(column, columns.id, descending=bool(sign))
-        for column in (columns.created_at, columns.price, columns.name)
-        for sign in ("", "-")
-    }
+@compiles(unindexed)
+def _column(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return str(compiler.process(element.clauses, **kw))
 
 
-# Best matches first costs no more than newest first: nothing is ranked that is not
-# shown. Each part is a list of its own.
-Part = Literal["title", "rest", "all"]
-RELEVANCE: tuple[Part, ...] = ("title", "rest")
-WHOLE: tuple[Part, ...] = ("all",)
-
-# What a part is read from: all products, or the few that its words find.
-FOUND, FOUND_BY_TITLE = few(QUERY, PRODUCT), few(TITLE, PRODUCT)
-COUNT_FOUND = {
-    found: select(func.count()).select_from(found) for found in (FOUND, FOUND_BY_TITLE)
-}
-SEARCHES: dict[tuple[Part, bool], tuple[Columns, ColumnElement[bool]]] = {
-    ("all", False): (PRODUCT, matches(QUERY)),
-    ("rest", False): (PRODUCT, matches(QUERY) & ~matches(TITLE)),
-    ("title", False): (PRODUCT, matches(TITLE)),
-    ("all", True): (FOUND.c, true()),
-    ("rest", True): (FOUND.c, ~matches_title(FOUND)),
-    ("title", True): (FOUND_BY_TITLE.c, true()),
-}
-ORDERS = orders_of(PRODUCT)
+@compiles(unindexed, "sqlite")
+def _unary_plus(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
 
 
-@lru_cache(maxsize=1024)
-def select_page(
-    sort: str, names: tuple[str, ...], part: Part, *, narrow: bool, continued: bool
-) -> Select[Any]:
-    columns, found = SEARCHES[part, narrow]
-    filters = filters_of(columns, sort, names)
-    statement = select(*(columns[name] for name in PRODUCT.keys()))  # noqa: SIM118
-    statement = statement.where(*(filters[name] for name in names if name != "q"))
-    if "q" in names:
-        statement = statement.where(found)
-    return orders_of(columns)[sort].apply(statement, continued=continued)
+class ProductListing(Listing):
+    """Products, read from the table or from the few that a search finds."""
+
+    def __init__(
+        self,
+        source: FromClause,
+        found: ColumnElement[bool],
+        *,
+        name: str = "products",
+        narrow: "ProductListing | None" = None,
+        then: "ProductListing | None" = None,
+    ) -> None:
+        """`found` is the filter `q`; `narrow` lists the same from a smaller source."""
+        self.columns: Columns = source.c
+        self.found = found
+        self.narrow = narrow
+        self.count = select(func.count()).select_from(source)
+        columns = self.columns
+        super().__init__(
+            select(*(columns[key] for key in PRODUCT.c.keys())),  # noqa: SIM118
+            both_ways(columns.created_at, columns.price, columns.name, id=columns.id),
+            self.conditions((), ""),
+            name=name,
+            then=then,
+        )
+
+    def conditions(self, filters: tuple[str, ...], sort: str) -> Conditions:
+        columns = self.columns
+        price, status = columns.price, columns.status
+        if not sort.endswith("price"):
+            price = unindexed(price)
+        if "category" in filters:  # whose indexes leave fewer rows than those of status
+            status = unindexed(status)
+        return {
+            "q": self.found,
+            "category": columns.category == bindparam("category"),
+            "status": status == bindparam("status"),
+            "min_price": price >= bindparam("min_price"),
+            "max_price": price <= bindparam("max_price"),
+            "in_stock": (columns.stock > 0) == bindparam("in_stock"),
+            "only": status == bindparam("only"),
+        }
+
+    async def rows(
+        self,
+        read: ReadSession,
+        filters: tuple[str, ...],
+        sort: str,
+        values: Mapping[str, Any],
+    ) -> Sequence[Row[Any]]:
+        if (
+            self.narrow is not None
+            and "q" in filters
+            and read.engine.dialect.name == "postgresql"
+        ):
+            [[count]] = await read.all(self.narrow.count, values)
+            if count <= FEW:
+                return await self.narrow.rows(read, filters, sort, values)
+        return await super().rows(read, filters, sort, values)
+
+
+FOUND, FOUND_BY_TITLE = few(QUERY, PRODUCT.c), few(TITLE, PRODUCT.c)
+
+PRODUCTS = ProductListing(PRODUCT, matches(QUERY), narrow=ProductListing(FOUND, true()))
+# Best matches first, without ranking products that are not shown: those that match in
+# their title are one list, the other matches are another behind it.
+BY_RELEVANCE = ProductListing(
+    PRODUCT,
+    matches(TITLE),
+    name="products by relevance",
+    narrow=ProductListing(FOUND_BY_TITLE, true()),
+    then=ProductListing(
+        PRODUCT,
+        matches(QUERY) & ~matches(TITLE),
+        narrow=ProductListing(FOUND, ~matches_title(FOUND)),
+    ),
+)

@@ -1,6 +1,5 @@
 """The catalogue as visitors and editors read it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +12,9 @@ from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 from app.schemas.product import ProductQuery
 from app.services.accounts.principal import Principal
-from app.services.listing import Order, RowPage, fetch_page, fetch_parts
-from app.services.products.listing import (
-    COUNT_FOUND,
-    FOUND,
-    FOUND_BY_TITLE,
-    ORDERS,
-    RELEVANCE,
-    WHOLE,
-    Part,
-    select_page,
-)
-from app.services.products.search import FEW, words
+from app.services.listing import Listing, Order, RowPage
+from app.services.products.listing import BY_RELEVANCE, PRODUCTS
+from app.services.products.search import words
 
 
 class ProductNotFound(NotFound):
@@ -41,8 +31,11 @@ PRODUCT = Product.__table__.c
 SELECT_ONE = select(*PRODUCT).where(PRODUCT.id == bindparam("id"))
 SELECT_ONE_VISIBLE = SELECT_ONE.where(PRODUCT.status == ProductStatus.ACTIVE)
 MOVEMENT = StockMovement.__table__.c
-SELECT_MOVEMENTS = select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("id"))
-MOVEMENTS = Order(StockMovement.created_at, StockMovement.id, descending=True)
+MOVEMENTS = Listing(
+    select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("product")),
+    Order(MOVEMENT.created_at, MOVEMENT.id, descending=True),
+    name="movements of {product}",
+)
 
 
 def sees_all(viewer: Principal | None) -> bool:
@@ -66,52 +59,19 @@ class Catalogue:
             if query.cursor is not None:
                 raise CursorInvalid
             return RowPage([], None)
-        values = query.model_dump(
-            exclude={"limit", "cursor", "sort"}, exclude_none=True
-        )
-        names = (*values, *(() if sees_all(viewer) else ("visible",)))
-        values["title"] = query.q
-
-        def part(name: Part) -> Callable[[bool], Awaitable[Select[Any]]]:
-            async def statement(continued: bool) -> Select[Any]:
-                narrow = query.q is not None and await self._finds_few(name, query.q)
-                return select_page(
-                    query.sort, names, name, narrow=narrow, continued=continued
-                )
-
-            return statement
-
-        return await fetch_parts(
+        listing = BY_RELEVANCE if query.by_relevance else PRODUCTS
+        return await listing.page(
             self.read,
-            [part(name) for name in (RELEVANCE if query.by_relevance else WHOLE)],
-            ORDERS[query.sort],
-            values,
-            query,
             self.cursors,
-            of="products by relevance" if query.by_relevance else "products",
+            query,
+            title=query.q,
+            only=None if sees_all(viewer) else ProductStatus.ACTIVE,
         )
-
-    async def _finds_few(self, part: Part, q: str) -> bool:
-        if self.read.engine.dialect.name != "postgresql":
-            return False
-        found = FOUND_BY_TITLE if part == "title" else FOUND
-        [[count]] = await self.read.all(COUNT_FOUND[found], {"q": q, "title": q})
-        return bool(count <= FEW)
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
-        """Changes of a product's stock, the last one first."""
+        """Changes of a product's stock, the newest first."""
         await self._get(SELECT_ONE, product_id)
-        values = {"id": product_id}
-        statement = MOVEMENTS.apply(SELECT_MOVEMENTS, continued=page.cursor is not None)
-        return await fetch_page(
-            self.read,
-            statement,
-            MOVEMENTS,
-            values,
-            page,
-            self.cursors,
-            of=f"movements of {product_id}",
-        )
+        return await MOVEMENTS.page(self.read, self.cursors, page, product=product_id)
 
     async def _get(self, statement: Select[Any], product_id: UUID) -> Row[Any]:
         product = await self.read.one_or_none(statement, {"id": product_id})
