@@ -4,25 +4,23 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.core.config import LimitSettings, Settings
+from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
 from app.core.rate_limit import (
-    LARGEST_LOG,
     MemoryRateLimiter,
     NoRateLimiter,
     Policy,
     RateLimiter,
-    RedisRateLimiter,
-    ResilientRateLimiter,
 )
 from app.core.rate_limit.client import create_redis_client
+from app.core.rate_limit.policies import policies
+from app.core.rate_limit.redis import RedisRateLimiter
+from app.core.rate_limit.resilient import ResilientRateLimiter
 from app.core.security import SecretRing
-from app.core.settings.limits import Rate
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.device import DeviceTokens
@@ -30,7 +28,6 @@ from app.core.tokens.refresh import RefreshTokens
 from app.core.tokens.signing_keys import SigningKeys
 from app.db.session import Database
 from app.services.accounts.login_throttle import PasswordGuard
-from app.services.accounts.mail_quota import PER_CLIENT
 from app.services.accounts.principal import Authenticator
 from app.services.accounts.users import UserDirectory
 from app.services.audit import AuditTrail
@@ -38,7 +35,6 @@ from app.services.health import HealthMonitor, Probe
 from app.services.products.reads import Catalogue
 
 AUDIENCE = "api"
-DENIED_EVENT = Policy("denied-event", 10, timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,6 @@ class Resources:
     settings: Settings
     ring: SecretRing
     database: Database
-    redis: Redis | None
     limiter: RateLimiter
     policies: dict[str, Policy]
     hasher: PasswordHasher
@@ -70,12 +65,13 @@ class Resources:
 async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
     """Open everything without waiting for it: what is down may come up later."""
     database = Database(settings)
-    redis = create_redis_client(settings.redis_url) if settings.redis_url else None
+    redis = _redis(settings)
     hasher = PasswordHasher(
         slots=settings.password_hash_threads, queue=settings.password_hash_queue
     )
     ring = secret_ring(settings)
     limiter = _limiter(settings, redis)
+    limits = policies(settings)
     keys = signing_keys(settings)
     access_tokens = AccessTokens(
         keys,
@@ -90,11 +86,10 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             settings=settings,
             ring=ring,
             database=database,
-            redis=redis,
             limiter=limiter,
-            policies=rate_limit_policies(settings),
+            policies=limits,
             hasher=hasher,
-            guard=PasswordGuard(hasher, limiter, settings, ring),
+            guard=PasswordGuard(hasher, limiter, limits, ring),
             devices=DeviceTokens(ring),
             keys=keys,
             access_tokens=access_tokens,
@@ -133,30 +128,10 @@ def signing_keys(settings: Settings) -> SigningKeys:
     return SigningKeys.from_secret(secret_ring(settings))
 
 
-def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
-    """The limits by the names that routes give them; a `Rate` only when it is set."""
-    requests = settings.rate_limit_requests
-    window = timedelta(seconds=settings.rate_limit_window_seconds)
-    policies = {
-        "login": Policy("login", requests, window),
-        "register": Policy("register", requests, window),
-        "refresh": Policy("refresh", requests, window),
-        "mail_client": PER_CLIENT,
-        "denied-event": DENIED_EVENT,
-        "writes": _policy("writes", settings.rate_limit_writes),
-        "all": _policy("all", settings.rate_limit_all),
-    }
-    return {name: policy for name, policy in policies.items() if policy is not None}
-
-
-def _policy(name: str, rate: Rate) -> Policy | None:
-    if rate is None:
+def _redis(settings: Settings) -> Redis | None:
+    if not settings.redis_url:
         return None
-    limit, seconds = rate
-    if limit <= LARGEST_LOG:
-        return Policy(name, limit, timedelta(seconds=seconds))
-    # A counter of the one kind cannot be read as the other.
-    return Policy(f"{name}_gcra", limit, timedelta(seconds=seconds), "gcra")
+    return create_redis_client(settings.redis_url)
 
 
 def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:

@@ -176,7 +176,7 @@ async def get_password_service(
         resources.hasher,
         tokens,
         outbox,
-        AccountQuota(resources.limiter),
+        AccountQuota(resources.limiter, resources.policies),
         auth,
     )
 
@@ -189,7 +189,7 @@ async def get_email_address_service(
     auth: AuthServiceDep,
     resources: ResourcesDep,
 ) -> EmailAddressService:
-    quota = AccountQuota(resources.limiter)
+    quota = AccountQuota(resources.limiter, resources.policies)
     return EmailAddressService(session, read, tokens, outbox, quota, auth)
 
 

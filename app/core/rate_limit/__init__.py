@@ -1,8 +1,8 @@
-"""How often a caller may do something, counted here or in Redis."""
+"""How often a caller may do something, counted in this process or in Redis."""
 
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import (
-    LARGEST_LOG,
+    LARGEST_LIMIT,
     Decision,
     Hit,
     NoRateLimiter,
@@ -10,11 +10,9 @@ from app.core.rate_limit.policy import (
     Quota,
     RateLimiter,
 )
-from app.core.rate_limit.redis import RedisRateLimiter
-from app.core.rate_limit.resilient import ResilientRateLimiter
 
 __all__ = [
-    "LARGEST_LOG",
+    "LARGEST_LIMIT",
     "Decision",
     "Hit",
     "MemoryRateLimiter",
@@ -22,6 +20,4 @@ __all__ = [
     "Policy",
     "Quota",
     "RateLimiter",
-    "RedisRateLimiter",
-    "ResilientRateLimiter",
 ]
