@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from redis.asyncio import Redis
 from sqlalchemy import text
 
 from app.core.config import Settings
@@ -16,10 +16,7 @@ from app.core.rate_limit import (
     Policy,
     RateLimiter,
 )
-from app.core.rate_limit.client import create_redis_client
 from app.core.rate_limit.policies import policies
-from app.core.rate_limit.redis import RedisRateLimiter
-from app.core.rate_limit.resilient import ResilientRateLimiter
 from app.core.security import SecretRing
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
@@ -33,6 +30,9 @@ from app.services.accounts.users import UserDirectory
 from app.services.audit import AuditTrail
 from app.services.health import HealthMonitor, Probe
 from app.services.products.reads import Catalogue
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 AUDIENCE = "api"
 
@@ -128,17 +128,23 @@ def signing_keys(settings: Settings) -> SigningKeys:
     return SigningKeys.from_secret(secret_ring(settings))
 
 
-def _redis(settings: Settings) -> Redis | None:
+def _redis(settings: Settings) -> "Redis | None":
     if not settings.redis_url:
         return None
+    # Imported here, because a service without Redis must not pay for the library.
+    from app.core.rate_limit.client import create_redis_client
+
     return create_redis_client(settings.redis_url)
 
 
-def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
+def _limiter(settings: Settings, redis: "Redis | None") -> RateLimiter:
     if not settings.rate_limit_enabled:
         return NoRateLimiter()
     if redis is None:
         return MemoryRateLimiter()
+    from app.core.rate_limit.redis import RedisRateLimiter
+    from app.core.rate_limit.resilient import ResilientRateLimiter
+
     return ResilientRateLimiter(
         RedisRateLimiter(redis),
         MemoryRateLimiter(),
@@ -146,12 +152,12 @@ def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
     )
 
 
-def _probes(database: Database, redis: Redis | None) -> dict[str, Probe]:
+def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
     async def ask_database() -> None:
         async with database.probe.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def ask_redis(client: Redis) -> None:
+    async def ask_redis(client: "Redis") -> None:
         await client.ping()
 
     probes: dict[str, Probe] = {"database": ask_database}
