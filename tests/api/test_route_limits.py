@@ -114,6 +114,15 @@ class TestEverything:
         assert refused.json()["violated-policies"] == ["all"]
 
 
+class TestLargeRate:
+    @pytest.mark.parametrize("overrides", [{"rate_limit_all": "6000/60"}])
+    async def test_is_counted_in_a_shorter_window(self, client: Client) -> None:
+        answer = await client.get("/products")
+
+        assert answer.headers["ratelimit-policy"] == '"all";q=1000;w=10'
+        assert remaining(answer.headers["ratelimit"]) == ("all", 999)
+
+
 class TestAuth:
     @pytest.mark.parametrize("overrides", [{"rate_limit_requests": 1}])
     async def test_tells_no_counter(self, client: Client) -> None:
