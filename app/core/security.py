@@ -1,8 +1,6 @@
-"""Keys derived from the application's secret, and the text form of random bytes."""
+"""Keys derived from `SECRET_KEY`, one for each purpose."""
 
-import math
 from collections.abc import Sequence
-from string import ascii_letters, digits
 from typing import Literal
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,9 +14,6 @@ Info = Literal[
     "refresh-token-v1",
     "request-fingerprint-v1",
 ]
-
-_ALPHABET = digits + ascii_letters
-_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 
 
 class SecretRing:
@@ -60,32 +55,3 @@ class SecretRing:
 
 def _hkdf(secret: bytes, info: str, length: int) -> bytes:
     return HKDF(SHA256(), length, salt=None, info=info.encode()).derive(secret)
-
-
-def encode_base62(data: bytes) -> str:
-    """Letters and digits whose number depends on the size of `data` alone."""
-    number = int.from_bytes(data)
-    characters = []
-    for _ in range(base62_length(len(data))):
-        number, value = divmod(number, 62)
-        characters.append(_ALPHABET[value])
-    return "".join(reversed(characters))
-
-
-def decode_base62(text: str, size: int) -> bytes:
-    """The `size` bytes that `text` encodes; ValueError when it encodes none."""
-    number = 0
-    try:
-        for character in text:
-            number = number * 62 + _VALUES[character]
-        data = number.to_bytes(size)
-    except (KeyError, OverflowError):
-        raise ValueError("Not base62 of that size.") from None
-    if len(text) != base62_length(size):
-        raise ValueError("Not base62 of that size.")
-    return data
-
-
-def base62_length(size: int) -> int:
-    """How many characters encode `size` bytes."""
-    return math.ceil(size * 8 / math.log2(62))

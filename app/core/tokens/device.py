@@ -11,12 +11,8 @@ import struct
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.core.security import (
-    SecretRing,
-    base62_length,
-    decode_base62,
-    encode_base62,
-)
+from app.core.security import SecretRing
+from app.core.tokens.base62 import base62_length, decode_base62, encode_base62
 
 PREFIX = "app_dt_"
 LIFETIME = timedelta(days=365)

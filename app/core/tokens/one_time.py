@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 
-from app.core.security import encode_base62
+from app.core.tokens.base62 import encode_base62
 
 PREFIX = "app_vt_"
 

@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.core.errors import Unauthorized
-from app.core.security import (
-    SecretRing,
-    base62_length,
-    decode_base62,
-    encode_base62,
-)
+from app.core.security import SecretRing
+from app.core.tokens.base62 import base62_length, decode_base62, encode_base62
 
 PREFIX = "app_rt_"
 

@@ -1,0 +1,36 @@
+"""Bytes as letters and digits, which a double click selects as one word."""
+
+import math
+from string import ascii_letters, digits
+
+_ALPHABET = digits + ascii_letters
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+
+
+def encode_base62(data: bytes) -> str:
+    """Letters and digits whose number depends on the size of `data` alone."""
+    number = int.from_bytes(data)
+    characters = []
+    for _ in range(base62_length(len(data))):
+        number, value = divmod(number, 62)
+        characters.append(_ALPHABET[value])
+    return "".join(reversed(characters))
+
+
+def decode_base62(text: str, size: int) -> bytes:
+    """The `size` bytes that `text` encodes; ValueError when it encodes none."""
+    number = 0
+    try:
+        for character in text:
+            number = number * 62 + _VALUES[character]
+        data = number.to_bytes(size)
+    except (KeyError, OverflowError):
+        raise ValueError("Not base62 of that size.") from None
+    if len(text) != base62_length(size):
+        raise ValueError("Not base62 of that size.")
+    return data
+
+
+def base62_length(size: int) -> int:
+    """How many characters encode `size` bytes."""
+    return math.ceil(size * 8 / math.log2(62))
