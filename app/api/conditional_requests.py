@@ -8,7 +8,7 @@ from pydantic import WithJsonSchema
 from starlette.status import HTTP_304_NOT_MODIFIED
 
 from app.core.errors import BadRequest
-from app.core.preconditions import ExpectedVersion, VersionRequired
+from app.core.preconditions import ExpectedVersion, VersionRequired, etag
 
 _STRONG = re.compile(r'"v([1-9][0-9]{0,17})"', re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -45,10 +45,6 @@ class IfMatchInvalid(BadRequest):
     """`If-Match` is neither `*` nor a list of entity tags."""
 
     code = "if_match_invalid"
-
-
-def etag(version: int) -> str:
-    return f'"v{version}"'
 
 
 class Tagged:

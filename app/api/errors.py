@@ -27,7 +27,6 @@ from app.core.errors import (
     json_pointer,
     own_words,
 )
-from app.core.preconditions import VersionStale
 
 
 class Fault(BaseModel):
@@ -73,10 +72,7 @@ PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 async def render_app_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101
-    response = refusal_response(error)
-    if isinstance(error, VersionStale):
-        response.headers["ETag"] = f'"v{error.current}"'
-    return response
+    return refusal_response(error)
 
 
 async def answer_app_error(request: Request, error: Exception) -> Response:

@@ -20,8 +20,16 @@ class VersionStale(AppError):
     code = "precondition_failed"
 
     def __init__(self, current: int) -> None:
-        super().__init__("The resource has changed; read it again, then retry.")
-        self.current = current
+        super().__init__(
+            "The resource has changed since you read it. "
+            "Read it again and repeat your change with its new ETag.",
+            {"ETag": etag(current)},
+        )
+
+
+def etag(version: int) -> str:
+    """Write a version as the strong entity tag that clients send in `If-Match`."""
+    return f'"v{version}"'
 
 
 @dataclass(frozen=True, slots=True)
