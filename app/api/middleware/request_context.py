@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
-from app.core.logging import LineWriter
+from app.core.logging import get_logger
 from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
@@ -35,7 +35,7 @@ class RequestContextMiddleware:
         self.app = app
         self._resolver = resolver
         self._unlogged_paths = frozenset(unlogged_paths)
-        self._log = LineWriter(__name__)
+        self._log = get_logger(__name__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,7 +88,7 @@ class RequestContextMiddleware:
             "client_ip": context.client_address,
             "request_id": context.request_id,
         }
-        self._log.info("http.request", fields | context.log_fields)
+        self._log.info("http.request", **fields | context.log_fields)
 
 
 class _Exchange:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-import structlog
 from joserfc import jws
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from uuid_utils.compat import uuid7
 
 from app.core.errors import Unauthorized
+from app.core.logging import get_logger
 from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
@@ -27,7 +27,7 @@ _REGISTRIES: dict[str, jws.JWSRegistry] = {
     for algorithm in ("HS256", "ES256", "Ed25519")
 }
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class InvalidAccessToken(Unauthorized):
