@@ -17,10 +17,10 @@ Info = Literal[
 
 
 class SecretRing:
-    """Independent keys for every purpose, from the current and the previous secret.
+    """Derives a key for each purpose from the current and the previous secret.
 
-    An artefact carries the `key_id` of its secret, so that replacing the secret
-    keeps the ones already handed out valid.
+    A token carries the `key_id` of its secret. Tokens signed with the previous secret
+    therefore stay valid while the operator replaces it.
     """
 
     def __init__(self, current: bytes, previous: bytes | None = None) -> None:
@@ -32,7 +32,7 @@ class SecretRing:
 
     @property
     def key_id(self) -> int:
-        """Names the current secret in one byte, and says nothing about it."""
+        """One byte that names the current secret and reveals nothing about it."""
         return self._key_ids[0]
 
     def derive(self, info: Info) -> bytes:
@@ -47,8 +47,8 @@ class SecretRing:
         return self._derived[info]
 
     def candidates(self, info: Info, key_id: int) -> Sequence[bytes]:
-        """The keys that may have made an artefact with this `key_id`."""
-        # A list, as one pair of secrets in 256 shares its byte.
+        """The keys that can have signed a token with this `key_id`."""
+        # A list, because one pair of secrets in 256 has the same key id.
         pairs = zip(self._key_ids, self.derive_all(info), strict=True)
         return [key for candidate_id, key in pairs if candidate_id == key_id]
 

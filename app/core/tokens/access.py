@@ -1,4 +1,4 @@
-"""Access tokens: short-lived signed statements of who calls (RFC 9068)."""
+"""Access tokens: short-lived signed JWTs that name the caller (RFC 9068)."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
 LEEWAY = timedelta(seconds=5)
-CLIENT_ID = "first-party"  # required by RFC 9068 §2.2; there is no other client
+CLIENT_ID = "first-party"  # RFC 9068 §2.2 requires one; there is only one client
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYPE = "at+jwt"
@@ -38,13 +38,13 @@ class InvalidAccessToken(Unauthorized):
     code = "invalid_token"
 
     def __init__(self) -> None:
-        # One detail for every reason: the reason goes to the log alone.
+        # One detail for every reason: only the log says the reason.
         super().__init__("The access token is not valid.")
         self.headers["WWW-Authenticate"] = _CHALLENGE
 
 
 def _instant(value: object) -> datetime:
-    # RFC 7519 allows any number; a float or a bool here was not written by us.
+    # RFC 7519 allows any number, but this service writes only integers.
     if type(value) is not int:
         raise ValueError("not a whole number of seconds")
     return datetime.fromtimestamp(value, UTC)
@@ -54,7 +54,7 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class AccessClaims(BaseModel):
-    """What a verified token says; roles are read from the database, not from here."""
+    """The claims of a verified token. The database knows the role, not the token."""
 
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -74,11 +74,11 @@ class AccessClaims(BaseModel):
 
 
 class _Refused(Exception):
-    """Carries the reason as far as the log."""
+    """Carries the reason to the log."""
 
 
 class AccessTokens:
-    """Issues tokens under the current key and verifies those of every live key."""
+    """Signs tokens with the current key; accepts those of every key not yet expired."""
 
     def __init__(
         self, keys: SigningKeys, issuer: str, audience: str, lifetime: timedelta
@@ -102,7 +102,7 @@ class AccessTokens:
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": str(user_id),  # drivers have UUID classes of their own
+            "sub": str(user_id),  # asyncpg has a UUID class of its own
             "sid": str(session_id),
             "jti": str(uuid7()),
             "client_id": CLIENT_ID,
@@ -121,10 +121,10 @@ class AccessTokens:
         )
 
     def verify(self, token: str) -> AccessClaims:
-        """Read a token that may come from anyone.
+        """Read a token that any client may have written.
 
         Raises:
-            InvalidAccessToken: for every reason alike, and nothing else.
+            InvalidAccessToken: the only error, whatever is wrong with the token.
         """
         try:
             claims = AccessClaims.model_validate_json(self._signed_payload(token))
@@ -148,7 +148,7 @@ class AccessTokens:
         return signature.payload
 
     def _key(self, header: dict[str, Any]) -> SigningKey:
-        """The key a header names, if the header says nothing more (RFC 8725 §3)."""
+        """Find the key that the header names; refuse any other member (RFC 8725 §3)."""
         if header.keys() != {"alg", "kid", "typ"}:
             raise _Refused("header")
         if header["typ"].lower().removeprefix("application/") != _TYPE:

@@ -8,7 +8,7 @@ _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 
 
 def encode_base62(data: bytes) -> str:
-    """Letters and digits whose number depends on the size of `data` alone."""
+    """Encode `data`; the length of the text depends only on the size of `data`."""
     number = int.from_bytes(data)
     characters = []
     for _ in range(base62_length(len(data))):
@@ -18,19 +18,23 @@ def encode_base62(data: bytes) -> str:
 
 
 def decode_base62(text: str, size: int) -> bytes:
-    """The `size` bytes that `text` encodes; ValueError when it encodes none."""
+    """Decode exactly `size` bytes.
+
+    Raises:
+        ValueError: `text` does not encode `size` bytes.
+    """
     number = 0
     try:
         for character in text:
             number = number * 62 + _VALUES[character]
         data = number.to_bytes(size)
     except (KeyError, OverflowError):
-        raise ValueError("Not base62 of that size.") from None
+        raise ValueError(f"The text is not base62 of {size} bytes.") from None
     if len(text) != base62_length(size):
-        raise ValueError("Not base62 of that size.")
+        raise ValueError(f"The text is not base62 of {size} bytes.")
     return data
 
 
 def base62_length(size: int) -> int:
-    """How many characters encode `size` bytes."""
+    """Return the number of characters that encode `size` bytes."""
     return math.ceil(size * 8 / math.log2(62))

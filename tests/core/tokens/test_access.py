@@ -123,7 +123,7 @@ class TestRoundTrip:
     def test_takes_the_token_that_the_attacks_below_depart_from(self) -> None:
         assert service().verify(signed(header(), claims())).sub == USER
 
-    def test_returns_what_nobody_can_change(self) -> None:
+    def test_returns_claims_that_cannot_change(self) -> None:
         read = service().verify(signed(header(), claims()))
 
         with pytest.raises(ValidationError, match="frozen"):
