@@ -73,7 +73,8 @@ class TestWrites:
             "type": QUOTA,
             "title": "Request cannot be satisfied as assigned quota has been exceeded",
             "status": 429,
-            "detail": "Too many requests; wait, then retry.",
+            "detail": "Too many requests. "
+            f"Try again in {refused.headers['retry-after']} s.",
             "code": "rate_limited",
             "request_id": refused.headers["x-request-id"],
             "violated-policies": ["writes"],

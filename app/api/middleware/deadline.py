@@ -1,4 +1,4 @@
-"""Bound how long a request may take."""
+"""Limit how long a request may take."""
 
 import asyncio
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ class DeadlineMiddleware:
         has_body = True
 
         async def receive_untimed() -> Message:
-            """Leave a body that is slow to come to the limits on bodies."""
+            """Stop the clock while the client sends; the body limit has its own."""
             nonlocal has_body
             if not has_body:
                 return await receive()
@@ -65,7 +65,9 @@ class DeadlineMiddleware:
         except TimeoutError:
             if not deadline.expired():
                 raise
-            error = DeadlineExceeded("The service did not finish in time.")
+            error = DeadlineExceeded(
+                f"The service did not answer within {seconds:g} seconds."
+            )
             log_failure(error)
             await send_problem(scope, receive, send, error)
 
@@ -73,6 +75,6 @@ class DeadlineMiddleware:
 def _restart(deadline: asyncio.Timeout, seconds: float | None) -> None:
     """Allow `seconds` from now on; None stops the clock."""
     if deadline.expired():
-        return  # the request is being cancelled, and cleans up
+        return  # the request is already being cancelled
     when = None if seconds is None else asyncio.get_running_loop().time() + seconds
     deadline.reschedule(when)
