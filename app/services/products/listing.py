@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, func, select, true
 
 from app.db.hints import unindexed
 from app.db.models import Product, ProductStatus
+from app.schemas.product import ProductRead
 from app.services.listing import Order
 from app.services.products.search import (
     QUERY,
@@ -72,7 +73,7 @@ def select_page(
 ) -> Select[Any]:
     columns, found = SEARCHES[part, narrow]
     filters = filters_of(columns, sort, names)
-    statement = select(*(columns[name] for name in PRODUCT.keys()))  # noqa: SIM118
+    statement = select(*(columns[name] for name in ProductRead.model_fields))
     statement = statement.where(*(filters[name] for name in names if name != "q"))
     if "q" in names:
         statement = statement.where(found)

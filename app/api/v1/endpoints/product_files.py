@@ -12,7 +12,7 @@ from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.api.media_types import UnsupportedMediaType, media_type_of
 from app.api.streams import StreamedResponse
 from app.core.errors import Unauthorized
-from app.schemas.product_import import (
+from app.schemas.product import (
     ExportQuery,
     FileFormat,
     ImportQuery,
