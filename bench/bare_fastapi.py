@@ -27,6 +27,7 @@ from app.schemas.auth import Credentials, TokenPair
 from app.schemas.page import Page
 from app.schemas.product import ProductCreate, ProductRead
 from app.schemas.user import UserRead
+from app.services.products.search import search_columns
 from bench.comparison import (
     DATABASE_URL,
     DB_POOL_SIZE,
@@ -121,7 +122,8 @@ async def create_product(
 ) -> Product:
     if user.role == Role.USER:
         raise HTTPException(403)
-    product = Product(**data.model_dump())
+    values = data.model_dump()
+    product = Product(**values, **search_columns(values))
     session.add(product)
     await session.commit()
     return product

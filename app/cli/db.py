@@ -10,7 +10,7 @@ group = typer.Typer(name="db", help="The database's schema.")
 
 @group.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(help="How far.")] = "head",
+    revision: Annotated[str, typer.Argument(help="How far.")] = "heads",
 ) -> None:
     """Bring the schema up to a revision; safe to run twice, or twice at once."""
     from app.db import migrate

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from app.db.base import utc_now
 from app.db.models import Product, Role, User
 from app.db.session import Database, transaction
+from app.services.products.search import search_columns
 
 BATCH = 1000
 WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
@@ -53,7 +54,7 @@ def make_product(number: int, seed: int = 0) -> dict[str, Any]:
     cheapest, dearest = made["price"]
     price = cheapest + (dearest - cheapest) * choice.random() ** 2
     created_at = utc_now() - timedelta(seconds=choice.randrange(90 * 86_400))
-    return {
+    product = {
         "id": uuid7(),
         "sku": f"{category[:3].upper()}-{number:07d}",
         "name": f"{style.capitalize()} {material} {thing}, {look}",
@@ -67,6 +68,7 @@ def make_product(number: int, seed: int = 0) -> dict[str, Any]:
         "created_at": created_at,
         "updated_at": created_at,
     }
+    return product | search_columns(product)
 
 
 def make_user(number: int, password_hash: str, seed: int = 0) -> dict[str, Any]:
