@@ -29,7 +29,7 @@ from app.core.tokens.device import DeviceTokens
 from app.core.tokens.refresh import RefreshTokens
 from app.core.tokens.signing_keys import SigningKeys
 from app.db.session import Database
-from app.services.accounts.login_throttle import PasswordGuard
+from app.services.accounts.login_throttle import LoginThrottle
 from app.services.accounts.mail_quota import PER_CLIENT
 from app.services.accounts.principal import Authenticator
 from app.services.accounts.users import UserDirectory
@@ -50,7 +50,7 @@ class Resources:
     limiter: RateLimiter
     policies: dict[str, Policy]
     hasher: PasswordHasher
-    guard: PasswordGuard
+    guard: LoginThrottle
     devices: DeviceTokens
     keys: SigningKeys
     access_tokens: AccessTokens
@@ -94,7 +94,7 @@ async def open_resources(settings: Settings) -> AsyncGenerator[Resources]:
             limiter=limiter,
             policies=rate_limit_policies(settings),
             hasher=hasher,
-            guard=PasswordGuard(hasher, limiter, settings, ring),
+            guard=LoginThrottle(hasher, limiter, settings, ring),
             devices=DeviceTokens(ring),
             keys=keys,
             access_tokens=access_tokens,

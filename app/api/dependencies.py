@@ -14,14 +14,13 @@ from app.db.base import utc_now
 from app.db.session import ReadSession, transaction
 from app.services.accounts.email_addresses import EmailAddressService
 from app.services.accounts.login import AuthService
-from app.services.accounts.mail_quota import AccountQuota
-from app.services.accounts.one_time_links import OneTimeTokens
+from app.services.accounts.mail_quota import MailQuota
+from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import PasswordService
 from app.services.accounts.principal import Principal
 from app.services.accounts.refresh import RefreshService
 from app.services.accounts.registration import AccountService
-from app.services.accounts.session_start import Client, SessionStarter
-from app.services.accounts.sessions import SessionService
+from app.services.accounts.sessions import Client, SessionService, SessionStarter
 from app.services.accounts.users import UserDirectory, UserService
 from app.services.audit import AuditTrail
 from app.services.mail.outbox import Outbox
@@ -95,17 +94,17 @@ async def get_outbox(session: SessionDep, resources: ResourcesDep) -> Outbox:
 OutboxDep = Annotated[Outbox, Depends(get_outbox)]
 
 
-async def get_one_time_tokens(
+async def get_one_time_links(
     session: SessionDep,
     read: ReadSessionDep,
     outbox: OutboxDep,
     resources: ResourcesDep,
-) -> OneTimeTokens:
+) -> OneTimeLinks:
     base_url = resources.settings.public_base_url
-    return OneTimeTokens(session, read, outbox, base_url)
+    return OneTimeLinks(session, read, outbox, base_url)
 
 
-OneTimeTokensDep = Annotated[OneTimeTokens, Depends(get_one_time_tokens)]
+OneTimeLinksDep = Annotated[OneTimeLinks, Depends(get_one_time_links)]
 
 
 async def get_session_starter(
@@ -154,17 +153,17 @@ async def get_session_service(
 
 async def get_account_service(
     session: SessionDep,
-    tokens: OneTimeTokensDep,
+    links: OneTimeLinksDep,
     outbox: OutboxDep,
     resources: ResourcesDep,
 ) -> AccountService:
-    return AccountService(session, resources.settings, resources.hasher, tokens, outbox)
+    return AccountService(session, resources.settings, resources.hasher, links, outbox)
 
 
 async def get_password_service(
     session: SessionDep,
     read: ReadSessionDep,
-    tokens: OneTimeTokensDep,
+    links: OneTimeLinksDep,
     outbox: OutboxDep,
     auth: AuthServiceDep,
     resources: ResourcesDep,
@@ -174,9 +173,9 @@ async def get_password_service(
         read,
         resources.settings,
         resources.hasher,
-        tokens,
+        links,
         outbox,
-        AccountQuota(resources.limiter),
+        MailQuota(resources.limiter),
         auth,
     )
 
@@ -184,13 +183,13 @@ async def get_password_service(
 async def get_email_address_service(
     session: SessionDep,
     read: ReadSessionDep,
-    tokens: OneTimeTokensDep,
+    links: OneTimeLinksDep,
     outbox: OutboxDep,
     auth: AuthServiceDep,
     resources: ResourcesDep,
 ) -> EmailAddressService:
-    quota = AccountQuota(resources.limiter)
-    return EmailAddressService(session, read, tokens, outbox, quota, auth)
+    quota = MailQuota(resources.limiter)
+    return EmailAddressService(session, read, links, outbox, quota, auth)
 
 
 async def get_user_service(session: SessionDep) -> UserService:

@@ -1,4 +1,4 @@
-"""How often one may cause mail."""
+"""Limits on how often mail can be requested."""
 
 from datetime import timedelta
 
@@ -12,14 +12,18 @@ RESEND = Policy("mail_resend", 3, 6 * HOUR)
 CHANGE_EMAIL = Policy("email_change", 5, HOUR)
 
 
-class AccountQuota:
-    """Counts by account, known or not, so that the answers tell nothing apart."""
+class MailQuota:
+    """Counts mails per account.
+
+    Unknown accounts are counted, too, so that an answer does not reveal whether an
+    account exists.
+    """
 
     def __init__(self, limiter: RateLimiter) -> None:
         self.limiter = limiter
 
     async def take(self, policy: Policy, partition: str) -> None:
-        """Raises `TooManyRequests` when the account has had enough."""
+        """Count a mail; raises `TooManyRequests` if the limit is reached."""
         decision = await self.limiter.hit(Hit(policy, partition))
         if not decision.allowed:
             raise TooManyRequests(decision.retry_after, decision.violated)

@@ -1,4 +1,4 @@
-"""What each role may do."""
+"""The scopes of each role."""
 
 from app.db.models import Role
 
@@ -8,5 +8,5 @@ _ADMIN = _EDITOR | {"users:read", "users:write", "audit:read"}
 
 SCOPES = {Role.USER: _USER, Role.EDITOR: _EDITOR, Role.ADMIN: _ADMIN}
 
-# A login is made for all of them: the role, read on each request, decides.
+# A login asks for every scope. The role, which each request reads anew, decides.
 EVERY_SCOPE = " ".join(sorted(_ADMIN))
