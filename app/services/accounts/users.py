@@ -121,7 +121,7 @@ class UserService:
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
         if admins == {user_id} and not (user.is_active and user.role == Role.ADMIN):
-            raise LastAdmin("Make somebody else an administrator first.")
+            raise LastAdmin("Make another user an administrator first.")
         await self.session.flush()
         if user.role != role:
             record(
@@ -139,7 +139,7 @@ class UserService:
         admins = await self._lock_admins()
         user = await self._lock(user_id, expected)
         if admins == {user_id}:
-            raise LastAdmin("Make somebody else an administrator first.")
+            raise LastAdmin("Make another user an administrator first.")
         await self.session.delete(user)
         record(self.session, "account.deleted", user_id)
         await self.session.flush()
