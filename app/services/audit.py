@@ -74,7 +74,7 @@ EVENTS = Listing(
     },
     name="audit events",
 )
-# Users must not learn from where somebody else, such as an administrator, acted.
+# Users must not learn from where another person, such as an administrator, acted.
 OWN = or_(EVENT.actor_id.is_(None), EVENT.actor_id == EVENT.subject_id)
 EVENTS_OF_USER = Listing(
     select(
