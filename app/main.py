@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -28,6 +27,7 @@ from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.identity import VERSION
 from app.services.mail.worker import delivering
 from app.services.retention import purging
 from app.state import open_resources
@@ -73,7 +73,7 @@ def create_application(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title=settings.app_name,
-        version=_version(),
+        version=VERSION,
         lifespan=lifespan,
         middleware=middleware(settings),
         openapi_url=None if settings.is_production else "/openapi.json",
@@ -148,13 +148,6 @@ def middleware(settings: Settings) -> list[Middleware]:
         ),
         Middleware(MethodsMiddleware),
     ]
-
-
-def _version() -> str:
-    try:
-        return version("nightproof")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -209,7 +209,7 @@ class TestErrors:
         )
         assert stranger.stderr == (
             "Error: The database cannot be reached. "
-            'password authentication failed for user "nightproof"\n'
+            'password authentication failed for user "app"\n'
         )
 
     def test_a_file_that_cannot_be_written_is_one_line(

@@ -1,4 +1,4 @@
-"""The command line, `python -m app` or `nightproof`: a module for each group.
+"""The command line, `python -m app`: a module for each group of commands.
 
 What a command needs is imported when it runs, so that `--help` is quick.
 """
@@ -11,9 +11,10 @@ from typer.exceptions import TyperException
 from app.cli import config, db, demo, keys, outbox, products, server, users
 from app.cli.console import errors
 from app.core.config import ConfigurationError
+from app.identity import NAME
 
 cli = typer.Typer(
-    name="nightproof",
+    name=NAME,
     help="Set up, run and look after the service.",
     pretty_exceptions_enable=False,
     add_completion=False,
