@@ -41,7 +41,7 @@ from app.core.rate_limit import (
 )
 from app.core.rate_limit.client import create_redis_client
 from app.db import migrate
-from app.db.models import Product, ProductStatus
+from app.db.models.product import Product, ProductStatus
 from app.db.session import Database
 from app.demo.products import add_products
 from app.main import middleware

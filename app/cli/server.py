@@ -48,7 +48,8 @@ async def prepare(settings: Settings) -> None:
     from sqlalchemy import exists, select
 
     from app.db import migrate
-    from app.db.models import Product, Role, User
+    from app.db.models.product import Product
+    from app.db.models.user import Role, User
     from app.db.session import Database
     from app.demo.products import add_products
 

@@ -17,7 +17,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from uuid_utils.compat import uuid7
 
 from app.db.base import utc_now
-from app.db.models import Product, Role, User
+from app.db.models.product import Product
+from app.db.models.user import Role, User
 from app.db.session import Database, transaction
 from app.services.products.search import search_columns
 

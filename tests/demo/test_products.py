@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from sqlalchemy import delete, func, select
 
 from app.core.email_address import parse_email
-from app.db.models import Product, Role, User
+from app.db.models.product import Product
+from app.db.models.user import Role, User
 from app.db.session import Database, transaction
 from app.demo.products import (
     THINGS,

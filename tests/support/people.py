@@ -11,7 +11,7 @@ from httpx2 import ASGITransport, AsyncClient
 from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.types import ASGIApp
 
-from app.db.models import Role, User
+from app.db.models.user import Role, User
 from app.db.session import transaction
 from tests.support.declared import assert_declared
 

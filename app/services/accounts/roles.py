@@ -1,6 +1,6 @@
 """What each role may do."""
 
-from app.db.models import Role
+from app.db.models.user import Role
 
 _USER = frozenset({"account:read", "account:write"})
 _EDITOR = _USER | {"products:write"}

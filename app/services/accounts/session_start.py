@@ -13,7 +13,8 @@ from app.core.config import SecuritySettings
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
-from app.db.models import AuthSession, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import User
 from app.schemas.auth import TokenPair
 from app.services.accounts.principal import SESSION, UNEXPIRED
 from app.services.accounts.roles import EVERY_SCOPE

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import NotFound
 from app.core.tokens.cursor import CursorSigner
 from app.db.base import utc_now
-from app.db.models import AuthSession
+from app.db.models.auth_session import AuthSession
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 from app.services.accounts.principal import (

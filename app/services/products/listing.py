@@ -6,7 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, true
 
 from app.db.hints import unindexed
-from app.db.models import Product, ProductStatus
+from app.db.models.product import Product, ProductStatus
 from app.schemas.product import ProductRead
 from app.services.listing import Order
 from app.services.products.search import (

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from app.core.config import Settings
 from app.core.errors import Conflict
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 from app.services.mail import outbox
 from app.services.mail.messages import Mail

@@ -26,7 +26,7 @@ from app.api.idempotency import IDEMPOTENCY, Idempotent, IdempotentRoute
 from app.core.errors import Unauthorized
 from app.core.preconditions import VersionStale
 from app.core.tokens.cursor import CursorInvalid
-from app.db.models import User
+from app.db.models.user import User
 from app.schemas.page import Page
 from app.schemas.user import (
     AccountDelete,
