@@ -22,7 +22,9 @@ from joserfc.jwk import OctKey
 from sqlalchemy import desc, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from app.db.models import AuthSession, Product, ProductStatus, Role, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.product import Product, ProductStatus
+from app.db.models.user import Role, User
 from app.schemas.auth import Credentials, TokenPair
 from app.schemas.page import Page
 from app.schemas.product import ProductCreate, ProductRead

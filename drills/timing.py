@@ -24,7 +24,7 @@ from httpx2 import ASGITransport, AsyncClient
 from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
 from app.db import migrate
-from app.db.models import User
+from app.db.models.user import User
 from app.db.session import transaction
 from app.main import create_application
 from testbed.accounts import PASSWORD, password_hash

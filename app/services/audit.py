@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
 from app.core.tokens.cursor import CursorSigner
-from app.db.models import AuditEvent
+from app.db.models.audit_event import AuditEvent
 from app.db.session import Database, ReadSession, transaction
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters

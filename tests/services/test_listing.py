@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select
 
 from app.core.security import SecretRing
 from app.core.tokens.cursor import CursorSigner
-from app.db.models import StockMovement
+from app.db.models.product import StockMovement
 from app.db.session import Database, transaction
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, both_ways

@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.email_address import canonical_email, parse_email
-from app.db.models import TokenPurpose
+from app.db.models.one_time_token import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
 from app.services.accounts.login import AuthService

@@ -13,7 +13,7 @@ from app.core.passwords.hashing import Verification
 from app.core.preconditions import ExpectedVersion
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.device import DeviceTokens
-from app.db.models import User
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.schemas.audit import EventName
 from app.schemas.auth import Credentials, TokenPair

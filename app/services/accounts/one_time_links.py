@@ -21,7 +21,8 @@ from uuid_utils.compat import uuid7
 from app.core.errors import BadRequest
 from app.core.tokens.one_time import digest, generate
 from app.db.base import Instant, utc_now
-from app.db.models import OneTimeToken, TokenPurpose, User
+from app.db.models.one_time_token import OneTimeToken, TokenPurpose
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.services.mail.outbox import Outbox
 

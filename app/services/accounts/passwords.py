@@ -10,7 +10,8 @@ from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.passwords.hashing import PasswordHasher, normalise
 from app.core.passwords.policy import WeakPassword, check_password
-from app.db.models import TokenPurpose, User
+from app.db.models.one_time_token import TokenPurpose
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
 from app.services.accounts.login import AuthService, find_account

@@ -10,7 +10,8 @@ from sqlalchemy import Row, bindparam, select
 from app.core.errors import Unauthorized
 from app.core.tokens.access import AccessClaims, AccessTokens, InvalidAccessToken
 from app.db.base import utc_now
-from app.db.models import AuthSession, Role, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import Role, User
 from app.db.session import ReadSession
 from app.services.accounts.roles import SCOPES
 

@@ -15,7 +15,8 @@ from app.core.tokens.refresh import (
     RefreshTokens,
 )
 from app.db.base import utc_now
-from app.db.models import AuthSession, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.schemas.auth import TokenPair
 from app.services.accounts.principal import LIVE, SESSION

@@ -9,7 +9,8 @@ from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.errors import Forbidden
 from app.core.passwords.hashing import PasswordHasher
-from app.db.models import TokenPurpose, User
+from app.db.models.one_time_token import TokenPurpose
+from app.db.models.user import User
 from app.schemas.user import UserRegister
 from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import hash_chosen

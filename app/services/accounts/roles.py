@@ -1,6 +1,6 @@
 """The scopes of each role, one a line. A role has those of the roles above it, too."""
 
-from app.db.models import Role
+from app.db.models.user import Role
 
 USER_SCOPES = {
     "account:read",

@@ -14,7 +14,7 @@ from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
-from app.db.models import AuthSession
+from app.db.models.auth_session import AuthSession
 from app.db.session import ReadSession
 from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters

@@ -11,7 +11,7 @@ from app.core.email_address import parse_email
 from app.core.errors import Conflict, NotFound
 from app.core.preconditions import ExpectedVersion
 from app.core.tokens.cursor import CursorSigner
-from app.db.models import Role, User
+from app.db.models.user import Role, User
 from app.db.session import ReadSession
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
 from app.services.accounts.one_time_links import forget_links

@@ -107,10 +107,11 @@ async def test_every_write_changes_the_words(app: FastAPI, editor: Client) -> No
     await editor.delete(url, headers=ANY)
     assert await skus(editor, "jug") == ["S2"]
 
+    # The first product was deleted; the next number follows the count.
     await products.add(app.state.shared.database, 1)
     product = products.make_product(
         2
-    )  # the first was deleted: numbers go on behind the count
+    )
     assert await skus(editor, product["name"]) == [product["sku"]]
     assert await skus(editor, product["description"][:200]) == [product["sku"]]
 
