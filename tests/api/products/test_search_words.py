@@ -109,9 +109,7 @@ async def test_every_write_changes_the_words(app: FastAPI, editor: Client) -> No
 
     # The first product was deleted; the next number follows the count.
     await products.add(app.state.shared.database, 1)
-    product = products.make_product(
-        2
-    )
+    product = products.make_product(2)
     assert await skus(editor, product["name"]) == [product["sku"]]
     assert await skus(editor, product["description"][:200]) == [product["sku"]]
 

@@ -23,7 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from app.api.streams import StreamedResponse
-from app.api.v1.endpoints.product_files import FileSlots
+from app.api.v1.endpoints.products.files import FileSlots
 from app.core.errors import Overloaded
 from app.db.session import transaction
 from app.services.products.exporting import export_products
