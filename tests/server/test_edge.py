@@ -1,7 +1,7 @@
 """Hostile bytes on real sockets, under each worker class.
 
-Whoever refuses them, the server's parser or the application, answers with a 4xx and a
-problem document, and no route is reached.
+Either the server's parser or the application refuses them, with a 4xx and a problem
+document. They reach no route.
 """
 
 import socket
