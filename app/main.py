@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -29,6 +28,7 @@ from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.identity import VERSION
 from app.services.mail.worker import delivering
 from app.services.retention import purging
 from app.state import all_policies, open_state
@@ -77,7 +77,7 @@ def create_application(
     uploads = find_uploads(routers, settings.api_v1_prefix, settings)
     app = FastAPI(
         title=settings.app_name,
-        version=_version(),
+        version=VERSION,
         lifespan=lifespan,
         middleware=middleware(settings, uploads),
         openapi_url=None if settings.is_production else "/openapi.json",
@@ -155,13 +155,6 @@ def middleware(
         ),
         Middleware(MethodsMiddleware),
     ]
-
-
-def _version() -> str:
-    try:
-        return version("nightproof")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _operation_id(route: APIRoute) -> str:

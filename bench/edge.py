@@ -43,7 +43,7 @@ from app.core.rate_limit.client import create_redis_client
 from app.db import migrate
 from app.db.models import Product, ProductStatus
 from app.db.session import Database
-from app.demo.products import add_products
+from app.demo import products
 from app.main import middleware
 from app.schemas.product import ProductRead
 from testbed.valkey import start_valkey
@@ -106,7 +106,7 @@ async def edge(directory: Path, rounds: int, times: int) -> Rounds:
     settings = Settings(_env_file=None, database_url=url, log_format="json")
     await migrate.upgrade(settings)
     database = Database(settings)
-    await add_products(database, count=20)
+    await products.add(database, count=20)
     await database.close()
     engine = create_async_engine(url)
     sessions = async_sessionmaker(engine, expire_on_commit=False)

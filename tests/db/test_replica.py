@@ -28,7 +28,7 @@ def backend() -> str:
 
 @pytest.fixture
 def replica_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    name = f"nightproof_replica_{uuid4().hex}"
+    name = f"test_replica_{uuid4().hex}"
     create = f"CREATE DATABASE {name} TEMPLATE {postgres_template}"
     asyncio.run(execute(postgres_url, create))
     url = make_url(postgres_url).set(database=name)

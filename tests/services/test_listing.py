@@ -73,7 +73,7 @@ async def walk(database: Database, **query: Any) -> list[UUID]:
 
 @pytest.fixture
 def database(app: FastAPI) -> Database:
-    database: Database = app.state.resources.database
+    database: Database = app.state.shared.database
     return database
 
 

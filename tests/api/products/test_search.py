@@ -82,7 +82,7 @@ async def test_case_does_not_matter(settings: Settings) -> None:
 
 async def test_the_locale_of_the_database_does_not_matter(postgres_url: str) -> None:
     """Mutant: the lower() of the database, which in C knows the letters of ASCII."""
-    name = f"nightproof_{uuid4().hex}"
+    name = f"test_{uuid4().hex}"
     await execute(postgres_url, f"CREATE DATABASE {name} {IN_C}")
     url = make_url(postgres_url).set(database=name)
     settings = make_settings(database_url=url.render_as_string(hide_password=False))

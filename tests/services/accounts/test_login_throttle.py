@@ -10,8 +10,8 @@ from app.core.rate_limit import Decision
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.security import SecretRing
 from app.services.accounts.login_throttle import PasswordGuard, TooManyFailures
+from testbed.accounts import PASSWORD, password_hash
 from tests.conftest import make_settings
-from tests.support.people import PASSWORD, password_hash
 
 
 class SlowRefunds(MemoryRateLimiter):

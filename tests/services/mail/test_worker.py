@@ -16,6 +16,7 @@ from app.core.errors import Conflict
 from app.db.base import utc_now
 from app.db.models import OutboxMail
 from app.db.session import Database, transaction
+from app.identity import TITLE
 from app.services.mail import outbox
 from app.services.mail.messages import Mail
 from app.services.mail.transports import DeliveryFailed, find_transport
@@ -105,7 +106,7 @@ class TestDelivery:
 
         [message] = mailbox[1].messages
         assert message["To"] == "ada@example.org"
-        assert message["From"] == "Nightproof <no-reply@localhost>"
+        assert message["From"] == f"{TITLE} <no-reply@localhost>"
         assert message["Auto-Submitted"] == "auto-generated"
         assert link_in(message).endswith("#app_vt_secret")
         html = message.get_body(("html",))
