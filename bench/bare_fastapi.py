@@ -7,7 +7,7 @@ the same bytes. This program uses nothing else of the application.
 from fastapi import FastAPI
 
 from bench.operations import PREFIX
-from bench.resources import parts
+from bench.registry import parts
 
 app = FastAPI()
 for part in parts("bare_fastapi").values():

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.accounts.operations import EMAIL, PASSWORD
-from bench.resources import parts
+from bench.registry import parts
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,7 +5,7 @@ import asyncpg
 from bench.comparison import DATABASE_URL, DB_POOL_SIZE
 from bench.operations import PREFIX
 from bench.raw_endpoint import Answer, Receive, Route, Scope, Send
-from bench.resources import parts
+from bench.registry import parts
 
 ROUTES: dict[tuple[str, str], Route] = {
     key: route

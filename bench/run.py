@@ -18,8 +18,8 @@ from bench.accounts.operations import log_in
 from bench.load import Answer, ask, drive
 from bench.operations import Operation, Target
 from bench.programs import TARGETS, Program, make_environment, on_cores
+from bench.registry import parts
 from bench.report import Round, print_report
-from bench.resources import parts
 from testbed.postgres import start_postgres
 
 CONNECTIONS = 16

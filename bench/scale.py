@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench import data
 from bench.programs import Program, make_environment
-from bench.resources import parts
+from bench.registry import parts
 from testbed.postgres import start_postgres
 
 

@@ -34,7 +34,7 @@ UserAdmin = Annotated[Principal, caller_with("users:write")]
 
 
 def password_guard(state: AppState) -> PasswordGuard:
-    return PasswordGuard(state.hasher, state.limiter, state.settings, state.ring)
+    return PasswordGuard(state.hasher, state.limiter, state.policies, state.ring)
 
 
 async def get_client() -> Client:
@@ -116,7 +116,7 @@ async def get_password_service(
         state.hasher,
         tokens,
         outbox,
-        AccountQuota(state.limiter),
+        AccountQuota(state.limiter, state.policies),
         auth,
     )
 
@@ -129,7 +129,7 @@ async def get_email_address_service(
     auth: AuthServiceDep,
     state: StateDep,
 ) -> EmailAddressService:
-    quota = AccountQuota(state.limiter)
+    quota = AccountQuota(state.limiter, state.policies)
     return EmailAddressService(session, read, tokens, outbox, quota, auth)
 
 

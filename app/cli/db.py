@@ -10,7 +10,7 @@ group = typer.Typer(name="db", help="Migrate the database schema.")
 
 @group.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(help="Target revision.")] = "head",
+    revision: Annotated[str, typer.Argument(help="Target revision.")] = "heads",
 ) -> None:
     """Upgrade the schema to a revision. Running it twice, even at once, is safe."""
     from app.db import migrate

@@ -14,6 +14,7 @@ from app.db.base import utc_now
 from app.db.models import Product
 from app.db.session import Database
 from app.demo.rows import Advance, add_rows, ignore
+from app.services.products.search import search_columns
 
 UNIQUE = Product.sku
 WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
@@ -50,7 +51,7 @@ def make_product(number: int, seed: int = 0) -> dict[str, Any]:
     cheapest, dearest = made["price"]
     price = cheapest + (dearest - cheapest) * choice.random() ** 2
     created_at = utc_now() - timedelta(seconds=choice.randrange(90 * 86_400))
-    return {
+    product = {
         "id": uuid7(),
         "sku": f"{category[:3].upper()}-{number:07d}",
         "name": f"{style.capitalize()} {material} {thing}, {look}",
@@ -64,3 +65,4 @@ def make_product(number: int, seed: int = 0) -> dict[str, Any]:
         "created_at": created_at,
         "updated_at": created_at,
     }
+    return product | search_columns(product)

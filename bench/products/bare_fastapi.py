@@ -11,6 +11,7 @@ from sqlalchemy import desc, select
 from app.db.models import Product, ProductStatus, Role
 from app.schemas.page import Page
 from app.schemas.product import ProductCreate, ProductRead
+from app.services.products.search import search_columns
 from bench.accounts.bare_fastapi import CurrentUser
 from bench.bare_session import SessionDep
 
@@ -29,7 +30,7 @@ async def list_products(session: SessionDep, limit: int = 20) -> dict[str, Any]:
     cursor = None
     if len(products) > limit:
         last = products[limit - 1]
-        keys = [0, last.created_at, last.id]
+        keys = [0, last.created_at, str(last.id)]
         position = orjson.dumps(keys, option=orjson.OPT_UTC_Z)
         cursor = urlsafe_b64encode(bytes(17) + position).rstrip(b"=").decode()
     return {"items": products[:limit], "next_cursor": cursor}
@@ -53,7 +54,8 @@ async def create_product(
 ) -> Product:
     if user.role == Role.USER:
         raise HTTPException(403)
-    product = Product(**data.model_dump())
+    values = data.model_dump()
+    product = Product(**values, **search_columns(values))
     session.add(product)
     await session.commit()
     return product

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 from uuid_utils.compat import uuid7
 
+from app.services.products.search import search_columns
 from bench.accounts.raw_asgi import find_caller
 from bench.raw_endpoint import Answer, Receive, Scope, dumps, read_body
 
@@ -22,8 +23,8 @@ SELECT_PRODUCTS = (
     " ORDER BY created_at DESC, id DESC LIMIT $1"
 )
 INSERT_PRODUCT = (
-    f"INSERT INTO products ({PRODUCT})"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)"
+    f"INSERT INTO products ({PRODUCT}, title_words, category_words, description_words)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10, $11, $12, $13)"
 )
 
 
@@ -63,7 +64,7 @@ async def create_product(pool: asyncpg.Pool, scope: Scope, receive: Receive) -> 
         "status": sent["status"],
         "created_at": now,
     }
-    await pool.execute(INSERT_PRODUCT, *row.values())
+    await pool.execute(INSERT_PRODUCT, *row.values(), *search_columns(row).values())
     del row["created_at"]
     return 201, dumps(row | {"version": 1, "created_at": now, "updated_at": now})
 

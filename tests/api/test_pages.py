@@ -56,6 +56,8 @@ def make_product(position: int, _: UUID) -> Product:
         currency="EUR",
         stock=0,
         status=ProductStatus.ACTIVE,
+        title_words=("mug ^mug", "pot ^pot")[number % 2],
+        description_words="a mug",
     )
 
 

@@ -14,7 +14,7 @@ class TestUsers:
 
         assert (weak.returncode, fine.returncode, again.returncode) == (1, 0, 1)
         assert weak.stderr == (
-            "Error: Many people use this password; choose another.\n"
+            "Error: Many people use this password. Choose another one.\n"
         )
         assert "violet" not in fine.stdout + fine.stderr
         assert again.stderr == "Error: This e-mail address has an account.\n"

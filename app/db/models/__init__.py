@@ -5,8 +5,7 @@ from app.db.models.auth_session import AuthSession
 from app.db.models.idempotency_key import IdempotencyKey
 from app.db.models.one_time_token import OneTimeToken, TokenPurpose
 from app.db.models.outbox_mail import OutboxMail
-from app.db.models.product import Product, ProductStatus
-from app.db.models.stock_movement import StockMovement
+from app.db.models.product import Product, ProductStatus, StockMovement
 from app.db.models.user import Role, User
 
 __all__ = [

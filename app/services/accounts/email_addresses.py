@@ -10,7 +10,7 @@ from app.db.models import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
 from app.services.accounts.login import AuthService
-from app.services.accounts.mail_quota import CHANGE_EMAIL, RESEND, AccountQuota
+from app.services.accounts.mail_quota import AccountQuota
 from app.services.accounts.one_time_links import OneTimeTokens, forget_tokens
 from app.services.accounts.passwords import find_owner
 from app.services.accounts.principal import Principal, revoke_sessions
@@ -38,7 +38,7 @@ class EmailAddressService:
 
     async def resend(self, email: str) -> None:
         """Mail a new link, if the address has an account that is not verified."""
-        await self.quota.take(RESEND, canonical_email(email))
+        await self.quota.take("mail_resend", canonical_email(email))
         owner = await find_owner(self.read, email)
         waiting = owner is not None and not owner.email_verified
         await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)
@@ -47,7 +47,7 @@ class EmailAddressService:
         self, caller: Principal, data: EmailChange, client: Client
     ) -> None:
         """Mail a link to the new address; whether it is taken shows in using it."""
-        await self.quota.take(CHANGE_EMAIL, str(caller.user_id))
+        await self.quota.take("email_change", str(caller.user_id))
         user = await self.auth.confirm(caller, data.password, client)
         record(self.session, "account.email.change_requested", user.id)
         await self.tokens.mail(TokenPurpose.CHANGE_EMAIL, user, new_email=data.email)

@@ -1,20 +1,16 @@
 """Comparing passwords, for a bounded number of wrong guesses."""
 
 import hmac
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from app.core.client_address import limiter_partition
-from app.core.config import LimitSettings
 from app.core.email_address import canonical_email
 from app.core.errors import Overloaded, TooManyRequests
 from app.core.passwords.hashing import PasswordHasher, Verification
 from app.core.rate_limit import Decision, Hit, Policy, RateLimiter
 from app.core.security import SecretRing
 from app.services.accounts.in_flight import InFlight
-
-WINDOWS_A_DAY = 5  # how many windows' failures an account takes from strangers a day
 
 
 class TooManyFailures(TooManyRequests):
@@ -40,24 +36,18 @@ class PasswordGuard:
         self,
         hasher: PasswordHasher,
         limiter: RateLimiter,
-        settings: LimitSettings,
+        policies: Mapping[str, Policy],
         ring: SecretRing,
     ) -> None:
         self.hasher = hasher
         self.limiter = limiter
         self.pepper = ring.derive("log-pseudonym-v1")
-        window = timedelta(seconds=settings.login_failures_window_seconds)
-        of_account = settings.login_failures_per_account
-        self.by_address = Policy(
-            "login-failures-address", settings.login_failures_per_ip, window
-        )
-        self.by_strangers = Policy("login-failures-account", of_account, window)
-        self.by_strangers_a_day = Policy(
-            "login-failures-account-day", of_account * WINDOWS_A_DAY, timedelta(days=1)
-        )
-        self.by_device = Policy("login-failures-device", of_account, window)
+        self.by_address = policies["login-failures-address"]
+        self.by_strangers = policies["login-failures-account"]
+        self.by_strangers_a_day = policies["login-failures-account-day"]
+        self.by_device = policies["login-failures-device"]
+        self.throttled = policies["login-throttled-event"]
         self.comparing = InFlight()
-        self.throttled = Policy("login-throttled-event", 1, timedelta(minutes=1))
 
     async def check_login(
         self,

@@ -14,7 +14,7 @@ from app.db.models import TokenPurpose, User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
 from app.services.accounts.login import AuthService, find_account
-from app.services.accounts.mail_quota import FORGOT, AccountQuota
+from app.services.accounts.mail_quota import AccountQuota
 from app.services.accounts.one_time_links import OneTimeTokens, forget_tokens
 from app.services.accounts.principal import Principal, revoke_sessions
 from app.services.accounts.session_start import Client
@@ -91,7 +91,7 @@ class PasswordService:
 
     async def forget(self, email: str) -> None:
         """Mail a link to the owner of the address, if there is one."""
-        await self.quota.take(FORGOT, canonical_email(email))
+        await self.quota.take("mail_forgot", canonical_email(email))
         owner = await find_owner(self.read, email)
         await self.tokens.mail(TokenPurpose.RESET_PASSWORD, owner)
         # For nobody, too: the answers must take the same time.

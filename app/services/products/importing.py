@@ -1,4 +1,4 @@
-"""Many products at once, in constant memory: all of a file's rows, or the good ones."""
+"""Import of many products in constant memory: all rows of a file, or the valid ones."""
 
 from asyncio import Lock, sleep
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -9,24 +9,25 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import MOST_FAULTS, InvalidRequest
-from app.schemas.product_import import (
+from app.schemas.product import (
     FileFormat,
     ImportMode,
     ImportReport,
     LineFault,
 )
 from app.services.products.files.rows import read_products
-from app.services.products.files.spool import Numbered, Spool
+from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file: a row may be of 64 KiB
+BATCH_BYTES = 2 << 20  # of the file: a row can have 64 KiB
 
 
 class ImportRejected(InvalidRequest):
     """Some rows are not valid; nothing was imported.
 
-    The problem is the report, too: `created` and `updated`, both 0, `failed`, `errors`.
+    The problem has the members of a report: `created` and `updated`, both 0, `failed`
+    and `errors`.
     """
 
     code = "import_rejected"
@@ -44,7 +45,7 @@ class ProductImport:
     """Creates the products of a file, or updates those whose SKU is known."""
 
     def __init__(self, session: AsyncSession, turn: Lock, *, on_postgres: bool) -> None:
-        """`turn` is the process's: imports that wait need not all have a connection."""
+        """All imports of a process share `turn`, so that only one has a connection."""
         self.session = session
         self.turn = turn
         self.new_staging = PostgresStaging if on_postgres else SqliteStaging
@@ -64,7 +65,7 @@ class ProductImport:
         with closing(Spool()) as spool:
             await self._read(spool, chunks, format_, keep_going=mode == "partial")
             self._check(mode)
-            if spool:  # no transaction for nothing: the body may not have ended
+            if spool:  # without rows there is no need for a transaction
                 on_read(len(spool))
                 async with self.turn:
                     created, updated = await self._write(spool, mode, actor_id)
@@ -81,7 +82,7 @@ class ProductImport:
         *,
         keep_going: bool,
     ) -> None:
-        batch: list[Numbered] = []
+        batch: Rows = []
         size = 0
 
         async def measured() -> AsyncIterator[bytes]:
@@ -95,13 +96,13 @@ class ProductImport:
                 if isinstance(row, list):
                     self._fail(line, row)
                 else:
-                    batch.append((line, row))
+                    batch.append(spooled(line, row))
             if self.failed and not keep_going:
-                batch.clear()  # it is only read for its errors now
+                batch.clear()  # from now on the file is only read for its errors
             if len(batch) >= BATCH or (batch and size >= BATCH_BYTES):
                 spool.add(batch)
                 batch, size = [], 0
-            await sleep(0)  # other requests' turn: chunks may come without a pause
+            await sleep(0)  # let other requests run: chunks can come without a pause
         if batch:
             spool.add(batch)
 

@@ -8,6 +8,7 @@ import pytest
 from app.core.passwords.hashing import PasswordHasher, Verification
 from app.core.rate_limit import Decision
 from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policies import policies
 from app.core.security import SecretRing
 from app.services.accounts.login_throttle import PasswordGuard, TooManyFailures
 from testbed.accounts import PASSWORD, password_hash
@@ -49,8 +50,8 @@ class TestCheck:
     ) -> None:
         """Mutant: `comparing.end` after the refund makes the next one wait for ever."""
         limiter = SlowRefunds()
-        settings = make_settings(login_failures_per_account=1)
-        guard = PasswordGuard(hasher, limiter, settings, SecretRing(b"secret"))
+        limits = policies(make_settings(login_failures_per_account=1))
+        guard = PasswordGuard(hasher, limiter, limits, SecretRing(b"secret"))
         left = asyncio.create_task(check(guard))
         await limiter.refunding.wait()
         left.cancel()

@@ -16,7 +16,7 @@ from app.api.streams import StreamedResponse
 from app.api.uploads import upload
 from app.api.v1.endpoints.products import ProductEditor
 from app.core.errors import Unauthorized
-from app.schemas.product_import import (
+from app.schemas.product import (
     ExportQuery,
     FileFormat,
     ImportQuery,
