@@ -76,6 +76,7 @@ async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
         await connection.close()
 
 
+@pytest.mark.usefixtures("without_notes")
 class TestMigrations:
     async def test_wait_for_each_other_as_long_as_it_takes(
         self, settings: Settings, database_url: str
