@@ -37,7 +37,7 @@ from app.core.rate_limit.client import create_redis_client
 from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.rate_limit.resilient import ResilientRateLimiter
 from app.db import migrate
-from app.db.models import Product, ProductStatus
+from app.db.models.product import Product, ProductStatus
 from app.db.session import Database
 from app.demo import products
 from app.main import middleware

@@ -24,7 +24,7 @@ from httpx2 import ASGITransport, AsyncClient
 from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
 from app.db import migrate
-from app.db.models import User
+from app.db.models.user import User
 from app.db.session import transaction
 from app.main import create_application
 from testbed.accounts import PASSWORD, password_hash
@@ -144,13 +144,13 @@ async def drill(settings: Settings, pairs: int) -> list[Comparison]:
     app = create_application(settings)
     http = AsyncClient(transport=ASGITransport(app), base_url="http://test/api/v1")
     async with app.router.lifespan_context(app), http as client:
-        state = app.state.shared
-        async with transaction(state.database) as session:
+        resources = app.state.shared
+        async with transaction(resources.database) as session:
             session.add(
                 User(email=KNOWN, email_canonical=KNOWN, password_hash=password_hash())
             )
         return [
-            await compare(client, state.hasher, operation, pairs)
+            await compare(client, resources.hasher, operation, pairs)
             for operation in OPERATIONS
         ]
 

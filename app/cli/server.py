@@ -51,7 +51,7 @@ async def prepare(settings: Settings) -> None:
     from sqlalchemy import exists, select
 
     from app.db import migrate
-    from app.db.models import Role, User
+    from app.db.models.user import Role, User
     from app.db.session import Database, transaction
 
     await migrate.upgrade(settings)

@@ -44,7 +44,7 @@ async def create_user(
 
     from app.db.session import transaction
     from app.schemas.user import UserCreate
-    from app.services.accounts.one_time_links import OneTimeTokens
+    from app.services.accounts.one_time_links import OneTimeLinks
     from app.services.accounts.registration import AccountService
     from app.services.mail.outbox import Outbox
     from app.state import open_state
@@ -60,7 +60,7 @@ async def create_user(
     ):
         read, settings = state.database.read, state.settings
         outbox = Outbox(session)
-        tokens = OneTimeTokens(session, read, outbox, settings.public_base_url)
-        accounts = AccountService(session, settings, state.hasher, tokens, outbox)
+        links = OneTimeLinks(session, read, outbox, settings.public_base_url)
+        accounts = AccountService(session, settings, state.hasher, links, outbox)
         await accounts.create(data)
     return chosen if password is None else None

@@ -11,7 +11,7 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from app.db.base import utc_now
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.session import Database
 from app.demo.rows import Advance, add_rows, ignore
 from app.services.products.search import search_columns

@@ -13,7 +13,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from uuid_utils.compat import uuid7
 
 from app.db.base import utc_now
-from app.db.models import Role, User
+from app.db.models.user import Role, User
 from app.db.session import Database
 from app.demo.rows import Advance, add_rows, ignore
 

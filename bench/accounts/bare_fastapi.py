@@ -14,7 +14,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from sqlalchemy import select
 
-from app.db.models import AuthSession, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import User
 from app.schemas.auth import Credentials, TokenPair
 from app.schemas.user import UserRead
 from bench.accounts.tokens import HEADER, LIFETIME, refresh_token, token_claims

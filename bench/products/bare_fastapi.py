@@ -8,7 +8,8 @@ import orjson
 from fastapi import APIRouter, HTTPException
 from sqlalchemy import desc, select
 
-from app.db.models import Product, ProductStatus, Role
+from app.db.models.product import Product, ProductStatus
+from app.db.models.user import Role
 from app.schemas.page import Page
 from app.schemas.product import ProductCreate, ProductRead
 from app.services.products.search import search_columns

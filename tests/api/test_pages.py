@@ -14,14 +14,10 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 
-from app.db.models import (
-    AuditEvent,
-    AuthSession,
-    Product,
-    ProductStatus,
-    StockMovement,
-    User,
-)
+from app.db.models.audit_event import AuditEvent
+from app.db.models.auth_session import AuthSession
+from app.db.models.product import Product, ProductStatus, StockMovement
+from app.db.models.user import User
 from app.db.session import Database, transaction
 from tests.support.people import Client
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.config import Settings
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 from testbed.service import command, make_environment
 

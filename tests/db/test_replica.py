@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
-from app.db.models import Product, ProductStatus
+from app.db.models.product import Product, ProductStatus
 from app.db.session import Database, transaction
 from testbed.mailbox import newest_token
 from testbed.postgres import execute

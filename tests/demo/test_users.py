@@ -3,7 +3,7 @@
 import re
 
 from app.core.email_address import parse_email
-from app.db.models import Role
+from app.db.models.user import Role
 from app.demo.users import make_user, shuffled_names
 from tests.demo.rows import lasting
 

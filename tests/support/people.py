@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from starlette.types import ASGIApp
 
-from app.db.models import Role, User
+from app.db.models.user import Role, User
 from app.db.session import transaction
 from testbed.accounts import PASSWORD, password_hash
 from tests.support.declared import assert_declared

@@ -1,4 +1,4 @@
-"""How often an account can cause mail."""
+"""Limits on how often mail can be requested."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,12 @@ from app.core.rate_limit import Hit, Policy, RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
-class AccountQuota:
-    """Counts by account, whether it exists or not: a refusal must not reveal that."""
+class MailQuota:
+    """Counts mails per account.
+
+    Unknown accounts are counted, too, so that an answer does not reveal whether an
+    account exists.
+    """
 
     limiter: RateLimiter
     policies: Mapping[str, Policy]

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.postgresql import LIFT_TIMEOUTS, driver_of
 from app.db.session import Database
 from app.schemas.product import FileFormat, ProductRead

@@ -16,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.session import ReadSession
 from app.schemas.product import ProductRead
 from app.services.listing import Conditions, Listing, both_ways

@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, bindparam, select
 
 from app.core.errors import NotFound
 from app.core.tokens.cursor import CursorInvalid, CursorSigner
-from app.db.models import Product, ProductStatus, StockMovement
+from app.db.models.product import Product, ProductStatus, StockMovement
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
 from app.schemas.product import ProductQuery, ProductRead

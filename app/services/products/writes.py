@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict
 from app.core.preconditions import ExpectedVersion
 from app.db.base import utc_now
-from app.db.models import Product, StockMovement
+from app.db.models.product import Product, StockMovement
 from app.schemas.product import (
     MAX_STOCK,
     ProductCreate,

@@ -10,7 +10,7 @@ from sqlalchemy import insert, make_url, text
 
 from app.core.config import Settings
 from app.db import migrate
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.session import Database, transaction
 from app.services.products.search import search_columns, words
 from testbed.postgres import execute

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.db.session import transaction
-from app.demo.products import add_products, make_product
+from app.demo import products
 from tests.support.files import NDJSON
 from tests.support.people import Client
 
@@ -107,8 +107,9 @@ async def test_every_write_changes_the_words(app: FastAPI, editor: Client) -> No
     await editor.delete(url, headers=ANY)
     assert await skus(editor, "jug") == ["S2"]
 
-    await add_products(app.state.shared.database, 1)
-    product = make_product(2)  # the first was deleted: numbers go on behind the count
+    # The first product was deleted; the next number follows the count.
+    await products.add(app.state.shared.database, 1)
+    product = products.make_product(2)
     assert await skus(editor, product["name"]) == [product["sku"]]
     assert await skus(editor, product["description"][:200]) == [product["sku"]]
 

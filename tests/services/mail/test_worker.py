@@ -15,7 +15,7 @@ from structlog.typing import EventDict, WrappedLogger
 from app.core.config import Settings
 from app.core.errors import Conflict
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 from app.identity import TITLE
 from app.services.mail import outbox
