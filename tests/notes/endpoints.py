@@ -116,13 +116,12 @@ async def upload_note(
     _once: Idempotent,
     notes: NoteServiceDep,
     request: Request,
-    tagged: TaggedDep,
     query: Annotated[NoteUpload, Query()],
 ) -> Note:
     """Make a note of a text file."""
     media_type_of(request, TEXT_TYPES)
     file = await request.body()
-    return tagged(await notes.upload(writer.user_id, query.title, file))
+    return await notes.upload(writer.user_id, query.title, file)
 
 
 @router.get(
