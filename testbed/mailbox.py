@@ -15,13 +15,13 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import transaction
 
 
 async def read_outbox(app: FastAPI) -> Sequence[OutboxMail]:
     """List every mail, the oldest first."""
-    async with transaction(app.state.resources.database) as session:
+    async with transaction(app.state.shared.database) as session:
         return (await session.scalars(select(OutboxMail).order_by(OutboxMail.id))).all()
 
 

@@ -23,15 +23,19 @@ from sqlalchemy import make_url
 
 from app.core.config import Settings
 from app.db import migrate
+from app.db.session import Database
 from app.main import create_application
 from testbed import patience
 from testbed.postgres import execute, start_postgres
 from testbed.valkey import ValkeyServer, start_valkey
+from tests.notes.model import create_table
+from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 from tests.support.declared import document
 from tests.support.people import Client, People, open_client
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
-for name in Settings.model_fields:  # the tests ignore settings of this machine
+# The tests ignore settings of this machine.
+for name in NotesSettings.model_fields:
     os.environ.pop(name.upper(), None)
 patience.let_hypothesis_take_its_time()
 
@@ -90,7 +94,7 @@ def sqlite_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def sqlite_template(sqlite_directory: Path) -> Path:
     file = sqlite_directory / "template.db"
-    asyncio.run(migrate.upgrade(make_settings(database_url=f"sqlite:///{file}")))
+    asyncio.run(make_schema(make_settings(database_url=f"sqlite:///{file}")))
     return file
 
 
@@ -100,7 +104,7 @@ def postgres_template(postgres_url: str) -> Iterator[str]:
     url = make_url(postgres_url).set(database=name)
     asyncio.run(execute(postgres_url, f"CREATE DATABASE {name}"))
     settings = make_settings(database_url=url.render_as_string(hide_password=False))
-    asyncio.run(migrate.upgrade(settings))
+    asyncio.run(make_schema(settings))
     yield name
     asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -157,7 +161,7 @@ def settings(
 @pytest.fixture
 async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
     document()  # also makes an application, and each one sets up the log
-    app = create_application(settings)
+    app = create_application(settings, ROUTERS_WITH_NOTES)
     async with app.router.lifespan_context(app):
         yield app
 
@@ -198,4 +202,10 @@ def make_settings(**values: Any) -> Settings:
         "outbox_in_process": False,
         **patience.SETTINGS,
     }
-    return Settings(_env_file=None, **defaults | values)
+    return NotesSettings(_env_file=None, **defaults | values)
+
+
+async def make_schema(settings: Settings) -> None:
+    await migrate.upgrade(settings)
+    async with Database(settings) as database:
+        await create_table(database.writer)

@@ -24,7 +24,7 @@ ALWAYS = {
     ),
     "content-security-policy": STRICT,
 }
-SHIRT = {"sku": "SHIRT", "name": "Shirt", "price": "9.00", "currency": "EUR"}
+NOTE = {"title": "Groceries"}
 PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "content-type",
@@ -37,29 +37,29 @@ ASSETS = "http://test/docs/assets/"
 
 KINDS: dict[str, tuple[int, Callable[[Client], Any]]] = {
     "read": (200, lambda c: c.get("/users/me")),
-    "a list": (200, lambda c: c.get("/products")),
-    "head": (200, lambda c: c.head("/products")),
+    "a list": (200, lambda c: c.get("/notes")),
+    "head": (200, lambda c: c.head("/notes")),
     "live": (200, lambda c: c.get("/health/live")),
     "ready": (200, lambda c: c.get("/health/ready")),
-    "created": (201, lambda c: c.post("/products", json=SHIRT)),
+    "created": (201, lambda c: c.post("/notes", json=NOTE)),
     "no content": (204, lambda c: c.post("/auth/logout", json={"refresh_token": "x"})),
-    "options": (204, lambda c: c.options("/products")),
+    "options": (204, lambda c: c.options("/notes")),
     "not modified": (304, lambda c: c.get("/users/me", headers={"If-None-Match": "*"})),
-    "malformed": (400, lambda c: c.post("/products", content=b"{", headers=JSON)),
+    "malformed": (400, lambda c: c.post("/notes", content=b"{", headers=JSON)),
     "unauthorized": (401, lambda c: c.get("/users/me", headers={"Authorization": ""})),
     "nothing there": (404, lambda c: c.get("/nowhere")),
-    "no such product": (404, lambda c: c.get(f"/products/{NOBODY}")),
-    "no such method": (405, lambda c: c.put("/products")),
-    "trace": (405, lambda c: c.request("TRACE", "/products")),
-    "too large": (413, lambda c: c.post("/products", content=b" " * 70_000)),
-    "another type": (415, lambda c: c.post("/products", content=b"1")),
-    "another host": (421, lambda c: c.get("/products", headers={"Host": "evil.test"})),
-    "invalid": (422, lambda c: c.post("/products", json={})),
-    "too long": (414, lambda c: c.get("/products?q=" + "a" * 5000)),
-    "without a version": (428, lambda c: c.delete(f"/products/{NOBODY}")),
+    "no such note": (404, lambda c: c.get(f"/notes/{NOBODY}")),
+    "no such method": (405, lambda c: c.put("/notes")),
+    "trace": (405, lambda c: c.request("TRACE", "/notes")),
+    "too large": (413, lambda c: c.post("/notes", content=b" " * 70_000)),
+    "another type": (415, lambda c: c.post("/notes", content=b"1")),
+    "another host": (421, lambda c: c.get("/notes", headers={"Host": "evil.test"})),
+    "invalid": (422, lambda c: c.post("/notes", json={})),
+    "too long": (414, lambda c: c.get("/notes?q=" + "a" * 5000)),
+    "without a version": (428, lambda c: c.delete(f"/notes/{NOBODY}")),
     "headers too large": (
         431,
-        lambda c: c.get("/products", headers={"X": "a" * 33_000}),
+        lambda c: c.get("/notes", headers={"X": "a" * 33_000}),
     ),
     "a bug": (500, lambda c: c.get("http://test/bug")),
     "busy": (503, lambda c: c.get("http://test/busy")),
@@ -69,8 +69,8 @@ KINDS: dict[str, tuple[int, Callable[[Client], Any]]] = {
     "an asset": (200, lambda c: c.get(ASSETS + "swagger-ui.css")),
     "no such asset": (404, lambda c: c.get(ASSETS + "nowhere.css")),
     "a directory": (404, lambda c: c.get(ASSETS + "../main.py")),
-    "a preflight": (200, lambda c: c.options("/products", headers=PREFLIGHT)),
-    "a bad preflight": (400, lambda c: c.options("/products", headers=BAD_PREFLIGHT)),
+    "a preflight": (200, lambda c: c.options("/notes", headers=PREFLIGHT)),
+    "a bad preflight": (400, lambda c: c.options("/notes", headers=BAD_PREFLIGHT)),
 }
 
 
@@ -147,13 +147,13 @@ async def test_let_no_other_origin_read(caller: Client, origin: str) -> None:
     for headers in ({}, PREFLIGHT):
         method = "OPTIONS" if headers else "GET"
         headers = {"Origin": origin, **headers}
-        answer = await caller.request(method, "/products", headers=headers)
+        answer = await caller.request(method, "/notes", headers=headers)
 
         assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_let_scripts_read_what_they_need(caller: Client) -> None:
-    answer = await caller.get("/products")
+    answer = await caller.get("/notes")
 
     exposed = answer.headers["access-control-expose-headers"].lower()
     for name in ("etag", "ratelimit", "ratelimit-policy", "retry-after"):

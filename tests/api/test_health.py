@@ -32,10 +32,10 @@ async def test_is_not_logged(client: Client) -> None:
     with capture_logs() as logs:
         await client.get("/health/live")
         await client.get("/health/ready")
-        await client.get("/products")
+        await client.get("/notes")
 
     paths = [line["path"] for line in logs if line["event"] == "http.request"]
-    assert paths == ["/api/v1/products"]
+    assert paths == ["/api/v1/notes"]
 
 
 class TestRedisDown:
@@ -57,7 +57,9 @@ class TestRedisDown:
     def overrides(self) -> dict[str, Any]:
         return {"health_probe_seconds": 0.05}
 
-    async def test_degrades_without_refusing_requests(self, client: Client) -> None:
+    async def test_degrades_without_refusing_requests(
+        self, client: Client, user: Client
+    ) -> None:
         async with asyncio.timeout(60):  # the database, too, may be late at first
             while (response := await client.get("/health/ready")).status_code != 200:
                 await asyncio.sleep(0.02)
@@ -66,7 +68,7 @@ class TestRedisDown:
             "status": "degraded",
             "checks": {"database": "healthy", "redis": "unhealthy"},
         }
-        assert (await client.get("/products")).status_code == 200
+        assert (await user.get("/notes")).status_code == 200
 
     @pytest.mark.parametrize("overrides", [{"readiness_critical": ("redis",)}])
     async def test_is_critical_where_the_settings_say_so(self, client: Client) -> None:

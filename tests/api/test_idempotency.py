@@ -16,24 +16,25 @@ from sqlalchemy import func, select
 
 from app.core.config import Settings
 from app.db.models.idempotency_key import IdempotencyKey
-from app.db.models.product import Product
+from app.db.models.user import User
 from app.db.session import transaction
 from app.services.idempotency import OnceOnly
 from tests.api.test_signing_keys import SECRETS, Restarts
+from tests.notes.model import Note
 from tests.support.people import Client, People
 
-MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
+NOTE = {"title": "Groceries", "text": "Bread", "budget": "12.50"}
 ACCOUNT = {"email": "new@example.org", "password": "a quiet orange typewriter"}
-NDJSON = {"Content-Type": "application/x-ndjson"}
+JSON, PLAIN = {"Content-Type": "application/json"}, {"Content-Type": "text/plain"}
 
 
 async def post(
-    client: Client, key: str, body: Mapping[str, Any] = MUG, url: str = "/products"
+    client: Client, key: str, body: Mapping[str, Any] = NOTE, url: str = "/notes"
 ) -> Response:
     return await client.post(url, json=body, headers={"Idempotency-Key": key})
 
 
-async def count(app: FastAPI, model: type = Product) -> int:
+async def count(app: FastAPI, model: type = Note) -> int:
     async with transaction(app.state.shared.database) as session:
         return await session.scalar(select(func.count()).select_from(model)) or 0
 
@@ -53,10 +54,10 @@ def assert_replayed(first: Response, again: Response) -> None:
 
 
 class TestReplay:
-    async def test_is_the_first_answer(self, app: FastAPI, editor: Client) -> None:
+    async def test_is_the_first_answer(self, app: FastAPI, user: Client) -> None:
         """Mutant: ignore the header; a fingerprint of the bytes."""
-        first = await post(editor, "k-1")
-        again = await post(editor, '"k-1"', dict(reversed(MUG.items())))
+        first = await post(user, "k-1")
+        again = await post(user, '"k-1"', dict(reversed(NOTE.items())))
 
         assert (first.status_code, again.status_code) == (201, 201)
         assert "idempotent-replayed" not in first.headers
@@ -66,10 +67,10 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("url", "body", "status", "tagged", "located"),
         [
-            ("/products", MUG | {"sku": "MUG-2"}, 201, True, True),
+            ("/notes", NOTE | {"title": "Books"}, 201, True, True),
             ("/users", ACCOUNT, 201, True, True),
-            ("/products/{id}/stock", {"delta": 5, "reason": "found"}, 200, True, False),
-            ("/products/import", MUG, 200, False, False),
+            ("/notes/{id}/likes", {"delta": 5}, 200, True, False),
+            ("/notes/upload?title=Books", NOTE, 201, False, False),
         ],
     )
     async def test_has_its_bytes_and_headers(
@@ -82,10 +83,10 @@ class TestReplay:
         located: bool,
     ) -> None:
         """Mutant: leave one of them out of what is stored."""
-        product = (await admin.post("/products", json=MUG)).json()
-        kind = "x-ndjson" if url.endswith("import") else "json"
-        headers = {"Content-Type": f"application/{kind}", "Idempotency-Key": "k"}
-        url, content = url.format(**product), json.dumps(body)
+        note = (await admin.post("/notes", json=NOTE)).json()
+        kind = PLAIN if "upload" in url else JSON
+        headers = kind | {"Idempotency-Key": "k"}
+        url, content = url.format(**note), json.dumps(body)
 
         first, again = [
             await admin.post(url, content=content, headers=headers) for _ in range(2)
@@ -98,99 +99,97 @@ class TestReplay:
         )
         assert_replayed(first, again)
 
-    async def test_of_a_stock_change_moves_nothing(self, editor: Client) -> None:
-        product = (await post(editor, "create")).json()
-        url = f"/products/{product['id']}/stock"
-        change = {"delta": 5, "reason": "delivery"}
+    async def test_of_a_change_changes_nothing(self, user: Client) -> None:
+        note = (await post(user, "create")).json()
+        url = f"/notes/{note['id']}/likes"
 
-        answers = [await post(editor, "stock", change, url) for _ in range(3)]
+        answers = [await post(user, "likes", {"delta": 5}, url) for _ in range(3)]
 
-        assert {answer.json()["stock"] for answer in answers} == {5}
-        moves = await editor.get(f"/products/{product['id']}/movements")
-        assert len(moves.json()["items"]) == 1
+        assert {answer.json()["likes"] for answer in answers} == {5}
+        read = await user.get(f"/notes/{note['id']}")
+        assert (read.json()["likes"], read.json()["version"]) == (5, 2)
 
     @pytest.mark.parametrize(
         ("url", "body", "status"),
         [
-            ("/products", {**MUG, "price": "x"}, 422),
-            (f"/products/{UUID(int=1)}/stock", {"delta": 1, "reason": "found"}, 404),
+            ("/notes", {**NOTE, "budget": "x"}, 422),
+            (f"/notes/{UUID(int=1)}/likes", {"delta": 1}, 404),
         ],
     )
     async def test_of_a_refusal_that_will_not_change(
-        self, editor: Client, url: str, body: dict[str, Any], status: int
+        self, user: Client, url: str, body: dict[str, Any], status: int
     ) -> None:
         """Its `request_id` tells it from another one. Mutant: store one of the two."""
-        first, again = [await post(editor, "k", body, url) for _ in range(2)]
-        mended = await post(editor, "k")
+        first, again = [await post(user, "k", body, url) for _ in range(2)]
+        mended = await post(user, "k")
 
         assert first.status_code == status
         assert_replayed(first, again)
         assert mended.json()["code"] == "idempotency_key_reused"
 
-    async def test_not_of_one_that_may(self, editor: Client) -> None:
-        taken = (await editor.post("/products", json=MUG)).headers["location"]
+    async def test_not_of_one_that_may(self, user: Client) -> None:
+        taken = (await user.post("/notes", json=NOTE)).headers["location"]
 
-        assert (await post(editor, "k")).json()["code"] == "sku_taken"
-        await editor.delete(f"http://test{taken}", headers={"If-Match": "*"})
-        response = await post(editor, "k")
+        assert (await post(user, "k")).json()["code"] == "title_taken"
+        await user.delete(f"http://test{taken}", headers={"If-Match": "*"})
+        response = await post(user, "k")
 
         assert response.status_code == 201
         assert "idempotent-replayed" not in response.headers
 
-    async def test_not_of_a_large_one(self, app: FastAPI, editor: Client) -> None:
+    async def test_not_of_a_large_one(self, app: FastAPI, user: Client) -> None:
         """Mutant: no limit to what is stored."""
         wrong = {f"{number}{'é' * 500}": 1 for number in range(40)}
 
-        first, again = [await post(editor, "k", wrong) for _ in range(2)]
+        first, again = [await post(user, "k", wrong) for _ in range(2)]
 
         assert len(first.content) > 64 * 1024
         assert (first.status_code, again.status_code) == (422, 422)
         assert "idempotent-replayed" not in again.headers
         assert await count(app, IdempotencyKey) == 0
 
-    async def test_ends_after_a_day(self, app: FastAPI, editor: Client) -> None:
+    async def test_ends_after_a_day(self, app: FastAPI, user: Client) -> None:
         """Mutant: another time, such as an hour."""
-        first = await post(editor, "k")
+        first = await post(user, "k")
 
         await let_pass(app, timedelta(hours=23, minutes=55))
-        assert_replayed(first, await post(editor, "k"))
+        assert_replayed(first, await post(user, "k"))
         await let_pass(app, timedelta(minutes=5))
-        response = await post(editor, "k", {**MUG, "sku": "MUG-2"})
+        response = await post(user, "k", {**NOTE, "title": "Books"})
 
         assert response.status_code == 201
         assert await count(app, IdempotencyKey) == 1
 
-    async def test_is_not_for_who_lost_the_right(
-        self, app: FastAPI, people: People
+    async def test_is_refused_to_a_caller_who_lost_the_right(
+        self, people: People
     ) -> None:
         """Mutant: begin the transaction before the caller is authorised."""
-        account = await people.add("editor")
-        editor, admin = await people.log_in(account), await people.sign_in("admin")
-        await post(editor, "k")
+        account = await people.add("admin")
+        once, admin = await people.log_in(account), await people.sign_in("admin")
+        await post(once, "k", ACCOUNT, "/users")
         await admin.patch(f"/users/{account.id}", json={"role": "user"})
-        fallen = await people.log_in(account)
+        demoted = await people.log_in(account)
 
-        assert (await post(fallen, "k")).status_code == 403
+        assert (await post(demoted, "k", ACCOUNT, "/users")).status_code == 403
 
-    async def test_is_not_for_who_is_deleted_meanwhile(
-        self, app: FastAPI, editor: Client, admin: Client
+    async def test_is_refused_to_a_caller_who_is_deleted_meanwhile(
+        self, app: FastAPI, people: People, admin: Client
     ) -> None:
         """Mutants: store the answer after the commit; let the foreign key be a 500."""
+        leaving = await people.sign_in("admin")
 
         async def body() -> AsyncGenerator[bytes]:
-            """Read when the editor has been let in, and before the transaction."""
-            await admin.delete(f"/users/{editor.user_id}")
-            yield json.dumps(MUG).encode()
+            """Sent after the caller was authenticated, before the transaction."""
+            await admin.delete(f"/users/{leaving.user_id}")
+            yield json.dumps(ACCOUNT).encode()
 
-        headers = NDJSON | {"Idempotency-Key": "k"}
-        response = await editor.post(
-            "/products/import", content=body(), headers=headers
-        )
+        headers = JSON | {"Idempotency-Key": "k"}
+        response = await leaving.post("/users", content=body(), headers=headers)
 
         assert response.status_code == 401
         assert response.json()["code"] == "invalid_token"
         assert response.headers["www-authenticate"].startswith("Bearer")
-        assert await count(app) == 0
+        assert await count(app, User) == 1
 
     async def test_outlives_a_change_of_the_secret(self, settings: Settings) -> None:
         """Mutant: a hash without the secret; match with the current secret alone."""
@@ -198,7 +197,7 @@ class TestReplay:
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
             before = await restarts.start(secret_key=first)
-            account = await before.add("editor")
+            account = await before.add()
             made = await post(await before.log_in(account), "k")
 
             after = await restarts.start(secret_key=second, secret_key_previous=first)
@@ -214,24 +213,23 @@ class TestKey:
     async def test_belongs_to_one_user(self, people: People, app: FastAPI) -> None:
         """Mutant: leave the user out of the primary key."""
         for number in range(2):
-            editor = await people.sign_in("editor")
-            response = await post(editor, "k", {**MUG, "sku": f"MUG-{number}"})
+            user = await people.sign_in()
+            response = await post(user, "k", {**NOTE, "title": f"Note {number}"})
             assert "idempotent-replayed" not in response.headers
         assert await count(app) == 2
 
-    async def test_belongs_to_one_request(self, editor: Client) -> None:
+    async def test_belongs_to_one_request(self, user: Client) -> None:
         """Mutant: leave the path, or the body, out of the fingerprint."""
         first, second = [
-            (await post(editor, sku, {**MUG, "sku": sku})).json()["id"] for sku in "AB"
+            (await post(user, title, {**NOTE, "title": title})).json()["id"]
+            for title in "AB"
         ]
-        arrives = {"delta": 1, "reason": "delivery"}
-        await post(editor, "k", arrives, f"/products/{first}/stock")
+        like = {"delta": 1}
+        await post(user, "k", like, f"/notes/{first}/likes")
 
         for response in (
-            await post(
-                editor, "k", {**arrives, "delta": 2}, f"/products/{first}/stock"
-            ),
-            await post(editor, "k", arrives, f"/products/{second}/stock"),
+            await post(user, "k", {"delta": 2}, f"/notes/{first}/likes"),
+            await post(user, "k", like, f"/notes/{second}/likes"),
         ):
             assert response.status_code == 422
             problem = response.json()
@@ -244,36 +242,32 @@ class TestKey:
                 }
             ]
 
-    async def test_belongs_to_one_media_type(self, editor: Client) -> None:
+    async def test_belongs_to_one_media_type(self, user: Client) -> None:
         """Mutants: leave it out of the fingerprint; put its parameters in."""
-        url, content, key = (
-            "/products/import",
-            json.dumps(MUG),
-            {"Idempotency-Key": "k"},
-        )
-        first = await editor.post(url, content=content, headers=NDJSON | key)
+        url, key = "/notes/upload?title=Books", {"Idempotency-Key": "k"}
+        first = await user.post(url, content="Emma", headers=PLAIN | key)
 
-        with_charset = {"Content-Type": "application/X-NDJSON ; charset=utf-8"}
-        again = await editor.post(url, content=content, headers=with_charset | key)
-        as_csv = {"Content-Type": "text/csv"}
-        other = await editor.post(url, content=content, headers=as_csv | key)
+        with_charset = {"Content-Type": "text/Plain ; charset=utf-8"}
+        again = await user.post(url, content="Emma", headers=with_charset | key)
+        as_markdown = {"Content-Type": "text/markdown"}
+        other = await user.post(url, content="Emma", headers=as_markdown | key)
 
         assert_replayed(first, again)
         assert other.status_code == 422
         assert other.json()["code"] == "idempotency_key_reused"
 
-    async def test_is_given_once(self, editor: Client) -> None:
+    async def test_is_given_once(self, user: Client) -> None:
         """Mutant: let the first of two count."""
         keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
 
-        response = await editor.post("/products", json=MUG, headers=keys)
+        response = await user.post("/notes", json=NOTE, headers=keys)
 
         assert response.status_code == 400
         assert response.json()["code"] == "header_duplicated"
 
     @pytest.mark.parametrize("key", ["", '""', "a b", '"a', "a" * 256, 'a"b'])
-    async def test_must_be_one(self, editor: Client, key: str) -> None:
-        response = await post(editor, key)
+    async def test_must_be_one(self, user: Client, key: str) -> None:
+        response = await post(user, key)
 
         assert response.status_code == 400
         assert response.json()["code"] == "idempotency_key_invalid"
@@ -282,13 +276,13 @@ class TestKey:
 class TestConcurrentRequests:
     @pytest.mark.parametrize("backend", ["postgresql"])
     async def test_are_refused_rather_than_kept_waiting(
-        self, app: FastAPI, editor: Client
+        self, app: FastAPI, user: Client
     ) -> None:
         """Mutants: wait for the lock; look the key up without it."""
         async with transaction(app.state.shared.database) as session:
-            await OnceOnly(session, UUID(editor.user_id), "k").claim()
-            refused = await post(editor, "k")
-        made = await post(editor, "k")
+            await OnceOnly(session, UUID(user.user_id), "k").claim()
+            refused = await post(user, "k")
+        made = await post(user, "k")
 
         assert refused.status_code == 409
         assert refused.json()["code"] == "idempotency_key_in_use"
@@ -296,10 +290,10 @@ class TestConcurrentRequests:
         assert made.status_code == 201
 
     async def test_with_one_key_have_one_effect(
-        self, app: FastAPI, editor: Client, backend: str
+        self, app: FastAPI, user: Client, backend: str
     ) -> None:
         """Mutant: do not look the key up."""
-        answers = await gather(*(post(editor, "k") for _ in range(50)))
+        answers = await gather(*(post(user, "k") for _ in range(50)))
 
         statuses = Counter(answer.status_code for answer in answers)
         made = {answer.content for answer in answers if answer.status_code == 201}

@@ -12,6 +12,7 @@ from joserfc.jwk import KeySet
 from app.core.config import Settings
 from app.core.tokens.signing_keys import generate, rotate
 from app.main import create_application
+from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 from tests.support.people import Client, People
 from tests.support.sessions import is_logged_in, refresh
 
@@ -32,7 +33,9 @@ class Restarts:
 
     async def start(self, **values: Any) -> People:
         settings = self.settings.model_dump() | values
-        app = create_application(Settings(_env_file=None, **settings))
+        app = create_application(
+            NotesSettings(_env_file=None, **settings), ROUTERS_WITH_NOTES
+        )
         await self.stack.enter_async_context(app.router.lifespan_context(app))
         return People(app, self.stack)
 

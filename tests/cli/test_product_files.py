@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from testbed.fault_proxy import Tripwire, open_line
 from testbed.service import command, make_environment
-from tests.support.files import rows
+from tests.api.products.files import rows
 
 NOTHING = "Error: interrupted: nothing was imported.\n"
 UNSURE = "Error: interrupted while it was committed: import it again to be sure.\n"

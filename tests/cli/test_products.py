@@ -11,7 +11,7 @@ from app.services.products.importing import BATCH
 from testbed.fault_proxy import Tripwire, open_line
 from testbed.postgres import KILL_OTHERS, execute
 from testbed.service import command, make_environment
-from tests.support.files import rows
+from tests.api.products.files import rows
 
 PROGRESS = ("Reading: ", "Storing ")
 

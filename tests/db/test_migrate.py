@@ -14,6 +14,8 @@ from app.db import migrate
 from app.db.session import Database, transaction
 from testbed.service import command, make_environment
 
+pytestmark = pytest.mark.usefixtures("without_notes")
+
 # To write in SQLite they wait for the first to end, however slow the machine.
 PATIENT_APP = """
 from app.cli import main

@@ -18,7 +18,8 @@ from app.db.postgresql import driver_of
 from app.db.session import transaction
 from app.services.products.files.staging import WAIT_FOR_OTHERS
 from testbed.postgres import execute
-from tests.support.files import NDJSON, Download, rows
+from tests.api.products.files import EXPORT, NDJSON, rows
+from tests.support.download import Download
 from tests.support.people import Client
 
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
@@ -76,6 +77,7 @@ async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
         await connection.close()
 
 
+@pytest.mark.usefixtures("without_notes")
 class TestMigrations:
     async def test_wait_for_each_other_as_long_as_it_takes(
         self, settings: Settings, database_url: str
@@ -165,7 +167,7 @@ class TestExports:
     ) -> None:
         """Mutant: leave them the timeouts of the role."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
-        download = Download(app, editor)
+        download = Download(app, editor, EXPORT)
         downloading = asyncio.create_task(download.run())
         await download.begun.wait()
         await until(database_url, WAS_IDLE, downloading)

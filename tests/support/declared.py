@@ -6,8 +6,8 @@ from typing import Any
 
 from httpx2 import Response
 
-from app.core.config import Settings
 from app.main import create_application
+from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 
 
 async def assert_declared(response: Response) -> None:
@@ -51,4 +51,5 @@ def patterns() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
 
 @cache
 def document() -> dict[str, Any]:
-    return create_application(Settings(_env_file=None)).openapi()
+    settings = NotesSettings(_env_file=None)
+    return create_application(settings, ROUTERS_WITH_NOTES).openapi()

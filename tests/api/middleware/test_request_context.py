@@ -268,8 +268,8 @@ class TestRoute:
     @pytest.mark.parametrize(
         ("method", "path", "route"),
         [
-            ("GET", "/api/v1/products/17", "/api/v1/products/{product_id}"),
-            ("PUT", "/api/v1/products/17", "/api/v1/products/{product_id}"),
+            ("GET", "/api/v1/notes/17", "/api/v1/notes/{note_id}"),
+            ("PUT", "/api/v1/notes/17", "/api/v1/notes/{note_id}"),
             ("GET", "/plain/17", "/plain/{item}"),
             ("GET", "/files/a/b.css", "/files"),
             ("GET", "/openapi.json", "/openapi.json"),
@@ -290,13 +290,13 @@ class TestRoute:
 
 
 def routed() -> FastAPI:
-    products = APIRouter(prefix="/products")
+    notes = APIRouter(prefix="/notes")
 
-    @products.get("/{product_id}")
-    async def get_product(product_id: str) -> None: ...
+    @notes.get("/{note_id}")
+    async def read_note(note_id: str) -> None: ...
 
     v1 = APIRouter()
-    v1.include_router(products)
+    v1.include_router(notes)
     app = FastAPI()
     app.include_router(v1, prefix="/api/v1")
 

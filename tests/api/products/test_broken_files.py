@@ -14,7 +14,8 @@ from app.api.v1.endpoints.products.files import FileSlots
 from app.services.products.importing import BATCH
 from testbed.fault_proxy import Tripwire, open_line
 from testbed.postgres import KILL_OTHERS, execute
-from tests.support.files import NDJSON, Download, rows
+from tests.api.products.files import EXPORT, NDJSON, rows
+from tests.support.download import Download
 from tests.support.people import Client
 
 COPY = b"COPY "
@@ -151,7 +152,7 @@ class TestExport:
     ) -> None:
         """Mutants: end the answer as if it were whole; log a traceback."""
         await begin_import(editor, rows(5000, "S"))
-        download = Download(app, editor)
+        download = Download(app, editor, EXPORT)
         downloading = create_task(download.run())
         await download.begun.wait()
 

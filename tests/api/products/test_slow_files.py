@@ -4,22 +4,19 @@ import resource
 from asyncio import (
     FIRST_COMPLETED,
     Event,
-    Semaphore,
     Task,
     create_task,
     gather,
     wait,
 )
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import Response
 from sqlalchemy import text
-from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from app.api.streams import StreamedResponse
@@ -29,7 +26,8 @@ from app.db.session import transaction
 from app.services.products.exporting import export_products
 from app.services.products.files.staging import WAIT_FOR_OTHERS
 from app.services.products.importing import BATCH
-from tests.support.files import MUG, NDJSON, Download, rows
+from tests.api.products.files import EXPORT, MUG, NDJSON, rows
+from tests.support.download import Download
 from tests.support.people import Client
 
 POOL = 2
@@ -133,7 +131,7 @@ class TestExport:
     ) -> None:
         """Mutant: no slots; give them back before the end."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
-        slow = Download(app, editor)
+        slow = Download(app, editor, EXPORT)
         downloading = create_task(slow.run())
         await slow.begun.wait()
 
@@ -175,7 +173,7 @@ class TestExport:
     ) -> None:
         """Mutant: leave the generator to the garbage collector."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
-        download = Download(app, editor)
+        download = Download(app, editor, EXPORT)
         download.gone = True
 
         await download.run()
@@ -185,33 +183,6 @@ class TestExport:
         ]
         assert app.state.shared.database.reader.pool.checkedout() == 0
         assert (await editor.get("/products/export")).status_code == 200
-
-
-class TestStreamedResponse:
-    async def test_cuts_a_client_that_takes_nothing(self) -> None:
-        """Mutant: wait for it for ever."""
-        ended = False
-
-        async def content() -> AsyncGenerator[bytes]:
-            nonlocal ended
-            try:
-                yield b"first"
-                yield b"second"
-            finally:
-                ended = True
-
-        async def send(message: Message) -> None:
-            if message.get("body") == b"second":
-                await Event().wait()
-
-        slots = Semaphore(1)
-        response = StreamedResponse(content(), slots, patience=timedelta(seconds=0.1))
-
-        with pytest.raises(ClientDisconnect):
-            await response.stream_response(send)
-
-        assert ended
-        assert not slots.locked()
 
 
 @contextmanager

@@ -1,0 +1,92 @@
+"""Products and movements that change while a client walks through them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+
+from app.db.models.product import Product, ProductStatus, StockMovement
+from tests.support.pages import (
+    FIRST,
+    Lists,
+    Query,
+    check_changing_list,
+    check_list_between_writers,
+    descends,
+    times,
+)
+from tests.support.people import Client
+
+SORTS = ("created_at", "-created_at", "price", "-price", "name", "-name")
+PRODUCTS: list[Query] = [
+    *({"sort": sort} for sort in SORTS),
+    *({"sort": sort, "q": "mug"} for sort in SORTS),
+    {"q": "mug"},
+]
+numbers = count()
+
+
+def make_product(position: int, _: UUID) -> Product:
+    number = next(numbers)
+    return Product(
+        **times(position),
+        # A search finds all of them, every other one by its title.
+        sku=f"{('MUG', 'POT')[number % 2]}-{number}",
+        name=f"Thing {position}",
+        description="A mug.",
+        price=Decimal(position),
+        currency="EUR",
+        stock=0,
+        status=ProductStatus.ACTIVE,
+        title_words=("mug ^mug", "pot ^pot")[number % 2],
+        description_words="a mug",
+    )
+
+
+def make_movement(position: int, product: UUID) -> StockMovement:
+    return StockMovement(
+        **times(position), product_id=product, delta=1, stock_after=1, reason="x"
+    )
+
+
+def in_order(rows: Iterable[Any], query: Query) -> list[str]:
+    def key(row: Product) -> tuple[bool, datetime, UUID]:
+        has_title = row.sku.startswith("MUG")
+        return query == {"q": "mug"} and has_title, row.created_at, row.id
+
+    return [str(row.id) for row in sorted(rows, key=key, reverse=descends(query))]
+
+
+@pytest.fixture
+async def lists(app: FastAPI, admin: Client) -> Lists:
+    return Lists(app.state.shared.database, admin)
+
+
+async def test_products_that_come_and_go_neither_repeat_nor_hide_others(
+    lists: Lists,
+) -> None:
+    """Mutants: OFFSET; compare without the id; sort without it (PostgreSQL sees it)."""
+    await check_changing_list(
+        lists, "/products", make_product, PRODUCTS, append_only=False, expected=in_order
+    )
+
+
+async def test_products_keep_their_place_between_writers(lists: Lists) -> None:
+    await check_list_between_writers(
+        lists, "/products", make_product, PRODUCTS, in_order
+    )
+
+
+async def test_movements_neither_repeat_nor_hide_others(lists: Lists) -> None:
+    product = make_product(FIRST, lists.id)
+    product.id = lists.id  # the movements below are of this product
+    await lists.add([product])
+    del lists.added[str(product.id)]
+
+    path = "/products/{id}/movements"
+    await check_changing_list(lists, path, make_movement, [{}], append_only=True)
