@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 export UV_NO_PROGRESS := 1
 
 .PHONY: help run test check format lock bench drill clean
@@ -46,7 +46,7 @@ drill: $(VENV)/dev
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
 	$(BIN)/python -m drills.redis_outage
-	NIGHTPROOF_SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
+	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt
@@ -74,5 +74,5 @@ install:
 	@if test -x $(UV); \
 	then $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .; \
 	else $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; fi \
-	|| echo 'The command `nightproof` could not be installed; `python -m app` is the same.'
+	|| echo 'The command could not be installed; `python -m app` does the same.'
 	@touch $(STAMP)

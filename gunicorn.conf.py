@@ -1,3 +1,3 @@
-"""How gunicorn serves the application; `app.server.gunicorn_conf` holds it all."""
+"""The configuration of `gunicorn app.main:app`, which finds it in this directory."""
 
 from app.server.gunicorn_conf import *  # noqa: F403

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -29,9 +28,11 @@ from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.core.rate_limit.policies import rates
+from app.identity import VERSION
 from app.services.mail.worker import delivering
 from app.services.retention import purging
-from app.state import all_policies, open_state
+from app.state import open_state
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
@@ -77,7 +78,7 @@ def create_application(
     uploads = find_uploads(routers, settings.api_v1_prefix, settings)
     app = FastAPI(
         title=settings.app_name,
-        version=_version(),
+        version=VERSION,
         lifespan=lifespan,
         middleware=middleware(settings, uploads),
         openapi_url=None if settings.is_production else "/openapi.json",
@@ -95,7 +96,7 @@ def create_application(
     add_account_pages(app, settings.api_v1_prefix)
     if not settings.is_production:
         add_docs(app)
-    check_routes(app, policies=all_policies(settings))
+    check_routes(app, policies=rates(settings))
     return app
 
 
@@ -155,13 +156,6 @@ def middleware(
         ),
         Middleware(MethodsMiddleware),
     ]
-
-
-def _version() -> str:
-    try:
-        return version("nightproof")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _operation_id(route: APIRoute) -> str:

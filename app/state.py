@@ -4,36 +4,31 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from redis.asyncio import Redis
 from sqlalchemy import text
 
-from app.core.config import LimitSettings, Settings
+from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
 from app.core.rate_limit import (
-    LARGEST_LOG,
     MemoryRateLimiter,
     NoRateLimiter,
     Policy,
     RateLimiter,
-    RedisRateLimiter,
-    ResilientRateLimiter,
 )
-from app.core.rate_limit.client import create_redis_client
+from app.core.rate_limit.policies import policies
 from app.core.security import SecretRing
-from app.core.settings.limits import Rate
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.signing_keys import SigningKeys
 from app.db.session import Database
-from app.services.accounts.mail_quota import PER_CLIENT
 from app.services.accounts.principal import Authenticator
 from app.services.health import HealthMonitor, Probe
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
 AUDIENCE = "api"
-DENIED_EVENT = Policy("denied-event", 10, timedelta(minutes=1))
 
 Made = TypeVar("Made")
 
@@ -45,7 +40,6 @@ class AppState:
     settings: Settings
     ring: SecretRing
     database: Database
-    redis: Redis | None
     limiter: RateLimiter
     policies: dict[str, Policy]
     hasher: PasswordHasher
@@ -68,7 +62,7 @@ class AppState:
 async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
     """Open everything without waiting: a server that is down may come up later."""
     database = Database(settings)
-    redis = create_redis_client(settings.redis_url) if settings.redis_url else None
+    redis = _redis(settings)
     hasher = PasswordHasher(
         slots=settings.password_hash_threads, queue=settings.password_hash_queue
     )
@@ -86,9 +80,8 @@ async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
             settings=settings,
             ring=ring,
             database=database,
-            redis=redis,
             limiter=_limiter(settings, redis),
-            policies=rate_limit_policies(settings),
+            policies=policies(settings),
             hasher=hasher,
             keys=keys,
             access_tokens=access_tokens,
@@ -120,41 +113,23 @@ def signing_keys(settings: Settings) -> SigningKeys:
     return SigningKeys.from_secret(secret_ring(settings))
 
 
-def rate_limit_policies(settings: LimitSettings) -> dict[str, Policy]:
-    """Map the names that routes use to the limits that are switched on."""
-    policies = all_policies(settings)
-    return {name: policy for name, policy in policies.items() if policy is not None}
-
-
-def all_policies(settings: LimitSettings) -> dict[str, Policy | None]:
-    requests = settings.rate_limit_requests
-    window = timedelta(seconds=settings.rate_limit_window_seconds)
-    return {
-        "login": Policy("login", requests, window),
-        "register": Policy("register", requests, window),
-        "refresh": Policy("refresh", requests, window),
-        "mail_client": PER_CLIENT,
-        "denied-event": DENIED_EVENT,
-        "writes": _policy("writes", settings.rate_limit_writes),
-        "all": _policy("all", settings.rate_limit_all),
-    }
-
-
-def _policy(name: str, rate: Rate) -> Policy | None:
-    if rate is None:
+def _redis(settings: Settings) -> "Redis | None":
+    if not settings.redis_url:
         return None
-    limit, seconds = rate
-    if limit <= LARGEST_LOG:
-        return Policy(name, limit, timedelta(seconds=seconds))
-    # A counter of the one kind cannot be read as the other.
-    return Policy(f"{name}_gcra", limit, timedelta(seconds=seconds), "gcra")
+    # Imported here, because a service without Redis must not pay for the library.
+    from app.core.rate_limit.client import create_redis_client
+
+    return create_redis_client(settings.redis_url)
 
 
-def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
+def _limiter(settings: Settings, redis: "Redis | None") -> RateLimiter:
     if not settings.rate_limit_enabled:
         return NoRateLimiter()
     if redis is None:
         return MemoryRateLimiter()
+    from app.core.rate_limit.redis import RedisRateLimiter
+    from app.core.rate_limit.resilient import ResilientRateLimiter
+
     return ResilientRateLimiter(
         RedisRateLimiter(redis),
         MemoryRateLimiter(),
@@ -162,12 +137,12 @@ def _limiter(settings: Settings, redis: Redis | None) -> RateLimiter:
     )
 
 
-def _probes(database: Database, redis: Redis | None) -> dict[str, Probe]:
+def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
     async def ask_database() -> None:
         async with database.probe.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def ask_redis(client: Redis) -> None:
+    async def ask_redis(client: "Redis") -> None:
         await client.ping()
 
     probes: dict[str, Probe] = {"database": ask_database}

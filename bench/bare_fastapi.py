@@ -22,11 +22,14 @@ from joserfc.jwk import OctKey
 from sqlalchemy import desc, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from app.db.models import AuthSession, Product, ProductStatus, Role, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.product import Product, ProductStatus
+from app.db.models.user import Role, User
 from app.schemas.auth import Credentials, TokenPair
 from app.schemas.page import Page
 from app.schemas.product import ProductCreate, ProductRead
 from app.schemas.user import UserRead
+from app.services.products.search import search_columns
 from bench.comparison import (
     DATABASE_URL,
     DB_POOL_SIZE,
@@ -121,7 +124,8 @@ async def create_product(
 ) -> Product:
     if user.role == Role.USER:
         raise HTTPException(403)
-    product = Product(**data.model_dump())
+    values = data.model_dump()
+    product = Product(**values, **search_columns(values))
     session.add(product)
     await session.commit()
     return product

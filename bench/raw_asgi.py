@@ -16,6 +16,7 @@ import orjson
 from argon2 import PasswordHasher
 from uuid_utils.compat import uuid7
 
+from app.services.products.search import search_columns
 from bench.comparison import (
     DATABASE_URL,
     DB_POOL_SIZE,
@@ -42,8 +43,8 @@ SELECT_PRODUCTS = (
     " ORDER BY created_at DESC, id DESC LIMIT $1"
 )
 INSERT_PRODUCT = (
-    f"INSERT INTO products ({PRODUCT})"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)"
+    f"INSERT INTO products ({PRODUCT}, title_words, category_words, description_words)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10, $11, $12, $13)"
 )
 SELECT_CALLER = (
     "SELECT u.id, u.email, u.full_name, u.role, u.is_active, u.email_verified,"
@@ -142,7 +143,7 @@ async def create_product(scope: Scope, receive: Receive) -> Answer:
         "status": sent["status"],
         "created_at": now,
     }
-    await pool.execute(INSERT_PRODUCT, *row.values())
+    await pool.execute(INSERT_PRODUCT, *row.values(), *search_columns(row).values())
     del row["created_at"]
     return 201, dumps(row | {"version": 1, "created_at": now, "updated_at": now})
 

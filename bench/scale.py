@@ -30,6 +30,7 @@ from app.core.tokens.cursor import CursorSigner
 from app.demo.products import make_product
 from app.schemas.product import ProductQuery
 from app.services.products.exporting import FIELDS
+from app.services.products.search import search_columns
 from bench import data
 from bench.load import ask
 from bench.operations import Target
@@ -39,6 +40,7 @@ from testbed.postgres import start_postgres
 from testbed.processes import ENVIRONMENT
 
 GIVEN = ("sku", "name", "description", "price", "currency", "stock", "category")
+WORDS = ("title_words", "category_words", "description_words")
 RARE = "zyzzyva"
 SELECT_EXPORTED = f"SELECT {', '.join(FIELDS)} FROM products ORDER BY id"
 CHUNK = 1 << 20
@@ -139,7 +141,7 @@ def measure_files(report: Report, program: Program, url: str, file: Path) -> Non
 async def copy_in(url: str, file: Path) -> tuple[float, float]:
     """Parse and COPY through one connection: into a heap, and with all indexes."""
     connection = await asyncpg.connect(url)
-    columns = (*GIVEN, "status", "id", "version", "created_at", "updated_at")
+    columns = (*GIVEN, "status", *WORDS, "id", "version", "created_at", "updated_at")
     taken = []
     try:
         for including in ("", "INCLUDING ALL"):
@@ -166,7 +168,8 @@ def batches(file: Path) -> Iterator[list[tuple[Any, ...]]]:
                 (
                     *(row["sku"], row["name"], row["description"]),
                     *(Decimal(row["price"]), row["currency"], row["stock"]),
-                    *(row["category"], row["status"], uuid7(), 1, now, now),
+                    *(row["category"], row["status"], *search_columns(row).values()),
+                    *(uuid7(), 1, now, now),
                 )
                 for row in rows
             ]

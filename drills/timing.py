@@ -19,14 +19,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from httpx2 import ASGITransport, AsyncClient
+
 from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
 from app.db import migrate
-from app.db.models import User
+from app.db.models.user import User
 from app.db.session import transaction
 from app.main import create_application
+from testbed.accounts import PASSWORD, password_hash
 from testbed.postgres import start_postgres
-from tests.support.people import PASSWORD, Client, open_client, password_hash
 
 KNOWN = "known@example.org"
 ALLOWED_SHARE_OF_HASH = 0.1
@@ -90,7 +92,7 @@ class Comparison:
 
 
 async def compare(
-    client: Client, hasher: PasswordHasher, operation: str, pairs: int
+    client: AsyncClient, hasher: PasswordHasher, operation: str, pairs: int
 ) -> Comparison:
     known: list[float] = []
     unknown: list[float] = []
@@ -125,7 +127,9 @@ async def time_hash(hasher: PasswordHasher) -> float:
     return time.perf_counter() - started
 
 
-async def ask(client: Client, operation: Operation, email: str) -> tuple[float, Any]:
+async def ask(
+    client: AsyncClient, operation: Operation, email: str
+) -> tuple[float, Any]:
     started = time.perf_counter()
     response = await client.post(operation.path, json=operation.body(email))
     seconds = time.perf_counter() - started
@@ -138,7 +142,8 @@ async def ask(client: Client, operation: Operation, email: str) -> tuple[float, 
 async def drill(settings: Settings, pairs: int) -> list[Comparison]:
     """Run on a migrated database, with REGISTRATION=verified and no rate limits."""
     app = create_application(settings)
-    async with app.router.lifespan_context(app), open_client(app) as client:
+    http = AsyncClient(transport=ASGITransport(app), base_url="http://test/api/v1")
+    async with app.router.lifespan_context(app), http as client:
         resources = app.state.shared
         async with transaction(resources.database) as session:
             session.add(

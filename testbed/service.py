@@ -21,6 +21,11 @@ from testbed.processes import leashed
 
 ROOT = Path(__file__).parents[1]
 STARTED_WITHIN_SECONDS = 120
+WORKER_CLASSES = (
+    "asgi",
+    "uvicorn_worker.UvicornWorker",
+    "uvicorn.workers.UvicornWorker",
+)
 
 
 @dataclass
@@ -93,7 +98,7 @@ def start_service(
         port = listener.getsockname()[1]
         line: Sequence[str] = (
             *(sys.executable, "-m", "gunicorn", "app.main:app"),
-            *("--config", str(ROOT / "app/server/gunicorn_conf.py")),
+            *("--config", str(ROOT / "gunicorn.conf.py")),
             *("--bind", f"fd://{listener.fileno()}", *arguments),
         )
         log_file = home / f"service-{port}.log"

@@ -1,6 +1,6 @@
 """Real databases for every test: SQLite alone, and PostgreSQL with Valkey.
 
-`NIGHTPROOF_TEST_DATABASE_URL` and `NIGHTPROOF_TEST_REDIS_URL` name servers to use
+`TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use
 instead of those that the tests start. The Redis database is emptied for each test, so
 with one of yours run them in one process: `make test ARGS=-n0`.
 """
@@ -56,7 +56,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server on which the tests may create databases."""
-    if url := os.environ.get("NIGHTPROOF_TEST_DATABASE_URL"):
+    if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
     directory = tmp_path_factory.mktemp("postgres")
@@ -73,7 +73,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 @pytest.fixture
 def redis_url(request: pytest.FixtureRequest) -> str:
     """An empty Redis or Valkey."""
-    url = os.environ.get("NIGHTPROOF_TEST_REDIS_URL")
+    url = os.environ.get("TEST_REDIS_URL")
     if url is None:
         server: ValkeyServer = request.getfixturevalue("valkey")
         url = server.url
@@ -87,7 +87,7 @@ def sqlite_directory() -> Iterator[Path]:
     """In memory where that can be: to sync a disk takes as long as others let it."""
     memory = Path("/dev/shm")  # noqa: S108 - each run has a directory of its own there
     with tempfile.TemporaryDirectory(
-        prefix="nightproof-", dir=memory if os.access(memory, os.W_OK) else None
+        prefix="test-", dir=memory if os.access(memory, os.W_OK) else None
     ) as directory:
         yield Path(directory)
 
@@ -101,7 +101,7 @@ def sqlite_template(sqlite_directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> Iterator[str]:
-    name = f"nightproof_template_{uuid4().hex}"
+    name = f"test_template_{uuid4().hex}"
     url = make_url(postgres_url).set(database=name)
     asyncio.run(execute(postgres_url, f"CREATE DATABASE {name}"))
     settings = make_settings(database_url=url.render_as_string(hide_password=False))
@@ -119,7 +119,7 @@ def sqlite_database_url(sqlite_template: Path) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    name = f"nightproof_{uuid4().hex}"
+    name = f"test_{uuid4().hex}"
     asyncio.run(
         execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
     )

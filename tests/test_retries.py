@@ -10,9 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from testbed.accounts import PASSWORD
 from testbed.fault_proxy import FaultProxy, open_line
 from testbed.service import Service, command, make_environment, start_service
-from tests.support.people import PASSWORD
 
 EDITOR = {"email": "editor@example.org", "password": PASSWORD}
 PRODUCTS = 200

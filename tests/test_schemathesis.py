@@ -1,6 +1,6 @@
 """Requests made up from the OpenAPI document, right and wrong ones, by the thousand.
 
-`NIGHTPROOF_SCHEMATHESIS_SECONDS` makes it longer, `NIGHTPROOF_SCHEMATHESIS_SEED`
+`SCHEMATHESIS_SECONDS` makes it longer, `SCHEMATHESIS_SEED`
 other. `schemathesis.toml` lists what the document cannot say.
 """
 
@@ -21,8 +21,8 @@ from testbed.service import (
     start_service,
 )
 
-SECONDS = os.environ.get("NIGHTPROOF_SCHEMATHESIS_SECONDS", "60")
-SEED = os.environ.get("NIGHTPROOF_SCHEMATHESIS_SEED", "1")
+SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "60")
+SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 ADMIN = {"email": "admin@example.org", "password": "a quiet orange typewriter"}
 # Whoever calls these has no token any more, so they are asked for apart, and last.
 ENDING = (

@@ -14,15 +14,14 @@ from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
 from app.services.accounts.email_addresses import EmailAddressService
 from app.services.accounts.login import AuthService
-from app.services.accounts.login_throttle import PasswordGuard
-from app.services.accounts.mail_quota import AccountQuota
-from app.services.accounts.one_time_links import OneTimeTokens
+from app.services.accounts.login_throttle import LoginThrottle
+from app.services.accounts.mail_quota import MailQuota
+from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import PasswordService
 from app.services.accounts.principal import Principal
 from app.services.accounts.refresh import RefreshService
 from app.services.accounts.registration import AccountService
-from app.services.accounts.session_start import Client, SessionStarter
-from app.services.accounts.sessions import SessionService
+from app.services.accounts.sessions import Client, SessionService, SessionStarter
 from app.services.accounts.users import UserDirectory, UserService
 from app.state import AppState
 
@@ -33,8 +32,8 @@ UserReader = Annotated[Principal, caller_with("users:read")]
 UserAdmin = Annotated[Principal, caller_with("users:write")]
 
 
-def password_guard(state: AppState) -> PasswordGuard:
-    return PasswordGuard(state.hasher, state.limiter, state.settings, state.ring)
+def login_throttle(state: AppState) -> LoginThrottle:
+    return LoginThrottle(state.hasher, state.limiter, state.policies, state.ring)
 
 
 async def get_client() -> Client:
@@ -47,10 +46,10 @@ async def get_client() -> Client:
     )
 
 
-async def get_one_time_tokens(
+async def get_one_time_links(
     session: SessionDep, read: ReadSessionDep, outbox: OutboxDep, state: StateDep
-) -> OneTimeTokens:
-    return OneTimeTokens(session, read, outbox, state.settings.public_base_url)
+) -> OneTimeLinks:
+    return OneTimeLinks(session, read, outbox, state.settings.public_base_url)
 
 
 async def get_session_starter(session: SessionDep, state: StateDep) -> SessionStarter:
@@ -60,7 +59,7 @@ async def get_session_starter(session: SessionDep, state: StateDep) -> SessionSt
 
 
 ClientDep = Annotated[Client, Depends(get_client)]
-OneTimeTokensDep = Annotated[OneTimeTokens, Depends(get_one_time_tokens)]
+OneTimeLinksDep = Annotated[OneTimeLinks, Depends(get_one_time_links)]
 SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
 
 
@@ -70,7 +69,7 @@ async def get_auth_service(
     state: StateDep,
     starter: SessionStarterDep,
 ) -> AuthService:
-    guard = state.single(password_guard)
+    guard = state.single(login_throttle)
     return AuthService(session, read, guard, DeviceTokens(state.ring), starter)
 
 
@@ -96,15 +95,15 @@ async def get_session_service(
 
 
 async def get_account_service(
-    session: SessionDep, tokens: OneTimeTokensDep, outbox: OutboxDep, state: StateDep
+    session: SessionDep, links: OneTimeLinksDep, outbox: OutboxDep, state: StateDep
 ) -> AccountService:
-    return AccountService(session, state.settings, state.hasher, tokens, outbox)
+    return AccountService(session, state.settings, state.hasher, links, outbox)
 
 
 async def get_password_service(
     session: SessionDep,
     read: ReadSessionDep,
-    tokens: OneTimeTokensDep,
+    links: OneTimeLinksDep,
     outbox: OutboxDep,
     auth: AuthServiceDep,
     state: StateDep,
@@ -114,9 +113,9 @@ async def get_password_service(
         read,
         state.settings,
         state.hasher,
-        tokens,
+        links,
         outbox,
-        AccountQuota(state.limiter),
+        MailQuota(state.limiter, state.policies),
         auth,
     )
 
@@ -124,13 +123,13 @@ async def get_password_service(
 async def get_email_address_service(
     session: SessionDep,
     read: ReadSessionDep,
-    tokens: OneTimeTokensDep,
+    links: OneTimeLinksDep,
     outbox: OutboxDep,
     auth: AuthServiceDep,
     state: StateDep,
 ) -> EmailAddressService:
-    quota = AccountQuota(state.limiter)
-    return EmailAddressService(session, read, tokens, outbox, quota, auth)
+    quota = MailQuota(state.limiter, state.policies)
+    return EmailAddressService(session, read, links, outbox, quota, auth)
 
 
 async def get_user_service(session: SessionDep) -> UserService:

@@ -1,4 +1,4 @@
-"""Entity tags (RFC 9110 §13): read only what is new, change only what is known."""
+"""Entity tags (RFC 9110 §13): answer 304 to known versions, 412 to stale changes."""
 
 import re
 from typing import Annotated, Any, Protocol, TypeVar
@@ -8,7 +8,7 @@ from pydantic import WithJsonSchema
 from starlette.status import HTTP_304_NOT_MODIFIED
 
 from app.core.errors import BadRequest
-from app.core.preconditions import ExpectedVersion, VersionRequired
+from app.core.preconditions import ExpectedVersion, VersionRequired, etag
 
 _STRONG = re.compile(r'"v([1-9][0-9]{0,17})"', re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -21,13 +21,13 @@ _LIST = re.compile(
 
 LONGEST = 1024
 
-# Documented, not validated by the schema: what is wrong with it is a 400 of its own.
+# Only documents the header. The code below refuses a malformed one with its own 400.
 IF_MATCH = {
     "type": "string",
     "pattern": r'^(\*|[ ,]*((W/)?"[!#-~]*"( *,[ ,]*(W/)?"[!#-~]*")*[ ,]*)?)$',
     "examples": ['"v1"'],
 }
-# The lines of a field are one list (RFC 9110 §5.3).
+# Repeated lines of a header form one list (RFC 9110 §5.3).
 Lines = list[str] | None
 IfMatch = Annotated[Lines, Header(), WithJsonSchema(IF_MATCH)]
 IfNoneMatch = Annotated[Lines, Header(), WithJsonSchema({"type": "string"})]
@@ -42,17 +42,13 @@ Resource = TypeVar("Resource", bound=Versioned)
 
 
 class IfMatchInvalid(BadRequest):
-    """`If-Match` is neither `*` nor a list of entity tags."""
+    """`If-Match` must be `*` or a list of entity tags such as `"v1"`."""
 
     code = "if_match_invalid"
 
 
-def etag(version: int) -> str:
-    return f'"v{version}"'
-
-
 class Tagged:
-    """Adds the entity tag of what an endpoint returns to its response."""
+    """Adds the `ETag` of the returned resource to the response."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
@@ -77,7 +73,7 @@ class ConditionalGet:
         return resource
 
     def _has(self, tag: str) -> bool:
-        # Weak comparison: for reading, W/"v1" and "v1" are the same.
+        # Weak comparison: W/"v1" equals "v1" when reading (RFC 9110 §13.1.2).
         tags = (known.removeprefix("W/") for known in _TAG.findall(self.known))
         return self.known.strip() == "*" or tag in tags
 
@@ -85,12 +81,15 @@ class ConditionalGet:
 async def expected_version(
     if_match: IfMatch = None,
 ) -> ExpectedVersion:
-    """Read `If-Match`; without one, any version will do."""
+    """Read `If-Match`; without the header every version is accepted."""
     given = "*" if if_match is None else ", ".join(if_match)
     if given.strip() == "*":
         return ExpectedVersion(None)
     if len(given) > LONGEST or not _LIST.fullmatch(given):
-        raise IfMatchInvalid('If-Match must be * or tags such as "v1".')
+        raise IfMatchInvalid(
+            'If-Match must be * or a list of tags such as "v1", '
+            f"at most {LONGEST} characters long."
+        )
     strong = (_STRONG.fullmatch(tag) for tag in _TAG.findall(given))
     return ExpectedVersion(frozenset(int(match[1]) for match in strong if match))
 
@@ -99,11 +98,13 @@ async def required_version(
     if_match: IfMatch = None,
 ) -> ExpectedVersion:
     if if_match is None:
-        raise VersionRequired("Send the ETag of the version you read as If-Match.")
+        raise VersionRequired(
+            "Read the resource and send its ETag in the If-Match header."
+        )
     return await expected_version(if_match)
 
 
-# `async`, as FastAPI runs the constructor of a class in a thread.
+# `async def`, because FastAPI would run the constructor of a class in a thread.
 async def get_tagged(response: Response) -> Tagged:
     return Tagged(response)
 

@@ -1,4 +1,4 @@
-"""Which answer each error becomes; every one is a problem document (RFC 9457)."""
+"""Turns every error into a problem document (RFC 9457)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -27,30 +27,29 @@ from app.core.errors import (
     json_pointer,
     own_words,
 )
-from app.core.preconditions import VersionStale
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with the request."""
+    """One fault of the request."""
 
     pointer: str = Field(
-        description="Where: a JSON Pointer into the body, or e.g. `query/limit`, "
-        "`header/idempotency-key`."
+        description="A JSON Pointer into the body such as `#/price`, or the name of a "
+        "parameter such as `query/limit`."
     )
     code: str
     message: str
-    line: int | None = Field(None, description="Of an imported file.")
+    line: int | None = Field(None, description="Line of the imported file.")
 
 
 class Problem(BaseModel):
-    """What every error looks like (RFC 9457)."""
+    """The form of every error (RFC 9457)."""
 
     type: str
     title: str
     status: int
     detail: str
-    code: str = Field(description="Stable, for programs.")
-    request_id: str = Field(description="Quote it when you ask for help.")
+    code: str = Field(description="Stable identifier for programs.")
+    request_id: str = Field(description="Quote this id when you ask for help.")
     errors: list[Fault] | None = Field(None, max_length=MOST_FAULTS)
 
 
@@ -73,10 +72,7 @@ PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 async def render_app_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)  # noqa: S101
-    response = refusal_response(error)
-    if isinstance(error, VersionStale):
-        response.headers["ETag"] = f'"v{error.current}"'
-    return response
+    return refusal_response(error)
 
 
 async def answer_app_error(request: Request, error: Exception) -> Response:
@@ -101,7 +97,7 @@ async def render_validation_error(_: Request, error: Exception) -> Response:
 
 
 async def render_http_error(request: Request, error: Exception) -> Response:
-    """Say what the framework refuses, routing above all, in the words of this API."""
+    """Render errors of Starlette, such as 404 and 405, like those of this API."""
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
         return refusal_response(await _refusal_without_route(request, error))
@@ -113,11 +109,11 @@ async def render_http_error(request: Request, error: Exception) -> Response:
 
 async def _refusal_without_route(request: Request, error: HTTPException) -> AppError:
     try:
-        await count([EVERYTHING], request, None)  # which a route does otherwise
+        await count([EVERYTHING], request, None)  # no route did it
     except AppError as refusal:
         return refusal
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return NotFound("There is nothing at this path.")
+        return NotFound("No resource at this path.")
     return MethodNotAllowed(request.scope)
 
 

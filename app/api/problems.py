@@ -38,12 +38,12 @@ def refusal_response(error: AppError) -> Response:
 async def send_problem(
     scope: Scope, receive: Receive, send: Send, error: AppError
 ) -> None:
-    """Answer with `error` from a middleware, where no exception handler listens."""
+    """Answer with `error` from a middleware, outside FastAPI's exception handlers."""
     await refusal_response(error)(scope, receive, send)
 
 
 def log_failure(error: AppError) -> None:
-    """Say in the log why the service could not answer, which no client is told."""
+    """Log why the service could not answer. The client is not told."""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning(
             "http.failed",

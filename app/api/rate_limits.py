@@ -107,7 +107,7 @@ def _part(name: Partition, request: Request, caller: Principal | None) -> str:
 
 
 def _tell(limits: Sequence[Limited], decision: Decision) -> None:
-    """Write the fields of draft-ietf-httpapi-ratelimit-headers-10."""
+    """Write the fields of draft-ietf-httpapi-ratelimit-headers-11."""
     quotas = [
         quota
         for limit, quota in zip(limits, decision.quotas, strict=True)

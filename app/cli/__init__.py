@@ -1,6 +1,6 @@
-"""The command line, `python -m app` or `nightproof`: a module for each group.
+"""The command line, `python -m app`: a module for each command or group of commands.
 
-What a command needs is imported when it runs, so that `--help` is quick.
+Each command imports what it needs when it runs, so that `--help` is quick.
 """
 
 import sys
@@ -8,29 +8,45 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from app.cli import config, db, demo, keys, outbox, products, server, users
+from app.cli import (
+    config,
+    db,
+    demo,
+    keys,
+    outbox,
+    products,
+    server,
+    users,
+    worker,
+)
 from app.cli.console import errors
 from app.core.config import ConfigurationError
+from app.identity import NAME
+
+GROUPS = (
+    server.group,
+    demo.group,
+    worker.group,
+    config.group,
+    db.group,
+    users.group,
+    products.group,
+    keys.group,
+    outbox.group,
+)
 
 cli = typer.Typer(
-    name="nightproof",
-    help="Set up, run and look after the service.",
+    name=NAME,
+    help="Set up, run and maintain the service.",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-server.add_commands(cli)
-demo.add_commands(cli)
-outbox.add_commands(cli)
-cli.add_typer(config.group)
-cli.add_typer(db.group)
-cli.add_typer(users.group)
-cli.add_typer(products.group)
-cli.add_typer(keys.group)
-cli.add_typer(outbox.group)
+for group in GROUPS:
+    cli.add_typer(group)  # a group without a name adds its commands to the top level
 
 
 def main() -> None:
-    """Run a command; whatever it cannot do is one line on stderr and exit code 1."""
+    """Run a command. A failure is one line on stderr and exit code 1."""
     try:
         sys.exit(cli(standalone_mode=False))
     except TyperException as error:

@@ -5,23 +5,25 @@ import typer
 from app.cli.console import fail, output
 from app.core.config import get_settings
 
-group = typer.Typer(name="config", help="The settings.")
+group = typer.Typer(name="config", help="Check and document the settings.")
 
 
 @group.command()
 def check() -> None:
-    """Say whether the service would start with the settings as they are."""
+    """Check the settings and exit non-zero if the service would refuse to start."""
     settings = get_settings()
-    output.print(f"The settings are fit for {settings.environment}.")
+    output.print(f"The settings are valid for {settings.environment}.")
 
 
 @group.command()
 def reference(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if outdated.")
+    ] = False,
 ) -> None:
-    """Write docs/settings.md, docs/errors.md and .env.example anew, from the code."""
+    """Generate docs/settings.md, docs/errors.md and .env.example from the code."""
     from app.cli.reference import write
 
     stale = write(check=check)
     if check and stale:
-        fail(f"{', '.join(map(str, stale))} must be written anew: make format")
+        fail(f"{', '.join(map(str, stale))} must be generated again: run make format")

@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, everything else on stderr."""
+"""Output of the commands: results go to stdout, everything else to stderr."""
 
 import asyncio
 import signal
@@ -33,12 +33,12 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
-    """As it is by Ctrl-C, so that it can say what became of it."""
+    """Treat SIGTERM like Ctrl-C, so that the command can report how far it came."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
 
     def cancel(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the second does not wait
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one kills
         loop.call_soon_threadsafe(task.cancel)
 
     signal.signal(signal.SIGTERM, cancel)
@@ -49,23 +49,23 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def existing(settings: Settings) -> Settings:
-    """Fail where SQLite would take a mistyped path for a new database."""
+    """Fail if the database file is missing: SQLite would create a mistyped path."""
     from sqlalchemy import make_url
 
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        fail(f"There is no database {url.database}; `db upgrade` would make it.")
+        fail(f"There is no database {url.database}; `db upgrade` creates it.")
     return settings
 
 
 def binary_stdout() -> BinaryIO:
-    if sys.stdout is None:  # as it was started with `>&-`
+    if sys.stdout is None:  # the process was started with `>&-`
         fail("stdout is closed.")
     return sys.stdout.buffer
 
 
 class LineProgress:
-    """Progress where there is no terminal: a line each tenth of the way."""
+    """Progress without a terminal: a line for each tenth of the work."""
 
     def begin(self, description: str, total: int | None = None) -> None:
         self.description = description
@@ -95,7 +95,7 @@ class BarProgress:
 
 @asynccontextmanager
 async def progress() -> AsyncGenerator[LineProgress | BarProgress]:
-    """Show how far long work is, or that it goes on where its end is not known."""
+    """Show the progress of long work; without a known end, show that it continues."""
     if not errors.is_terminal:
         yield LineProgress()
         return

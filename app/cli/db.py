@@ -3,36 +3,53 @@ from typing import Annotated
 import typer
 
 from app.cli.console import output, run
-from app.core.config import get_settings
+from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="db", help="The database's schema.")
+group = typer.Typer(name="db", help="Migrate the database schema.")
 
 
 @group.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(help="How far.")] = "head",
+    revision: Annotated[str, typer.Argument(help="Target revision.")] = "heads",
 ) -> None:
-    """Bring the schema up to a revision; safe to run twice, or twice at once."""
+    """Upgrade the schema to a revision. Running it twice, even at once, is safe."""
     from app.db import migrate
 
     run(migrate.upgrade(get_settings(), revision))
-    output.print(f"The database is at {revision}.")
+    output.print(f"The database is at {run(current(get_settings()))}.")
 
 
-@group.command()
+# Otherwise the command would take the revision -1 for an option.
+@group.command(context_settings={"ignore_unknown_options": True})
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="How far back, e.g. -1 or base.")],
+    revision: Annotated[
+        str,
+        typer.Argument(help="Target revision, e.g. -1 or base."),
+    ],
 ) -> None:
-    """Take the schema back to a revision; what later ones added is lost."""
+    """Downgrade the schema to a revision. Data that later revisions added is lost."""
     from app.db import migrate
 
     run(migrate.downgrade(get_settings(), revision))
-    output.print(f"The database is at {revision}.")
+    output.print(f"The database is at {run(current(get_settings()))}.")
+
+
+async def current(settings: Settings) -> str:
+    """Name the revision of the schema, as the target may be relative, such as -1."""
+    from sqlalchemy import text
+
+    from app.db.session import Database, transaction
+
+    statement = text("SELECT version_num FROM alembic_version ORDER BY version_num")
+    async with Database(settings) as database, transaction(database) as session:
+        return ", ".join(await session.scalars(statement)) or "base"
 
 
 @group.command()
-def revision(message: Annotated[str, typer.Argument(help="What it does.")]) -> None:
-    """Write a migration for what the models have and the database has not."""
+def revision(
+    message: Annotated[str, typer.Argument(help="What the migration does.")],
+) -> None:
+    """Write a migration from the differences between the models and the database."""
     from app.db import migrate
 
     run(migrate.write_revision(get_settings(), message))
@@ -40,7 +57,7 @@ def revision(message: Annotated[str, typer.Argument(help="What it does.")]) -> N
 
 @group.command()
 def check() -> None:
-    """Fail if the database is behind the migrations, or not as the models say."""
+    """Fail if the database lacks a migration or differs from the models."""
     from app.db import migrate
 
     run(migrate.check(get_settings()))

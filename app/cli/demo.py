@@ -1,33 +1,62 @@
+from importlib import import_module
+from inspect import Parameter, Signature
 from typing import Annotated
 
 import typer
 
 from app.cli.console import existing, output, progress, run
 from app.core.config import Settings, get_settings
+from app.demo import RESOURCES
+
+group = typer.Typer()
 
 
-def add_commands(cli: typer.Typer) -> None:
-    cli.command()(demo)
-
-
+@group.command()
 def demo(
-    products: Annotated[int, typer.Option(min=0, help="How many to add.")] = 1000,
-    users: Annotated[int, typer.Option(min=0, help="How many to add.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Another one, other rows.")] = 0,
+    *,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Seed for the generated data; the same seed gives the same rows.",
+        ),
+    ] = 0,
+    **counts: int,
 ) -> None:
-    """Add made-up products and users, to see the service with something in it.
+    """Add made-up rows, to see the service with something in it.
 
-    On two new databases the same ones; run it again to add those that come next.
+    Two new databases get the same rows. Run the command again to add the next ones.
     """
-    run(add(existing(get_settings()), products, users, seed))
-    output.print(f"Added {products} products and {users} users.")
+    run(add(existing(get_settings()), counts, seed))
+    added = " and ".join(f"{count} {name}" for name, count in counts.items())
+    output.print(f"Added {added}.")
 
 
-async def add(settings: Settings, products: int, users: int, seed: int) -> None:
+def _signature() -> Signature:
+    """Give the command an option for each resource, which Typer reads from here."""
+    counts = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=amounts.demo,
+            annotation=Annotated[
+                int, typer.Option(min=0, help=f"How many {name} to add.")
+            ],
+        )
+        for name, amounts in RESOURCES.items()
+    ]
+    seed = Signature.from_callable(demo).parameters["seed"]
+    return Signature([*counts, seed])
+
+
+demo.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
+async def add(settings: Settings, counts: dict[str, int], seed: int) -> None:
     from app.db.session import Database
-    from app.demo.products import add_products, add_users
 
     async with Database(settings) as database, progress() as shown:
-        shown.begin("Adding", products + users)
-        await add_products(database, products, shown.advance, seed)
-        await add_users(database, users, shown.advance, seed)
+        shown.begin("Adding", sum(counts.values()))
+        for name, count in counts.items():
+            rows = import_module(f"app.demo.{name}")
+            await rows.add(database, count, shown.advance, seed)

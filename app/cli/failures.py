@@ -1,4 +1,4 @@
-"""What a command says when it cannot do its work."""
+"""Turns an expected failure of a command into one line."""
 
 from sqlalchemy.exc import DBAPIError
 
@@ -10,7 +10,7 @@ UNDEFINED = {"42P01", "42703"}  # a table, a column
 
 
 def sentence(error: Exception) -> str | None:
-    """One line for the person at the terminal; None for a defect of ours."""
+    """Describe a failure in one line. Return None for a defect of the code."""
     if isinstance(error, DatabaseUnavailable):
         return f"{error.detail} {explain(error).get('message', '')}".strip()
     if isinstance(error, AppError):

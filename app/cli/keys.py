@@ -7,22 +7,22 @@ import typer
 from app.cli.console import output
 from app.core.config import get_settings
 
-group = typer.Typer(name="keys", help="Secrets and keys.")
+group = typer.Typer(name="keys", help="Generate and rotate secrets and keys.")
 
 
 @group.callback()
 def keys() -> None:
-    """Secrets and keys."""
+    """Generate and rotate secrets and keys."""
 
 
 @group.command()
 def generate(
     algorithm: Annotated[
         Literal["HS256", "ES256", "Ed25519"],
-        typer.Option(help="HS256: a secret; else a ring of key pairs."),
+        typer.Option(help="HS256: a shared secret. Others: a ring of two key pairs."),
     ] = "HS256",
 ) -> None:
-    """Print a new value for SECRET_KEY, or for SIGNING_KEYS."""
+    """Print a new value for SECRET_KEY (HS256) or SIGNING_KEYS (key pairs)."""
     from app.core.tokens.signing_keys import generate
 
     if algorithm == "HS256":
@@ -33,7 +33,7 @@ def generate(
 
 @group.command(name="list")
 def list_keys() -> None:
-    """List the keys that verify access tokens; never a key itself."""
+    """List the IDs and states of the keys that verify access tokens, not the keys."""
     from app.core.tokens.signing_keys import SigningKeys
     from app.state import secret_ring
 
@@ -51,9 +51,9 @@ def list_keys() -> None:
 
 @group.command()
 def rotate() -> None:
-    """Print the settings with which new tokens are signed by another key.
+    """Print settings that sign new tokens with another key.
 
-    Nobody is logged out: what the old key signed stays valid.
+    Users stay logged in: tokens signed with the old key stay valid.
     """
     from app.core.tokens.signing_keys import rotate
 

@@ -1,45 +1,17 @@
-import asyncio
-import signal
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from app.cli.console import existing, fail, output, run
+from app.cli.console import existing, output, run
 from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="outbox", help="Mail that waits, or was given up.")
-
-
-def add_commands(cli: typer.Typer) -> None:
-    cli.command()(worker)
-
-
-def worker() -> None:
-    """Deliver mail until stopped by SIGTERM or Ctrl-C; run as many as you like."""
-    run(deliver(get_settings()))
-
-
-async def deliver(settings: Settings) -> None:
-    from app.core.logging import configure_logging
-    from app.db.session import Database
-    from app.services.mail.transports import find_transport
-    from app.services.mail.worker import MailWorker
-
-    transport = find_transport(settings)
-    if transport is None:
-        fail("SMTP_URL is not set: mail waits in the outbox until it is.")
-    configure_logging(level=settings.log_level, json=settings.logs_json)
-    async with Database(settings) as database:
-        mail_worker = MailWorker(database, settings, transport, asyncio.Event())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)
-        await mail_worker.run()
+group = typer.Typer(name="outbox", help="Pending and failed mail.")
 
 
 @group.command()
 def status() -> None:
-    """Show how much mail waits and since when, and what was given up."""
+    """Show how much mail is pending and since when, and which mail failed for good."""
     run(show(existing(get_settings())))
 
 
@@ -55,8 +27,8 @@ async def show(settings: Settings) -> None:
     if counts.oldest_pending_at:
         seconds = int((utc_now() - counts.oldest_pending_at).total_seconds())
         age = f", the oldest for {seconds} s"
-    output.print(f"Waiting: {counts.pending}{age}")
-    output.print(f"Given up: {counts.dead}")
+    output.print(f"Pending: {counts.pending}{age}")
+    output.print(f"Failed: {counts.dead}")
     output.print(f"Delivered in the last 30 days: {counts.sent}")
     for mail in dead:
         output.print(f"  {mail.id} {mail.template}: {mail.last_error}", markup=False)
@@ -65,12 +37,12 @@ async def show(settings: Settings) -> None:
 @group.command()
 def replay(
     ids: Annotated[
-        list[UUID] | None, typer.Argument(help="Which ones; without, all.")
+        list[UUID] | None, typer.Argument(help="IDs to retry (default: all).")
     ] = None,
 ) -> None:
-    """Try mail again that was given up."""
+    """Retry mail that failed for good."""
     count = run(revive(existing(get_settings()), ids or []))
-    output.print(f"Mail to be tried again: {count}")
+    output.print(f"Mail to retry: {count}")
 
 
 async def revive(settings: Settings, ids: list[UUID]) -> int:

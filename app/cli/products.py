@@ -1,5 +1,6 @@
-from asyncio import CancelledError, Lock
+from asyncio import CancelledError
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
@@ -50,7 +51,11 @@ async def import_file(
     settings: Settings, file: Path, size: int, mode: Literal["strict", "partial"]
 ) -> None:
     from app.db.session import Database, transaction
-    from app.services.products.importing import ImportRejected, ProductImport
+    from app.services.products.importing import (
+        ImportRejected,
+        ProductFile,
+        ProductImport,
+    )
 
     report = None
     format_: Format = "csv" if file.suffix.lower() == ".csv" else "ndjson"
@@ -69,14 +74,12 @@ async def import_file(
 
             shown.begin("Reading", size or None)  # a pipe has no size
             on_postgres = database.writer.dialect.name == "postgresql"
-            imports = ProductImport(session, Lock(), on_postgres=on_postgres)
-            report = await imports.run(
-                chunks(),
-                format_,
-                mode,
-                actor_id=None,
-                on_read=lambda rows: shown.begin(f"Storing {rows} rows"),
-            )
+            with closing(ProductFile(mode)) as read:
+                await read.read(chunks(), format_)
+                read.check()
+                shown.begin(f"Storing {len(read.rows)} rows")
+                imports = ProductImport(session, on_postgres=on_postgres)
+                report = await imports.store(read, actor_id=None)
     except ImportRejected as error:
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])

@@ -1,31 +1,34 @@
 import os
 import secrets
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.console import binary_stdout, errors, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
+from app.demo import RESOURCES
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from app.db.session import Database
+
+CONFIGURATION = Path(__file__).parents[1] / "server/gunicorn_conf.py"
 ADMIN_EMAIL = "admin@example.com"
-Port = Annotated[int, typer.Option(min=1, max=65535)]
-Host = Annotated[str, typer.Option()]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+
+group = typer.Typer()
 
 
-def add_commands(cli: typer.Typer) -> None:
-    for command in (setup, dev, serve, openapi):
-        cli.command()(command)
-
-
+@group.command()
 def setup() -> None:
-    """Make what a first start needs: .env, the database, an administrator.
+    """Prepare a first start: create .env, the database and an administrator.
 
-    What is there already stays as it is.
+    Everything that exists stays unchanged.
     """
     write_env(Path(".env"))
     settings = get_settings()
@@ -33,7 +36,7 @@ def setup() -> None:
 
 
 def write_env(file: Path) -> None:
-    """Write fresh secrets where there are no settings yet."""
+    """Write a file of settings with a new secret, unless the file exists."""
     if file.exists():
         return
     file.touch(mode=0o600)
@@ -48,27 +51,35 @@ async def prepare(settings: Settings) -> None:
     from sqlalchemy import exists, select
 
     from app.db import migrate
-    from app.db.models import Product, Role, User
-    from app.db.session import Database
-    from app.demo.products import add_products
+    from app.db.models.user import Role, User
+    from app.db.session import Database, transaction
 
     await migrate.upgrade(settings)
     async with Database(settings) as database:
-        admins = exists().where(User.role == Role.ADMIN)
-        products = exists(select(Product.id))
-        statement = select(admins.label("admins"), products.label("products"))
-        [found] = await database.read.all(statement, {})
-        if not found.admins:
+        async with transaction(database) as session:
+            admins = exists().where(User.role == Role.ADMIN)
+            has_admin = await session.scalar(select(admins))
+        if not has_admin:
             password = await create_user(ADMIN_EMAIL, "admin", None)
             output.print(f"Created the administrator {ADMIN_EMAIL}.")
             output.print(f"Password, shown only now: {password}", markup=False)
-        if not found.products and settings.environment == "development":
-            await add_products(database, count=50)
-            output.print("Loaded a demo catalogue of 50 products.")
+        if settings.environment == "development":
+            await load_demo(database)
 
 
+async def load_demo(database: "Database") -> None:
+    from app.demo.rows import is_empty
+
+    for name, amounts in RESOURCES.items():
+        rows = import_module(f"app.demo.{name}")
+        if amounts.setup and await is_empty(database, rows.UNIQUE):
+            await rows.add(database, amounts.setup)
+            output.print(f"Loaded a demo catalogue of {amounts.setup} {name}.")
+
+
+@group.command()
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve one process that restarts when the code changes."""
+    """Serve in one process that restarts when the code changes."""
     announce(host, port)
     replace_process(
         "uvicorn",
@@ -83,15 +94,20 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     )
 
 
+@group.command()
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Default: WEB_CONCURRENCY, or one a core, at most 4."),
+        typer.Option(
+            min=1,
+            help="Worker processes (default: WEB_CONCURRENCY, else one per core, "
+            "at most 4; one on SQLite).",
+        ),
     ] = None,
 ) -> None:
-    """Serve with gunicorn."""
+    """Serve in production with gunicorn."""
     settings = get_settings()
     on_sqlite = settings.database_url.startswith("sqlite")
     if workers is None and "web_concurrency" in settings.model_fields_set:
@@ -99,13 +115,15 @@ def serve(
     if workers is None:
         workers = 1 if on_sqlite else min(usable_cores(), 4)
     if on_sqlite and workers > 1:
-        errors.print("Warning: SQLite has one writer; more workers wait for it.")
+        errors.print("Warning: SQLite has one writer; more workers only wait for it.")
     if workers > 1 and not settings.redis_url:
-        errors.print("Warning: without REDIS_URL each worker counts limits alone.")
+        errors.print(
+            "Warning: without REDIS_URL each worker counts rate limits separately."
+        )
     announce(host, port)
     replace_process(
         "gunicorn",
-        f"--config={ROOT / 'app/server/gunicorn_conf.py'}",
+        f"--config={CONFIGURATION}",
         f"--bind={host}:{port}",
         f"--workers={workers}",
         "app.main:app",
@@ -118,8 +136,9 @@ def usable_cores() -> int:
     return os.cpu_count() or 1  # macOS binds no process to cores
 
 
+@group.command()
 def openapi() -> None:
-    """Print the OpenAPI document."""
+    """Print the OpenAPI document as JSON."""
     import orjson
 
     from app.main import create_application
@@ -136,7 +155,7 @@ def announce(host: str, port: int) -> None:
 
 
 def replace_process(module: str, *arguments: str) -> None:
-    assert find_spec(module)  # noqa: S101 - a dependency of ours
+    assert find_spec(module)  # noqa: S101 - a declared dependency
     sys.stdout.flush()
     command = [sys.executable, "-m", module, *arguments]
     os.execv(sys.executable, command)  # noqa: S606

@@ -8,40 +8,43 @@ from app.cli.console import existing, fail, output, run
 from app.core.config import get_settings
 from app.core.errors import own_words
 
-group = typer.Typer(name="users", help="Accounts.")
+group = typer.Typer(name="users", help="Manage accounts.")
 
 
 @group.callback()
 def users() -> None:
-    """Accounts."""
+    """Manage accounts."""
 
 
 @group.command()
 def create(
     email: Annotated[str, typer.Option(help="The account's e-mail address.")],
-    role: Annotated[Literal["user", "editor", "admin"], typer.Option()] = "user",
+    role: Annotated[
+        Literal["user", "editor", "admin"], typer.Option(help="The account's role.")
+    ] = "user",
     password_stdin: Annotated[
-        bool, typer.Option(help="Read the password from stdin, not make one up.")
+        bool,
+        typer.Option(help="Read the password from stdin instead of generating one."),
     ] = False,
 ) -> None:
-    """Create an account; without --password-stdin its password is shown once."""
+    """Create an account. A generated password is shown only once."""
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     existing(get_settings())
-    made_up = run(create_user(email, role, password))
+    generated = run(create_user(email, role, password))
     output.print(f"Created {role} {email}.", markup=False)
-    if made_up:
-        output.print(f"Password: {made_up}", markup=False)
+    if generated:
+        output.print(f"Password: {generated}", markup=False)
 
 
 async def create_user(
     email: str, role: Literal["user", "editor", "admin"], password: str | None
 ) -> str | None:
-    """Return the password if it had to be made up."""
+    """Return the password if it was generated."""
     from pydantic import ValidationError
 
     from app.db.session import transaction
     from app.schemas.user import UserCreate
-    from app.services.accounts.one_time_links import OneTimeTokens
+    from app.services.accounts.one_time_links import OneTimeLinks
     from app.services.accounts.registration import AccountService
     from app.services.mail.outbox import Outbox
     from app.state import open_state
@@ -57,7 +60,7 @@ async def create_user(
     ):
         read, settings = state.database.read, state.settings
         outbox = Outbox(session)
-        tokens = OneTimeTokens(session, read, outbox, settings.public_base_url)
-        accounts = AccountService(session, settings, state.hasher, tokens, outbox)
+        links = OneTimeLinks(session, read, outbox, settings.public_base_url)
+        accounts = AccountService(session, settings, state.hasher, links, outbox)
         await accounts.create(data)
     return chosen if password is None else None

@@ -1,4 +1,4 @@
-"""Refusals the service expects to make. One handler turns them into responses."""
+"""Errors that the service expects. One handler turns them into responses."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 
 class AppError(Exception):
-    """Base of every expected refusal. The class docstring is its public title."""
+    """Base of every expected error. The docstring of each class is public."""
 
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
-    keeps_changes: ClassVar[bool] = False  # commit, rather than roll back, first
-    # What the problem document says beside these (RFC 9457), or says otherwise.
+    keeps_changes: ClassVar[bool] = False  # True: commit the transaction first
+    # Members that the problem document (RFC 9457) adds or replaces.
     members: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -25,7 +25,7 @@ class AppError(Exception):
 
 
 class BadRequest(AppError):
-    """The request cannot be understood."""
+    """The service cannot read the request."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "bad_request"
@@ -43,28 +43,28 @@ class Unauthorized(AppError):
 
 
 class Forbidden(AppError):
-    """The caller may not do this."""
+    """The caller is not allowed to do this."""
 
     status = HTTPStatus.FORBIDDEN
     code = "forbidden"
 
 
 class NotFound(AppError):
-    """The resource does not exist, or the caller may not know that it does."""
+    """The resource does not exist, or the caller is not allowed to see it."""
 
     status = HTTPStatus.NOT_FOUND
     code = "not_found"
 
 
 class Conflict(AppError):
-    """The request contradicts the current state of the resource."""
+    """The request conflicts with the current state of the resource."""
 
     status = HTTPStatus.CONFLICT
     code = "conflict"
 
 
 def own_words(message: str) -> str:
-    """Leave out what pydantic puts before the message of a validator of ours."""
+    """Remove the words that pydantic puts before the message of our validators."""
     return message.removeprefix("Value error, ")
 
 
@@ -79,32 +79,36 @@ class InvalidRequest(AppError):
 
     def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
-        # Each {pointer, code, message}; no answer is to be many times its request.
+        # Each {pointer, code, message}. A limit keeps the answer from growing to many
+        # times the size of the request.
         self.errors = errors[:MOST_FAULTS]
         self.members = {"errors": self.errors}
 
 
 def json_pointer(*parts: str | int) -> str:
-    """Point into the request body, as `#/items/0/price` (RFC 6901 §6)."""
+    """Write a pointer into the body, such as `#/items/0/price` (RFC 6901 §6)."""
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
     return "#" + "".join(f"/{quote(part, safe='~')}" for part in escaped)
 
 
 def shown_name(policy: str) -> str:
-    """Leave out what would tell whether it is the account that is watched."""
+    """Shorten `login-account` to `login`, to hide which counter is full."""
     return re.split("[-_]", policy, maxsplit=1)[0]
 
 
 class TooManyRequests(AppError):
-    """The caller must slow down; `Retry-After` says for how long."""
+    """The caller sent too many requests; `Retry-After` says how long to wait."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limited"
 
     def __init__(self, retry_after: float | None, violated: Iterable[str]) -> None:
-        """Without `retry_after` waiting is useless."""
-        headers = {} if retry_after is None else {"Retry-After": str(ceil(retry_after))}
-        super().__init__("Too many requests; wait, then retry.", headers)
+        """Pass `retry_after=None` if waiting does not help."""
+        detail, headers = "Too many requests.", {}
+        if retry_after is not None:
+            headers["Retry-After"] = seconds = str(ceil(retry_after))
+            detail += f" Try again in {seconds} s."
+        super().__init__(detail, headers)
         self.members = {
             "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
             "title": "Request cannot be satisfied as assigned quota has been exceeded",
@@ -113,7 +117,7 @@ class TooManyRequests(AppError):
 
 
 class Unavailable(AppError):
-    """The service cannot answer now; `Retry-After` says when to try again."""
+    """The service cannot answer now; `Retry-After` says how long to wait."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
@@ -129,19 +133,19 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """The service has more to do than it can; try again shortly."""
+    """The service is overloaded; `Retry-After` says how long to wait."""
 
     code = "overloaded"
 
     def __init__(self) -> None:
-        super().__init__("The service is busy.", {"Retry-After": "1"})
+        super().__init__("The service is busy. Try again in 1 s.", {"Retry-After": "1"})
 
 
 def explain(error: BaseException) -> dict[str, str]:
-    """What the log says of an error, and no client hears: its cause, in its own words.
+    """Describe the cause of an error for the log. Clients never see it.
 
-    Drivers name hosts and accounts, but no passwords, and repeat values only in the
-    lines after the first.
+    Only the first line of the message is kept: drivers name hosts and accounts there,
+    never passwords, and repeat the values of a statement in later lines.
     """
     while error.__cause__ is not None:
         error = error.__cause__

@@ -1,4 +1,4 @@
-"""What is known of the request being served, wherever the code has got to."""
+"""The request being served, for code that is not passed it, such as the log."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ class RequestContext:
     client_address: str
     started: float  # time.monotonic()
     user_agent: str | None = None
-    caller_id: UUID | None = None  # once the access token has been verified
+    caller_id: UUID | None = None  # None until the access token is verified
     session_id: UUID | None = None
     log_fields: dict[str, object] = field(default_factory=dict)
-    # For the answer, whoever gives it: an endpoint or a handler of errors.
+    # Added to the answer, whether an endpoint or an error handler gives it.
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
@@ -26,12 +26,12 @@ _current: ContextVar[RequestContext | None] = ContextVar(
 
 
 def current_request() -> RequestContext | None:
-    """Return the request being served; None in jobs and commands."""
+    """Return the request being served, or None in jobs and commands."""
     return _current.get()
 
 
-class serving:  # noqa: N801 - used as a function is
-    """Make `request` the current one; written out, as every request pays for it."""
+class serving:  # noqa: N801 - used like a function
+    """Make `request` the current one. A class costs less than `contextmanager`."""
 
     __slots__ = ("_request", "_token")
 

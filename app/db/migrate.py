@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from os import pathsep
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -14,10 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.core.config import DatabaseSettings
 from app.db import postgresql, sqlite
+from app.db.base import utc_now
 
 LOCK_TIMEOUT = text("SET lock_timeout = '1s'")
 LOCK_ATTEMPTS = 10
 MIGRATIONS = Path(__file__).parent / "migrations"
+RELEASED = MIGRATIONS / "versions"
+OWN = MIGRATIONS / "own" / "versions"
+OWN_BRANCH = "own"
 ADVISORY_LOCK = 7234316346  # any number that nothing else locks in this database
 
 
@@ -25,7 +33,7 @@ class MigrationFailed(Exception):
     """What Alembic had to say, in one line."""
 
 
-async def upgrade(settings: DatabaseSettings, revision: str = "head") -> None:
+async def upgrade(settings: DatabaseSettings, revision: str = "heads") -> None:
     await _run(settings, lambda config: command.upgrade(config, revision))
 
 
@@ -34,10 +42,30 @@ async def downgrade(settings: DatabaseSettings, revision: str) -> None:
 
 
 async def write_revision(settings: DatabaseSettings, message: str) -> None:
-    """Write a revision for the differences between the models and the database."""
-    await _run(
-        settings, lambda config: command.revision(config, message, autogenerate=True)
-    )
+    """Write a revision for the differences between the models and the database.
+
+    It goes on top of your own newest revision, and depends on the newest one of the
+    release: so the history of the release never changes.
+    """
+
+    def write(config: Config) -> None:
+        command.revision(config, message, autogenerate=True, **_place(config))
+
+    await _run(settings, write)
+
+
+def _place(config: Config) -> dict[str, Any]:
+    revisions = list(ScriptDirectory.from_config(config).walk_revisions())
+    released = [each for each in revisions if OWN_BRANCH not in each.branch_labels]
+    [release_head] = (each.revision for each in released if each.is_head)
+    begun = len(released) < len(revisions)
+    return {
+        "head": f"{OWN_BRANCH}@head" if begun else "base",
+        "branch_label": None if begun else OWN_BRANCH,
+        "depends_on": release_head,
+        "rev_id": f"{utc_now():%Y%m%d}_{token_hex(4)}",
+        "version_path": str(OWN),
+    }
 
 
 async def check(settings: DatabaseSettings) -> None:
@@ -50,6 +78,7 @@ async def _run(settings: DatabaseSettings, alembic: Callable[[Config], object]) 
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", f"{RELEASED}{pathsep}{OWN}")
         alembic(config)
 
     engine = _create_engine(settings)

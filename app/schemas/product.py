@@ -1,13 +1,14 @@
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, Field, StringConstraints
+from pydantic import MISSING, AfterValidator, BaseModel, Field, StringConstraints
 
 from app.schemas.base import (
     NOT_BLANK,
     Line,
+    QueryParameters,
     Representation,
     RequestBody,
     composed,
@@ -128,3 +129,54 @@ class ProductRead(Representation):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+FileFormat = Literal["ndjson", "csv"]
+ImportMode = Literal["strict", "partial"]
+
+
+class ImportQuery(QueryParameters):
+    mode: ImportMode = "strict"
+
+
+class ExportQuery(QueryParameters):
+    format: FileFormat = "ndjson"
+
+
+class ProductRow(RequestBody):
+    """A row as the export writes it.
+
+    None keeps the value that a known product has. The service decides on `id` and the
+    fields below it, and ignores them here.
+    """
+
+    sku: Sku
+    name: Line
+    description: Description | None = None
+    price: Amount
+    currency: Currency
+    stock: Stock | None = None
+    category: Category | None = None
+    status: Status | None = None
+    id: Any = None
+    version: Any = None
+    created_at: Any = None
+    updated_at: Any = None
+
+
+class LineFault(BaseModel):
+    """A fault in a line of the file."""
+
+    line: int = Field(description="Counted from 1, a CSV header included.")
+    pointer: str
+    code: str
+    message: str
+
+
+class ImportReport(BaseModel):
+    """How many rows of an import became products, and which did not."""
+
+    created: int
+    updated: int
+    failed: int
+    errors: list[LineFault] = Field(description="The first 100.")

@@ -1,4 +1,4 @@
-"""How gunicorn serves the application; command-line flags override it."""
+"""How gunicorn serves the application. Command-line flags override these settings."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from app.core.config import ConfigurationError, get_settings
-from app.core.logging import configure_logging, log_formatter
+from app.core.logging import configure_logging
 
 try:
     settings = get_settings()
@@ -20,45 +20,46 @@ except ConfigurationError as error:
 
 
 class StructuredLogger(Logger):  # type: ignore[misc]
-    """Gunicorn's own records in the application's form, wherever they go."""
+    """Sends gunicorn's records to stdout, in the format of the application's log."""
 
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)
         configure_logging(level=settings.log_level, json=settings.logs_json)
-        if cfg.errorlog != "-":
-            for handler in self.error_log.handlers:
-                handler.setFormatter(log_formatter(json=settings.logs_json))
 
     def access(self, *args: object) -> None:
-        """Nothing: the application logs each request itself, and knows more."""
+        """Log nothing: the application logs each request itself, in more detail."""
 
 
 def on_starting(server: Arbiter) -> None:
-    """Tell the workers how many they are, which a flag may have decided."""
+    """Set the settings of all workers: `.env` may change while they run.
+
+    The number of workers comes from gunicorn, because a flag may override it.
+    """
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
     get_settings.cache_clear()
-    get_settings()  # once for all of them: `.env` may change while they run
+    get_settings()
 
 
 def post_fork(_: Arbiter, worker: Worker) -> None:
-    """Let signals wait until somebody hears them: uvloop forgets earlier ones."""
+    """Hold signals back until the event loop runs: uvloop forgets earlier ones."""
     if not _is_uvicorn(worker):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Let answers that the server gives by itself look like all the others.
+    """Patch the server's own answers: a problem document, without the server's name.
 
-    And keep its name out of them, and give uvicorn an end to wait for.
+    An uvicorn worker also gets a limit for its shutdown. Without one it waits until
+    gunicorn kills it, and the application does not close its connections.
     """
-    # In the worker, where SIGHUP reads the code anew.
+    # Imported in the worker, because SIGHUP starts workers with new code.
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from app.server.parser_errors import adapt_uvicorn, answer_for_gunicorn
 
     if _is_uvicorn(worker):
         worker.config.server_header = False
-        worker.config.timeout_graceful_shutdown = graceful_timeout - 1
+        worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - 1
         adapt_uvicorn(AutoHTTPProtocol)
     else:
         asgi_protocol._CACHED_SERVER_HEADER = b""
@@ -67,7 +68,7 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def _is_uvicorn(worker: Worker) -> bool:
-    return hasattr(worker, "config")  # as both of its classes have
+    return hasattr(worker, "config")  # both worker classes of uvicorn have one
 
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -77,13 +78,13 @@ worker_class = "asgi"
 workers = settings.web_concurrency
 logger_class = StructuredLogger
 accesslog = None
-# A worker that does not heartbeat for so long is stuck, and is replaced.
+# Gunicorn replaces a worker that sends no heartbeat for this long.
 timeout = 30
 graceful_timeout = int(settings.graceful_timeout_seconds)
-# Longer than the idle timeout of the load balancer in front, which is often 60:
-# otherwise it sends a request just as the connection closes.
+# Longer than the idle timeout of a load balancer, which is often 60 seconds. Otherwise
+# the load balancer sends a request on a connection that is just being closed.
 keepalive = 75
-# As much as the parser takes: the application's own limits are lower, mostly.
+# As much as the parser accepts: most limits of the application are lower.
 limit_request_line = 8190
 control_socket_disable = True
 # The application itself reads X-Forwarded-For, and only from TRUSTED_PROXIES.

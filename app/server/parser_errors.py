@@ -1,4 +1,4 @@
-"""What a server's parser refuses never reaches the application; the answer is ours."""
+"""Answers to requests that the server's parser refuses, before the application."""
 
 import time
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ class RequestMalformed(BadRequest):
     code = "request_malformed"
 
 
-# Every other status that a parser answers, 501 for an unknown transfer coding, say,
-# tells of a request that is not what we speak.
+# A parser may answer another status, such as 501 for an unknown transfer coding. The
+# client gets 400 instead.
 CODES = {
     400: RequestMalformed.code,
     414: UriTooLong.code,
@@ -36,11 +36,11 @@ CODES = {
 
 
 def answer(status: int = 400, extra: Iterable[tuple[str, str]] = ()) -> bytes:
-    """Write a whole answer, after which the connection closes."""
+    """Write a complete answer, whose `Connection: close` ends the connection."""
     known = HTTPStatus(status if status in CODES else 400)
     request_id = str(uuid_utils.uuid7())
     with serving(RequestContext(request_id, "", time.monotonic())):
-        # What the parser says of it would quote it.
+        # The parser's own message would quote the request.
         detail = known.description or known.phrase
         body = problem_body(known, CODES[known], detail)
         log.info("http.malformed", status_code=known)
@@ -65,25 +65,25 @@ def answer_for_gunicorn(
     message: str,
     extra_headers: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Stand in for `ASGIProtocol._send_error_response`, whose messages quote.
+    """Replace `ASGIProtocol._send_error_response`, whose messages quote the request.
 
-    It is called as well when there was no answer since the client had left.
+    Gunicorn also calls it when the client left before the application answered.
     """
     if not protocol.transport.is_closing():
         protocol._safe_write(answer(status, extra_headers))
 
 
 def answer_for_uvicorn(protocol: Any, message: str) -> None:
-    """Stand in for `send_400_response` of either protocol of uvicorn."""
+    """Replace `send_400_response` of both HTTP protocols of uvicorn."""
     protocol.transport.write(answer())
     protocol.transport.close()
 
 
 def adapt_uvicorn(protocol: Any) -> None:
-    """Have a protocol class of uvicorn answer as we do, and refuse `GET http://…`.
+    """Patch a protocol class of uvicorn: problem documents, and no `GET http://…`.
 
-    It passes on only the path of such a target, and with it a host that nobody has
-    compared with the one in the header.
+    Uvicorn passes only the path of such a target to the application, which then cannot
+    compare the host in the target with the Host header.
     """
     read_head = protocol.on_headers_complete
 

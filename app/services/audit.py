@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
 from app.core.tokens.cursor import CursorSigner
-from app.db.models import AuditEvent
+from app.db.models.audit_event import AuditEvent
 from app.db.session import Database, ReadSession, transaction
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
@@ -74,7 +74,7 @@ EVENTS = Listing(
     },
     name="audit events",
 )
-# Users must not learn from where somebody else, such as an administrator, acted.
+# Users must not learn from where another person, such as an administrator, acted.
 OWN = or_(EVENT.actor_id.is_(None), EVENT.actor_id == EVENT.subject_id)
 EVENTS_OF_USER = Listing(
     select(

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from app.core.errors import explain
 from app.core.logging import get_logger
-from app.core.rate_limit.reply_timeout import Countdown
+from app.core.rate_limit.reply_timeout import ReplyTimeout
 
 log = get_logger(__name__)
 
@@ -25,7 +25,7 @@ class HealthMonitor:
         # None: not known yet, which a change to either is news to.
         self.healthy: dict[str, bool | None] = dict.fromkeys(probes)
         self.failures = dict.fromkeys(probes, 0)
-        self._patience = Countdown(PROBE_SECONDS)
+        self._patience = ReplyTimeout(PROBE_SECONDS)
         self._task: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict
 from app.core.tokens.access import InvalidAccessToken
 from app.db.base import utc_now
-from app.db.models import IdempotencyKey
+from app.db.models.idempotency_key import IdempotencyKey
 
 KEPT = timedelta(hours=24)
 LARGEST = 64 * 1024

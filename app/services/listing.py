@@ -33,31 +33,32 @@ class Order:
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
-        """Sort and limit a statement, which then takes `rows`, `after`, `after_id`."""
+        """Sort and limit. The statement takes `page_rows`, and what `after` returns."""
         keys = (self.column, self.id)
         if continued:
             row = tuple_(*keys)
             last = tuple_(
-                bindparam("after", type_=self.column.type),
-                bindparam("after_id", type_=self.id.type),
+                bindparam("page_after", type_=self.column.type),
+                bindparam("page_after_id", type_=self.id.type),
             )
             statement = statement.where(row < last if self.descending else row > last)
         order = [key.desc() for key in keys] if self.descending else keys
-        return statement.order_by(*order).limit(bindparam("rows"))
+        return statement.order_by(*order).limit(bindparam("page_rows"))
 
-    def position(self, row: Row[Any]) -> list[Any]:
-        """Where a row stands in this order, as values of JSON."""
-        position = (getattr(row, str(self.column.key)), row.id)
-        return list(self._position.dump_python(position, mode="json"))
+    def position(self, row: Row[Any]) -> tuple[Any, str]:
+        """Where a row stands in this order, in values that JSON can hold."""
+        value = getattr(row, str(self.column.key))
+        return self._type.dump_python(value, mode="json"), row.id.hex
 
     def after(self, position: Sequence[Any]) -> dict[str, Any]:
-        """The values that continue a statement behind a `position`."""
-        value, row_id = self._position.validate_python(position)
-        return {"after": value, "after_id": row_id}
+        """The values that make a statement continue after a `position`."""
+        value, row_id = position
+        after = self._type.validate_python(value)
+        return {"page_after": after, "page_after_id": UUID(row_id)}
 
     @cached_property
-    def _position(self) -> TypeAdapter[tuple[Any, UUID]]:
-        return TypeAdapter(tuple[self.column.type.python_type, UUID])
+    def _type(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.column.type.python_type)
 
 
 def both_ways(*columns: Keyed[Any], id: Keyed[UUID]) -> dict[str, Order]:
@@ -130,13 +131,13 @@ class Listing:
         context = f"{self.name.format(**values)} {sort} {chosen}"
         first, after = 0, {}
         if query.cursor is not None:
-            first, *position = cursors.decode(query.cursor, context)
-            after = order.after(position)
+            part, *position = cursors.decode(query.cursor, context)
+            first, after = int(part or 0), order.after(position)
         rows: list[tuple[int, Row[Any]]] = []
         for number in range(first, len(self.parts)):
             wanted = query.limit + 1 - len(rows)
             found = await self.parts[number].rows(
-                read, tuple(chosen), sort, {**values, **after, "rows": wanted}
+                read, tuple(chosen), sort, {**values, **after, "page_rows": wanted}
             )
             rows += [(number, row) for row in found]
             if len(found) == wanted:
@@ -157,7 +158,7 @@ class Listing:
         values: Mapping[str, Any],
     ) -> Sequence[Row[Any]]:
         """Read rows of this part; override it to choose how they are read."""
-        statement = self.statement(filters, sort, continued="after" in values)
+        statement = self.statement(filters, sort, continued="page_after" in values)
         return await read.all(statement, values)
 
     def conditions(self, filters: tuple[str, ...], sort: str) -> Conditions:

@@ -11,7 +11,9 @@ from sqlalchemy import ColumnElement, delete, inspect, or_, select, tuple_
 from app.core.errors import explain
 from app.core.logging import get_logger
 from app.db.base import Base, utc_now
-from app.db.models import AuthSession, IdempotencyKey, OutboxMail
+from app.db.models.auth_session import AuthSession
+from app.db.models.idempotency_key import IdempotencyKey
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 
 KEPT = timedelta(days=30)

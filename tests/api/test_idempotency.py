@@ -15,7 +15,8 @@ from httpx2 import Response
 from sqlalchemy import func, select
 
 from app.core.config import Settings
-from app.db.models import IdempotencyKey, User
+from app.db.models.idempotency_key import IdempotencyKey
+from app.db.models.user import User
 from app.db.session import transaction
 from app.services.idempotency import OnceOnly
 from tests.api.test_signing_keys import SECRETS, Restarts

@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 
-from app.db.models import AuditEvent, AuthSession, User
+from app.db.models.audit_event import AuditEvent
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import User
 from tests.notes.model import Note
 from tests.support.pages import (
     START,

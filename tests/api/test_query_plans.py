@@ -73,7 +73,7 @@ WORDS = {
     "sqlite": "SCAN products_search VIRTUAL TABLE INDEX",
 }
 MATCHING = """
-SELECT * FROM products WHERE {column} @@ to_tsquery('simple', 'rare') LIMIT 1001
+SELECT * FROM products WHERE search @@ to_tsquery('simple', 'rare') LIMIT 1001
 """
 # What few rows are found by. PostgreSQL sorts what it knows to be few.
 FOUND_BY: dict[str, dict[str, tuple[Query, ...]]] = {
@@ -164,9 +164,8 @@ async def test_lists_are_read_by_an_index(
             assert not scans(plan, backend), plan
             assert WORDS[backend] in plan, plan
     if backend == "postgresql":
-        for column in ("search", "search_title"):
-            plan = await lists.plans.of(MATCHING.format(column=column))
-            assert f"Bitmap Index Scan on ix_products_{column} " in plan, plan
+        plan = await lists.plans.of(MATCHING)
+        assert "Bitmap Index Scan on ix_products_search " in plan, plan
 
 
 def sorts(plan: str) -> bool:

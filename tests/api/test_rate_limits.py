@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.people import PASSWORD, Client, People
+from testbed.accounts import PASSWORD
+from tests.support.people import Client, People
 
 WRONG = {"email": "nobody@example.org", "password": "not the password"}
 

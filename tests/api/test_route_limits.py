@@ -73,7 +73,8 @@ class TestWrites:
             "type": QUOTA,
             "title": "Request cannot be satisfied as assigned quota has been exceeded",
             "status": 429,
-            "detail": "Too many requests; wait, then retry.",
+            "detail": "Too many requests. "
+            f"Try again in {refused.headers['retry-after']} s.",
             "code": "rate_limited",
             "request_id": refused.headers["x-request-id"],
             "violated-policies": ["writes"],
@@ -112,6 +113,15 @@ class TestEverything:
         refused = await client.post("/auth/refresh", json={})
 
         assert refused.json()["violated-policies"] == ["all"]
+
+
+class TestLargeRate:
+    @pytest.mark.parametrize("overrides", [{"rate_limit_all": "6000/60"}])
+    async def test_is_counted_in_a_shorter_window(self, client: Client) -> None:
+        answer = await client.get("/products")
+
+        assert answer.headers["ratelimit-policy"] == '"all";q=1000;w=10'
+        assert remaining(answer.headers["ratelimit"]) == ("all", 999)
 
 
 class TestAuth:

@@ -1,18 +1,12 @@
-"""The commands that deliver mail and look after what was not."""
-
-import asyncio
 from pathlib import Path
-from threading import Event
 
 import pytest
 
 from app.core.config import Settings
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
-from app.services.mail.outbox import Outbox, read_status
-from testbed.mailbox import smtp_server
-from testbed.service import command, make_environment, start_worker
+from testbed.service import command, make_environment
 
 
 @pytest.fixture
@@ -41,42 +35,11 @@ class TestOutbox:
 
         status = command("outbox", "status", environment=environment).stdout
 
-        assert "Waiting: 1, the oldest for" in status
-        assert "Given up: 1" in status
+        assert "Pending: 1, the oldest for" in status
+        assert "Failed: 1" in status
         assert "account_exists: 550 no such user" in status
         replay = command("outbox", "replay", environment=environment)
         assert (replay.returncode, replay.stderr) == (0, "")
-        assert replay.stdout == "Mail to be tried again: 1\n"
+        assert replay.stdout == "Mail to retry: 1\n"
         status = command("outbox", "status", environment=environment).stdout
-        assert "Waiting: 2" in status
-
-
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-class TestWorker:
-    async def test_delivers_until_it_is_told_to_stop(
-        self, settings: Settings, environment: dict[str, str]
-    ) -> None:
-        arrived = Event()
-        with smtp_server(lambda kept: arrived.set() if kept else None) as (url, _):
-            database = Database(settings)
-            async with transaction(database) as session:
-                await Outbox(session).add("account_exists", "ada@example.org")
-            worker = start_worker(environment | {"SMTP_URL": url})
-            assert await asyncio.to_thread(arrived.wait, 120)
-
-            worker.terminate()
-
-            assert await asyncio.to_thread(worker.wait, 120) == 0
-        async with transaction(database) as session:
-            assert (await read_status(session)).pending == 0
-        await database.close()
-
-    def test_needs_to_know_how_to_send(self, environment: dict[str, str]) -> None:
-        secret = "k7Vq" + "0aZ4m9Xw" * 5
-        staging = {"ENVIRONMENT": "staging", "SECRET_KEY": secret}
-
-        ended = command("worker", environment=environment | staging)
-
-        assert ended.returncode == 1
-        assert "SMTP_URL is not set" in ended.stderr
-        assert "Traceback" not in ended.stderr
+        assert "Pending: 2" in status

@@ -1,15 +1,8 @@
 import hmac
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.core.security import (
-    SecretRing,
-    base62_length,
-    decode_base62,
-    encode_base62,
-)
+from app.core.security import SecretRing
 
 OLD, NEW = b"old" * 16, b"new" * 16
 
@@ -66,19 +59,3 @@ class TestSecretRing:
     ) -> None:
         with pytest.raises(ValueError, match="empty"):
             SecretRing(*secrets)
-
-
-class TestBase62:
-    @given(st.binary(max_size=64))
-    def test_round_trips_in_a_length_that_depends_on_the_size_alone(
-        self, data: bytes
-    ) -> None:
-        text = encode_base62(data)
-
-        assert len(text) == base62_length(len(data))
-        assert decode_base62(text, len(data)) == data
-
-    @pytest.mark.parametrize("text", ["zzzzzz", "00000", "0000000", "00000-", "00000é"])
-    def test_refuses_what_encodes_no_four_bytes(self, text: str) -> None:
-        with pytest.raises(ValueError, match="base62"):
-            decode_base62(text, 4)

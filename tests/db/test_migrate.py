@@ -1,6 +1,7 @@
-"""The schema's one history, on both databases."""
+"""The history of the schema, on both databases."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,18 @@ sqlite.BUSY_TIMEOUT_SECONDS = 120
 main()
 """
 
+OBJECTS = {
+    "sqlite": "SELECT name FROM sqlite_master",
+    "postgresql": """
+        SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        UNION SELECT proname::text FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace
+        UNION SELECT typname::text FROM pg_type
+        WHERE typnamespace = 'public'::regnamespace
+        UNION SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal
+    """,
+}
+
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncGenerator[Database]:
@@ -42,6 +55,17 @@ async def tables(database: Database) -> set[str]:
         {},
     )
     return {row[0] for row in rows}
+
+
+async def objects(database: Database) -> set[str]:
+    """Name the tables, indexes, triggers, functions and types of the schema."""
+    found = await database.read.all(text(OBJECTS[database.writer.dialect.name]), {})
+    return {row[0] for row in found if "alembic" not in row[0]}
+
+
+async def change(database: Database, statement: str) -> None:
+    async with transaction(database) as session:
+        await session.execute(text(statement))
 
 
 async def test_models_and_migrations_agree(settings: Settings) -> None:
@@ -66,6 +90,56 @@ async def test_goes_back_and_forth(settings: Settings, database: Database) -> No
 
     await migrate.upgrade(settings)
     assert await tables(database) == full
+
+
+async def test_each_downgrade_leaves_no_trace(
+    settings: Settings, database: Database
+) -> None:
+    """Mutants: leave a function or a table of search; drop the function of audit."""
+    await migrate.downgrade(settings, "base")
+    before = await objects(database)
+    left = []
+    for revision in ("0001", "0002", "0003", "0004", "0005"):
+        left.append(await objects(database))
+        await migrate.upgrade(settings, revision)
+    assert left[0] == before < left[1] < left[2] < left[3] < left[4]
+
+    for expected in reversed(left):
+        await migrate.downgrade(settings, "-1")
+        assert await objects(database) == expected
+
+
+async def test_own_revisions_lie_beside_those_of_the_release(
+    settings: Settings,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutants: upgrade to `head`; let the second start a branch; no `depends_on`."""
+    monkeypatch.setattr(migrate, "OWN", tmp_path)
+    full, released = await objects(database), texts(migrate.RELEASED)
+
+    for shoe in ("blue", "red"):
+        await change(database, f"ALTER TABLE users ADD COLUMN {shoe} INTEGER")
+        await migrate.write_revision(settings, f"Drop {shoe} shoe")
+        await migrate.upgrade(settings)
+        await migrate.check(settings)
+
+    first, second = sorted(texts(tmp_path).items(), key=lambda each: "red" in each[0])
+    [revision] = re.findall(r"^(20\d{6}_[0-9a-f]{8})_drop_blue_shoe\.py$", first[0])
+    assert "\nbranch_labels: str | Sequence[str] | None = ('own',)\n" in first[1]
+    assert "\ndepends_on: str | Sequence[str] | None = '0005'\n" in first[1]
+    assert f"\ndown_revision: str | None = '{revision}'\n" in second[1]
+    assert texts(migrate.RELEASED) == released
+    await migrate.downgrade(settings, "own@-1")
+    await migrate.upgrade(settings)
+    assert await objects(database) == full
+    await migrate.downgrade(settings, "0004")  # and first, what depends on 0005
+    assert "products" not in await tables(database)
+
+
+def texts(directory: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in directory.glob("*.py")}
 
 
 async def test_four_upgrades_at_once_all_succeed(

@@ -116,7 +116,7 @@ class TestLog:
         reason = {
             "log_level": "warning",
             "reason": "InvalidPasswordError",
-            "message": 'password authentication failed for user "nightproof"',
+            "message": 'password authentication failed for user "app"',
             "sqlstate": "28P01",
         }
         [unhealthy] = [line for line in logs if line["event"] == "dependency.unhealthy"]

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
-from app.db.models import Product, ProductStatus
+from app.db.models.product import Product, ProductStatus
 from app.db.session import Database, transaction
 from testbed.mailbox import newest_token
 from testbed.postgres import execute
@@ -28,7 +28,7 @@ def backend() -> str:
 
 @pytest.fixture
 def replica_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    name = f"nightproof_replica_{uuid4().hex}"
+    name = f"test_replica_{uuid4().hex}"
     create = f"CREATE DATABASE {name} TEMPLATE {postgres_template}"
     asyncio.run(execute(postgres_url, create))
     url = make_url(postgres_url).set(database=name)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.db.base import Base, Record
-from app.db.models import User
+from app.db.models.user import User
 
 
 class TestedBase(DeclarativeBase):

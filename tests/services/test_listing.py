@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, insert, select
 
 from app.core.security import SecretRing
 from app.core.tokens.cursor import CursorSigner
-from app.db.models import StockMovement
+from app.db.models.product import StockMovement
 from app.db.session import Database, transaction
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, both_ways
@@ -23,7 +23,7 @@ LISTING = Listing(
     both_ways(*SORTED, id=ROW.id),
     {
         "reason": ROW.reason == bindparam("reason"),
-        "above": ROW.delta > bindparam("above"),
+        "after": ROW.delta > bindparam("after"),
         "below": ROW.delta < bindparam("below"),
     },
     name="movements of {owner}",
@@ -35,7 +35,7 @@ cursors = CursorSigner(SecretRing(b"secret"))
 class Query(PageParameters):
     limit: int = 2
     reason: str | None = None
-    above: int | None = None
+    after: int | None = None
     below: int | None = None
     sort: str = "delta"
 
@@ -73,7 +73,7 @@ async def walk(database: Database, **query: Any) -> list[UUID]:
 
 @pytest.fixture
 def database(app: FastAPI) -> Database:
-    database: Database = app.state.resources.database
+    database: Database = app.state.shared.database
     return database
 
 
@@ -92,7 +92,7 @@ async def test_continues_after_a_value_of_any_type(
 
 
 @pytest.mark.parametrize(
-    "filters", [{"reason": "9"}, {"above": 8}, {"above": 8, "below": 10}, {"below": 0}]
+    "filters", [{"reason": "9"}, {"after": 8}, {"after": 8, "below": 10}, {"below": 0}]
 )
 async def test_applies_the_filters_that_have_a_value(
     database: Database, filters: dict[str, Any]
@@ -105,7 +105,7 @@ async def test_applies_the_filters_that_have_a_value(
         row["id"]
         for row in rows
         if filters.get("reason") in (None, row["reason"])
-        and filters.get("above", 0) < row["delta"] < filters.get("below", 99)
+        and filters.get("after", 0) < row["delta"] < filters.get("below", 99)
     ]
 
 
@@ -113,7 +113,7 @@ async def test_builds_a_statement_once(database: Database) -> None:
     await add_rows(database)
     LISTING.statement.cache_clear()
 
-    for above in (7, 8):
-        await walk(database, above=above)
+    for after in (7, 8):
+        await walk(database, after=after)
 
     assert LISTING.statement.cache_info().misses == 2  # the first page, and the others

@@ -10,7 +10,10 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from app.db.base import utc_now
-from app.db.models import AuthSession, IdempotencyKey, OutboxMail, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.idempotency_key import IdempotencyKey
+from app.db.models.outbox_mail import OutboxMail
+from app.db.models.user import User
 from app.db.session import Database, transaction
 from app.services.retention import purge, purging
 from tests.support.people import People

@@ -2,20 +2,17 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
 from itertools import count
 from typing import Any
 
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
-from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.types import ASGIApp
 
-from app.db.models import Role, User
+from app.db.models.user import Role, User
 from app.db.session import transaction
+from testbed.accounts import PASSWORD, password_hash
 from tests.support.declared import assert_declared
-
-PASSWORD = "a quiet orange typewriter"
 
 numbers = count(1)
 
@@ -84,10 +81,3 @@ class People:
 
     async def sign_in(self, role: str = "user", **fields: Any) -> Client:
         return await self.log_in(await self.add(role, **fields))
-
-
-@cache
-def password_hash() -> str:
-    """The cheapest hash of `PASSWORD` that the application accepts as its own."""
-    hasher = Argon2Hasher(memory_cost=19456, time_cost=2, parallelism=1)
-    return hasher.hash(PASSWORD)

@@ -31,13 +31,13 @@ FILL = (
     """
     INSERT INTO products
         (id, sku, name, description, price, currency, stock, category, status,
-         version, created_at, updated_at)
+         version, title_words, description_words, created_at, updated_at)
     SELECT {id}, 'SKU-' || n, 'Mug ' || (n % 977),
         CASE WHEN n % 10000 = 1 THEN 'rare' END, {price}, 'EUR', n % 5,
         CASE WHEN n % 100 = 1 THEN 'small' ELSE 'category-' || (n % 6) END,
         CASE WHEN n % 1000 = 0 THEN 'archived' WHEN n % 10 = 0 THEN 'draft'
              ELSE 'active' END,
-        1, {at}, {at}
+        1, 'mug ^mug', CASE WHEN n % 10000 = 1 THEN 'rare' END, {at}, {at}
     FROM {series}
     """,
     """

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from httpx2 import Response
 from sqlalchemy import select, update
 
-from app.db.models import AuthSession
+from app.db.models.auth_session import AuthSession
 from app.db.session import transaction
 from tests.support.people import Client
 

@@ -1,4 +1,4 @@
-"""Compress what is large enough to gain from it."""
+"""Compress answers that are large enough to become smaller."""
 
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware, GZipResponder, IdentityResponder
@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Starlette's, without making a compressor for answers that it leaves alone."""
+    """Starlette's middleware, which creates no compressor for small answers."""
 
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         super().__init__(app, minimum_size, compresslevel=5)

@@ -1,4 +1,4 @@
-"""Which web pages may call (WHATWG Fetch, CORS)."""
+"""Decide which web pages may call this API (WHATWG Fetch, CORS)."""
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -9,20 +9,20 @@ from app.core.errors import BadRequest
 
 
 class PreflightRefused(BadRequest):
-    """A page of this origin may not send such a request."""
+    """Pages of this origin are not allowed to send this request."""
 
     code = "preflight_refused"
 
 
 class CrossOriginMiddleware(CORSMiddleware):
-    """Starlette's, with refusals in the form of every other error."""
+    """Starlette's middleware, with problem documents as errors."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
         if response.status_code < 400:
             return response
         refusal = refusal_response(
-            PreflightRefused("The origin, the method or a header is not allowed.")
+            PreflightRefused("CORS does not allow this origin, method or header.")
         )
         for name, value in response.headers.items():
             if not name.startswith("content-"):

@@ -1,4 +1,4 @@
-"""Bound how long a request may take."""
+"""Limit how long a request may take."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.middleware.paths import own_path
 from app.api.problems import log_failure, send_problem
 from app.core.errors import AppError
-from app.core.rate_limit.reply_timeout import Countdown
 
 
 class DeadlineExceeded(AppError):
@@ -20,10 +19,10 @@ class DeadlineExceeded(AppError):
 
 
 class DeadlineMiddleware:
-    """Cancels what takes too long to begin its answer: nobody waits for it any more.
+    """Cancels a request that takes too long to begin its answer.
 
-    `asyncio.timeout` lets the driver cancel the query on the server; a cancel scope
-    of anyio would abandon it there, still running.
+    `asyncio.timeout` lets the driver cancel the query on the database server. A cancel
+    scope of anyio would leave the query running there.
     """
 
     def __init__(
@@ -34,44 +33,48 @@ class DeadlineMiddleware:
         overrides: Mapping[str, float] | None = None,
     ) -> None:
         self.app = app
-        self._default = Countdown(seconds)
-        self._overrides = {
-            path: Countdown(longer) for path, longer in (overrides or {}).items()
-        }
+        self._seconds = seconds
+        self._overrides = dict(overrides or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        countdown = self._overrides.get(own_path(scope), self._default)
-        deadline = asyncio.timeout(None)
+        seconds = self._overrides.get(own_path(scope), self._seconds)
+        deadline = asyncio.timeout(seconds)
         has_body = True
 
         async def receive_untimed() -> Message:
-            """Leave a body that is slow to come to the limits on bodies."""
+            """Stop the clock while the client sends; the body limit has its own."""
             nonlocal has_body
             if not has_body:
                 return await receive()
-            countdown.stop(deadline)
+            _restart(deadline, None)
             message = await receive()
             has_body = message.get("more_body", False)
-            countdown.start(deadline)
+            _restart(deadline, seconds)
             return message
 
         async def send_in_time(message: Message) -> None:
-            countdown.stop(deadline)
+            _restart(deadline, None)
             await send(message)
 
         try:
             async with deadline:
-                countdown.start(deadline)
-                try:
-                    await self.app(scope, receive_untimed, send_in_time)
-                finally:
-                    countdown.stop(deadline)
+                await self.app(scope, receive_untimed, send_in_time)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            error = DeadlineExceeded("The service did not finish in time.")
+            error = DeadlineExceeded(
+                f"The service did not answer within {seconds:g} seconds."
+            )
             log_failure(error)
             await send_problem(scope, receive, send, error)
+
+
+def _restart(deadline: asyncio.Timeout, seconds: float | None) -> None:
+    """Allow `seconds` from now on; None stops the clock."""
+    if deadline.expired():
+        return  # the request is already being cancelled
+    when = None if seconds is None else asyncio.get_running_loop().time() + seconds
+    deadline.reschedule(when)

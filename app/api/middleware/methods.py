@@ -1,4 +1,4 @@
-"""What the routes leave unsaid of methods: HEAD, OPTIONS, and the `Allow` of a 405."""
+"""HEAD and OPTIONS for every route, and the `Allow` header of a 405."""
 
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
@@ -19,21 +19,21 @@ NEVER_ALLOWED = {"TRACE", "CONNECT"}
 
 
 class MethodNotAllowed(AppError):
-    """The resource does not answer to this method; `Allow` lists those it does."""
+    """The method is not allowed here; `Allow` lists the methods that are."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"
 
     def __init__(self, scope: Scope) -> None:
-        # RFC 9110 §15.5.6 demands the header, and of all the methods.
+        # RFC 9110 §15.5.6 requires this header and wants all methods in it.
         headers = {"Allow": ", ".join(allowed_methods(scope))}
-        super().__init__("The resource does not answer to this method.", headers)
+        super().__init__("This method is not allowed here.", headers)
 
 
 class MethodsMiddleware:
-    """Answers HEAD as GET without its content, and OPTIONS with what is allowed.
+    """Answers HEAD like GET without content, and OPTIONS with the allowed methods.
 
-    It belongs next to the routes, where every other layer has had its say.
+    This is the innermost middleware: the others see the HEAD or OPTIONS of the client.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ class MethodsMiddleware:
             await self.app(scope, receive, send)
 
     def _may_have(self, method: str, scope: Scope) -> bool:
-        """Keep `PATCH /users/export` from patching the user of this name."""
+        """Keep `PATCH /users/export` from reaching `PATCH /users/{user_id}`."""
         if self._literals is None:
             self._literals = _literal_paths(scope["app"].routes)
         known = self._literals.get(own_path(scope))
@@ -64,13 +64,13 @@ class MethodsMiddleware:
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_without_content(message: Message) -> None:
-            # Servers leave the content out themselves, and look here whether to.
+            # The server reads this to know that it must send no content.
             scope["method"] = "HEAD"
             if message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
-        # In place: the log line reads the route from this scope.
+        # Changed in place, because the log line reads the route from this scope.
         scope["method"] = "GET"
         scope[HEADERS_ONLY] = True
         try:
@@ -80,7 +80,7 @@ class MethodsMiddleware:
 
 
 def allowed_methods(scope: Scope) -> list[str]:
-    """List the methods of the resource at the requested path, if there is one."""
+    """List the methods of the requested path; empty if no route has this path."""
     path, routes = own_path(scope), scope["app"].routes
     if (methods := _literal_paths(routes).get(path)) is None:
         methods = set()
@@ -94,7 +94,7 @@ def allowed_methods(scope: Scope) -> list[str]:
 def _literal_paths(routes: Sequence[BaseRoute]) -> dict[str, set[str]]:
     """Map each path without parameters to its methods.
 
-    It is a resource of its own, even where a path with parameters matches it too.
+    Such a path is a resource of its own, even if a path with parameters matches it.
     """
     literals: dict[str, set[str]] = {}
     for route in iter_route_contexts(routes):

@@ -1,10 +1,10 @@
-"""Where a request goes, as the application knows its paths."""
+"""The path of a request as the routes declare it."""
 
 from starlette.types import Scope
 
 
 def own_path(scope: Scope) -> str:
-    """Leave out where the application is mounted itself (`--root-path`)."""
-    # A mount has made its own path the root, and remembers the root of all.
+    """Remove the prefix under which a proxy serves the application (`--root-path`)."""
+    # Starlette overwrites root_path inside a mount and keeps the first one here.
     root: str = scope.get("app_root_path", scope.get("root_path", ""))
     return scope["path"].removeprefix(root)  # type: ignore[no-any-return]

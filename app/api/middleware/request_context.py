@@ -1,4 +1,4 @@
-"""Name every request, and write its one log line."""
+"""Give every request an id and write its one log line."""
 
 import asyncio
 import re
@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
-from app.core.logging import LineWriter
+from app.core.logging import get_logger
 from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
-CLIENT_CLOSED_REQUEST = 499  # nginx's: the client left before there was an answer
+CLIENT_CLOSED_REQUEST = 499  # as in nginx: the client left before the answer
 LONGEST_LOGGED_PATH = 1024
 LONGEST_USER_AGENT = 256
 FORWARDED_FOR, FORWARDED_PROTO = b"x-forwarded-for", b"x-forwarded-proto"
@@ -23,7 +23,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestContextMiddleware:
-    """The outermost layer: whatever happens inside has an id and is logged once."""
+    """The outermost middleware: everything inside has an id and is logged once."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class RequestContextMiddleware:
         self.app = app
         self._resolver = resolver
         self._unlogged_paths = frozenset(unlogged_paths)
-        self._log = LineWriter(__name__)
+        self._log = get_logger(__name__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path: str = scope["path"]  # a mounted application would change it
+        path: str = scope["path"]  # read now: a mounted application changes it
         is_logged = own_path(scope) not in self._unlogged_paths
         context = self._identify(scope)
         exchange = _Exchange(context, receive, send)
@@ -56,7 +56,7 @@ class RequestContextMiddleware:
                     self._log_request(scope, path, context, exchange.outcome)
 
     def _identify(self, scope: Scope) -> RequestContext:
-        """Read who asks and how, and correct the scope to what our proxies say."""
+        """Read the id and address; put what trusted proxies say into the scope."""
         started = time.monotonic()
         headers = dict(scope["headers"])
         client = scope.get("client")
@@ -88,11 +88,11 @@ class RequestContextMiddleware:
             "client_ip": context.client_address,
             "request_id": context.request_id,
         }
-        self._log.info("http.request", fields | context.log_fields)
+        self._log.info("http.request", **fields | context.log_fields)
 
 
 class _Exchange:
-    """The two ends of one request, watched for how it ended."""
+    """Watches one request, to know how it ended."""
 
     __slots__ = ("_context", "_receive", "_send", "abandoned", "status")
 
@@ -107,7 +107,7 @@ class _Exchange:
     def outcome(self) -> int:
         if self.status is not None:
             return self.status
-        # Without an answer from the application the server sends its own 500.
+        # When the application does not answer, the server sends a 500.
         return CLIENT_CLOSED_REQUEST if self.abandoned else 500
 
     async def receive(self) -> Message:
@@ -120,7 +120,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             if not self.abandoned:
                 self.status = message["status"]
-            # A copy: a prepared message may be sent again, to someone else.
+            # A copy: the application may send the same message to other clients.
             headers = [
                 *message.get("headers", ()),
                 *self._context.answer_headers,
@@ -131,28 +131,29 @@ class _Exchange:
 
 
 def _all(name: bytes, headers: Mapping[bytes, bytes], scope: Scope) -> list[bytes]:
-    """List each line of a header; most requests have none."""
+    """List the lines of a header."""
     if name not in headers:
         return []
     return [value for line, value in scope["headers"] if line == name]
 
 
 def route_template(scope: Scope) -> str:
-    """Return the path as declared, such as `/api/v1/products/{product_id}`."""
+    """Return the path as the route declares it, such as `/users/{user_id}`."""
     prefix: str = scope.get("root_path", "").rstrip("/")
-    # FastAPI keeps the route as its own router declared it, and the prefixes it
-    # was included under beside it.
+    # FastAPI stores the route without the prefixes of the routers that include it.
+    # It stores the route with its prefixes separately.
     included = scope.get("fastapi", {}).get("effective_route_context")
     for declared in (included, scope.get("route")):
         if template := getattr(declared, "path_format", ""):
             return f"{prefix}{template}"
-    if "app_root_path" in scope:  # set by a mount, which has no templates
+    if "app_root_path" in scope:  # a mount sets this and has no template
         return prefix or "/"
-    # FastAPI names no plain Starlette route; without parameters it is its path.
+    # FastAPI stores no template for a plain Starlette route. Without parameters its
+    # template is its path.
     matched = "endpoint" in scope and not scope.get("path_params")
     return scope["path"] if matched else UNMATCHED
 
 
 def _printable(text: str) -> str:
-    """Keep a decoded line break from starting a log line of its own."""
+    """Escape text that would start a new line in the console log."""
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,10 +1,10 @@
-"""What every answer tells the browser, whoever gave the answer."""
+"""Security headers for every answer, also for those that a middleware gives."""
 
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# A route that knows better may say so.
+# A route can send its own value for these.
 DEFAULTS = (
     (b"cache-control", b"no-store"),
     (
@@ -26,7 +26,7 @@ HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers; the server's own `Server` is off by the server's settings."""
+    """Adds the headers and removes `Server`."""
 
     def __init__(self, app: ASGIApp, *, cross_origin: bool = False) -> None:
         self.app = app
@@ -39,7 +39,7 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # Never over plain http (RFC 6797 §7.2).
+        # RFC 6797 §7.2 forbids HSTS over plain HTTP.
         fixed = self._secure if scope.get("scheme") == "https" else self._plain
 
         async def send_with_headers(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Refuse what HTTP servers let through and no honest client sends."""
+"""Refuse requests that servers accept but that no correct client sends."""
 
 import re
 from collections import Counter
@@ -19,6 +19,7 @@ MAX_COOKIE_BYTES = 8 * 1024
 MAX_PATH_BYTES = 2 * 1024
 MAX_QUERY_BYTES = 4 * 1024
 LONGEST_HOST = 255
+HOST_INVALID = "The Host header is missing, repeated or malformed."
 
 _SINGLE = frozenset(
     {
@@ -35,26 +36,26 @@ _ENCODED_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|%(?:[01][0-9A-Fa-f]|7[Ff])")
 
 
 class HostInvalid(BadRequest):
-    """The request names no host, more than one, or something that is none."""
+    """The Host header is missing, repeated or malformed."""
 
     code = "host_invalid"
 
 
 class HostNotAllowed(AppError):
-    """The request is for a host that this service does not answer for."""
+    """The Host header names a host that this service does not serve."""
 
     status = HTTPStatus.MISDIRECTED_REQUEST
     code = "host_not_allowed"
 
 
 class HeaderDuplicated(BadRequest):
-    """A header that can mean only one thing is there twice."""
+    """A header that must appear at most once is repeated."""
 
     code = "header_duplicated"
 
 
 class HeadersTooLarge(AppError):
-    """The request has too many headers, or too long ones."""
+    """The request has too many headers, or its headers are too long."""
 
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     code = "headers_too_large"
@@ -68,13 +69,13 @@ class UriTooLong(AppError):
 
 
 class PathInvalid(BadRequest):
-    """The path or the query holds control characters."""
+    """The path or the query contains control characters."""
 
     code = "path_invalid"
 
 
 class HttpGuardMiddleware:
-    """Passes on only requests that every parser on the way reads alike."""
+    """Passes on only requests that every proxy and server reads in the same way."""
 
     def __init__(
         self,
@@ -83,18 +84,18 @@ class HttpGuardMiddleware:
         allowed_hosts: Collection[str],
         any_host_paths: Collection[str] = (),
     ) -> None:
-        """Let `any_host_paths` be asked for by address, or without one in HTTP/1.0."""
+        """Accept any host for `any_host_paths`, and none in HTTP/1.0: health checks."""
         self.app = app
         self._any_host_paths = frozenset(any_host_paths)
         names = {name.lower() for name in allowed_hosts}
         self._any_host = not names or "*" in names
         self._hosts = frozenset(name for name in names if not name.startswith("*."))
         self._domains = tuple(name[1:] for name in names if name.startswith("*."))
-        # Clients name few hosts, and name them in every request.
+        # The same few hosts come with every request.
         self._judge_host = lru_cache(maxsize=256)(self._judge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # nothing here speaks it
+        if scope["type"] == "websocket":  # the application has no WebSocket route
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
             return
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -109,19 +110,25 @@ class HttpGuardMiddleware:
     def _header_refusal(self, scope: Scope) -> AppError | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if len(headers) > MAX_HEADERS:
-            return HeadersTooLarge(f"At most {MAX_HEADERS} headers are accepted.")
+            return HeadersTooLarge(
+                f"The request must not have more than {MAX_HEADERS} headers."
+            )
         distinct = dict(headers)
         if len(distinct) < len(headers):
             for name, times in Counter(name for name, _ in headers).items():
                 if times > 1 and name in _SINGLE:
                     return _duplicated(name)
         if sum(map(len, chain.from_iterable(headers))) > MAX_HEADER_BYTES:
-            return HeadersTooLarge("The headers are too long.")
+            return HeadersTooLarge(
+                f"The headers must not exceed {MAX_HEADER_BYTES} bytes."
+            )
         if b"cookie" in distinct and _cookie_size(headers) > MAX_COOKIE_BYTES:
-            return HeadersTooLarge("The cookies are too long.")
+            return HeadersTooLarge(
+                f"The cookies must not exceed {MAX_COOKIE_BYTES} bytes."
+            )
         host = distinct.get(b"host", b"")
         if len(host) > LONGEST_HOST:
-            return HostInvalid("The Host header is not valid.")
+            return HostInvalid(HOST_INVALID)
         refusal = self._judge_host(host)
         if refusal is None:
             return None
@@ -129,7 +136,9 @@ class HttpGuardMiddleware:
         may_be_any = refusal is HostNotAllowed or not named
         if may_be_any and own_path(scope) in self._any_host_paths:
             return None
-        return refusal("The Host header names no host served here.")
+        return refusal(
+            HOST_INVALID if refusal is HostInvalid else "Unknown Host header."
+        )
 
     def _judge(self, value: bytes) -> type[AppError] | None:
         match = _HOST.fullmatch(value.decode("latin-1"))
@@ -145,21 +154,23 @@ def _target_refusal(scope: Scope) -> AppError | None:
     path: str = scope["path"]
     query: bytes = scope["query_string"]
     if len(scope.get("raw_path") or path.encode()) > MAX_PATH_BYTES:
-        return UriTooLong(f"The path may have {MAX_PATH_BYTES} bytes.")
+        return UriTooLong(f"The path must not exceed {MAX_PATH_BYTES} bytes.")
     if len(query) > MAX_QUERY_BYTES:
-        return UriTooLong(f"The query may have {MAX_QUERY_BYTES} bytes.")
-    # The server has decoded the path, and left the query as it was sent.
+        return UriTooLong(f"The query must not exceed {MAX_QUERY_BYTES} bytes.")
+    # The server decodes the path but not the query.
     if _CONTROL.search(path) or (query and _ENCODED_CONTROL.search(query)):
-        return PathInvalid("The path or the query holds control characters.")
+        return PathInvalid(
+            "The path and the query must not contain control characters."
+        )
     return None
 
 
 def _cookie_size(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Add up the parts into which HTTP/2 may split it (RFC 9113 §8.2.3)."""
+    """Add up the parts: HTTP/2 may split the header (RFC 9113 §8.2.3)."""
     return sum(len(value) for name, value in headers if name == b"cookie")
 
 
 def _duplicated(name: bytes) -> AppError:
     if name == b"host":
-        return HostInvalid("There must be exactly one Host header.")
-    return HeaderDuplicated(f"The {name.decode().title()} header is there twice.")
+        return HostInvalid(HOST_INVALID)
+    return HeaderDuplicated(f"Send the {name.decode().title()} header only once.")

@@ -1,4 +1,4 @@
-"""The answer to an exception nobody expected."""
+"""The answer to an exception that no handler expects."""
 
 from http import HTTPStatus
 
@@ -11,14 +11,14 @@ from app.core.logging import get_logger
 
 
 class InternalError(AppError):
-    """The server failed; the request id finds the failure in the log."""
+    """The service failed; search its log for the request id."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
 
 
 class LastResortMiddleware:
-    """Logs an unhandled exception once, and answers nothing of what it says."""
+    """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -38,18 +38,18 @@ class LastResortMiddleware:
         try:
             await self.app(scope, receive, send_watched)
         except ClientDisconnect:
-            pass  # it left in the middle of its body: nobody is there to answer
+            pass  # the client left while it sent its body: no answer is possible
         except Exception as error:
             late = error.__cause__
             if answering and isinstance(late, AppError):
-                # Starlette's, for a refusal when the answer has begun. Returning
-                # without its end makes the server cut the connection.
+                # Starlette raises this for an AppError after the answer has begun. The
+                # server cuts the connection when the answer stays incomplete.
                 self._log.warning("http.cut", code=late.code, **explain(late))
                 return
             self._log.exception(
                 "http.unhandled_error", error_type=type(error).__qualname__
             )
             if answering:
-                raise  # the server must cut the connection: the answer is not whole
-            failure = InternalError("The server failed to handle the request.")
+                raise  # the answer is incomplete, so the server cuts the connection
+            failure = InternalError("The service failed to handle the request.")
             await send_problem(scope, receive, send, failure)

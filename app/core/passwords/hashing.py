@@ -1,4 +1,4 @@
-"""Password hashes: argon2id on a few threads of its own, with a bounded queue."""
+"""Password hashing: argon2id on a few threads, with a bounded queue."""
 
 import asyncio
 import re
@@ -17,36 +17,36 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.core.errors import Overloaded
 
-MAX_LENGTH = 128  # code points, hence at most 512 bytes of UTF-8
+MAX_LENGTH = 128  # code points: at most 512 bytes of UTF-8
 
 UNSUPPORTED = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates
 
-# NFC composes at most four code points into one: a longer text stays too long.
-# Normalising it all the same would take quadratic time for combining marks.
+# Normalising composes at most four code points into one, so a longer text stays too
+# long. It is refused unread, because combining marks take quadratic time to normalise.
 _MAX_TYPED_LENGTH = 4 * MAX_LENGTH
 
-# KiB of memory and passes of equal strength (OWASP Password Storage Cheat Sheet).
+# (KiB of memory, passes), all equally strong (OWASP Password Storage Cheat Sheet).
 _OWASP_MINIMA = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
 T = TypeVar("T")
 
 
 class HashQueueFull(Overloaded):
-    """Too many passwords are being checked; try again shortly."""
+    """Too many passwords are being checked; `Retry-After` says how long to wait."""
 
 
 class Verification(NamedTuple):
-    """Whether the password fits, and what to store if its hash is out of date."""
+    """Whether the password is right, and a hash to store if the old is outdated."""
 
     ok: bool
     upgraded_hash: str | None = None
 
 
 class PasswordHasher:
-    """Hashes off the event loop: `slots` at a time, `queue` waiting, no more.
+    """Hashes passwords on threads: `slots` at once, and at most `queue` waiting.
 
-    Memory is bounded by `slots` times `memory_kib`, and a flood of logins is refused
-    before it costs anything.
+    Hashing needs at most `slots` times `memory_kib` of memory. When the queue is full
+    a login is refused before it costs anything.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class PasswordHasher:
         parallelism: int = 1,
     ) -> None:
         if not any(memory_kib >= m and passes >= p for m, p in _OWASP_MINIMA):
-            raise ValueError("The argon2 parameters are weaker than OWASP's minima.")
+            raise ValueError(
+                "The argon2 parameters are weaker than OWASP recommends at least."
+            )
         argon2 = Argon2Hasher(passes, memory_kib, parallelism)
         self._hashes = PasswordHash((argon2, *_superseded_hashers()))
         self._room = BoundedSemaphore(slots + queue)
@@ -69,51 +71,55 @@ class PasswordHasher:
         """Hash a password that the policy has accepted.
 
         Raises:
-            HashQueueFull: nothing has been hashed.
+            HashQueueFull: the queue is full; the password was not hashed.
         """
         normalised = normalise(password)
         if normalised is None:
-            raise ValueError("No account can have this password.")
+            raise ValueError("The password is too long or has bad characters.")
         return await self._run(partial(self._hashes.hash, normalised))
 
     async def verify(self, password: str, password_hash: str | None) -> Verification:
-        """Compare; None is the hash of nobody, and takes as long as any other.
+        """Compare a password with a hash.
+
+        Pass `password_hash=None` for an unknown account: the answer takes as long, so
+        that timing does not reveal whether the account exists.
 
         Raises:
-            HashQueueFull: nothing has been hashed.
+            HashQueueFull: the queue is full; the password was not checked.
         """
         return await self._run(partial(self._verify, password, password_hash))
 
     def close(self) -> None:
-        """Forget what still waits."""
+        """Stop the threads and drop the waiting passwords."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._room.acquire(blocking=False):
             raise HashQueueFull
         future = self._threads.submit(work)
-        # Not when the caller leaves: a hash that runs keeps its slot to the end.
+        # A running hash keeps its slot until it ends, even when the caller has left.
         future.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(future)
 
     def _verify(self, password: str, password_hash: str | None) -> Verification:
         normalised = normalise(password)
         if normalised is not None and password_hash is not None:
-            # ValueError: bcrypt refuses more than 72 bytes.
+            # bcrypt raises ValueError for more than 72 bytes.
             with suppress(UnknownHashError, ValueError):
                 return Verification(
                     *self._hashes.verify_and_update(normalised, password_hash)
                 )
-        # The same work as for a wrong password, so that time tells nothing apart.
+        # The same work as for a wrong password, so that both take the same time.
         self._hashes.hash(normalised or "")
         return Verification(ok=False)
 
 
 def normalise(password: str) -> str | None:
-    """The form that is hashed (NIST SP 800-63B-4 §3.1.1.2), None if there is none.
+    """Return the form that is hashed (NIST SP 800-63B-4 §3.1.1.2).
 
-    However an accent is typed, composed or not, the password is the same. One that
-    is too long is never shortened.
+    A keyboard may send an accented letter as one code point or as two; both give the
+    same form. The result is None for a password that is too long or has characters
+    that cannot be stored. A password is never shortened.
     """
     if len(password) > _MAX_TYPED_LENGTH:
         return None
@@ -124,7 +130,7 @@ def normalise(password: str) -> str | None:
 
 
 def _superseded_hashers() -> tuple[HasherProtocol, ...]:
-    """Bcrypt where it is installed: its hashes are accepted once, then upgraded."""
+    """Accept bcrypt hashes, if bcrypt is installed; a login replaces them by argon2."""
     try:
         from pwdlib.hashers.bcrypt import BcryptHasher
     except HasherNotAvailable:

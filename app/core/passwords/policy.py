@@ -1,7 +1,8 @@
-"""Which passwords may be chosen: long and not to be guessed (NIST SP 800-63B-4 §3.1.1).
+"""Rules for new passwords: long and hard to guess (NIST SP 800-63B-4 §3.1.1).
 
-There are no composition rules. The list holds the most common passwords of public
-breaches, and short words of them for passwords that only add digits at the ends.
+There are no composition rules. `common.txt` lists the most common passwords of public
+breaches. It also lists short words, because many passwords are such a word with digits
+before or after it.
 """
 
 import re
@@ -26,7 +27,7 @@ _SEQUENCES = (
     "a1b2c3d4e5f6g7h8i9j0",
     "!@#$%^&*()",
 )
-_RUN = 4  # shorter runs occur in honest words: "first", "power"
+_RUN = 4  # ordinary words contain shorter runs: "first", "power"
 _RUNS = frozenset(
     line[start : start + _RUN]
     for sequence in _SEQUENCES
@@ -39,7 +40,7 @@ _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
 class WeakPassword(InvalidRequest):
-    """The password is too easy to guess, or outside the limits."""
+    """The password is too easy to guess, too short, too long or has bad characters."""
 
     code = "password_weak"
 
@@ -56,10 +57,12 @@ def check_password(
     context: Iterable[str] = (),
     pointer: str,
 ) -> None:
-    """Refuse what an attacker tries first; `context` is what is known of the account.
+    """Refuse a password that is easy to guess.
+
+    `context` holds words that an attacker knows about the account, such as its address.
 
     Raises:
-        WeakPassword: with the first fault found.
+        WeakPassword: names the first fault found.
     """
     fault = _find_fault(password, min_length, context)
     if fault is not None:
@@ -70,7 +73,7 @@ def _find_fault(
     password: str, min_length: int, context: Iterable[str]
 ) -> tuple[str, str] | None:
     if UNSUPPORTED.search(password):
-        return "password_characters", "The password holds unusable characters."
+        return "password_characters", "Remove NUL characters and unpaired surrogates."
     normalised = normalise(password)
     if normalised is None:
         return "password_too_long", f"Use at most {MAX_LENGTH} characters."
@@ -78,11 +81,15 @@ def _find_fault(
         return "password_too_short", f"Use at least {min_length} characters."
     text = normalised.casefold()
     if _is_common(text):
-        return "password_common", "Many people use this password; choose another."
+        return "password_common", "Many people use this password. Choose another one."
     if _period(text) < min_length:
-        return "password_repetitive", "The password only repeats a shorter one."
+        message = "The password only repeats a shorter text. Add other words."
+        return "password_repetitive", message
     if 2 * _count_predictable(text, context) > len(text):
-        message = "Use fewer sequences, and less of your address and of our name."
+        message = (
+            "Use fewer sequences such as 1234, and less of your e-mail address and of "
+            "the name of this service."
+        )
         return "password_predictable", message
     return None
 
@@ -94,13 +101,13 @@ def _is_common(text: str) -> bool:
 
 
 def _period(text: str) -> int:
-    """The length of what `text` repeats, its own if it repeats nothing."""
+    """Return the length of the part that `text` repeats, or its own length."""
     periods = range(1, len(text) // 2 + 1)
     return next((p for p in periods if text[p:] == text[:-p]), len(text))
 
 
 def _count_predictable(text: str, context: Iterable[str]) -> int:
-    """How many characters continue a run or spell a word everyone would try."""
+    """Count the characters that belong to a run or to a word of the context."""
     known: set[int] = set()
     for start in range(len(text) - _RUN + 1):
         run = text[start : start + _RUN]

@@ -1,4 +1,4 @@
-"""How this service talks to Redis: soon, or not at all."""
+"""The Redis client of this service. It fails at once instead of retrying."""
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -7,12 +7,12 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 
 def create_redis_client(url: str) -> Redis:
-    """Make a client that connects at its first command; `aclose()` it at the end.
+    """Make a client that connects at its first command. Close it with `aclose()`.
 
-    A command takes as long as Redis does, and waits as long for one of 50 connections:
-    its caller says how long that may be, once for both, which is what costs least.
+    The client sets no timeout for a reply or for one of its 50 connections. The caller
+    sets one for both, because a timeout for each costs more.
     """
-    # redis-py's defaults retry for seconds, and fail as soon as a pool is used up.
+    # By default redis-py retries for seconds, and fails when the pool is used up.
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=50,
@@ -20,7 +20,7 @@ def create_redis_client(url: str) -> Redis:
         socket_timeout=None,
         socket_connect_timeout=1,
         retry=Retry(NoBackoff(), 0),
-        # These let a server in maintenance stretch the timeouts to 10 seconds.
+        # A server in maintenance could stretch the timeouts to 10 seconds.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)

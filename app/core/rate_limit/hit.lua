@@ -1,9 +1,10 @@
 -- Judges all the hits of a call and, if every one of them fits, records them.
 --
--- KEYS: a counter for each hit, all different.
--- ARGV: algorithm, limit, window and cost of each hit.
+-- KEYS: a counter for each hit, all different. Each is a list of the times of its
+-- hits, newest first. A hit expires one window after its time.
+-- ARGV: limit, window and cost of each hit.
 -- Reply: {remaining, reset, wait, stamp} of each hit; wait is 0 for a hit that fits
--- and -1 for one that does not fit into an empty counter.
+-- and -1 for one whose cost exceeds its limit.
 --
 -- Times are integer microseconds: below 2^53, and so exact in Lua's doubles.
 
@@ -15,10 +16,7 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
--- A list of the times of the hits, newest first; a hit counts until a window later.
-local log = {}
-
-function log.read(counter)
+local function read(counter)
   local key, window = counter.key, counter.window
   local oldest = tonumber(redis.call('LINDEX', key, -1))
   while oldest and oldest + window <= now do
@@ -30,13 +28,18 @@ function log.read(counter)
   counter.reset = oldest and oldest + window - now or 0
 end
 
-function log.wait(counter)
+local function wait(counter)
+  if counter.cost > counter.limit then
+    return -1
+  elseif counter.cost <= counter.remaining then
+    return 0
+  end
   local excess = counter.used + counter.cost - counter.limit
   local expires_at = redis.call('LINDEX', counter.key, -excess) + counter.window
   return math.max(1, expires_at - now) -- the clock of a new primary may lag
 end
 
-function log.take(counter)
+local function take(counter)
   local stamp, stamps = integer(now), {}
   for i = 1, counter.cost do
     stamps[i] = stamp
@@ -47,66 +50,29 @@ function log.take(counter)
   if counter.used == 0 then
     counter.reset = counter.window
   end
-  return now
-end
-
--- When the counter will be full again: the theoretical arrival time of ITU-T I.371.
-local gcra = {}
-
-local function next_refill(debt, interval)
-  return debt > 0 and (debt - 1) % interval + 1 or 0
-end
-
-function gcra.read(counter)
-  local interval = math.ceil(counter.window / counter.limit)
-  local full_at = tonumber(redis.call('GET', counter.key) or now)
-  counter.interval, counter.debt = interval, math.max(0, full_at - now)
-  counter.remaining = math.max(0, counter.limit - math.ceil(counter.debt / interval))
-  counter.reset = next_refill(counter.debt, interval)
-end
-
-function gcra.wait(counter)
-  return counter.debt - (counter.limit - counter.cost) * counter.interval
-end
-
-function gcra.take(counter)
-  local debt = counter.debt + counter.cost * counter.interval
-  local full_at = now + debt
-  local expires_at = math.ceil(full_at / 1000)
-  redis.call('SET', counter.key, integer(full_at), 'PXAT', integer(expires_at))
-  counter.reset = next_refill(debt, counter.interval)
-  return full_at
+  counter.remaining = counter.remaining - counter.cost
 end
 
 local counters, all_fit = {}, true
 for i, key in ipairs(KEYS) do
-  local at = 4 * i
-  local algorithm = ARGV[at - 3] == 'log' and log or gcra
+  local at = 3 * i
   local counter = {
     key = key,
-    algorithm = algorithm,
     limit = tonumber(ARGV[at - 2]),
     window = tonumber(ARGV[at - 1]),
     cost = tonumber(ARGV[at]),
-    wait = 0,
   }
-  algorithm.read(counter)
-  if counter.cost > counter.limit then
-    counter.wait = -1
-  elseif counter.cost > counter.remaining then
-    counter.wait = algorithm.wait(counter)
-  end
+  read(counter)
+  counter.wait = wait(counter)
   all_fit = all_fit and counter.wait == 0
   counters[i] = counter
 end
 
 local reply = {}
 for i, counter in ipairs(counters) do
-  local stamp = 0
   if all_fit and counter.cost > 0 then
-    stamp = counter.algorithm.take(counter)
-    counter.remaining = counter.remaining - counter.cost
+    take(counter)
   end
-  reply[i] = { counter.remaining, counter.reset, counter.wait, stamp }
+  reply[i] = { counter.remaining, counter.reset, counter.wait, now }
 end
 return reply

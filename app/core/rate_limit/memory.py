@@ -1,4 +1,4 @@
-"""The limiter of one process: the algorithms of `hit.lua`, in Python."""
+"""The limiter of one process: the algorithm of `hit.lua`, in Python."""
 
 import time
 from collections import OrderedDict, deque
@@ -20,67 +20,45 @@ from app.core.rate_limit.policy import (
 
 
 class SlidingLog:
-    """When each hit was, oldest first; a hit counts until a window later."""
+    """The time of each hit, oldest first. A hit expires one window after its time."""
 
     def __init__(self) -> None:
         self.stamps: deque[int] = deque()
 
-    def read(self, policy: Policy, now: int) -> tuple[int, int]:
-        """What remains, and the time until there is more."""
-        while self.stamps and self.stamps[0] + policy.window_us <= now:
-            self.stamps.popleft()
-        reset = self.stamps[0] + policy.window_us - now if self.stamps else 0
-        return max(0, policy.limit - len(self.stamps)), reset
-
-    def wait(self, hit: Hit, now: int) -> int:
+    def judge(self, hit: Hit, now: int) -> Outcome:
+        """Say whether the hit fits, and if not, when it will."""
+        self._expire(hit.policy, now)
         excess = len(self.stamps) + hit.cost - hit.policy.limit
-        return self.stamps[excess - 1] + hit.policy.window_us - now
+        if hit.cost > hit.policy.limit:
+            wait = NEVER
+        elif hit.cost and excess > 0:
+            wait = self.stamps[excess - 1] + hit.policy.window_us - now
+        else:
+            wait = 0
+        return self.outcome(hit.policy, now, wait)
 
-    def take(self, hit: Hit, now: int) -> int:
+    def outcome(self, policy: Policy, now: int, wait: int = 0) -> Outcome:
+        reset = self.stamps[0] + policy.window_us - now if self.stamps else 0
+        return Outcome(max(0, policy.limit - len(self.stamps)), reset, wait, stamp=now)
+
+    def add(self, hit: Hit, now: int) -> None:
+        self._expire(hit.policy, now)
         self.stamps.extend([now] * hit.cost)
-        return now
 
-    def give_back(self, hit: Hit, stamp: int, now: int) -> None:
-        with suppress(ValueError):  # expired since
+    def remove(self, hit: Hit, stamp: int) -> None:
+        with suppress(ValueError):  # the hit has expired
             for _ in range(hit.cost):
                 self.stamps.remove(stamp)
 
-
-class Gcra:
-    """When the counter will be full again (ITU-T I.371, theoretical arrival time)."""
-
-    def __init__(self) -> None:
-        self.full_at = 0
-
-    def read(self, policy: Policy, now: int) -> tuple[int, int]:
-        """What remains, and the time until there is more."""
-        self.full_at = max(self.full_at, now)
-        debt, interval = self.full_at - now, policy.interval_us
-        reset = (debt - 1) % interval + 1 if debt else 0
-        return max(0, policy.limit - -(-debt // interval)), reset
-
-    def wait(self, hit: Hit, now: int) -> int:
-        room = (hit.policy.limit - hit.cost) * hit.policy.interval_us
-        return self.full_at - room - now
-
-    def take(self, hit: Hit, now: int) -> int:
-        self.full_at += hit.cost * hit.policy.interval_us
-        return self.full_at
-
-    def give_back(self, hit: Hit, stamp: int, now: int) -> None:
-        # Counters drain oldest first: at the time of its stamp a hit has drained, and
-        # what is owed from then on is owed for later ones.
-        owed = min(hit.cost * hit.policy.interval_us, max(0, stamp - now))
-        self.full_at -= owed
-
-
-Counter = SlidingLog | Gcra
+    def _expire(self, policy: Policy, now: int) -> None:
+        while self.stamps and self.stamps[0] + policy.window_us <= now:
+            self.stamps.popleft()
 
 
 class MemoryRateLimiter:
-    """Counts in this process, forgetting the counters least recently hit.
+    """Counts in this process, and forgets the counters that were used longest ago.
 
-    No method waits for anything, so that each is atomic without a lock.
+    No method awaits anything, so each one is atomic without a lock.
     """
 
     def __init__(
@@ -88,64 +66,54 @@ class MemoryRateLimiter:
     ) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._counters: OrderedDict[str, Counter] = OrderedDict()
+        self._logs: OrderedDict[str, SlidingLog] = OrderedDict()
 
     async def hit(self, *hits: Hit) -> Decision:
         now = self._now()
         distinct_keys(hits)
         counted = [(self._find(hit), hit) for hit in hits]
-        outcomes = [_judge(counter, hit, now) for counter, hit in counted]
+        outcomes = [log.judge(hit, now) for log, hit in counted]
         if not any(outcome.wait for outcome in outcomes):
-            outcomes = [self._take(counter, hit, now) for counter, hit in counted]
+            outcomes = [self._take(log, hit, now) for log, hit in counted]
         return decide(hits, outcomes)
 
     def record(self, *hits: Hit) -> Receipt:
-        """Count what was allowed elsewhere, whether it fits here or not."""
+        """Count hits that Redis has allowed, whether they fit here or not."""
         now = self._now()
-        taken = [(hit, self._add(self._find(hit), hit, now)) for hit in hits]
-        return Receipt(taken)
+        for hit in hits:
+            self._add(self._find(hit), hit, now)
+        return Receipt([(hit, now) for hit in hits])
 
     async def refund(self, decision: Decision) -> None:
         self.give_back(decision.receipt)
 
     def give_back(self, receipt: Receipt) -> None:
-        now = self._now()
         for hit, stamp in receipt.spend():
-            counter = self._counters.get(hit.key)
-            if counter is not None:
-                counter.give_back(hit, stamp, now)
+            if (log := self._logs.get(hit.key)) is not None:
+                log.remove(hit, stamp)
 
     async def reset(self, policy: Policy, partition: str) -> None:
-        self._counters.pop(counter_key(policy, partition), None)
+        self._logs.pop(counter_key(policy, partition), None)
 
     def _now(self) -> int:
         return round(self._clock() * MICROSECONDS)
 
-    def _find(self, hit: Hit) -> Counter:
-        """Looking refreshes a counter: insisting while refused does not age it."""
-        counter = self._counters.get(hit.key)
-        if counter is None:
-            return SlidingLog() if hit.policy.algorithm == "log" else Gcra()
-        self._counters.move_to_end(hit.key)
-        return counter
+    def _find(self, hit: Hit) -> SlidingLog:
+        """Find a counter, and mark it as used, so that a refused caller keeps it."""
+        log = self._logs.get(hit.key)
+        if log is None:
+            return SlidingLog()
+        self._logs.move_to_end(hit.key)
+        return log
 
-    def _take(self, counter: Counter, hit: Hit, now: int) -> Outcome:
-        stamp = self._add(counter, hit, now)
-        return Outcome(*counter.read(hit.policy, now), wait=0, stamp=stamp)
+    def _take(self, log: SlidingLog, hit: Hit, now: int) -> Outcome:
+        self._add(log, hit, now)
+        return log.outcome(hit.policy, now)
 
-    def _add(self, counter: Counter, hit: Hit, now: int) -> int:
+    def _add(self, log: SlidingLog, hit: Hit, now: int) -> None:
         if not hit.cost:
-            return 0
-        self._counters[hit.key] = counter
-        if len(self._counters) > self._max_keys:
-            self._counters.popitem(last=False)
-        return counter.take(hit, now)
-
-
-def _judge(counter: Counter, hit: Hit, now: int) -> Outcome:
-    remaining, reset = counter.read(hit.policy, now)
-    if hit.cost > hit.policy.limit:
-        wait = NEVER
-    else:
-        wait = counter.wait(hit, now) if hit.cost > remaining else 0
-    return Outcome(remaining, reset, wait, stamp=0)
+            return
+        self._logs[hit.key] = log
+        if len(self._logs) > self._max_keys:
+            self._logs.popitem(last=False)
+        log.add(hit, now)

@@ -1,17 +1,17 @@
-"""The words of rate limiting: what is counted, what was decided, who decides."""
+"""The vocabulary of rate limiting: policies, hits, decisions, and who decides."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from hashlib import sha256
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS = 1_000_000  # in a second
-LARGEST_LOG = 1000
+LARGEST_LIMIT = 1000
 NEVER = -1
 
 log = structlog.stdlib.get_logger(__name__)
@@ -19,58 +19,51 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Policy:
-    """At most `limit` hits in `window`, for each partition apart.
+    """At most `limit` hits in `window`, counted separately for each partition.
 
-    "log" remembers every hit, so that no window holds more, wherever it begins.
-    "gcra" remembers one number however large the limit: it lets `limit` hits through
-    at once, then one each `window / limit`; an ill-placed window holds almost twice
-    the limit.
-
-    The name is the counter's name in Redis: another algorithm needs another name.
+    The limiter remembers the time of every hit, so no window holds more than `limit`
+    hits, wherever the window begins. A refused call counts nothing.
     """
 
     name: str
     limit: int
     window: timedelta
-    algorithm: Literal["log", "gcra"] = "log"
 
     def __post_init__(self) -> None:
         if self.limit < 1 or self.window <= timedelta(0):
             raise ValueError(f"{self.name}: limit and window must be positive.")
-        if self.algorithm == "log" and self.limit > LARGEST_LOG:
+        if self.limit > LARGEST_LIMIT:
             raise ValueError(
-                f"{self.name}: a log of {self.limit} hits is too long to keep; "
-                f'above {LARGEST_LOG} use algorithm="gcra".'
+                f"{self.name}: the limit must not exceed {LARGEST_LIMIT}, because the "
+                "limiter remembers every hit; choose a shorter window."
             )
 
     @cached_property
     def window_us(self) -> int:
         return self.window // MICROSECOND
 
-    @cached_property
-    def interval_us(self) -> int:
-        """Time in which "gcra" wins back one hit, rounded up: strict, never lax."""
-        return -(-self.window_us // self.limit)
-
 
 @dataclass(slots=True)
 class Hit:
-    """One thing to count; a cost of 0 only looks, and is always allowed."""
+    """One thing to count. A hit of cost 0 only reads the counter; it always fits."""
 
     policy: Policy
     partition: str
     cost: int = 1
-    # Of bounded length and free of user text, whatever the partition is.
+    # The partition is hashed: it may be long or contain what a user has typed.
     key: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.cost < 0:
-            raise ValueError("A hit cannot cost less than nothing.")
+            raise ValueError("The cost of a hit must not be negative.")
         self.key = counter_key(self.policy, self.partition)
 
 
 class Quota(NamedTuple):
-    """What is left to a partition, and the seconds until there is more (0: full)."""
+    """How many hits a partition has left, and the seconds until it has more.
+
+    `reset_after` is 0 when the counter is empty.
+    """
 
     policy: Policy
     remaining: int
@@ -79,10 +72,10 @@ class Quota(NamedTuple):
 
 @dataclass(slots=True)
 class Receipt:
-    """What a refund gives back: once only, so a second refund takes from nobody."""
+    """The hits that a refund removes. It works once, so a second refund is harmless."""
 
-    taken: Sequence[tuple[Hit, int]] = ()  # each with the stamp it was written under
-    local: "Receipt | None" = None  # of the same hits, counted in this process too
+    taken: Sequence[tuple[Hit, int]] = ()  # each hit with the time it was stored under
+    local: "Receipt | None" = None  # the same hits, counted in this process as well
 
     def spend(self) -> Sequence[tuple[Hit, int]]:
         taken, self.taken = self.taken, ()
@@ -91,10 +84,10 @@ class Receipt:
 
 @dataclass(slots=True)
 class Decision:
-    """The answer to all the hits of a call, with a quota for each, in their order.
+    """The limiter's answer to one call, with a quota for each hit, in their order.
 
-    `retry_after` is exact, in seconds; a refusal without it says that the cost is
-    above the limit, so that waiting is useless.
+    `retry_after` is exact, in seconds. A refusal without it means that a cost exceeds
+    its limit, so waiting does not help.
     """
 
     allowed: bool
@@ -102,24 +95,24 @@ class Decision:
     retry_after: float | None = None
     violated: tuple[str, ...] = ()
     receipt: Receipt = field(default_factory=Receipt, repr=False, compare=False)
-    degraded: bool = False  # made without Redis, which should have made it
+    degraded: bool = False  # this process decided alone, because Redis did not answer
 
 
 class RateLimiter(Protocol):
-    """Counts hits, each policy and partition apart."""
+    """Counts hits, separately for each policy and partition."""
 
     async def hit(self, *hits: Hit) -> Decision:
-        """Count all the hits or, if a single one does not fit, none."""
+        """Count all the hits, or none of them if one does not fit."""
 
     async def refund(self, decision: Decision) -> None:
-        """Give back exactly what the decision took and has not expired since."""
+        """Remove the hits of this decision that have not expired yet."""
 
     async def reset(self, policy: Policy, partition: str) -> None:
-        """Forget a counter."""
+        """Empty a counter."""
 
 
 class NoRateLimiter:
-    """Allows everything and counts nothing: for limits switched off."""
+    """Allows everything and counts nothing, for `RATE_LIMIT_ENABLED=false`."""
 
     async def hit(self, *hits: Hit) -> Decision:
         return Decision(True, tuple(Quota(h.policy, h.policy.limit, 0.0) for h in hits))
@@ -132,28 +125,29 @@ class NoRateLimiter:
 
 
 class Outcome(NamedTuple):
-    """What an algorithm says of one hit, in integer microseconds."""
+    """The result for one hit. Times are integer microseconds."""
 
     remaining: int
     reset: int
-    wait: int  # 0: it fits; NEVER: it does not fit into an empty counter
-    stamp: int  # identifies the hit to a refund
+    wait: int  # 0 if the hit fits, NEVER if its cost exceeds the limit
+    stamp: int  # the time under which the hit was stored; a refund needs it
 
 
 def counter_key(policy: Policy, partition: str) -> str:
+    """Name a counter. Change `v2` when processes could not share the stored form."""
     digest = sha256(partition.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"rl:v1:{policy.name}:{digest[:16]}"
+    return f"rl:v2:{policy.name}:{digest[:16]}"
 
 
 def distinct_keys(hits: Sequence[Hit]) -> list[str]:
-    """One key a hit; two hits on one counter would each be judged without the other.
+    """List the counters, one for each hit.
 
     Raises:
-        ValueError: Two hits share a counter.
+        ValueError: Two hits share a counter: each would be judged without the other.
     """
     keys = [hit.key for hit in hits]
     if len(set(keys)) < len(keys):
-        raise ValueError("Two hits on one counter: make it one hit of their cost.")
+        raise ValueError("Two hits share one counter; make one hit with their cost.")
     return keys
 
 

@@ -1,4 +1,4 @@
-"""The limiter that all processes share, with the clock of the Redis server."""
+"""The limiter that all processes share. It uses the clock of the Redis server."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha1
@@ -20,7 +20,7 @@ from app.core.rate_limit.policy import (
 
 
 class Script:
-    """A Lua script, sent by its digest; whole to a server that does not know it."""
+    """A Lua script, called by its digest. A server that lost it gets the whole text."""
 
     def __init__(self, client: Redis, name: str) -> None:
         self._client = client
@@ -31,17 +31,17 @@ class Script:
         count, parameters = len(keys), (*keys, *arguments)
         try:
             return await self._client.evalsha(self._digest, count, *parameters)
-        except NoScriptError:  # a restart or SCRIPT FLUSH; EVAL makes it known again
+        except NoScriptError:  # after a restart or SCRIPT FLUSH; EVAL stores it again
             return await self._client.eval(self._text, count, *parameters)
 
 
 class RedisRateLimiter:
-    """Counts in Redis, in one round trip a call, however many hits it has.
+    """Counts in Redis, in one round trip for each call, however many hits it has.
 
-    Made for a single node, or one behind Sentinel. Redis Cluster runs a script only
-    on keys of one slot, and the hits of a call (an address, an account) lie in
-    several: there, make one call for each partition, with a hash tag in the key, and
-    refund the earlier ones when a later one refuses.
+    It needs a single node, or one behind Sentinel. Redis Cluster runs a script only
+    if all its keys are in one slot, and the hits of a call (an address, an account)
+    are in several. For a cluster, make one call for each partition, with a hash tag
+    in the key, and refund the earlier calls when a later one refuses.
     """
 
     def __init__(self, client: Redis) -> None:
@@ -51,19 +51,18 @@ class RedisRateLimiter:
 
     async def hit(self, *hits: Hit) -> Decision:
         keys = distinct_keys(hits)
-        reply = await self._hit.run(keys, [a for hit in hits for a in _arguments(hit)])
-        return decide(hits, map(Outcome._make, reply))
+        arguments = [
+            argument
+            for hit in hits
+            for argument in (hit.policy.limit, hit.policy.window_us, hit.cost)
+        ]
+        return decide(hits, map(Outcome._make, await self._hit.run(keys, arguments)))
 
     async def refund(self, decision: Decision) -> None:
         taken = decision.receipt.spend()
         if taken:
-            arguments = [a for hit, stamp in taken for a in (*_arguments(hit), stamp)]
+            arguments = [each for hit, stamp in taken for each in (hit.cost, stamp)]
             await self._refund.run([hit.key for hit, _ in taken], arguments)
 
     async def reset(self, policy: Policy, partition: str) -> None:
         await self._client.delete(counter_key(policy, partition))
-
-
-def _arguments(hit: Hit) -> tuple[str, int, int, int]:
-    policy = hit.policy
-    return policy.algorithm, policy.limit, policy.window_us, hit.cost

@@ -1,4 +1,4 @@
-"""Timeouts by the hundred, most of which never end anything."""
+"""One timer for many replies that must arrive in time."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,12 +10,12 @@ Result = TypeVar("Result")
 TICKS = 10
 
 
-class Countdown:
-    """Ends what takes longer than `seconds`, by one timer for all.
+class ReplyTimeout:
+    """Gives up on a reply after `seconds`.
 
-    A timer each would cost more than what it guards. The time passes in ticks, of
-    which a busy event loop skips none: a burst of requests does not make those late
-    whose replies lie unread meanwhile.
+    All replies share one timer, because a timer for each costs more than the wait that
+    it guards. The timer counts ticks instead of comparing clocks: time spent blocked
+    in the event loop does not count against a reply that has already arrived.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -28,26 +28,22 @@ class Countdown:
         """Wait for a reply.
 
         Raises:
-            TimeoutError: there was none in time.
+            TimeoutError: The reply did not arrive in time.
         """
         async with asyncio.timeout(None) as timeout:
-            self.start(timeout)
+            self._start(timeout)
             try:
                 return await reply
             finally:
-                self.stop(timeout)
+                self._ends.pop(timeout, None)
 
-    def start(self, timeout: asyncio.Timeout) -> None:
-        """Begin to count, or begin anew."""
-        self.stop(timeout)
-        self._ends[timeout] = self._tick + TICKS + 1  # part of this tick has passed
+    def _start(self, timeout: asyncio.Timeout) -> None:
+        # One tick more, because part of the current one has passed.
+        self._ends[timeout] = self._tick + TICKS + 1
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop = loop
             loop.call_later(self._tick_seconds, self._advance, loop)
-
-    def stop(self, timeout: asyncio.Timeout) -> None:
-        self._ends.pop(timeout, None)
 
     def _advance(self, loop: asyncio.AbstractEventLoop) -> None:
         self._tick += 1

@@ -1,4 +1,4 @@
-"""What the shared limiter does while Redis is away: count here, never let all by."""
+"""Keeps limiting while Redis does not answer: each process then counts alone."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
-from app.core.rate_limit.reply_timeout import Countdown
+from app.core.rate_limit.reply_timeout import ReplyTimeout
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -23,18 +23,21 @@ FAILURES = 3
 WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
 REPLY_SECONDS = 0.1
-CALLS_AT_ONCE = 16  # fewer than the pool has connections: nobody waits for one
-OUTAGE = (RedisError, OSError)  # an exhausted pool and every timeout are among them
+CALLS_AT_ONCE = 16  # fewer than the pool's connections, so no call waits for one
+OUTAGE = (RedisError, OSError)  # includes every timeout and an exhausted pool
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class CircuitOpen(Exception):
-    """Redis failed a moment ago, and is not asked."""
+    """Redis failed a moment ago, so this call does not ask it."""
 
 
 class CircuitBreaker:
-    """Spares the callers a Redis that keeps failing; one of them tries it in time."""
+    """Stops calling a Redis that keeps failing, and tries it again after a pause.
+
+    Only one call at a time tries; the others raise `CircuitOpen` meanwhile.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -45,10 +48,10 @@ class CircuitBreaker:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Run the body against Redis, and learn from how it ends.
+        """Run a call to Redis, and note whether it failed.
 
         Raises:
-            CircuitOpen: The body must not run.
+            CircuitOpen: Redis must not be called now.
         """
         probe = self._open
         if probe:
@@ -64,14 +67,14 @@ class CircuitBreaker:
             if probe:
                 self._close()
         finally:
-            if probe:  # a cancelled probe, too, leaves the way to the next
+            if probe:  # also when it was cancelled, so that another one can try
                 self._probing = False
 
     def _fail(self, error: Exception, *, probe: bool) -> None:
         now = self._clock()
         if probe:
             self._probe_at = now + PAUSE_SECONDS
-        elif not self._open:  # else a call begun before it opened: nothing new
+        elif not self._open:  # a call that began before it opened tells nothing new
             self._failures.append(now)
             recent = now - self._failures[0] <= WITHIN_SECONDS
             if len(self._failures) == FAILURES and recent:
@@ -85,10 +88,10 @@ class CircuitBreaker:
 
 
 class ResilientRateLimiter:
-    """The shared limiter, or this process's share of each limit while it is away.
+    """Uses the shared limiter, or this process's share of each limit without it.
 
-    What the shared limiter lets through is counted here as well, so that an outage
-    does not begin with empty counters.
+    This process also counts the hits that the shared limiter allows. An outage would
+    otherwise begin with empty counters.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class ResilientRateLimiter:
         self._breaker = CircuitBreaker(clock)
         self._share_of = cache(self._make_share)
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._patience = Countdown(REPLY_SECONDS)
+        self._timeout = ReplyTimeout(REPLY_SECONDS)
 
     async def hit(self, *hits: Hit) -> Decision:
         try:
@@ -119,7 +122,10 @@ class ResilientRateLimiter:
         return decision
 
     async def refund(self, decision: Decision) -> None:
-        """Give back what the decision took, unless Redis is away: it expires anyway."""
+        """Remove the hits of a decision.
+
+        Without Redis the hits stay there until they expire.
+        """
         if decision.degraded:
             await self._local.refund(decision)
             return
@@ -129,7 +135,7 @@ class ResilientRateLimiter:
             await self._ask(self._shared.refund, decision)
 
     async def reset(self, policy: Policy, partition: str) -> None:
-        """Forget a counter, unless Redis is away: it expires anyway."""
+        """Empty a counter. Without Redis the one there stays until its hits expire."""
         await self._local.reset(policy, partition)
         with suppress(*OUTAGE, CircuitOpen):
             await self._ask(self._shared.reset, policy, partition)
@@ -137,10 +143,10 @@ class ResilientRateLimiter:
     async def _ask(
         self, call: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        # Whoever waited for a slot asks the breaker then, not before.
+        # A call asks the breaker after its wait: Redis may have failed meanwhile.
         async with self._slots:
             with self._breaker.attempt():
-                return await self._patience.wait(call(*args, **kwargs))
+                return await self._timeout.wait(call(*args, **kwargs))
 
     def _share(self, hit: Hit) -> Hit:
         if self._processes == 1:

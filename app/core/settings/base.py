@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
+from app.identity import TITLE
+
 
 def split_commas(value: object) -> object:
     """Read `a, b` and the JSON form `["a", "b"]` alike."""
@@ -51,7 +53,7 @@ class AppSettings(BaseModel):
     environment: Literal["development", "staging", "production"] = Field(
         "development", description="Production refuses unsafe settings and hides docs."
     )
-    app_name: str = Field("Nightproof", description="Shown in the API documentation.")
+    app_name: str = Field(TITLE, description="Shown in the API documentation.")
     debug: bool = Field(False, description="Log SQL; refused in production.")
     api_v1_prefix: str = Field(
         "/api/v1", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Path of the API."

@@ -1,10 +1,18 @@
-"""How much a client may ask for."""
+"""How much a client can ask for."""
 
+from math import gcd
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import NoDecode
 
+from app.core.rate_limit import LARGEST_LIMIT
 from app.core.settings.base import AppSettings, in_production, refuse
 
 
@@ -19,53 +27,86 @@ def split_rate(value: object) -> object:
     return tuple(map(int, numbers)) if known else None
 
 
-Rate = Annotated[tuple[int, int] | None, NoDecode, BeforeValidator(split_rate)]
+def shorten(rate: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Write a rate above the largest limit as an equal rate in a shorter window."""
+    if rate is None or rate[0] <= LARGEST_LIMIT:
+        return rate
+    divisor = gcd(*rate)
+    requests, seconds = rate[0] // divisor, rate[1] // divisor
+    refuse(
+        requests > LARGEST_LIMIT,
+        f"exceeds {LARGEST_LIMIT} requests, and no shorter window of whole seconds has "
+        "the same rate; use a rate that has one, such as 6000/60 (counted as 1000/10)",
+    )
+    longest = LARGEST_LIMIT // requests
+    return requests * longest, seconds * longest
+
+
+Rate = Annotated[
+    tuple[int, int] | None,
+    NoDecode,
+    BeforeValidator(split_rate),
+    AfterValidator(shorten),
+]
 
 
 class LimitSettings(AppSettings):
-    """How much a client may ask for."""
+    """How much a client can ask for."""
 
     redis_url: str = Field(
         "",
         repr=False,
-        description="redis://…; without it each process counts for itself.",
+        description="redis://…, rediss://… or unix://…. Without it each process counts "
+        "alone.",
     )
     rate_limit_enabled: bool = Field(
-        True, description="Off switches every limit off; refused in production."
+        True, description="`false` disables every limit; refused in production."
     )
     rate_limit_requests: int = Field(
-        100, ge=1, le=1000, description="Per address: login, register, refresh."
+        100,
+        ge=1,
+        le=LARGEST_LIMIT,
+        description="Requests to each of login, register and refresh, for each "
+        "address, in RATE_LIMIT_WINDOW_SECONDS.",
     )
     rate_limit_window_seconds: int = Field(60, ge=1, le=86_400)
     login_failures_per_ip: int = Field(
-        20, ge=1, le=1000, description="Wrong passwords of an address in a window."
+        20,
+        ge=1,
+        le=LARGEST_LIMIT,
+        description="Wrong passwords from one address in "
+        "LOGIN_FAILURES_WINDOW_SECONDS.",
     )
     login_failures_per_account: int = Field(
         10,
         ge=1,
-        le=200,
-        description="Wrong passwords for an account in a window, from strangers "
-        "together and from each known device; strangers: five times that a day.",
+        le=200,  # five times as many, the limit of a day, must not exceed 1000
+        description="Wrong passwords for one account in "
+        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has this limit of its own; "
+        "all unknown devices share one, and one of five times as many in a day.",
     )
     login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
     rate_limit_writes: Rate = Field(
         None,
-        description="POST, PATCH and DELETE of each account, or of each address "
-        "without one, as `requests/seconds`, such as 600/60; empty: no limit.",
+        description="POST, PATCH and DELETE requests of each account, or of each "
+        "address without one, as `requests/seconds`, such as 600/60. Empty: no limit. "
+        "A limit above 1000 is counted in a shorter window at the same rate: 6000/60 "
+        "as 1000/10.",
     )
     rate_limit_all: Rate = Field(
         None,
-        description="Every request of each address, likewise, such as 6000/60.",
+        description="All requests of each address, in the form of RATE_LIMIT_WRITES, "
+        "such as 6000/60.",
     )
     rate_limit_expected_instances: int = Field(
         1,
         ge=1,
         le=1000,
-        description="Instances in all, of WEB_CONCURRENCY workers each: a worker "
-        "allows its share while Redis is away.",
+        description="Number of instances, with WEB_CONCURRENCY workers each. While "
+        "Redis does not answer, each worker allows its share of every limit.",
     )
     max_body_bytes: int = Field(
-        65_536, ge=1024, description="The largest request body, in bytes."
+        65_536, ge=1024, description="Largest request body; a larger one gets a 413."
     )
 
     @field_validator("redis_url")

@@ -1,4 +1,4 @@
-"""Access tokens: short-lived signed statements of who calls (RFC 9068)."""
+"""Access tokens: short-lived signed JWTs that name the caller (RFC 9068)."""
 
 import re
 from collections.abc import Sequence
@@ -7,17 +7,19 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-import structlog
 from joserfc import jws
+from joserfc.util import urlsafe_b64decode
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from uuid_utils.compat import uuid7
 
+from app.core import strict_json
 from app.core.errors import Unauthorized
+from app.core.logging import get_logger
 from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
 LEEWAY = timedelta(seconds=5)
-CLIENT_ID = "first-party"  # required by RFC 9068 §2.2; there is no other client
+CLIENT_ID = "first-party"  # RFC 9068 §2.2 requires one; there is only one client
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYPE = "at+jwt"
@@ -27,7 +29,7 @@ _REGISTRIES: dict[str, jws.JWSRegistry] = {
     for algorithm in ("HS256", "ES256", "Ed25519")
 }
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class InvalidAccessToken(Unauthorized):
@@ -36,13 +38,13 @@ class InvalidAccessToken(Unauthorized):
     code = "invalid_token"
 
     def __init__(self) -> None:
-        # One detail for every reason: the reason goes to the log alone.
+        # One detail for every reason: only the log says the reason.
         super().__init__("The access token is not valid.")
         self.headers["WWW-Authenticate"] = _CHALLENGE
 
 
 def _instant(value: object) -> datetime:
-    # RFC 7519 allows any number; a float or a bool here was not written by us.
+    # RFC 7519 allows any number, but this service writes only integers.
     if type(value) is not int:
         raise ValueError("not a whole number of seconds")
     return datetime.fromtimestamp(value, UTC)
@@ -52,7 +54,7 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class AccessClaims(BaseModel):
-    """What a verified token says; roles are read from the database, not from here."""
+    """The claims of a verified token. The database knows the role, not the token."""
 
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -72,11 +74,11 @@ class AccessClaims(BaseModel):
 
 
 class _Refused(Exception):
-    """Carries the reason as far as the log."""
+    """Carries the reason to the log."""
 
 
 class AccessTokens:
-    """Issues tokens under the current key and verifies those of every live key."""
+    """Signs tokens with the current key; accepts those of every key not yet expired."""
 
     def __init__(
         self, keys: SigningKeys, issuer: str, audience: str, lifetime: timedelta
@@ -100,7 +102,7 @@ class AccessTokens:
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
-            "sub": str(user_id),  # drivers have UUID classes of their own
+            "sub": str(user_id),  # asyncpg has a UUID class of its own
             "sid": str(session_id),
             "jti": str(uuid7()),
             "client_id": CLIENT_ID,
@@ -119,10 +121,10 @@ class AccessTokens:
         )
 
     def verify(self, token: str) -> AccessClaims:
-        """Read a token that may come from anyone.
+        """Read a token that any client may have written.
 
         Raises:
-            InvalidAccessToken: for every reason alike, and nothing else.
+            InvalidAccessToken: the only error, whatever is wrong with the token.
         """
         try:
             claims = AccessClaims.model_validate_json(self._signed_payload(token))
@@ -141,10 +143,12 @@ class AccessTokens:
         registry = _REGISTRIES[key.algorithm]
         if not jws.validate_compact(signature, key.public, registry=registry):
             raise _Refused("signature")
+        _refuse_repeated_members(urlsafe_b64decode(signature.segments["header"]))
+        _refuse_repeated_members(signature.payload)
         return signature.payload
 
     def _key(self, header: dict[str, Any]) -> SigningKey:
-        """The key a header names, if the header says nothing more (RFC 8725 §3)."""
+        """Find the key that the header names; refuse any other member (RFC 8725 §3)."""
         if header.keys() != {"alg", "kid", "typ"}:
             raise _Refused("header")
         if header["typ"].lower().removeprefix("application/") != _TYPE:
@@ -169,3 +173,11 @@ class AccessTokens:
             raise _Refused("not yet valid")
         if claims.exp - claims.iat > self._lifetime:
             raise _Refused("lifetime")
+
+
+def _refuse_repeated_members(text: bytes) -> None:
+    """Refuse `{"sub": 1, "sub": 2}`: joserfc and pydantic read 2, other readers 1."""
+    # orjson wrote our own tokens and writes them again in the same bytes, but without
+    # a repeated member. The strict reader is slower and judges every other spelling.
+    if orjson.dumps(orjson.loads(text)) != text:
+        strict_json.parse(text)

@@ -13,7 +13,7 @@ from app.core.security import SecretRing
 
 JsonScalar = str | int | float | bool | None
 
-MAX_LENGTH = 2048  # holds 200 characters of a name, however JSON escapes them
+MAX_LENGTH = 2048  # enough for 200 characters, each escaped by JSON to 6
 _MAC_SIZE = 16
 
 
@@ -23,17 +23,23 @@ class CursorInvalid(BadRequest):
     code = "cursor_invalid"
 
     def __init__(self) -> None:
-        super().__init__("The cursor is not valid for this listing.")
+        super().__init__(
+            "The cursor is not valid for this listing. Start again without a cursor."
+        )
 
 
 class CursorSigner:
-    """Binds a position to its context: the list, its owner, the filters, the order."""
+    """Signs a position together with its listing, owner, filters and order."""
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring
 
     def encode(self, position: Sequence[JsonScalar], context: str) -> str:
-        """Write a cursor; ValueError for a position past some 1500 bytes of JSON."""
+        """Write a cursor.
+
+        Raises:
+            ValueError: the position takes more than about 1500 bytes as JSON.
+        """
         payload = orjson.dumps(list(position))
         mac = _mac(self._ring.derive("cursor-v1"), payload, context)
         cursor = _to_text(bytes([self._ring.key_id]) + mac + payload)
@@ -42,10 +48,10 @@ class CursorSigner:
         return cursor
 
     def decode(self, cursor: str, context: str) -> list[JsonScalar]:
-        """Read a cursor back.
+        """Return the position.
 
         Raises:
-            CursorInvalid: it was altered, or written for another context.
+            CursorInvalid: the cursor was changed, or written for another context.
         """
         data = _from_text(cursor)
         key_id, mac, payload = data[0], data[1 : 1 + _MAC_SIZE], data[1 + _MAC_SIZE :]
@@ -71,7 +77,7 @@ def _from_text(cursor: str) -> bytes:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:
         raise CursorInvalid from None
-    # The decoder skips foreign characters and ignores spare bits in the last one.
+    # The decoder skips unknown characters and ignores unused bits in the last one.
     if _to_text(data) != cursor:
         raise CursorInvalid
     return data

@@ -1,7 +1,8 @@
-"""Tokens that a device keeps to be known when its owner logs in again.
+"""Device tokens: a device shows one when its owner logs in again.
 
-They open nothing: a device that has one is counted apart from strangers, so that
-strangers cannot use up its attempts (OWASP, device cookies).
+A device token gives no access. The login attempts of a known device are counted apart
+from those of unknown devices, so that an attacker cannot use up the attempts of the
+owner (OWASP, device cookies).
 """
 
 import hmac
@@ -11,12 +12,8 @@ import struct
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.core.security import (
-    SecretRing,
-    base62_length,
-    decode_base62,
-    encode_base62,
-)
+from app.core.security import SecretRing
+from app.core.tokens.base62 import base62_length, decode_base62, encode_base62
 
 PREFIX = "app_dt_"
 LIFETIME = timedelta(days=365)
@@ -29,13 +26,13 @@ _SHAPE = re.compile(f"{PREFIX}([0-9A-Za-z]{{{base62_length(_BODY_SIZE)}}})")
 
 
 class DeviceTokens:
-    """Writes and reads tokens, each bound to one user."""
+    """Writes and reads device tokens. Each token belongs to one user."""
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring
 
     def issue(self, user_id: UUID, device_id: bytes | None = None) -> str:
-        """A token of a known device, or of a new one."""
+        """Write a token for a known device, or for a new one."""
         now = int(datetime.now(UTC).timestamp())
         device_id = device_id or secrets.token_bytes(16)
         signed = _SIGNED.pack(_VERSION, self._ring.key_id, device_id, now)
@@ -43,7 +40,7 @@ class DeviceTokens:
         return PREFIX + encode_base62(signed + mac)
 
     def find_device(self, token: str, user_id: UUID) -> bytes | None:
-        """The device's id; None for another user's token, or none that we issued."""
+        """Return the device's id; None if we issued no such token to this user."""
         match = _SHAPE.fullmatch(token)
         if match is None:
             return None

@@ -1,19 +1,19 @@
-"""Secrets mailed to a user to prove an address; only their digest is stored."""
+"""One-time tokens for mailed links. The database stores only their digest."""
 
 import hashlib
 import secrets
 
-from app.core.security import encode_base62
+from app.core.tokens.base62 import encode_base62
 
 PREFIX = "app_vt_"
 
 
 def generate() -> str:
-    """256 random bits as 50 characters that a double click selects whole."""
+    """Return a new token of 256 random bits in 50 characters."""
     return PREFIX + encode_base62(secrets.token_bytes(32))
 
 
 def digest(token: str) -> bytes:
-    """What the database stores; with 256 random bits no salt is needed."""
-    # A request may carry lone surrogates, which have no strict UTF-8 form.
+    """Return the digest that the database stores. 256 random bits need no salt."""
+    # A request can carry unpaired surrogates, which strict UTF-8 refuses to encode.
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

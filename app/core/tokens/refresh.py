@@ -1,4 +1,4 @@
-"""Refresh tokens: a signed session id and generation, of which no copy is stored."""
+"""Refresh tokens: a signed session id and generation. No copy is stored."""
 
 import hmac
 import re
@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.core.errors import Unauthorized
-from app.core.security import (
-    SecretRing,
-    base62_length,
-    decode_base62,
-    encode_base62,
-)
+from app.core.security import SecretRing
+from app.core.tokens.base62 import base62_length, decode_base62, encode_base62
 
 PREFIX = "app_rt_"
 
@@ -36,13 +32,13 @@ class RefreshTokenInvalid(Unauthorized):
     code = "refresh_token_invalid"
 
     def __init__(self) -> None:
-        # One detail for every reason: a thief learns nothing from the answer.
+        # One detail for every reason, so that a thief learns nothing from the answer.
         super().__init__("The refresh token is not valid.")
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRefreshToken:
-    """What a token claims; `RefreshTokens.authentic` says whether it may."""
+    """The content of a token. Do not trust it before `RefreshTokens.authentic`."""
 
     session_id: UUID
     generation: int
@@ -52,27 +48,26 @@ class ParsedRefreshToken:
 
 
 class RefreshTokens:
-    """Writes and checks tokens; the salt of the session is part of every MAC.
+    """Writes and checks tokens. Every MAC covers the salt of its session.
 
-    A leaked database cannot forge a token without the secret, nor a leaked secret
-    without the salts.
+    An attacker who forges a token needs both the secret and the salt in the database.
     """
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring
 
     def issue(self, session_id: UUID, generation: int, salt: bytes) -> str:
-        """The one token of this generation, the same text however often asked."""
+        """Write the token of this generation; the same arguments give the same text."""
         signed = _SIGNED.pack(_VERSION, self._ring.key_id, session_id.bytes, generation)
         mac = _mac(self._ring.derive("refresh-token-v1"), salt, signed)
         text = PREFIX + encode_base62(signed + mac)
         return text + _checksum(text)
 
     def parse(self, token: str) -> ParsedRefreshToken:
-        """Read a token without trusting it; a typing error is found by checksum.
+        """Read a token without trusting it. Its checksum finds typing errors.
 
         Raises:
-            RefreshTokenInvalid: it is no token at all.
+            RefreshTokenInvalid: the text does not have the form of a token.
         """
         match = _SHAPE.fullmatch(token)
         if match is None or _checksum(match[1]) != match[2]:
@@ -90,7 +85,7 @@ class RefreshTokens:
         )
 
     def authentic(self, parsed: ParsedRefreshToken, salt: bytes) -> bool:
-        """Whether this service issued the token; ask before reading `generation`."""
+        """Say whether this service issued the token; ask before using `generation`."""
         keys = self._ring.candidates("refresh-token-v1", parsed.key_id)
         return any(
             hmac.compare_digest(_mac(key, salt, parsed.signed), parsed.mac)

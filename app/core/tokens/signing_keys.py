@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: one derived from the secret, or a ring of pairs."""
+"""Keys that sign access tokens: one derived from the secret, or a ring of key pairs."""
 
 import hashlib
 from collections import Counter
@@ -23,19 +23,21 @@ from app.core.security import SecretRing
 PairAlgorithm = Literal["ES256", "Ed25519"]
 KeyState = Literal["next", "current", "retired"]
 
-# Longer than any access token lives and any verifier caches the key set.
+# Longer than any access token lives, and longer than verifiers cache the key set.
 RETIREMENT = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key with the one algorithm it is for, whatever a token's header says."""
+    """A key and its only algorithm. A token's header cannot choose another one."""
 
     kid: str
     algorithm: str
     private: Key = field(repr=False)
     public: Key = field(repr=False)
-    public_jwk: Mapping[str, Any] | None = None  # None: symmetric, never published
+    public_jwk: Mapping[str, Any] | None = (
+        None  # None: a symmetric key is never published
+    )
     not_after: datetime | None = None
 
     @property
@@ -44,7 +46,7 @@ class SigningKey:
 
 
 class SigningKeys:
-    """The key that signs now, and all that may still verify."""
+    """The key that signs, and the keys that still verify."""
 
     def __init__(self, current: SigningKey, others: Sequence[SigningKey] = ()) -> None:
         self.current = current
@@ -52,31 +54,35 @@ class SigningKeys:
 
     @classmethod
     def from_secret(cls, ring: SecretRing) -> Self:
-        """HS256, for a service that alone verifies its tokens."""
+        """Use HS256: only this service can verify the tokens."""
         keys = [_symmetric(derived) for derived in ring.derive_all("access-token-v1")]
         return cls(keys[0], keys[1:])
 
     @classmethod
     def from_ring(cls, ring: str | bytes) -> Self:
-        """ES256 or Ed25519 pairs, from a JSON list of what `generate` returns.
+        """Use ES256 or Ed25519 key pairs from a JSON list of entries (see `generate`).
 
         Raises:
-            ValueError: names the entry and its fault, never a part of a key.
+            ValueError: names the entry and what is wrong with it, without key material.
         """
         entries = _parse(ring)
         states = Counter(entry.state for entry in entries)
         if states["current"] != 1:
-            raise ValueError(f"The ring has {states['current']} current keys, not one.")
+            raise ValueError(
+                f"The ring has {states['current']} current keys; it needs exactly one."
+            )
         if states["next"] > 1:
-            raise ValueError("The ring has more than one next key.")
+            raise ValueError(
+                "The ring has more than one next key; at most one is allowed."
+            )
         if len({entry.kid for entry in entries}) < len(entries):
-            raise ValueError("The ring holds the same key twice.")
+            raise ValueError("The ring contains the same key twice.")
         entries.sort(key=lambda entry: entry.state != "current")
         current, *others = map(_pair, entries)
         return cls(current, others)
 
     def __iter__(self) -> Iterator[SigningKey]:
-        """The current key first."""
+        """Yield the current key first."""
         yield self.current
         yield from (key for key in self._by_kid.values() if key is not self.current)
 
@@ -85,7 +91,7 @@ class SigningKeys:
         return None if key is None or key.expired else key
 
     def jwks(self) -> dict[str, Any] | None:
-        """The public halves for other verifiers (RFC 7517 §5); None under HS256."""
+        """Return the public keys for other verifiers (RFC 7517 §5); None with HS256."""
         if self.current.public_jwk is None:
             return None
         return {"keys": [key.public_jwk for key in self if not key.expired]}
@@ -94,7 +100,7 @@ class SigningKeys:
 def generate(
     algorithm: PairAlgorithm = "ES256", state: KeyState = "current"
 ) -> dict[str, Any]:
-    """A new entry for the ring."""
+    """Create an entry for the ring."""
     key: ECKey | OKPKey
     if algorithm == "ES256":
         key = ECKey.generate_key("P-256")
@@ -109,10 +115,11 @@ def generate(
 
 
 def rotate(ring: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The ring one step on: `next` signs, `current` only verifies, a new `next`.
+    """Return the ring after one rotation.
 
-    The key set publishes `next` long before it signs, so that no verifier meets an
-    unknown key. A ring without one starts to sign with a new key at once.
+    The `next` key becomes `current` and signs, the old `current` key only verifies, and
+    a new key becomes `next`. The key set publishes `next` long before it signs, so that
+    verifiers know it in time. A ring without a `next` key signs with a new key at once.
     """
     SigningKeys.from_ring(orjson.dumps([*ring]))
     now = datetime.now(UTC)
@@ -173,11 +180,13 @@ def _pair(entry: _Entry) -> SigningKey:
     try:
         private, public = _import_pair(entry.alg, {**entry.private_jwk})
     except Exception:
-        # Whatever the library says may quote the key.
-        raise ValueError(f"{entry.kid}: no private key for {entry.alg}.") from None
+        # The message of the library can contain the key.
+        raise ValueError(
+            f"{entry.kid}: private_jwk is not a private key for {entry.alg}."
+        ) from None
     if public.thumbprint() != entry.kid:
         raise ValueError(f"{entry.kid}: kid is not the RFC 7638 thumbprint of the key.")
-    # From the key itself, never copied from the entry: nothing private can come along.
+    # Built from the public key, so that nothing private is published.
     public_jwk = {**public.as_dict(), "kid": entry.kid, "alg": entry.alg, "use": "sig"}
     return SigningKey(
         entry.kid, entry.alg, private, public, public_jwk, entry.not_after
@@ -192,4 +201,4 @@ def _import_pair(algorithm: PairAlgorithm, jwk: dict[str, Any]) -> tuple[Key, Ke
     if kind == ("Ed25519", "OKP", "Ed25519"):
         okp_key = OKPKey.import_key({k: jwk[k] for k in ("kty", "crv", "x", "d")})
         return okp_key, OKPKey.import_key(okp_key.public_key)
-    raise ValueError("not the kind of key that the algorithm needs")
+    raise ValueError("the key does not fit the algorithm")

@@ -1,6 +1,6 @@
 """Run by Alembic: the history on the connection that `app.db.migrate` made."""
 
-import re
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from alembic import context
@@ -9,6 +9,12 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.db import models  # noqa: F401 - fills the metadata
 from app.db.base import Base
+
+UNMAPPED = [
+    pattern
+    for table in Base.metadata.tables.values()
+    for pattern in table.info.get("unmapped", ())
+]
 
 
 def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
@@ -21,20 +27,16 @@ def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]
 def compare_type(
     _: Any, __: Any, ___: Any, inspected: TypeEngine[Any], wanted: TypeEngine[Any]
 ) -> bool | None:
-    # On SQLite our types store integers and instants: what counts is the affinity.
+    # On SQLite our types store integers and instants: compare the affinity alone.
     if isinstance(wanted, TypeDecorator):
         return inspected._type_affinity is not wanted.impl_instance._type_affinity
     return None
 
 
-def include_object(
-    _: Any, name: str | None, __: str, reflected: bool, compare_to: Any
-) -> bool:
-    """Leave out what search adds: no model has it, see `services.products.search`."""
-    unmapped = reflected and compare_to is None
-    return not (
-        unmapped and re.fullmatch(r"search(_title)?|\w*products_search\w*", name or "")
-    )
+def include_object(item: Any, name: str | None, kind: str, _: bool, __: Any) -> bool:
+    """Leave out what a model declares in `info` as known to its migration alone."""
+    path = f"{name}" if kind == "table" else f"{item.table.name}.{name}"
+    return not any(fnmatchcase(path, pattern) for pattern in UNMAPPED)
 
 
 connection = context.config.attributes["connection"]

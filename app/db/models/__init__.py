@@ -1,24 +1,7 @@
-"""Every mapped class, imported here so that `Base.metadata` is complete."""
+"""One module a resource. All are imported, so that `Base.metadata` is complete."""
 
-from app.db.models.audit_event import AuditEvent
-from app.db.models.auth_session import AuthSession
-from app.db.models.idempotency_key import IdempotencyKey
-from app.db.models.one_time_token import OneTimeToken, TokenPurpose
-from app.db.models.outbox_mail import OutboxMail
-from app.db.models.product import Product, ProductStatus
-from app.db.models.stock_movement import StockMovement
-from app.db.models.user import Role, User
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "AuditEvent",
-    "AuthSession",
-    "IdempotencyKey",
-    "OneTimeToken",
-    "OutboxMail",
-    "Product",
-    "ProductStatus",
-    "Role",
-    "StockMovement",
-    "TokenPurpose",
-    "User",
-]
+for module in iter_modules(__path__, __name__ + "."):
+    import_module(module.name)

@@ -1,10 +1,13 @@
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Enum, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, Enum, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
 
-from app.db.base import Base, Record
+from app.db.base import Base, Record, utc_now
 
 # Byte order on both databases, whatever the locale of the server.
 SortedText = String(200).with_variant(String(200, collation="C"), "postgresql")
@@ -37,6 +40,10 @@ class Product(Record, Base):
         ),
     )
     version: Mapped[int] = mapped_column(default=1)
+    # Written by `services.products.search`, and read by the index of words alone.
+    title_words: Mapped[str | None] = mapped_column(Text, deferred=True)
+    category_words: Mapped[str | None] = mapped_column(Text, deferred=True)
+    description_words: Mapped[str | None] = mapped_column(Text, deferred=True)
 
     __table_args__ = (
         CheckConstraint("stock >= 0", name="stock_not_negative"),
@@ -52,6 +59,35 @@ class Product(Record, Base):
         Index(None, "category", "created_at", "id"),
         Index(None, "category", "price", "id"),
         Index(None, "category", "name", "id"),
+        # Search differs between the databases; only the migration knows these.
+        {
+            "info": {
+                "unmapped": (
+                    "products.search",
+                    "products.ix_products_search",
+                    "products_search*",
+                )
+            }
+        },
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class StockMovement(Base):
+    """One change of a product's stock; triggers refuse to change or delete it.
+
+    Without foreign keys: the log outlives the product and the user who changed it.
+    """
+
+    __tablename__ = "stock_movements"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    product_id: Mapped[UUID]
+    delta: Mapped[int] = mapped_column(BigInteger)
+    stock_after: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(200))
+    actor_id: Mapped[UUID | None]  # None: the command line
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    __table_args__ = (Index(None, "product_id", "created_at", "id"),)

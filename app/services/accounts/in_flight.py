@@ -1,4 +1,4 @@
-"""Work under way that may yet give back what it has taken, and who waits for that."""
+"""Login attempts that may still give back what they have taken from a limit."""
 
 import asyncio
 from collections import Counter, defaultdict, deque
@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 
 class InFlight:
-    """Counts what this process is doing, by key."""
+    """Login attempts whose password is still being checked, per counter.
+
+    A correct password gives its attempt back. While attempts are pending, a caller that
+    finds the counter full waits for them instead of being refused, so that a whole
+    office can log in at nine o'clock. It knows the attempts of this process only.
+    """
 
     def __init__(self) -> None:
         self._under_way: Counter[str] = Counter()
@@ -17,7 +22,10 @@ class InFlight:
         self._under_way.update(keys)
 
     def end(self, keys: Sequence[str], *, gave_back: bool) -> None:
-        """Wake one who waits for what was given back, or all when nobody is left."""
+        """Wake one waiting caller if the attempt was given back.
+
+        Wake all of them if no attempt is pending any more.
+        """
         self._under_way.subtract(keys)
         for key in keys:
             is_last = not self._under_way[key]
@@ -26,7 +34,7 @@ class InFlight:
                 del self._under_way[key], self._waiting[key]
 
     async def wait(self, keys: Sequence[str]) -> bool:
-        """Wait until trying again is worth it; False when nothing can come back."""
+        """Wait until a pending attempt ends. Return False if none is pending."""
         if not keys or not all(self._under_way[key] for key in keys):
             return False
         turn = asyncio.get_running_loop().create_future()
@@ -34,7 +42,7 @@ class InFlight:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # woken before it left
+            if not turn.cancelled():  # woken before it was cancelled, so wake another
                 self._wake(keys[0], 1)
             raise
         return True
@@ -43,6 +51,6 @@ class InFlight:
         waiting = self._waiting.get(key)
         while count and waiting:
             turn = waiting.popleft()
-            if not turn.done():  # who waited for it may have left
+            if not turn.done():  # otherwise its caller was cancelled
                 turn.set_result(None)
                 count -= 1

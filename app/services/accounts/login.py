@@ -1,4 +1,4 @@
-"""What takes a password: logging in, and what is too dangerous for a token alone."""
+"""Logging in, and confirming the password before a dangerous change."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,13 +13,13 @@ from app.core.passwords.hashing import Verification
 from app.core.preconditions import ExpectedVersion
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.device import DeviceTokens
-from app.db.models import User
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.schemas.audit import EventName
 from app.schemas.auth import Credentials, TokenPair
-from app.services.accounts.login_throttle import PasswordGuard, TooManyFailures
-from app.services.accounts.principal import USER, Principal, revoke_session
-from app.services.accounts.session_start import Client, SessionStarter
+from app.services.accounts.login_throttle import LoginThrottle, TooManyFailures
+from app.services.accounts.principal import Principal
+from app.services.accounts.sessions import Client, SessionStarter, revoke_session
 from app.services.accounts.users import UserService
 from app.services.audit import record
 
@@ -39,6 +39,7 @@ class LoggedIn(NamedTuple):
     device_token: str
 
 
+USER = User.__table__.c
 ACCOUNT = select(
     USER.id, USER.email, USER.password_hash, USER.is_active, USER.email_verified
 )
@@ -52,21 +53,21 @@ LOCK_UNCHANGED = (
 
 
 async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
-    """The account of an address, however that is written."""
+    """Find the account of an address, in any of its spellings."""
     return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})
 
 
 @dataclass(slots=True)
 class AuthService:
-    """Proves who somebody is by their password.
+    """Proves by the password who is calling.
 
-    `session` is not used before a password has been compared: hashing takes long,
-    and nobody should wait for a connection that waits for a hash.
+    `session` is not used before the password has been checked, because hashing takes
+    long and would hold a connection that other requests need.
     """
 
     session: AsyncSession
     read: ReadSession
-    guard: PasswordGuard
+    throttle: LoginThrottle
     devices: DeviceTokens
     starter: SessionStarter
 
@@ -79,7 +80,7 @@ class AuthService:
             device_id = self.devices.find_device(device_token, account.id)
         subject = account.id if account else None
         try:
-            verified = await self.guard.check_login(
+            verified = await self.throttle.check_login(
                 credentials.password,
                 self._usable_hash(account),
                 email=credentials.email,
@@ -87,7 +88,7 @@ class AuthService:
                 device_id=device_id,
             )
         except TooManyFailures:
-            if await self.guard.worth_recording(client.address):
+            if await self.throttle.worth_recording(client.address):
                 self._record_failure("auth.login.throttled", subject, credentials.email)
             raise
         if account is None or not verified.ok:
@@ -110,10 +111,10 @@ class AuthService:
     async def reauthenticate(
         self, caller: Principal, password: str, client: Client
     ) -> TokenPair:
-        """Replace the session by one that has just been proved (ASVS 7.2.4)."""
+        """Replace the session by a new one, for a correct password (ASVS 7.2.4)."""
         user = await self.confirm(caller, password, client)
         if not await revoke_session(self.session, caller.session_id, "replaced"):
-            raise InvalidAccessToken  # it was ended meanwhile
+            raise InvalidAccessToken  # another request has ended it
         started = await self.starter.start(user.id, client)
         record(
             self.session,
@@ -131,26 +132,26 @@ class AuthService:
         client: Client,
         expected: ExpectedVersion,
     ) -> None:
-        # Unlocked: administrators are locked before any other user.
+        # Without `lock`: administrators must be locked before any other user.
         await self.compare(caller, password, client)
         await UserService(self.session).delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str, client: Client) -> User:
-        """`compare` and `lock`, for whoever has nothing to hash in between."""
+        """`compare` and `lock`, if nothing is to be hashed in between."""
         account, verified = await self.compare(caller, password, client)
         return await self.lock(account, verified.upgraded_hash)
 
     async def compare(
         self, caller: Principal, password: str, client: Client
     ) -> tuple[Row[Any], Verification]:
-        """The caller's account, as it was when the password was right.
+        """Check the password; return the account as it was then.
 
         Raises:
-            InvalidCredentials: it is wrong, which has been recorded and counted.
-            TooManyFailures: it has been wrong too often.
+            InvalidCredentials: the password is wrong; that was counted and recorded.
+            TooManyFailures: it was wrong too often.
         """
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
-        verified = await self.guard.check_again(
+        verified = await self.throttle.check_again(
             password,
             self._usable_hash(account),
             session_id=caller.session_id,
@@ -167,28 +168,33 @@ class AuthService:
         return account, verified
 
     async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
-        """The account that was compared, locked, if it still has that password."""
+        """Lock the account, if it still has the password that was checked."""
         user = await self.session.scalar(
             LOCK_UNCHANGED, {"id": account.id, "hash": account.password_hash}
         )
-        if user is None or not self.starter.admits(user):
+        if user is None or not self._admits(user):
             raise InvalidCredentials
         if upgraded_hash is not None:
             user.password_hash = upgraded_hash
             record(self.session, "account.password.rehash", user.id)
         return user
 
+    def _admits(self, user: User | Row[Any]) -> bool:
+        """Whether the right password is enough to log in."""
+        must_verify = self.starter.settings.registration == "verified"
+        return bool(user.is_active) and (user.email_verified or not must_verify)
+
     def _usable_hash(self, account: Row[Any] | None) -> str | None:
-        # A right password that opens nothing is counted and answered like a wrong one.
-        if account is None or not self.starter.admits(account):
+        # The right password of a disabled or unverified account counts as a wrong one.
+        if account is None or not self._admits(account):
             return None
         return str(account.password_hash)
 
     def _record_failure(
         self, event: EventName, subject: UUID | None, email: str
     ) -> None:
-        # What was typed into the field may be the password.
-        pseudonym = self.guard.pseudonym(email)
+        # Users sometimes type their password into the field for the address.
+        pseudonym = self.throttle.pseudonym(email)
         record(
             self.session, event, subject, outcome="failure", email_pseudonym=pseudonym
         )

@@ -1,20 +1,16 @@
-"""Comparing passwords, for a bounded number of wrong guesses."""
+"""Checks passwords, and limits how many wrong ones are checked."""
 
 import hmac
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from app.core.client_address import limiter_partition
-from app.core.config import LimitSettings
 from app.core.email_address import canonical_email
 from app.core.errors import Overloaded, TooManyRequests
 from app.core.passwords.hashing import PasswordHasher, Verification
 from app.core.rate_limit import Decision, Hit, Policy, RateLimiter
 from app.core.security import SecretRing
 from app.services.accounts.in_flight import InFlight
-
-WINDOWS_A_DAY = 5  # how many windows' failures an account takes from strangers a day
 
 
 class TooManyFailures(TooManyRequests):
@@ -23,41 +19,35 @@ class TooManyFailures(TooManyRequests):
     keeps_changes = True  # the audit event
 
     def __init__(self, retry_after: float | None) -> None:
-        # The words of every other limit: they do not tell which counter is full.
+        # Other limits have the same text, so that it reveals no counter that is full.
         super().__init__(retry_after, ["login"])
 
 
-class PasswordGuard:
-    """Stops whoever guesses passwords, without locking their owner out.
+class LoginThrottle:
+    """Stops an attacker who guesses passwords, without locking the owner out.
 
-    A failure is counted before the password is compared and given back when it was
-    right, so that of parallel guesses no more than the limit are compared. Strangers
-    share a counter for each account; a device that is known there has its own, which
-    they cannot fill.
+    A failure is counted before the password is checked and given back if the password
+    was right, so that parallel guesses cannot exceed the limit. All unknown devices
+    share one counter per account. A device that has logged in before has a counter of
+    its own, which an attacker cannot fill.
     """
 
     def __init__(
         self,
         hasher: PasswordHasher,
         limiter: RateLimiter,
-        settings: LimitSettings,
+        policies: Mapping[str, Policy],
         ring: SecretRing,
     ) -> None:
         self.hasher = hasher
         self.limiter = limiter
         self.pepper = ring.derive("log-pseudonym-v1")
-        window = timedelta(seconds=settings.login_failures_window_seconds)
-        of_account = settings.login_failures_per_account
-        self.by_address = Policy(
-            "login-failures-address", settings.login_failures_per_ip, window
-        )
-        self.by_strangers = Policy("login-failures-account", of_account, window)
-        self.by_strangers_a_day = Policy(
-            "login-failures-account-day", of_account * WINDOWS_A_DAY, timedelta(days=1)
-        )
-        self.by_device = Policy("login-failures-device", of_account, window)
+        self.by_address = policies["login-failures-address"]
+        self.by_strangers = policies["login-failures-account"]
+        self.by_strangers_a_day = policies["login-failures-account-day"]
+        self.by_device = policies["login-failures-device"]
+        self.throttled = policies["login-throttled-event"]
         self.comparing = InFlight()
-        self.throttled = Policy("login-throttled-event", 1, timedelta(minutes=1))
 
     async def check_login(
         self,
@@ -68,10 +58,13 @@ class PasswordGuard:
         address: str,
         device_id: bytes | None,
     ) -> Verification:
-        """Compare the password of a login; None is the hash of whoever has no account.
+        """Check the password of a login.
+
+        Pass `password_hash=None` for an unknown account: a dummy hash keeps the timing
+        equal.
 
         Raises:
-            TooManyFailures: nothing has been compared.
+            TooManyFailures: the password has not been checked.
         """
         who = self.pseudonym(email)
         if device_id is None:
@@ -88,21 +81,21 @@ class PasswordGuard:
         session_id: UUID,
         address: str,
     ) -> Verification:
-        """Compare the password of somebody logged in, whose session is the device.
+        """Check the password of a caller who is logged in; the session is the device.
 
         Raises:
-            TooManyFailures: nothing has been compared.
+            TooManyFailures: the password has not been checked.
         """
         counter = Hit(self.by_device, f"session:{session_id}")
         return await self._check(password, password_hash, address, [counter])
 
     def pseudonym(self, email: str) -> str:
-        """Stands for an address where what was typed, maybe a password, must not."""
+        """Replaces an address in logs, because users type passwords into its field."""
         encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
 
     async def worth_recording(self, address: str) -> bool:
-        """Whether a refusal is the first in a while: a flood must not fill the disk."""
+        """Whether to record a refusal: one a minute, so that a flood fills no disk."""
         hit = Hit(self.throttled, limiter_partition(address))
         return (await self.limiter.hit(hit)).allowed
 
@@ -123,20 +116,20 @@ class PasswordGuard:
             wrong = not verified.ok
             return verified
         except Overloaded:
-            wrong = False  # nothing has been compared
+            wrong = False  # the password has not been checked
             raise
         finally:
             try:
                 if not wrong:
                     await self.limiter.refund(reserved)
-            finally:  # whoever leaves during the refund is done, too
+            finally:  # the client may leave during the refund
                 self.comparing.end(keys, gave_back=not wrong)
 
     async def _reserve(self, hits: Sequence[Hit]) -> Decision:
-        """Count a failure, though the password may be right.
+        """Count a failure before it is known whether the password is right.
 
-        Where others being compared have filled the counter, wait for what they give
-        back: many may log in at once, from one office, with the right password.
+        If pending attempts fill the counter, wait until they end: many people may log
+        in at once, from one office, with the right password.
         """
         while not (reserved := await self.limiter.hit(*hits)).allowed:
             full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
@@ -145,6 +138,6 @@ class PasswordGuard:
         return reserved
 
     async def forgive(self, email: str) -> None:
-        """Forget what strangers guessed wrong about an account."""
+        """Reset the failures of unknown devices at an account."""
         for policy in (self.by_strangers, self.by_strangers_a_day):
             await self.limiter.reset(policy, self.pseudonym(email))

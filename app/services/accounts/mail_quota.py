@@ -1,25 +1,29 @@
-"""How often one may cause mail."""
+"""Limits on how often mail can be requested."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from app.core.errors import TooManyRequests
 from app.core.rate_limit import Hit, Policy, RateLimiter
 
-HOUR = timedelta(hours=1)
-PER_CLIENT = Policy("mail_client", 10, HOUR)
-FORGOT = Policy("mail_forgot", 3, HOUR)
-RESEND = Policy("mail_resend", 3, 6 * HOUR)
-CHANGE_EMAIL = Policy("email_change", 5, HOUR)
 
+@dataclass(frozen=True, slots=True)
+class MailQuota:
+    """Counts mails per account.
 
-class AccountQuota:
-    """Counts by account, known or not, so that the answers tell nothing apart."""
+    Unknown accounts are counted, too, so that an answer does not reveal whether an
+    account exists.
+    """
 
-    def __init__(self, limiter: RateLimiter) -> None:
-        self.limiter = limiter
+    limiter: RateLimiter
+    policies: Mapping[str, Policy]
 
-    async def take(self, policy: Policy, partition: str) -> None:
-        """Raises `TooManyRequests` when the account has had enough."""
-        decision = await self.limiter.hit(Hit(policy, partition))
+    async def take(self, policy: str, partition: str) -> None:
+        """Count one request.
+
+        Raises:
+            TooManyRequests: The account has used up this limit.
+        """
+        decision = await self.limiter.hit(Hit(self.policies[policy], partition))
         if not decision.allowed:
             raise TooManyRequests(decision.retry_after, decision.violated)

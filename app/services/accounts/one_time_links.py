@@ -1,4 +1,4 @@
-"""Links that prove an address: issued and mailed, then used once."""
+"""Mailed links that prove an address. Each can be used once."""
 
 import hashlib
 from datetime import timedelta
@@ -21,12 +21,13 @@ from uuid_utils.compat import uuid7
 from app.core.errors import BadRequest
 from app.core.tokens.one_time import digest, generate
 from app.db.base import Instant, utc_now
-from app.db.models import OneTimeToken, TokenPurpose, User
+from app.db.models.one_time_token import OneTimeToken, TokenPurpose
+from app.db.models.user import User
 from app.db.session import ReadSession
-from app.services.accounts.principal import USER
 from app.services.mail.outbox import Outbox
 
 TOKEN = OneTimeToken.__table__.c
+USER = User.__table__.c
 LIFETIMES = {
     TokenPurpose.VERIFY_EMAIL: (timedelta(hours=24), "24 hours"),
     TokenPurpose.RESET_PASSWORD: (timedelta(minutes=30), "30 minutes"),
@@ -49,7 +50,7 @@ class TokenInvalid(BadRequest):
 
 
 def _insert(dialect: Any) -> Insert:
-    """Issue a token to a user, if there is one; it replaces the one before."""
+    """Issue a token to an active user. It replaces the previous one of its purpose."""
     values = {
         "user_id": USER.id,
         "purpose": bindparam("purpose", type_=String),
@@ -94,8 +95,8 @@ SELECT_TOKEN = (
 )
 
 
-class OneTimeTokens:
-    """Tokens bound to a purpose, an account, its address and its password."""
+class OneTimeLinks:
+    """Links bound to a purpose, an account, its address and its password."""
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class OneTimeTokens:
         self.session = session
         self.read = read
         self.outbox = outbox
-        # From the settings only: the Host header is the client's to choose.
+        # From the settings, because an attacker can choose the Host header.
         self.base_url = public_base_url.rstrip("/")
 
     async def mail(
@@ -117,7 +118,10 @@ class OneTimeTokens:
         *,
         new_email: str | None = None,
     ) -> None:
-        """Send a link; without a user do the same work for nobody."""
+        """Mail a link. Without a user, do the same work but send nothing.
+
+        Otherwise timing would reveal whether the account exists.
+        """
         lifetime, valid_for = LIFETIMES[purpose]
         token = generate()
         values = {
@@ -131,12 +135,12 @@ class OneTimeTokens:
         dialect = self.session.get_bind().dialect.name
         await self.session.execute(INSERT[dialect], values)
         recipient = (new_email or user.email) if user else None
-        # In the fragment it reaches no server log, and no `Referer`.
+        # A browser sends the fragment to no server, so the token reaches no log.
         link = f"{self.base_url}/account/{PAGES[purpose]}#{token}"
         await self.outbox.add(purpose, recipient, link=link, valid_for=valid_for)
 
     async def find(self, purpose: TokenPurpose, token: str) -> Row[Any]:
-        """Look at a token without using it; raises `TokenInvalid`."""
+        """Look a token up without using it; raises `TokenInvalid`."""
         values = {"token_hash": digest(token), "purpose": purpose, "now": utc_now()}
         found = await self.read.one_or_none(SELECT_TOKEN, values)
         if found is None or found.password_fingerprint != fingerprint(
@@ -146,10 +150,10 @@ class OneTimeTokens:
         return found
 
     async def redeem(self, found: Row[Any]) -> User:
-        """Use a token that was found, once; raises `TokenInvalid`.
+        """Use up a token from `find`; raises `TokenInvalid` if it was used meanwhile.
 
-        The user is locked first, as by all who change one: two who lock in another
-        order wait for each other.
+        The user is locked first, as in every change of a user, because transactions
+        that lock in different orders wait for each other for ever.
         """
         user = await self.session.scalar(
             select(User)
@@ -171,11 +175,11 @@ class OneTimeTokens:
         return user
 
 
-async def forget_tokens(session: AsyncSession, user_id: UUID) -> None:
-    """Make every link that was mailed to a user useless."""
+async def forget_links(session: AsyncSession, user_id: UUID) -> None:
+    """Invalidate every link that was mailed to a user."""
     await session.execute(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
 
 
 def fingerprint(password_hash: str) -> bytes:
-    """Tells whether the password is still the one of then."""
+    """Shows whether the password has changed since the link was mailed."""
     return hashlib.sha256(password_hash.encode()).digest()[:8]

@@ -1,4 +1,4 @@
-"""Choosing a password: at first, another one, and after forgetting it."""
+"""Choosing, changing and resetting a password."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +10,15 @@ from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.passwords.hashing import PasswordHasher, normalise
 from app.core.passwords.policy import WeakPassword, check_password
-from app.db.models import TokenPurpose, User
+from app.db.models.one_time_token import TokenPurpose
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
 from app.services.accounts.login import AuthService, find_account
-from app.services.accounts.mail_quota import FORGOT, AccountQuota
-from app.services.accounts.one_time_links import OneTimeTokens, forget_tokens
-from app.services.accounts.principal import Principal, revoke_sessions
-from app.services.accounts.session_start import Client
+from app.services.accounts.mail_quota import MailQuota
+from app.services.accounts.one_time_links import OneTimeLinks, forget_links
+from app.services.accounts.principal import Principal
+from app.services.accounts.sessions import Client, revoke_sessions
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
 
@@ -42,7 +43,7 @@ async def hash_chosen(
     """Hash a password if the policy accepts it for this address.
 
     Raises:
-        WeakPassword: nothing has been hashed.
+        WeakPassword: the policy refuses it.
     """
     local_part, _, domain = email.partition("@")
     check_password(
@@ -55,28 +56,28 @@ async def hash_chosen(
 
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
-    """Who may be mailed about the account of an address, however it is written."""
+    """Find the active account of an address, to which mail can be sent."""
     account = await find_account(read, email)
     return account if account is not None and account.is_active else None
 
 
 @dataclass(slots=True)
 class PasswordService:
-    """Every change ends the sessions and the links that the old password allowed."""
+    """Changes and resets passwords. Either ends the user's sessions and links."""
 
     session: AsyncSession
     read: ReadSession
     settings: SecuritySettings
     hasher: PasswordHasher
-    tokens: OneTimeTokens
+    links: OneTimeLinks
     outbox: Outbox
-    quota: AccountQuota
+    quota: MailQuota
     auth: AuthService
 
     async def change(
         self, caller: Principal, data: PasswordChange, client: Client
     ) -> TokenPair:
-        """Also needs the current one: a stolen access token must not suffice."""
+        """Needs the current password, because an access token can be stolen."""
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
         account, _ = await self.auth.compare(caller, data.current_password, client)
@@ -91,20 +92,20 @@ class PasswordService:
 
     async def forget(self, email: str) -> None:
         """Mail a link to the owner of the address, if there is one."""
-        await self.quota.take(FORGOT, canonical_email(email))
+        await self.quota.take("mail_forgot", canonical_email(email))
         owner = await find_owner(self.read, email)
-        await self.tokens.mail(TokenPurpose.RESET_PASSWORD, owner)
-        # For nobody, too: the answers must take the same time.
+        await self.links.mail(TokenPurpose.RESET_PASSWORD, owner)
+        # Also for an unknown address, so that both answers take the same time.
         subject = owner.id if owner else None
         record(self.session, "account.password.reset_requested", subject)
 
     async def reset(self, data: PasswordReset) -> None:
-        found = await self.tokens.find(TokenPurpose.RESET_PASSWORD, data.token)
+        found = await self.links.find(TokenPurpose.RESET_PASSWORD, data.token)
         password_hash = await self._hash(data.password, found.email, "#/password")
-        user = await self.tokens.redeem(found)
+        user = await self.links.redeem(found)
         user.email_verified = True  # the link came to this address
         await self._replace(user, password_hash, devices="every device")
-        await self.auth.guard.forgive(user.email)
+        await self.auth.throttle.forgive(user.email)
         record(self.session, "account.password.reset", user.id, actor=user.id)
 
     async def _hash(self, password: str, email: str, pointer: str) -> str:
@@ -120,5 +121,5 @@ class PasswordService:
         user.password_hash = password_hash
         await self.session.flush()
         await revoke_sessions(self.session, user.id, "password")
-        await forget_tokens(self.session, user.id)
+        await forget_links(self.session, user.id)
         await self.outbox.add("password_changed", user.email, devices=devices)

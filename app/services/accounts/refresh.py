@@ -1,4 +1,4 @@
-"""Staying logged in by rotating refresh tokens, and logging out."""
+"""Refresh tokens: exchanging one for its successor, and logging out."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,17 +15,18 @@ from app.core.tokens.refresh import (
     RefreshTokens,
 )
 from app.db.base import utc_now
-from app.db.models import AuthSession, User
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import User
 from app.db.session import ReadSession
 from app.schemas.auth import TokenPair
-from app.services.accounts.principal import LIVE, SESSION, revoke_session
-from app.services.accounts.session_start import Client, SessionStarter
+from app.services.accounts.principal import LIVE, SESSION
+from app.services.accounts.sessions import Client, SessionStarter, revoke_session
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
 
 
 class RefreshTokenReused(RefreshTokenInvalid):
-    """A spent refresh token came back: its session was ended."""
+    """A spent refresh token was used again. Its session has been ended."""
 
     keeps_changes = True
 
@@ -39,7 +40,7 @@ SELECT_SESSION = (
 
 @dataclass(slots=True)
 class RefreshService:
-    """Sessions from their first refresh token to the last."""
+    """Continues and ends sessions by their refresh tokens."""
 
     session: AsyncSession
     read: ReadSession
@@ -51,10 +52,10 @@ class RefreshService:
     async def refresh(self, token: str, client: Client) -> TokenPair:
         """Exchange a refresh token for its successor.
 
-        One compare-and-swap of the generation decides who rotates. Whoever comes
-        second gets the same successor within the leeway; after it, or when the
-        successor has been used, two parties hold the token and the session ends
-        (RFC 9700 §4.14.2).
+        Of two requests with one token, a compare-and-swap of the generation lets one
+        rotate it. Within the leeway, the other request gets the same successor. After
+        the leeway, or once the successor has been used, two parties hold the token and
+        the session ends (RFC 9700 §4.14.2).
         """
         presented = self.refresh_tokens.parse(token)
         row = await self._find_session(presented)
@@ -67,7 +68,7 @@ class RefreshService:
         return self.starter.tokens(rotated)
 
     async def logout(self, token: str) -> None:
-        """End the session of a refresh token; any other token ends nothing."""
+        """End the session of a refresh token. Accept and ignore an invalid token."""
         try:
             presented = self.refresh_tokens.parse(token)
         except RefreshTokenInvalid:
@@ -77,7 +78,7 @@ class RefreshService:
             self._record("session.revoked", row, reason="logout")
 
     async def _find_session(self, presented: ParsedRefreshToken) -> Row[Any] | None:
-        """The token's session, if that is alive and the token is not forged."""
+        """Find the token's session, if it is alive and the token authentic."""
         values = {"sid": presented.session_id, "now": utc_now()}
         row = await self.read.one_or_none(SELECT_SESSION, values)
         if row is None or not self.refresh_tokens.authentic(presented, row.salt):
@@ -87,7 +88,7 @@ class RefreshService:
     async def _rotate(
         self, row: Row[Any], generation: int, client: Client
     ) -> AuthSession | None:
-        # Wait for the connection first: the leeway begins when the token is spent.
+        # Wait for the connection first, because the leeway begins at `now`.
         await self.session.connection()
         now = utc_now()
         idle_expires_at = min(row.expires_at, now + self.settings.session_idle_lifetime)
@@ -110,19 +111,20 @@ class RefreshService:
     async def _replay(
         self, presented: ParsedRefreshToken, client: Client
     ) -> AuthSession:
-        """The token is not the newest: a retry, or a thief."""
+        """Decide whether a token that is not the newest is a retry or stolen."""
         current = await self.session.get(
             AuthSession, presented.session_id, with_for_update=True
         )
         if current is None or current.revoked_at is not None:
             raise RefreshTokenInvalid
         leeway = timedelta(seconds=self.settings.refresh_leeway_seconds)
-        # A request that was already under way when the token was spent is no replay.
+        # A request that arrived before the token was spent is a retry, however late it
+        # is handled.
         in_time = client.arrived_at <= current.rotated_at + leeway
         if presented.generation == current.generation - 1 and in_time:
             self._record("auth.refresh.replayed_in_leeway", current)
             return current
-        # Ahead of the database: that is an older backup, restored.
+        # A token that is ahead of the database: an older backup was restored.
         ahead = presented.generation > current.generation
         event: Event = "auth.refresh.ahead" if ahead else "auth.refresh.reuse"
         self._record(event, current, generation=presented.generation)
@@ -134,7 +136,7 @@ class RefreshService:
     def _record(
         self, event: "Event", session: AuthSession | Row[Any], **detail: str | int
     ) -> None:
-        # Whoever holds a refresh token is taken for its user, except when it is spent.
+        # The holder of a refresh token counts as its user, unless the token was spent.
         user_id: UUID = session.user_id
         known = event in {"auth.refresh.success", "session.revoked"}
         record(

@@ -1,4 +1,4 @@
-"""How accounts come to be."""
+"""Creating accounts: by registration, or by an administrator."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.errors import Forbidden
 from app.core.passwords.hashing import PasswordHasher
-from app.db.models import TokenPurpose, User
+from app.db.models.one_time_token import TokenPurpose
+from app.db.models.user import User
 from app.schemas.user import UserRegister
-from app.services.accounts.one_time_links import OneTimeTokens
+from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import hash_chosen
-from app.services.accounts.principal import USER
 from app.services.accounts.users import EmailTaken, UserService
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
@@ -27,19 +27,24 @@ class RegistrationClosed(Forbidden):
 
 @dataclass(slots=True)
 class AccountService:
-    """Makes accounts.
+    """Creates accounts.
 
-    Passwords are hashed before the transaction begins, which holds a connection.
+    A password is hashed before the transaction begins, because hashing takes long and
+    a transaction holds a connection.
     """
 
     session: AsyncSession
     settings: SecuritySettings
     hasher: PasswordHasher
-    tokens: OneTimeTokens
+    links: OneTimeLinks
     outbox: Outbox
 
     async def register(self, data: UserRegister) -> User | None:
-        """None where only the mail may say whether the account is new."""
+        """Create an account and mail a link that confirms its address.
+
+        Returns None in `verified` mode: the answer must not reveal whether the address
+        is registered.
+        """
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
         password_hash = await self._hash(data)
@@ -53,13 +58,13 @@ class AccountService:
         return None
 
     async def create(self, data: UserRegister) -> User:
-        """Make an account for somebody else, vouching for the address."""
+        """Create an account for another person, whose address counts as verified."""
         password_hash = await self._hash(data)
         return await UserService(self.session).add(data, password_hash, verified=True)
 
     async def _add(self, data: UserRegister, password_hash: str) -> User:
         user = await UserService(self.session).add(data, password_hash, verified=False)
-        await self.tokens.mail(TokenPurpose.VERIFY_EMAIL, user)
+        await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
 
     async def _hash(self, data: UserRegister) -> str:
@@ -68,11 +73,14 @@ class AccountService:
         )
 
     async def _tell_owner(self, email: str) -> None:
-        """To the address as stored, not as typed; takes as long as a new account."""
+        """Mail the owner of a registered address, at the address as it is stored.
+
+        It takes as long as creating an account, so that timing reveals nothing.
+        """
         owner = (
             await self.session.execute(
-                select(USER.id, USER.email).where(
-                    USER.email_canonical == canonical_email(email), USER.is_active
+                select(User.id, User.email).where(
+                    User.email_canonical == canonical_email(email), User.is_active
                 )
             )
         ).one_or_none()

@@ -1,12 +1,25 @@
-"""What each role may do."""
+"""The scopes of each role, one a line. A role has those of the roles above it, too."""
 
-from app.db.models import Role
+from app.db.models.user import Role
 
-_USER = frozenset({"account:read", "account:write"})
-_EDITOR = _USER | {"products:write"}
-_ADMIN = _EDITOR | {"users:read", "users:write", "audit:read"}
+USER_SCOPES = {
+    "account:read",
+    "account:write",
+}
+EDITOR_SCOPES = {
+    "products:write",
+}
+ADMIN_SCOPES = {
+    "audit:read",
+    "users:read",
+    "users:write",
+}
 
-SCOPES = {Role.USER: _USER, Role.EDITOR: _EDITOR, Role.ADMIN: _ADMIN}
+SCOPES = {
+    Role.USER: frozenset(USER_SCOPES),
+    Role.EDITOR: frozenset(USER_SCOPES | EDITOR_SCOPES),
+    Role.ADMIN: frozenset(USER_SCOPES | EDITOR_SCOPES | ADMIN_SCOPES),
+}
 
-# A login is made for all of them: the role, read on each request, decides.
-EVERY_SCOPE = " ".join(sorted(_ADMIN))
+# A login asks for every scope. The role, which each request reads anew, decides.
+EVERY_SCOPE = " ".join(sorted(SCOPES[Role.ADMIN]))

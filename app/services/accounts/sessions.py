@@ -1,36 +1,43 @@
-"""The sessions of a user, as the user sees and ends them."""
+"""Sessions: how one starts, how its owner lists them, and how they end."""
 
+import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.config import SecuritySettings
 from app.core.errors import NotFound
+from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
+from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
+from app.db.models.auth_session import AuthSession
 from app.db.session import ReadSession
+from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters
-from app.services.accounts.principal import (
-    SESSION,
-    UNEXPIRED,
-    Principal,
-    revoke_session,
-    revoke_sessions,
-)
+from app.services.accounts.principal import SESSION, UNEXPIRED, Principal
+from app.services.accounts.roles import EVERY_SCOPE
 from app.services.audit import record
 from app.services.listing import Listing, Order, RowPage
 
+MAX_SESSIONS = 20
 
-class SessionNotFound(NotFound):
-    """You have no such session."""
-
-    code = "session_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("You have no such session.")
-
-
+# Built once and without the ORM, because every login runs it.
+SURPLUS = (
+    select(SESSION.id)
+    .where(SESSION.user_id == bindparam("owner"), *UNEXPIRED)
+    .order_by(SESSION.rotated_at.desc(), SESSION.id.desc())
+    .offset(MAX_SESSIONS - 1)
+)
+EVICT = (
+    update(AuthSession.__table__)  # type: ignore[arg-type]
+    .where(SESSION.id.in_(SURPLUS), SESSION.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"), revoked_reason="evicted")
+    .returning(SESSION.id)
+)
 SESSIONS_OF_USER = Listing(
     select(
         SESSION.id,
@@ -46,9 +53,91 @@ SESSIONS_OF_USER = Listing(
 )
 
 
+class SessionNotFound(NotFound):
+    """You have no such session."""
+
+    code = "session_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such session.")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The part of a request's origin that a session stores."""
+
+    address: str
+    user_agent: str | None
+    arrived_at: datetime
+
+
+@dataclass(slots=True)
+class SessionStarter:
+    """Starts sessions, of which a user has at most `MAX_SESSIONS`, and their tokens."""
+
+    session: AsyncSession
+    settings: SecuritySettings
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+
+    async def start(self, user_id: UUID, client: Client) -> AuthSession:
+        """Start a session. The caller must have locked the user's row."""
+        now = utc_now()
+        await self._make_room(user_id, now)
+        expires_at = now + timedelta(days=self.settings.session_max_age_days)
+        started = AuthSession(
+            user_id=user_id,
+            salt=secrets.token_bytes(32),
+            generation=0,
+            scope=EVERY_SCOPE,
+            amr="pwd",
+            acr="aal1",
+            auth_time=now,
+            user_agent=client.user_agent,
+            ip=client.address,
+            last_ip=client.address,
+            rotated_at=now,
+            idle_expires_at=min(expires_at, now + self.settings.session_idle_lifetime),
+            expires_at=expires_at,
+        )
+        self.session.add(started)
+        await self.session.flush()
+        return started
+
+    def tokens(self, session: AuthSession) -> TokenPair:
+        access_token = self.access_tokens.issue(
+            user_id=session.user_id,
+            session_id=session.id,
+            scope=session.scope,
+            auth_time=session.auth_time,
+            amr=session.amr.split(),
+            acr=session.acr,
+        )
+        refresh_token = self.refresh_tokens.issue(
+            session.id, session.generation, session.salt
+        )
+        return TokenPair(
+            access_token=access_token,
+            refresh_token=refresh_token,
+            expires_in=int(self.settings.access_token_lifetime.total_seconds()),
+        )
+
+    async def _make_room(self, user_id: UUID, now: datetime) -> None:
+        """End the least recently used sessions, so that one more fits the maximum."""
+        evicted = await self.session.scalars(EVICT, {"owner": user_id, "now": now})
+        for session_id in evicted:
+            record(
+                self.session,
+                "session.revoked",
+                user_id,
+                session_id=session_id,
+                reason="evicted",
+            )
+
+
 @dataclass(slots=True)
 class SessionService:
-    """Where somebody is logged in."""
+    """A user's own sessions."""
 
     session: AsyncSession
     read: ReadSession
@@ -87,3 +176,35 @@ class SessionService:
             caller.user_id,
             kept_current=keep_current,
         )
+
+
+async def revoke_session(
+    session: AsyncSession, session_id: UUID, reason: str, *, user_id: UUID | None = None
+) -> bool:
+    """End a session in the caller's transaction. Return False if it was not alive.
+
+    With `user_id`, only a session of that user is ended.
+    """
+    statement = update(AuthSession).where(
+        AuthSession.id == session_id,
+        AuthSession.revoked_at.is_(None),
+        AuthSession.expires_at > utc_now(),
+        AuthSession.idle_expires_at > utc_now(),
+    )
+    if user_id is not None:
+        statement = statement.where(AuthSession.user_id == user_id)
+    values = {"revoked_at": utc_now(), "revoked_reason": reason}
+    ended = await session.scalar(statement.values(values).returning(AuthSession.id))
+    return ended is not None
+
+
+async def revoke_sessions(
+    session: AsyncSession, user_id: UUID, reason: str, *, keep: UUID | None = None
+) -> None:
+    """End every session of a user, except `keep`, in the caller's transaction."""
+    statement = update(AuthSession).where(
+        AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None)
+    )
+    if keep is not None:
+        statement = statement.where(AuthSession.id != keep)
+    await session.execute(statement.values(revoked_at=utc_now(), revoked_reason=reason))

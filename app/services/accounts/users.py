@@ -1,4 +1,4 @@
-"""Accounts as administrators see and change them."""
+"""Accounts as administrators read and change them."""
 
 from typing import Any
 from uuid import UUID
@@ -11,11 +11,11 @@ from app.core.email_address import parse_email
 from app.core.errors import Conflict, NotFound
 from app.core.preconditions import ExpectedVersion
 from app.core.tokens.cursor import CursorSigner
-from app.db.models import Role, User
+from app.db.models.user import Role, User
 from app.db.session import ReadSession
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
-from app.services.accounts.one_time_links import forget_tokens
-from app.services.accounts.principal import revoke_sessions
+from app.services.accounts.one_time_links import forget_links
+from app.services.accounts.sessions import revoke_sessions
 from app.services.audit import record
 from app.services.listing import Listing, Order, RowPage
 
@@ -60,14 +60,14 @@ SELECT_ONE = select(*USER).where(USER.id == bindparam("id"))
 
 
 def containing(text: str) -> str:
-    """A LIKE pattern in which the text stands for itself."""
+    """A LIKE pattern that matches the text literally, anywhere."""
     for special in "\\%_":
         text = text.replace(special, "\\" + special)
     return f"%{text}%"
 
 
 class UserDirectory:
-    """Users as they are read."""
+    """Reads users."""
 
     def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
         self.read = read
@@ -85,7 +85,7 @@ class UserDirectory:
 
 
 class UserService:
-    """Changes to users, with what follows from them in the same transaction."""
+    """Changes users. What a change entails happens in the same transaction."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -106,7 +106,7 @@ class UserService:
         try:
             await self.session.flush()
         except IntegrityError as error:
-            # The address is the only thing about a new user that must be unique.
+            # The address is the only unique column of a new user.
             raise EmailTaken("This e-mail address has an account.") from error
         record(self.session, "account.registered", user.id, role=user.role)
         return user
@@ -114,14 +114,14 @@ class UserService:
     async def update(
         self, user_id: UUID, data: ProfileUpdate, expected: ExpectedVersion
     ) -> User:
-        """Change what `data` holds; a `UserUpdate` may take away rights."""
+        """Change the fields that are set. A `UserUpdate` can take away rights."""
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self._lock(user_id, expected)
         role, was_active = user.role, user.is_active
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
         if admins == {user_id} and not (user.is_active and user.role == Role.ADMIN):
-            raise LastAdmin("Make somebody else an administrator first.")
+            raise LastAdmin("Make another user an administrator first.")
         await self.session.flush()
         if user.role != role:
             record(
@@ -132,14 +132,14 @@ class UserService:
         if was_active and not user.is_active:
             record(self.session, "account.disabled", user_id)
             await revoke_sessions(self.session, user_id, "disabled")
-            await forget_tokens(self.session, user_id)
+            await forget_links(self.session, user_id)
         return user
 
     async def delete(self, user_id: UUID, expected: ExpectedVersion) -> None:
         admins = await self._lock_admins()
         user = await self._lock(user_id, expected)
         if admins == {user_id}:
-            raise LastAdmin("Make somebody else an administrator first.")
+            raise LastAdmin("Make another user an administrator first.")
         await self.session.delete(user)
         record(self.session, "account.deleted", user_id)
         await self.session.flush()
@@ -152,10 +152,10 @@ class UserService:
         return user
 
     async def _lock_admins(self) -> set[UUID]:
-        """Hold every active administrator, before any other user, in one order.
+        """Lock every active administrator, before any other user and ordered by id.
 
-        Two demotions at once would otherwise each see the other as the one who
-        remains, or wait for each other for ever.
+        Otherwise two administrators who demote each other at once would both see one
+        administrator remain, or their transactions would deadlock.
         """
         admins = await self.session.scalars(
             select(User.id)

@@ -14,7 +14,7 @@ from email.utils import format_datetime, parseaddr
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app.core.config import MailSettings
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 
 # Lines long enough for links, which would be broken up in the raw text.
 POLICY = SMTP.clone(max_line_length=500)

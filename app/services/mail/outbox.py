@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import AFTER_COMMIT
 
 IS_PENDING = (OutboxMail.sent_at.is_(None), OutboxMail.dead_at.is_(None))

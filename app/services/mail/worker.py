@@ -13,7 +13,7 @@ from datetime import timedelta
 from app.core.config import MailSettings
 from app.core.logging import get_logger
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 from app.services.mail import outbox
 from app.services.mail.messages import MailWriter

@@ -1,4 +1,4 @@
-"""All products, in constant memory."""
+"""Export of all products in constant memory."""
 
 import csv
 from collections.abc import AsyncGenerator, Sequence
@@ -11,11 +11,10 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.postgresql import LIFT_TIMEOUTS, driver_of
 from app.db.session import Database
-from app.schemas.product import ProductRead
-from app.schemas.product_import import FileFormat
+from app.schemas.product import FileFormat, ProductRead
 from app.services.products.files.rows import defused
 
 BATCH = 1000
@@ -33,9 +32,9 @@ Batches = AsyncGenerator[Rows]
 async def export_products(
     database: Database, format_: FileFormat
 ) -> AsyncGenerator[bytes]:
-    """One consistent snapshot, from a transaction of its own, a batch at a time.
+    """Yield one consistent snapshot, from its own transaction, a batch at a time.
 
-    The first chunk comes with the first rows: until then nothing is promised.
+    The first chunk comes with the first rows, so that a failure before is still a 503.
     """
     header, write = b"", write_ndjson
     if format_ == "csv":
@@ -47,13 +46,13 @@ async def export_products(
             async for rows in batches:
                 yield header + write(rows)
                 header = b""
-            yield header  # there may be no products
+            yield header  # without products, it is still to be sent
 
 
 async def read_postgres(connection: AsyncConnection) -> Batches:
     await connection.execution_options(**SNAPSHOT)
     await connection.execute(LIFT_TIMEOUTS)
-    # By the driver's own cursor: through SQLAlchemy's each 50 rows are a round trip.
+    # The driver's own cursor, because SQLAlchemy's makes a round trip every 50 rows.
     async with driver_of(connection) as driver:
         cursor = await driver.cursor(str(SELECT_ALL.compile(connection.engine)))
         while rows := await cursor.fetch(BATCH):
@@ -76,7 +75,7 @@ def write_ndjson(rows: Rows) -> bytes:
 
 
 def write_csv(rows: Rows) -> bytes:
-    """Cells that a spreadsheet would run as formulas begin with an apostrophe."""
+    """Put an apostrophe before a cell that a spreadsheet would run as a formula."""
     file = StringIO(newline="")
     csv.writer(file).writerows([_cell(value) for value in row] for row in rows)
     return file.getvalue().encode()

@@ -1,32 +1,32 @@
-"""Many products at once, in constant memory: all of a file's rows, or the good ones."""
+"""Import of many products in constant memory: all rows of a file, or the valid ones."""
 
-from asyncio import Lock, sleep
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import closing
+from asyncio import sleep
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import MOST_FAULTS, InvalidRequest
-from app.schemas.product_import import (
+from app.schemas.product import (
     FileFormat,
     ImportMode,
     ImportReport,
     LineFault,
 )
 from app.services.products.files.rows import read_products
-from app.services.products.files.spool import Numbered, Spool
+from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file: a row may be of 64 KiB
+BATCH_BYTES = 2 << 20  # of the file: a row can have 64 KiB
 
 
 class ImportRejected(InvalidRequest):
     """Some rows are not valid; nothing was imported.
 
-    The problem is the report, too: `created` and `updated`, both 0, `failed`, `errors`.
+    The problem has the members of a report: `created` and `updated`, both 0, `failed`
+    and `errors`.
     """
 
     code = "import_rejected"
@@ -40,48 +40,17 @@ class ImportRejected(InvalidRequest):
         self.members = {**report, **self.members}
 
 
-class ProductImport:
-    """Creates the products of a file, or updates those whose SKU is known."""
+class ProductFile:
+    """The rows of one file, read and checked before a transaction begins."""
 
-    def __init__(self, session: AsyncSession, turn: Lock, *, on_postgres: bool) -> None:
-        """`turn` is the process's: imports that wait need not all have a connection."""
-        self.session = session
-        self.turn = turn
-        self.new_staging = PostgresStaging if on_postgres else SqliteStaging
+    def __init__(self, mode: ImportMode) -> None:
+        self.mode = mode
+        self.rows = Spool()
         self.failed = 0
         self.faults: list[LineFault] = []
 
-    async def run(
-        self,
-        chunks: AsyncIterator[bytes],
-        format_: FileFormat,
-        mode: ImportMode,
-        actor_id: UUID | None,
-        on_read: Callable[[int], None] = lambda rows: None,
-    ) -> ImportReport:
-        """Raises `ImportRejected` when the mode is strict and a row is not valid."""
-        created = updated = 0
-        with closing(Spool()) as spool:
-            await self._read(spool, chunks, format_, keep_going=mode == "partial")
-            self._check(mode)
-            if spool:  # no transaction for nothing: the body may not have ended
-                on_read(len(spool))
-                async with self.turn:
-                    created, updated = await self._write(spool, mode, actor_id)
-        faults = sorted(self.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
-        return ImportReport(
-            created=created, updated=updated, failed=self.failed, errors=faults
-        )
-
-    async def _read(
-        self,
-        spool: Spool,
-        chunks: AsyncIterator[bytes],
-        format_: FileFormat,
-        *,
-        keep_going: bool,
-    ) -> None:
-        batch: list[Numbered] = []
+    async def read(self, chunks: AsyncIterator[bytes], format_: FileFormat) -> None:
+        batch: Rows = []
         size = 0
 
         async def measured() -> AsyncIterator[bytes]:
@@ -95,35 +64,58 @@ class ProductImport:
                 if isinstance(row, list):
                     self._fail(line, row)
                 else:
-                    batch.append((line, row))
-            if self.failed and not keep_going:
-                batch.clear()  # it is only read for its errors now
+                    batch.append(spooled(line, row))
+            if self.failed and self.mode == "strict":
+                batch.clear()  # from now on the file is only read for its errors
             if len(batch) >= BATCH or (batch and size >= BATCH_BYTES):
-                spool.add(batch)
+                self.rows.add(batch)
                 batch, size = [], 0
-            await sleep(0)  # other requests' turn: chunks may come without a pause
+            await sleep(0)  # let other requests run: chunks can come without a pause
         if batch:
-            spool.add(batch)
+            self.rows.add(batch)
 
-    async def _write(
-        self, spool: Spool, mode: ImportMode, actor_id: UUID | None
-    ) -> tuple[int, int]:
-        staging = self.new_staging(self.session)
-        await staging.fill(spool)
-        count, lines = await staging.drop_repeated(MOST_FAULTS)
+    def drop_repeated(self, count: int, lines: Sequence[int]) -> None:
         self.failed += count
         self.faults += [LineFault(line=line, **REPEATED) for line in lines]
-        self._check(mode)
-        return await staging.upsert(actor_id)
+
+    def check(self) -> None:
+        """Raises `ImportRejected` when the mode is strict and a row is not valid."""
+        if self.failed and self.mode == "strict":
+            raise ImportRejected(self.failed, self.faults)
+
+    def close(self) -> None:
+        self.rows.close()
 
     def _fail(self, line: int, faults: Sequence[dict[str, Any]]) -> None:
         self.failed += 1
         room = MOST_FAULTS - len(self.faults)
         self.faults += [LineFault(line=line, **fault) for fault in faults[:room]]
 
-    def _check(self, mode: ImportMode) -> None:
-        if self.failed and mode == "strict":
-            raise ImportRejected(self.failed, self.faults)
+
+class ProductImport:
+    """Creates the products of a file, or updates those whose SKU is known."""
+
+    def __init__(self, session: AsyncSession, *, on_postgres: bool) -> None:
+        self.session = session
+        self.staging = (PostgresStaging if on_postgres else SqliteStaging)(session)
+
+    async def store(self, file: ProductFile, actor_id: UUID | None) -> ImportReport:
+        """Store the valid rows.
+
+        Raises:
+            ImportRejected: the mode is strict and a row is not valid; no row is stored.
+        """
+        file.check()
+        created = updated = 0
+        if file.rows:  # without rows there is no need for a transaction
+            await self.staging.fill(file.rows)
+            file.drop_repeated(*await self.staging.drop_repeated(MOST_FAULTS))
+            file.check()
+            created, updated = await self.staging.upsert(actor_id)
+        faults = sorted(file.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
+        return ImportReport(
+            created=created, updated=updated, failed=file.failed, errors=faults
+        )
 
 
 REPEATED = {

@@ -16,8 +16,9 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.session import ReadSession
+from app.schemas.product import ProductRead
 from app.services.listing import Conditions, Listing, both_ways
 from app.services.products.search import (
     FEW,
@@ -76,7 +77,7 @@ class ProductListing(Listing):
         self.count = select(func.count()).select_from(source)
         columns = self.columns
         super().__init__(
-            select(*(columns[key] for key in PRODUCT.c.keys())),  # noqa: SIM118
+            select(*(columns[name] for name in ProductRead.model_fields)),
             both_ways(columns.created_at, columns.price, columns.name, id=columns.id),
             self.conditions((), ""),
             name=name,

@@ -7,10 +7,10 @@ from sqlalchemy import Row, Select, bindparam, select
 
 from app.core.errors import NotFound
 from app.core.tokens.cursor import CursorInvalid, CursorSigner
-from app.db.models import Product, ProductStatus, StockMovement
+from app.db.models.product import Product, ProductStatus, StockMovement
 from app.db.session import ReadSession
 from app.schemas.page import PageParameters
-from app.schemas.product import ProductQuery
+from app.schemas.product import ProductQuery, ProductRead
 from app.services.accounts.principal import Principal
 from app.services.listing import Listing, Order, RowPage
 from app.services.products.listing import BY_RELEVANCE, PRODUCTS
@@ -28,7 +28,8 @@ class ProductNotFound(NotFound):
 
 # Statements are built once: building costs more than sending them.
 PRODUCT = Product.__table__.c
-SELECT_ONE = select(*PRODUCT).where(PRODUCT.id == bindparam("id"))
+SELECT_ONE = select(*(PRODUCT[name] for name in ProductRead.model_fields))
+SELECT_ONE = SELECT_ONE.where(PRODUCT.id == bindparam("id"))
 SELECT_ONE_VISIBLE = SELECT_ONE.where(PRODUCT.status == ProductStatus.ACTIVE)
 MOVEMENT = StockMovement.__table__.c
 MOVEMENTS = Listing(

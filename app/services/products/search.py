@@ -1,15 +1,18 @@
-"""Full-text search of products: the same words find the same ones on both databases.
+"""Full-text search of products.
 
-A product is found when each word of the query begins one of its words; what parts
-words (spaces, punctuation, symbols) finds nothing. The title of a product is name and
-SKU.
-PostgreSQL has the columns `search` and `search_title`, and SQLite has the table
-`products_search`. The database keeps them up to date; they are not mapped, so that no
-other query reads them.
+A product is found when each word of the query begins one of its words. `words` splits
+both, so that both databases find the same products. Every service that writes a product
+stores its words with it. PostgreSQL indexes them in the generated column `search`,
+SQLite in the table `products_search`.
+
+The words of the title (name and SKU) are stored twice, the second time behind
+`TITLE_MARK`: a search for marked words finds titles only, without an index of its own.
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
-from unicodedata import category
+from unicodedata import category, normalize
 
 from sqlalchemy import (
     BindParameter,
@@ -19,10 +22,12 @@ from sqlalchemy import (
     TableValuedAlias,
     TypeDecorator,
     bindparam,
+    cast,
     column,
     func,
     select,
 )
+from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -31,39 +36,69 @@ from sqlalchemy.sql.functions import FunctionElement
 
 Columns = ReadOnlyColumnCollection[str, Any]
 
-# What remains, in both databases since revision 0010: letters, numbers, and the marks
-# on them; the last two characters only say how to draw the emoji before them.
-PARTING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
-PRESENTATION = "\ufe0e\ufe0f"
+# A word is made of all other characters: letters, numbers and the marks on them.
+SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
+PRESENTATION = "\ufe0e\ufe0f"  # they only say how to draw the emoji before them
+LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
+TITLE_MARK = "^"  # separates words, so that neither a product nor a query has it
+SEARCHED = ("name", "sku", "category", "description")
+
+
+class Separators:
+    """A table for `str.translate`: each character that separates words is a space."""
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def __getitem__(point: int) -> str:
+        character = chr(point)
+        separates = category(character) in SEPARATING or character in PRESENTATION
+        return " " if separates else character
+
+
+SEPARATORS = Separators()
 
 
 def words(text: str) -> list[str]:
-    return "".join(" " if parts_words(each) else each for each in text).split()
+    """Split `text` into its words, each of them once and in the case for comparing.
+
+    Case folding can take composed letters apart, therefore they are composed again.
+    """
+    folded = normalize("NFC", normalize("NFC", text).casefold())
+    parts = folded.translate(SEPARATORS).split()
+    return list(dict.fromkeys(part[:LONGEST] for part in parts))
 
 
-def parts_words(character: str) -> bool:
-    return category(character) in PARTING or character in PRESENTATION
+def search_columns(product: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the columns by which search finds `product`; it has all of `SEARCHED`.
+
+    A column for each field that can be absent: an import keeps what its file leaves
+    out, and with it the words.
+    """
+    title = words(f"{product['name']} {product['sku']}")
+    columns: dict[str, str | None] = {
+        "title_words": " ".join([*title, *(TITLE_MARK + word for word in title)])
+    }
+    for name in ("category", "description"):
+        text = product[name]
+        columns[f"{name}_words"] = None if text is None else " ".join(words(text))
+    return columns
 
 
 class Words(TypeDecorator[str]):
-    """Text as a query of the database, in which it stands for itself.
-
-    PostgreSQL makes it by the function that makes the words of products.
-    """
+    """Text that a client searches for, as a query of the database."""
 
     impl = String
     cache_ok = True
 
     def __init__(self, *, title: bool) -> None:
         super().__init__()
-        self.title = title
+        self.mark = TITLE_MARK if title else ""
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str:
-        text = value or ""
+        found = [self.mark + word for word in words(value or "")]
         if dialect.name == "postgresql":
-            return text
-        columns = "{name sku} : " if self.title else ""
-        return " AND ".join(f'{columns}"{word}"*' for word in words(text))
+            return " & ".join(f"'{word}':*" for word in found)
+        return " AND ".join(f'"{word}"*' for word in found)
 
 
 QUERY = bindparam("q", type_=Words(title=False))
@@ -80,9 +115,8 @@ class matches(FunctionElement[bool]):  # noqa: N801 - reads as the function it i
 @compiles(matches, "postgresql")
 def _tsvector(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     query = compiler.process(element.clauses, **kw)
-    column = _column(element)
     # IS TRUE keeps the planner from the index of words: see FEW.
-    return f"((products.{column} @@ (SELECT products_query({query}))) IS TRUE)"
+    return f"((products.search @@ (SELECT CAST({query} AS tsquery))) IS TRUE)"
 
 
 @compiles(matches, "sqlite")
@@ -92,29 +126,19 @@ def _fts5(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(products.rowid IN ({found} {query}))"
 
 
-def _column(element: matches) -> str:
-    [query] = element.clauses
-    return "search_title" if query.key == TITLE.key else "search"
-
-
-# On PostgreSQL, words that at most so many products have: these products are read by
-# the index of words and sorted. Others are met often enough on the way through the
-# list. The planner cannot choose, as it does not know how many begin with a prefix.
+# On PostgreSQL, when at most this many products match, the index of words finds them
+# and they are sorted. Other words are met often enough on the way through the list.
+# The planner cannot choose, as it does not know how many words begin with a prefix.
 FEW = 1000
 
 
 def few(query: BindParameter[Any], columns: Columns) -> TableValuedAlias:
     """The products that match, as long as they are few."""
-    matching = (
-        func.products_matching_title
-        if query.key == TITLE.key
-        else func.products_matching
-    )
-    found = matching(func.products_query(query), FEW + 1)
+    found = func.products_matching(cast(query, TSQUERY), FEW + 1)
     typed = (column(each.name, each.type) for each in columns)
-    return found.table_valued(*typed, column("search_title"), name="found")
+    return found.table_valued(*typed, column("search"), name="found")
 
 
 def matches_title(found: TableValuedAlias) -> ColumnElement[bool]:
-    query = select(func.products_query(TITLE)).scalar_subquery()
-    return found.c.search_title.bool_op("@@")(query)
+    query = select(cast(TITLE, TSQUERY)).scalar_subquery()
+    return found.c.search.bool_op("@@")(query)

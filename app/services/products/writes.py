@@ -1,4 +1,4 @@
-"""The catalogue as editors change it."""
+"""Changes that editors make to the catalogue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict
 from app.core.preconditions import ExpectedVersion
 from app.db.base import utc_now
-from app.db.models import Product, StockMovement
-from app.schemas.product import MAX_STOCK, ProductCreate, ProductUpdate, StockChange
+from app.db.models.product import Product, StockMovement
+from app.schemas.product import (
+    MAX_STOCK,
+    ProductCreate,
+    ProductRead,
+    ProductUpdate,
+    StockChange,
+)
 from app.services.products.reads import ProductNotFound
+from app.services.products.search import SEARCHED, search_columns
 
 
 class SkuTaken(Conflict):
@@ -35,19 +42,20 @@ class StockLimitReached(Conflict):
     code = "stock_limit_reached"
 
 
-# Past the mapper, whose part in it was a tenth of the request.
+# Without the mapper, which took a tenth of the time of the request.
 INSERT = insert(Product.__table__).returning(  # type: ignore[arg-type]
-    *Product.__table__.c
+    *(Product.__table__.c[name] for name in ProductRead.model_fields)
 )
 
 
 @contextmanager
 def refusing_taken_sku() -> Iterator[None]:
+    """Raises `SkuTaken` when the block breaks a constraint of the table."""
     try:
         yield
     except IntegrityError as error:
-        # The schema bounds price and stock: only the unique SKU is left to break.
-        raise SkuTaken("Another product has this SKU.") from error
+        # The schema bounds price and stock, so that the SKU is the only one to break.
+        raise SkuTaken("Another product already has this SKU.") from error
 
 
 class ProductService:
@@ -57,8 +65,10 @@ class ProductService:
         self.session = session
 
     async def create(self, data: ProductCreate) -> Row[Any]:
+        values = data.model_dump()
+        values |= search_columns(values)
         with refusing_taken_sku():
-            created = await self.session.execute(INSERT, data.model_dump())
+            created = await self.session.execute(INSERT, values)
         return created.one()
 
     async def update(
@@ -72,6 +82,10 @@ class ProductService:
         stock_before = product.stock
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(product, field, value)
+        if self.session.is_modified(product):
+            searched = {name: getattr(product, name) for name in SEARCHED}
+            for field, value in search_columns(searched).items():
+                setattr(product, field, value)
         with refusing_taken_sku():
             await self.session.flush()
         if product.stock != stock_before:
@@ -103,10 +117,10 @@ class ProductService:
         if product is not None:
             await self._log_movement(product, change.delta, change.reason, actor_id)
             return product
-        await self._lock(product_id, ExpectedVersion(None))
+        product = await self._lock(product_id, ExpectedVersion(None))
         if change.delta < 0:
-            raise InsufficientStock("There is not as much in stock.")
-        raise StockLimitReached(f"A product holds at most {MAX_STOCK}.")
+            raise InsufficientStock(f"Only {product.stock} left in stock.")
+        raise StockLimitReached(f"The stock must not exceed {MAX_STOCK}.")
 
     async def _log_movement(
         self, product: Product, delta: int, reason: str, actor_id: UUID

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.core.config import Settings
 from app.db import migrate
 from app.db.base import utc_now
-from app.db.models import AuditEvent
+from app.db.models.audit_event import AuditEvent
 from app.db.session import transaction
 from tests.support.people import Client
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from testbed.accounts import PASSWORD
 from testbed.mailbox import mailed, newest_token, read_outbox
 from tests.api.accounts.test_passwords import comparable, is_signed_in, log_in
-from tests.support.people import PASSWORD, Client, People
+from tests.support.people import Client, People
 
 VERIFIED = {"registration": "verified"}
 ADA = {"email": "Ada@example.org", "password": "violet umbrella parade"}

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support.people import PASSWORD, Client, People
+from testbed.accounts import PASSWORD
+from tests.support.people import Client, People
 
 
 async def demote(by: Client, whom: Client) -> int:

@@ -7,8 +7,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.db.models import User
-from tests.support.people import PASSWORD, Client, People
+from app.db.models.user import User
+from testbed.accounts import PASSWORD
+from tests.support.people import Client, People
 from tests.support.watch import watch_hashes, watch_statements
 
 UNLIMITED = {"rate_limit_enabled": False}

@@ -9,10 +9,11 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from app.db.base import utc_now
-from app.db.models import OneTimeToken
+from app.db.models.one_time_token import OneTimeToken
 from app.db.session import transaction
+from testbed.accounts import PASSWORD
 from testbed.mailbox import mailed, newest_token, read_outbox
-from tests.support.people import PASSWORD, Client, People
+from tests.support.people import Client, People
 from tests.support.watch import watch_hashes
 
 NEW = "seven velvet harbour lamps"

@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.base import utc_now
-from tests.support.people import PASSWORD, Client, People
+from testbed.accounts import PASSWORD
+from tests.support.people import Client, People
 from tests.support.sessions import alter_sessions, is_logged_in, refresh
 
 

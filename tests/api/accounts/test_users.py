@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.people import PASSWORD, Client, People
+from testbed.accounts import PASSWORD
+from tests.support.people import Client, People
 
 NEW = {"email": "new@example.org", "password": "violet umbrella parade"}
 

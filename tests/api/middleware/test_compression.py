@@ -35,7 +35,7 @@ async def test_large_answers_are_compressed(app: ASGIApp) -> None:
     assert gzip.decompress(answer.body) == LARGE
 
 
-async def test_what_nobody_accepts_is_left_alone() -> None:
+async def test_leaves_the_answer_alone_when_the_client_does_not_accept_gzip() -> None:
     answer = await compressed(Response(LARGE), accept=False)
 
     assert answer.body == LARGE

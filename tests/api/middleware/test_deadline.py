@@ -85,3 +85,17 @@ async def test_of_a_path_holds_below_a_root_path() -> None:
     answer = await ask(app, http_scope(root_path="/shop", path="/shop/import"))
 
     assert answer.status == 200
+
+
+async def test_answers_504_when_the_cleanup_of_a_request_still_receives() -> None:
+    """Mutant: restart a deadline that has expired, which raises RuntimeError."""
+
+    async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await receive()
+
+    answer = await ask(DeadlineMiddleware(stubborn, seconds=0.05), http_scope())
+
+    assert answer.status == 504

@@ -228,7 +228,7 @@ class TestClientThatLeft:
     async def test_while_sending_its_body_is_logged_as_such(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
-            await Response(b"", 400)(scope, receive, send)  # to nobody
+            await Response(b"", 400)(scope, receive, send)
 
         entry = await logged(app, http_scope(), DISCONNECT)
         assert entry["status_code"] == 499

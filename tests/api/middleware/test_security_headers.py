@@ -57,7 +57,7 @@ class TestEveryAnswer:
             assert answer.headers.get_list(name) == [value]
 
     async def test_names_no_server(self) -> None:
-        answer = await ask(answering(server="nightproof/1.0"), http_scope())
+        answer = await ask(answering(server="a-server/1.0"), http_scope())
         assert answer.values(b"server") == []
 
 

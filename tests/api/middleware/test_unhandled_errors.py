@@ -29,7 +29,7 @@ class TestUnhandledError:
             "type": "about:blank",
             "title": "Internal Server Error",
             "status": 500,
-            "detail": "The server failed to handle the request.",
+            "detail": "The service failed to handle the request.",
             "code": "internal_error",
         }
 

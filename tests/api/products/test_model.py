@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from sqlalchemy import delete
 
 from app.core.config import Settings
-from app.db.models import Product
+from app.db.models.product import Product
 from app.db.session import transaction
 from app.main import create_application
 from tests.support.people import Client, People

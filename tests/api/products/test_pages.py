@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 
-from app.db.models import Product, ProductStatus, StockMovement
+from app.db.models.product import Product, ProductStatus, StockMovement
 from tests.support.pages import (
     FIRST,
     Lists,
@@ -43,6 +43,8 @@ def make_product(position: int, _: UUID) -> Product:
         currency="EUR",
         stock=0,
         status=ProductStatus.ACTIVE,
+        title_words=("mug ^mug", "pot ^pot")[number % 2],
+        description_words="a mug",
     )
 
 

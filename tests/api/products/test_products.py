@@ -615,6 +615,6 @@ class TestListMovements:
             f"/products/{product['id']}/stock", json={"delta": 1, "reason": "delivery"}
         )
 
-        with pytest.raises(DBAPIError, match="never changed"):
+        with pytest.raises(DBAPIError, match="append-only"):
             async with transaction(app.state.shared.database) as session:
                 await session.execute(text(change.format("stock_movements")))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import app.core.passwords
 from app.core.passwords.policy import WeakPassword, check_password
 
-CONTEXT = ("Nightproof", "ada.lovelace", "example.org")
+CONTEXT = ("Lanternbay", "ada.lovelace", "example.org")
 
 
 def common_passwords() -> list[str]:
@@ -96,7 +96,7 @@ class TestGoodPasswords:
             "mein erster Hund hieß Bello",
             "первая любовь моя",
             "the first power of understudies",
-            "nightproof keeps my other secrets dry",
+            "lanternbay keeps my other secrets dry",
         ],
     )
     def test_are_accepted_whatever_they_are_composed_of(self, password: str) -> None:
@@ -169,14 +169,14 @@ class TestPredictability:
     @pytest.mark.parametrize(
         "password",
         [
-            "Nightproof-2024",
+            "Lanternbay-2024",
             "ada.lovelace1815",
             "AdaLovelace#99",
             "1lovelace2lovelace",
             "example.org-ada",
-            "NIGHTPROOF nightproof",
-            "MyNightproofPassword1",
-            "Ｎightproof-2024",  # noqa: RUF001
+            "LANTERNBAY lanternbay",
+            "MyLanternbayPassword1",
+            "Ｌanternbay-2024",  # noqa: RUF001
         ],
     )
     def test_is_found_in_what_is_known_of_the_account(self, password: str) -> None:

@@ -1,13 +1,11 @@
-"""Both limiters under a clock that tests turn by hand, and a slow, obvious third."""
+"""Both limiters with a clock that the test moves, and a slow, obvious model."""
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from fractions import Fraction
 from typing import Any, Literal, NamedTuple, Protocol
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -19,21 +17,16 @@ from app.core.rate_limit import (
     MemoryRateLimiter,
     Policy,
     RateLimiter,
-    RedisRateLimiter,
 )
+from app.core.rate_limit.redis import RedisRateLimiter
 
 Kind = Literal["memory", "redis"]
 KINDS: tuple[Kind, ...] = ("memory", "redis")
 CLOCK = "test:clock"
 
 
-def policy(
-    name: str,
-    limit: int,
-    seconds: float = 1,
-    algorithm: Literal["log", "gcra"] = "log",
-) -> Policy:
-    return Policy(name, limit, timedelta(seconds=seconds), algorithm)
+def policy(name: str, limit: int, seconds: float = 1) -> Policy:
+    return Policy(name, limit, timedelta(seconds=seconds))
 
 
 class ManualClock:
@@ -44,7 +37,7 @@ class ManualClock:
 
 
 class Stage(Protocol):
-    """A limiter, and the only clock that it knows."""
+    """A limiter and the clock that it reads."""
 
     limiter: RateLimiter
     now_us: int
@@ -62,9 +55,9 @@ class MemoryStage:
 
 
 class SteppedRedis(Redis):
-    """Gives scripts a list of the form of TIME's, instead of the server's TIME.
+    """Gives the scripts the test's clock, a list in the form of TIME's reply.
 
-    It knows no script by its digest, so that the text of each comes by here.
+    It refuses every digest, so that the text of each script passes through `eval`.
     """
 
     async def evalsha(self, *_: Any) -> Any:
@@ -73,7 +66,7 @@ class SteppedRedis(Redis):
     async def eval(self, script: str, *parameters: Any) -> Any:
         stepped = f"redis.call('LRANGE', '{CLOCK}', 0, 1)"
         text = script.replace("redis.call('TIME')", stepped)
-        assert text != script
+        assert "'TIME'" not in text
         return await super().eval(text, *parameters)
 
 
@@ -81,7 +74,7 @@ class RedisStage:
     def __init__(self, client: Redis) -> None:
         self.client = client
         self.limiter: RateLimiter = RedisRateLimiter(client)
-        # A day ahead of the server, which would otherwise expire keys under us.
+        # A day ahead of the server, which would otherwise expire the keys.
         self.now_us = (int(time.time()) + 86_400) * 1_000_000
 
     async def wait(self, seconds: float) -> None:
@@ -105,7 +98,7 @@ async def open_stage(kind: Kind, url: str) -> AsyncIterator[Stage]:
 
 
 class Answer(NamedTuple):
-    """What can be read off a decision, for comparing."""
+    """The public part of a decision."""
 
     allowed: bool
     remaining: tuple[int, ...]
@@ -131,7 +124,7 @@ async def remaining(limiter: RateLimiter, *hits: Hit) -> list[int]:
 
 @dataclass
 class LogModel:
-    """Keeps every hit for ever, and counts by looking at all of them."""
+    """Keeps every hit for ever, and looks at all of them to count."""
 
     now_us: int = 0
     calls: int = 0
@@ -170,7 +163,7 @@ class LogModel:
         return [at for at, _ in entries if at + window > now_us]
 
     def _wait_us(self, hit: Hit) -> int | None:
-        """Try now and then every moment at which something expires."""
+        """Try now, and then every moment at which a hit expires."""
         window = hit.policy.window // timedelta(microseconds=1)
         moments = (at + window for at in self._live(hit, self.now_us))
         for moment in [self.now_us, *sorted(moments)]:
@@ -181,23 +174,3 @@ class LogModel:
     def _reset(self, hit: Hit, live: Sequence[int]) -> float:
         window = hit.policy.window // timedelta(microseconds=1)
         return (min(live) + window - self.now_us) / 1e6 if live else 0.0
-
-
-class BucketModel:
-    """A bucket of tokens, and parts of tokens, that drips full."""
-
-    def __init__(self, policy: Policy, now_us: int) -> None:
-        self.policy = policy
-        self.tokens = Fraction(policy.limit)
-        self.at_us = now_us
-
-    def hit(self, cost: int, now_us: int) -> tuple[bool, int]:
-        window = self.policy.window // timedelta(microseconds=1)
-        interval = math.ceil(Fraction(window, self.policy.limit))
-        dripped = Fraction(now_us - self.at_us, interval)
-        self.tokens = min(Fraction(self.policy.limit), self.tokens + dripped)
-        self.at_us = now_us
-        allowed = self.tokens >= cost
-        if allowed:
-            self.tokens -= cost
-        return allowed, math.floor(self.tokens)

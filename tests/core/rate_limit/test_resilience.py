@@ -11,8 +11,8 @@ from app.core.rate_limit import (
     Hit,
     MemoryRateLimiter,
     Policy,
-    ResilientRateLimiter,
 )
+from app.core.rate_limit.resilient import ResilientRateLimiter
 from tests.core.rate_limit.model import ManualClock, policy
 
 TEN = policy("ten", 10, seconds=60)

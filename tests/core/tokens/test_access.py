@@ -123,7 +123,7 @@ class TestRoundTrip:
     def test_takes_the_token_that_the_attacks_below_depart_from(self) -> None:
         assert service().verify(signed(header(), claims())).sub == USER
 
-    def test_returns_what_nobody_can_change(self) -> None:
+    def test_returns_claims_that_cannot_change(self) -> None:
         read = service().verify(signed(header(), claims()))
 
         with pytest.raises(ValidationError, match="frozen"):
@@ -337,6 +337,35 @@ class TestClaims:
 
         assert refuses(token, service(issuer="https://other.example")) == "iss"
         assert refuses(token, service(audience="other")) == "aud"
+
+
+class TestRepeatedMembers:
+    """joserfc and pydantic read the last one, other verifiers may read the first."""
+
+    @pytest.mark.parametrize("name", [b'"sub"', b'"\\u0073ub"', b'"other"'])
+    @pytest.mark.parametrize("separator", [b",", b" , "])
+    def test_in_the_claims_are_refused(self, name: bytes, separator: bytes) -> None:
+        member = name + b':"' + str(SESSION).encode() + b'"'
+        once = b"{" + member + separator + json.dumps(claims()).encode()[1:]
+        twice = b"{" + member + separator + once[1:]
+
+        assert refuses(signed(header(), twice)) == "BodyMalformed"
+        if name == b'"other"':
+            assert service().verify(signed(header(), once)).sub == USER
+        else:
+            refuses(signed(header(), once))
+
+    def test_in_the_header_are_refused(self) -> None:
+        once = json.dumps(header()).encode()
+        twice = b'{"kid":"unknown",' + once[1:]
+
+        assert service().verify(signed(once, claims())).sub == USER
+        assert refuses(signed(twice, claims())) == "BodyMalformed"
+
+    def test_inside_a_claim_are_refused(self) -> None:
+        text = json.dumps(claims()).encode()[:-1] + b',"act":{"sub":1,"sub":2}}'
+
+        assert refuses(signed(header(), text)) == "BodyMalformed"
 
 
 class TestTimes:

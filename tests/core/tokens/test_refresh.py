@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.security import SecretRing, decode_base62, encode_base62
+from app.core.security import SecretRing
+from app.core.tokens.base62 import decode_base62, encode_base62
 from app.core.tokens.refresh import LENGTH, RefreshTokenInvalid, RefreshTokens
 
 OLD, NEW = b"old" * 16, b"new" * 16

@@ -100,7 +100,7 @@ class TestFromRing:
             ([{**CURRENT, "kid": "mine"}], "thumbprint"),
             ([{**CURRENT, "kid": NEXT["kid"]}], "thumbprint"),
             ([{**CURRENT, "alg": "HS256"}], "alg"),
-            ([{**CURRENT, "alg": "Ed25519"}], "no private key for Ed25519"),
+            ([{**CURRENT, "alg": "Ed25519"}], "not a private key for Ed25519"),
             ([{**CURRENT, "state": "old"}], "state"),
             ([{**CURRENT, "extra": 1}], "extra"),
             ([{**CURRENT, "not_after": at(days=1)}], "only a retired key"),
@@ -129,7 +129,7 @@ class TestFromRing:
     def test_refuses_half_or_broken_pairs_without_showing_them(
         self, jwk: dict[str, str]
     ) -> None:
-        with pytest.raises(ValueError, match="no private key for ES256") as refusal:
+        with pytest.raises(ValueError, match="not a private key for ES256") as refusal:
             load({**CURRENT, "private_jwk": jwk})
 
         shown = "".join(traceback.format_exception(refusal.value))

@@ -9,7 +9,7 @@ async def settle() -> None:
 
 
 class TestInFlight:
-    async def test_does_not_wait_for_what_cannot_come_back(self) -> None:
+    async def test_does_not_wait_without_a_pending_attempt(self) -> None:
         work = InFlight()
         work.begin(["a"])
 
@@ -17,7 +17,7 @@ class TestInFlight:
         assert not await work.wait(["b"])
         assert not await work.wait(["a", "b"])
 
-    async def test_wakes_one_for_each_that_gives_back(self) -> None:
+    async def test_wakes_one_caller_for_each_attempt_given_back(self) -> None:
         work = InFlight()
         work.begin(["a"])
         work.begin(["a"])
@@ -32,8 +32,8 @@ class TestInFlight:
         await settle()
         assert [task.done() for task in waiting] == [True, False, False]
 
-    async def test_wakes_all_when_nobody_is_left(self) -> None:
-        """Mutant: to wake one only leaves the others waiting for ever."""
+    async def test_wakes_all_callers_when_no_attempt_is_pending(self) -> None:
+        """Mutant: waking only one leaves the others waiting for ever."""
         work = InFlight()
         work.begin(["a"])
         waiting = [asyncio.create_task(work.wait(["a"])) for _ in range(3)]
@@ -44,8 +44,8 @@ class TestInFlight:
         assert await asyncio.gather(*waiting) == [True] * 3
         assert not await work.wait(["a"])
 
-    async def test_passes_over_who_has_left(self) -> None:
-        """Mutant: to wake who was cancelled, and has not run since, raises."""
+    async def test_skips_a_caller_that_was_cancelled(self) -> None:
+        """Mutant: waking a cancelled caller that has not run since raises."""
         work = InFlight()
         work.begin(["a"])
         work.begin(["a"])
@@ -60,8 +60,8 @@ class TestInFlight:
         assert left.cancelled()
         assert stays.done()
 
-    async def test_passes_on_the_turn_of_who_leaves_when_woken(self) -> None:
-        """Mutant: without it nobody takes what was given back."""
+    async def test_wakes_another_if_the_woken_caller_is_cancelled(self) -> None:
+        """Mutant: without it no caller takes the attempt that was given back."""
         work = InFlight()
         work.begin(["a"])
         work.begin(["a"])

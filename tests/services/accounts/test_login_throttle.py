@@ -1,4 +1,4 @@
-"""Comparing passwords while clients leave."""
+"""Checking a password while its client disconnects."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,14 +8,18 @@ import pytest
 from app.core.passwords.hashing import PasswordHasher, Verification
 from app.core.rate_limit import Decision
 from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policies import policies
 from app.core.security import SecretRing
-from app.services.accounts.login_throttle import PasswordGuard, TooManyFailures
+from app.services.accounts.login_throttle import (
+    LoginThrottle,
+    TooManyFailures,
+)
+from testbed.accounts import PASSWORD, password_hash
 from tests.conftest import make_settings
-from tests.support.people import PASSWORD, password_hash
 
 
 class SlowRefunds(MemoryRateLimiter):
-    """A Redis that never answers when something is given back."""
+    """A Redis that never answers a refund."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,8 +37,8 @@ def hasher() -> Iterator[PasswordHasher]:
     hasher.close()
 
 
-async def check(guard: PasswordGuard) -> Verification:
-    return await guard.check_login(
+async def check(throttle: LoginThrottle) -> Verification:
+    return await throttle.check_login(
         PASSWORD,
         password_hash(),
         email="ada@example.org",
@@ -44,18 +48,18 @@ async def check(guard: PasswordGuard) -> Verification:
 
 
 class TestCheck:
-    async def test_is_over_when_its_client_leaves_during_the_refund(
+    async def test_ends_when_its_client_disconnects_during_the_refund(
         self, hasher: PasswordHasher
     ) -> None:
         """Mutant: `comparing.end` after the refund makes the next one wait for ever."""
         limiter = SlowRefunds()
-        settings = make_settings(login_failures_per_account=1)
-        guard = PasswordGuard(hasher, limiter, settings, SecretRing(b"secret"))
-        left = asyncio.create_task(check(guard))
+        limits = policies(make_settings(login_failures_per_account=1))
+        throttle = LoginThrottle(hasher, limiter, limits, SecretRing(b"secret"))
+        left = asyncio.create_task(check(throttle))
         await limiter.refunding.wait()
         left.cancel()
 
-        following = asyncio.create_task(check(guard))
+        following = asyncio.create_task(check(throttle))
         for _ in range(10):
             await asyncio.sleep(0)
 

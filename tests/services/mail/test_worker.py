@@ -1,21 +1,23 @@
 """Delivery: once in the ordinary case, at least once in every other."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
+from structlog.typing import EventDict, WrappedLogger
 
 from app.core.config import Settings
 from app.core.errors import Conflict
 from app.db.base import utc_now
-from app.db.models import OutboxMail
+from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
+from app.identity import TITLE
 from app.services.mail import outbox
 from app.services.mail.messages import Mail
 from app.services.mail.transports import DeliveryFailed, find_transport
@@ -105,7 +107,7 @@ class TestDelivery:
 
         [message] = mailbox[1].messages
         assert message["To"] == "ada@example.org"
-        assert message["From"] == "Nightproof <no-reply@localhost>"
+        assert message["From"] == f"{TITLE} <no-reply@localhost>"
         assert message["Auto-Submitted"] == "auto-generated"
         assert link_in(message).endswith("#app_vt_secret")
         html = message.get_body(("html",))
@@ -298,37 +300,26 @@ class TestDevelopment:
         }
 
     async def test_keeps_the_mail_as_a_file_and_shows_its_link(
-        self, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, client: Client, tmp_path: Path
     ) -> None:
         body = {"email": "ada@example.org", "password": "violet umbrella parade"}
+        kept = asyncio.Event()
 
-        with logged("mail.kept") as kept:
+        def watch(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+            if line["event"] == "mail.kept":
+                kept.set()
+            return line
+
+        with capture_logs([watch]) as logs:
             await client.post("/auth/register", json=body)
             async with asyncio.timeout(60):
                 await kept.wait()
 
         [file] = (tmp_path / "mail").glob("*.eml")
+        [line] = [line for line in logs if line["event"] == "mail.kept"]
         link = "http://test/account/verify-email#app_vt_"
         assert link in file.read_text()
-        assert link in caplog.text
-
-
-@contextmanager
-def logged(event: str) -> Iterator[asyncio.Event]:
-    """Set once the event is in the log."""
-    seen = asyncio.Event()
-
-    class Watch(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if isinstance(record.msg, dict) and record.msg["event"] == event:
-                seen.set()
-
-    watch = Watch()
-    logging.getLogger().addHandler(watch)
-    try:
-        yield seen
-    finally:
-        logging.getLogger().removeHandler(watch)
+        assert link in str(line)
 
 
 class TestFindTransport:

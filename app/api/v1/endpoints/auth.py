@@ -22,7 +22,7 @@ from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.tokens.cursor import CursorInvalid
 from app.core.tokens.refresh import RefreshTokenInvalid
-from app.db.models import User
+from app.db.models.user import User
 from app.schemas.auth import (
     CheckEmail,
     Credentials,

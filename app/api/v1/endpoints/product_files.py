@@ -1,6 +1,8 @@
 """The catalogue as files."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import closing
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -16,7 +18,7 @@ from app.api.streams import StreamedResponse
 from app.api.uploads import upload
 from app.api.v1.endpoints.products import ProductEditor
 from app.core.errors import Unauthorized
-from app.schemas.product_import import (
+from app.schemas.product import (
     ExportQuery,
     FileFormat,
     ImportQuery,
@@ -24,7 +26,7 @@ from app.schemas.product_import import (
 )
 from app.services.products.exporting import export_products
 from app.services.products.files.spool import NoRoom
-from app.services.products.importing import ImportRejected, ProductImport
+from app.services.products.importing import ImportRejected, ProductFile, ProductImport
 from app.state import AppState
 
 
@@ -37,12 +39,28 @@ class FileSlots:
         self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 2))
 
 
+async def get_import_turn(state: StateDep) -> AsyncGenerator[None]:
+    """One import of a process at a time has a connection; the others wait without."""
+    async with state.single(FileSlots).imports:
+        yield
+
+
+async def read_product_file(
+    _: ProductEditor, request: Request, query: Annotated[ImportQuery, Query()]
+) -> AsyncGenerator[ProductFile]:
+    format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
+    with closing(ProductFile(query.mode)) as file:
+        await file.read(request.stream(), format_)
+        yield file
+
+
 async def get_product_import(session: SessionDep, state: StateDep) -> ProductImport:
     on_postgres = state.database.writer.dialect.name == "postgresql"
-    turn = state.single(FileSlots).imports
-    return ProductImport(session, turn, on_postgres=on_postgres)
+    return ProductImport(session, on_postgres=on_postgres)
 
 
+ProductFileDep = Annotated[ProductFile, Depends(read_product_file, scope="function")]
+ImportTurn = Annotated[None, Depends(get_import_turn, scope="function")]
 ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
 
 router = api_router(
@@ -67,18 +85,19 @@ CONTENT = dict.fromkeys(MEDIA_TYPES, TEXT)
 @upload(max_bytes="import_max_body_bytes", seconds="import_timeout_seconds")
 async def import_products(
     editor: ProductEditor,
+    # In this order: a client that sends slowly must hold neither the turn of the others
+    # nor, with an Idempotency-Key, a transaction.
+    file: ProductFileDep,
+    _turn: ImportTurn,
     _once: Idempotent,
     imports: ProductImportDep,
-    request: Request,
-    query: Annotated[ImportQuery, Query()],
 ) -> ImportReport:
     """Create products from a file, or update those whose SKU is known.
 
     A row has the fields of a new product; one that is there keeps what its row leaves
     out. `strict` imports all rows or none, `partial` those that are valid.
     """
-    format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
-    return await imports.run(request.stream(), format_, query.mode, editor.user_id)
+    return await imports.store(file, editor.user_id)
 
 
 @router.get(

@@ -20,7 +20,7 @@ from app.core.errors import Unauthorized
 from app.core.preconditions import VersionRequired, VersionStale
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.cursor import CursorInvalid
-from app.db.models import Product
+from app.db.models.product import Product
 from app.schemas.page import Page, PageParameters
 from app.schemas.product import (
     ProductCreate,

@@ -27,7 +27,7 @@ from app.api.routes import api_router
 from app.core.errors import Unauthorized
 from app.core.preconditions import VersionStale
 from app.core.tokens.cursor import CursorInvalid
-from app.db.models import User
+from app.db.models.user import User
 from app.schemas.page import Page
 from app.schemas.user import (
     AccountDelete,

@@ -1,22 +1,21 @@
-"""The rows of product files: NDJSON and CSV, read strictly, as they arrive."""
+"""The rows of product files, NDJSON and CSV, read strictly as they arrive."""
 
 import csv
-import json
 import re
 from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.errors import own_words
-from app.schemas.product_import import FileFormat, ProductRow
+from app.core.errors import InvalidRequest, own_words
+from app.core.strict_json import BodyMalformed, parse
+from app.schemas.product import FileFormat, ProductRow
 from app.services.products.files.records import MAX_LINE, split_lines
 
 COLUMNS = ProductRow.model_fields
 REQUIRED = [name for name, field in COLUMNS.items() if field.is_required()]
-_TEXTS = (str, Decimal)  # what is a string in JSON
 _FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n']")  # noqa: RUF001 - Excel runs these, too
+MAX_POINTER = 100  # characters: a row can name a member of 64 KiB
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -35,23 +34,21 @@ Reader = Callable[[bytes], ProductRow]
 
 
 def read_json(text: bytes) -> ProductRow:
-    """Raises `ValidationError`, or `LineInvalid` for what only strict readers see."""
+    """Raises `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
     product = ProductRow.model_validate_json(text)
-    fields = product.__dict__
-    texts = sum(isinstance(fields[name], _TEXTS) for name in product.model_fields_set)
-    quotes = 2 * (len(product.model_fields_set) + texts)
-    # More quotes than that belong to a member that is there twice, or are escaped.
-    if text.count(b'"') != quotes or b"\\u0000" in text:
-        _check(json.loads(text, object_pairs_hook=list))
+    try:
+        parse(text)
+    except BodyMalformed as error:
+        raise LineInvalid(
+            error.code,
+            "Two JSON readers could read this row differently: is a member repeated?",
+        ) from None
+    except InvalidRequest as error:
+        [fault] = error.errors
+        raise LineInvalid(
+            fault["code"], fault["message"], fault["pointer"][:MAX_POINTER]
+        ) from None
     return product
-
-
-def _check(members: list[tuple[str, Any]]) -> None:
-    if len(dict(members)) != len(members):
-        raise LineInvalid("body_malformed", "A member is there twice.")
-    for name, value in members:
-        if isinstance(value, str) and "\0" in value:
-            raise LineInvalid("nul_character", "Text may not hold NUL.", f"#/{name}")
 
 
 class CsvReader:
@@ -64,16 +61,21 @@ class CsvReader:
             required = ", ".join(REQUIRED)
             raise LineInvalid(
                 "header_invalid",
-                f"The header, which is the first line, must name once {required}.",
+                f"The first line must name each of these columns once: {required}.",
             )
         if not named.issubset(COLUMNS):
             known = ", ".join(COLUMNS)
-            raise LineInvalid("header_invalid", f"The header may only name {known}.")
+            raise LineInvalid(
+                "header_invalid", f"The first line must not name others than: {known}."
+            )
 
     def __call__(self, text: bytes) -> ProductRow:
         cells = _cells(text)
         if len(cells) != len(self.names):
-            raise LineInvalid("row_malformed", "The row has not the header's columns.")
+            raise LineInvalid(
+                "row_malformed",
+                f"Expected {len(self.names)} columns, found {len(cells)}.",
+            )
         # An empty cell is an absent field.
         pairs = zip(self.names, cells, strict=True)
         values: dict[str, Any] = {name: plain(cell) for name, cell in pairs if cell}
@@ -86,7 +88,7 @@ def _cells(text: bytes) -> list[str]:
     try:
         decoded = text.decode().removesuffix("\r")
         if "\0" in decoded:
-            raise LineInvalid("nul_character", "Text may not hold NUL.")
+            raise LineInvalid("nul_character", "Text must not contain NUL.")
         return next(csv.reader([decoded], strict=True), [])
     except (UnicodeDecodeError, csv.Error):
         raise LineInvalid("row_malformed", "The row is not CSV in UTF-8.") from None
@@ -105,7 +107,7 @@ def plain(cell: str) -> str:
 async def read_products(
     chunks: AsyncIterator[bytes], format_: FileFormat
 ) -> AsyncIterator[list[tuple[int, ProductRow | list[dict[str, str]]]]]:
-    """What each line holds, a product or its faults, some lines at a time."""
+    """Yield each row, as a product or its faults, with its line, some at a time."""
     read: Reader | None = read_json if format_ == "ndjson" else None
     async for lines in split_lines(chunks, quoted=format_ == "csv"):
         found: list[tuple[int, ProductRow | list[dict[str, str]]]] = []
@@ -113,7 +115,7 @@ async def read_products(
             try:
                 if text is None:
                     raise LineInvalid(
-                        "line_too_long", f"A row may have {MAX_LINE} bytes."
+                        "line_too_long", f"A row must not exceed {MAX_LINE} bytes."
                     )
                 if not text or text.isspace():
                     continue
@@ -125,18 +127,18 @@ async def read_products(
                 found.append((number, _faults(error)))
             except LineInvalid as error:
                 if last > number:
-                    error.explain(f"It goes on to line {last}: is a quote missing?")
+                    error.explain(f"It continues to line {last}: is a quote missing?")
                 found.append((number, error.faults))
                 if read is None:
                     yield found
-                    return  # without its header the file means nothing
+                    return  # without a header the cells have no names
         yield found
 
 
 def _faults(error: ValidationError) -> list[dict[str, str]]:
     return [
         {
-            "pointer": "#" + "".join(f"/{part}"[:100] for part in fault["loc"][:1]),
+            "pointer": "/".join(["#", *map(str, fault["loc"][:1])])[:MAX_POINTER],
             "code": fault["type"],
             "message": own_words(fault["msg"]).replace("at line 1 column", "at column"),
         }

@@ -1,7 +1,7 @@
-"""Where an import's rows wait until all of them have been read."""
+"""A file that keeps the rows of an import until all of them have been read."""
 
 import marshal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from errno import EDQUOT, EFBIG, ENOSPC
 from http import HTTPStatus
@@ -11,15 +11,15 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from app.core.errors import AppError
-from app.schemas.product_import import ProductRow
+from app.schemas.product import ProductRow
+from app.services.products.search import search_columns
 
 COLUMNS = (
     *("line", "id", "sku", "name", "description", "currency", "stock", "category"),
-    *("status", "price"),
+    *("status", "title_words", "category_words", "description_words", "price"),
 )
 FULL = {ENOSPC, EDQUOT, EFBIG}
 
-Numbered = tuple[int, ProductRow]
 Rows = list[tuple[Any, ...]]
 
 
@@ -38,24 +38,24 @@ class Spool:
         self._sizes: list[int] = []
         self._count = 0
 
-    def add(self, products: Sequence[Numbered]) -> None:
+    def add(self, rows: Rows) -> None:
         """Raises `NoRoom` when the disk is full."""
-        batch = marshal.dumps([_row(line, product) for line, product in products])
+        batch = marshal.dumps(rows)
         try:
             self._file.write(batch)
             self._file.flush()
         except OSError as error:
             if error.errno in FULL:
-                raise NoRoom("There is no room for a file of this size.") from error
+                raise NoRoom("The disk has no room for a file of this size.") from error
             raise
         self._sizes.append(len(batch))
-        self._count += len(products)
+        self._count += len(rows)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Rows]:
-        """The batches as they were added, with the values of `COLUMNS`."""
+        """The batches as they were added."""
         self._file.seek(0)
         for size in self._sizes:
             yield marshal.loads(self._file.read(size))  # noqa: S302 - by `add`
@@ -65,7 +65,8 @@ class Spool:
             self._file.close()
 
 
-def _row(line: int, product: ProductRow) -> tuple[Any, ...]:
+def spooled(line: int, product: ProductRow) -> tuple[Any, ...]:
+    """The values of `COLUMNS`."""
     return (
         line,
         uuid7().hex,
@@ -76,5 +77,6 @@ def _row(line: int, product: ProductRow) -> tuple[Any, ...]:
         product.stock,
         product.category,
         product.status,
+        *search_columns(product.__dict__).values(),
         str(product.price),
     )

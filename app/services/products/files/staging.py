@@ -1,4 +1,4 @@
-"""The temporary table from which an import's rows become products."""
+"""The temporary table from which the rows of an import become products."""
 
 from abc import ABC, abstractmethod
 from decimal import Decimal
@@ -16,12 +16,13 @@ from app.services.products.files.spool import COLUMNS, Rows, Spool
 CREATE = """
 CREATE TEMPORARY TABLE product_import (
     line integer, id {id}, sku text, name text, description text, price {price},
-    currency text, stock bigint, category text, status text
+    currency text, stock bigint, category text, status text, title_words text,
+    category_words text, description_words text
 ) {end}
 """
 MARKS = ", ".join("?" * len(COLUMNS))
 INSERT = f"INSERT INTO product_import {COLUMNS} VALUES ({MARKS})"  # noqa: S608
-# Two imports at once could wait for each other's products for ever.
+# Two imports at once could wait for the products of each other for ever.
 WAIT_FOR_OTHERS = "SELECT pg_advisory_xact_lock(7234316347)"
 FIND_REPEATED = """
 SELECT line FROM (
@@ -35,9 +36,10 @@ DROP_REPEATED = f"DELETE FROM product_import WHERE line IN ({FIND_REPEATED})"  #
 INSERT_NEW = """
 INSERT INTO products
     (id, sku, name, description, price, currency, stock, category, status, version,
-     created_at, updated_at)
+     title_words, category_words, description_words, created_at, updated_at)
 SELECT s.id, s.sku, s.name, s.description, s.price, s.currency, coalesce(s.stock, 0),
-    s.category, coalesce(s.status, 'draft'), 1, :now, :now
+    s.category, coalesce(s.status, 'draft'), 1,
+    s.title_words, s.category_words, s.description_words, :now, :now
 FROM product_import AS s
 WHERE true
 ON CONFLICT (sku) DO NOTHING
@@ -52,12 +54,15 @@ INSERT INTO stock_movements
 SELECT s.id, p.id, s.stock - p.stock, s.stock, 'import', :actor_id, :now
 {KNOWN} WHERE s.stock <> p.stock
 """
-# What a row leaves out stays as it is.
+# A product keeps the fields that its row leaves out.
 UPDATE_KNOWN = """
 UPDATE products AS p SET
     name = s.name, description = coalesce(s.description, p.description),
     price = s.price, currency = s.currency, stock = coalesce(s.stock, p.stock),
     category = coalesce(s.category, p.category), status = coalesce(s.status, p.status),
+    title_words = s.title_words,
+    category_words = coalesce(s.category_words, p.category_words),
+    description_words = coalesce(s.description_words, p.description_words),
     version = p.version + 1, updated_at = :now
 FROM product_import AS s WHERE p.sku = s.sku AND p.id <> s.id
 """
@@ -68,7 +73,7 @@ TYPED: dict[str, BindParameter[Any]] = {
 
 
 class Staging(ABC):
-    """A temporary table, and what to do with it; it ends with the transaction."""
+    """A temporary table, which ends with the transaction."""
 
     locking = ""
 
@@ -76,7 +81,7 @@ class Staging(ABC):
         self.session = session
 
     async def fill(self, spool: Spool) -> None:
-        """Have all rows in the table, and no other import beside this one."""
+        """Fill the table with all rows, and wait for other imports to end."""
         await self._create()
         connection = await self.session.connection()
         for rows in spool:
@@ -89,20 +94,21 @@ class Staging(ABC):
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
 
     async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
-        """Drop rows whose SKU an earlier one has: how many, and the first lines."""
+        """Drop rows whose SKU an earlier row has; return how many, and which first."""
         lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
         first = list(lines)
         return (await self._execute(DROP_REPEATED) if first else 0), first
 
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
-        """How many products were created, and how many updated.
+        """Return how many products were created, and how many updated.
 
-        What others create or change until then is waited for, and updated.
+        This waits for other transactions that create or change one of the products,
+        and then updates it.
         """
         rows = await self.session.scalar(text(COUNT_ROWS))
         lock = text(COUNT_KNOWN.format(locking=self.locking))
         created = known = 0
-        while created + known < rows:  # others gave a known product another SKU
+        while created + known < rows:  # else a known product was given another SKU
             created += await self._execute(INSERT_NEW, now=utc_now())
             known = await self.session.scalar(lock)
         now = utc_now()  # later than the last change of what is locked now
@@ -132,7 +138,7 @@ class PostgresStaging(Staging):
 
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
         async with driver_of(connection) as driver:
-            # Of no use to a server that is gone: each write would be a warning.
+            # Once the server is gone, each further write would log a warning.
             records = takewhile(lambda _: not driver.is_closed(), rows)
             await driver.copy_records_to_table(
                 "product_import", records=records, columns=COLUMNS

@@ -11,6 +11,7 @@ import pytest
 
 from testbed.service import (
     ROOT,
+    WORKER_CLASSES,
     Service,
     command,
     make_environment,
@@ -18,11 +19,6 @@ from testbed.service import (
 )
 from testbed.valkey import start_valkey
 
-WORKER_CLASSES = [
-    "asgi",
-    "uvicorn_worker.UvicornWorker",
-    "uvicorn.workers.UvicornWorker",
-]
 # The guide's command line, but for the flag that gunicorn spells --keep-alive.
 GUIDE = "--workers 2 --timeout 120 --keep-alive 5 --access-logfile - --error-logfile -"
 SECRET = "a-long-enough-key-that-is-only-for-tests-0123456789"

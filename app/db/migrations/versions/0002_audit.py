@@ -1,4 +1,4 @@
-"""audit events, which nothing can change or delete."""
+"""Audit events, in a table that only grows."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,23 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0006"
-down_revision: str | None = "0005"
+revision: str = "0002"
+down_revision: str | None = "0001"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# On SQLite a later batch operation on this table drops its triggers: make them anew.
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite")
+# For the triggers of every table that only grows.
+REFUSE_CHANGE = """
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$
+"""
+POSTGRESQL_TRIGGER = """
+CREATE TRIGGER audit_events_refuse_change
+BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+"""
+# A batch operation on this table drops these triggers: create them again after it.
 SQLITE_TRIGGERS = [
     f"""
     CREATE TRIGGER audit_events_refuse_{operation.lower()}
@@ -20,28 +31,13 @@ SQLITE_TRIGGERS = [
     """
     for operation in ("UPDATE", "DELETE")
 ]
-POSTGRESQL_TRIGGERS = [
-    """
-    CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'audit_events is append-only'; END $$
-    """,
-    """
-    CREATE TRIGGER audit_events_refuse_change
-    BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()
-    """,
-]
 
 
 def upgrade() -> None:
     op.create_table(
         "audit_events",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "occurred_at",
-            sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite"),
-            nullable=False,
-        ),
+        sa.Column("occurred_at", INSTANT, nullable=False),
         sa.Column("event", sa.String(length=64), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("actor_type", sa.String(length=16), nullable=False),
@@ -63,15 +59,18 @@ def upgrade() -> None:
         ["occurred_at", "id"],
         ["subject_id", "occurred_at", "id"],
         ["actor_id", "occurred_at", "id"],
+        ["event", "occurred_at", "id"],
     ):
         name = op.f("_".join(["ix_audit_events", *columns]))
         op.create_index(name, "audit_events", columns)
     on_sqlite = op.get_bind().dialect.name == "sqlite"
-    for trigger in SQLITE_TRIGGERS if on_sqlite else POSTGRESQL_TRIGGERS:
-        op.execute(trigger)
+    for statement in (
+        SQLITE_TRIGGERS if on_sqlite else [REFUSE_CHANGE, POSTGRESQL_TRIGGER]
+    ):
+        op.execute(statement)
 
 
 def downgrade() -> None:
     op.drop_table("audit_events")  # with its indexes and triggers
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute("DROP FUNCTION refuse_audit_change()")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_change()")

@@ -17,8 +17,13 @@ import orjson
 import pytest
 
 from app.api.middleware.request_context import UNMATCHED
-from testbed.service import Service, command, make_environment, start_service
-from tests.test_service import WORKER_CLASSES
+from testbed.service import (
+    WORKER_CLASSES,
+    Service,
+    command,
+    make_environment,
+    start_service,
+)
 
 PATH = "/api/v1/products"
 LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"

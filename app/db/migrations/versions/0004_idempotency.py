@@ -1,4 +1,4 @@
-"""Keep the answers to requests that carry an Idempotency-Key."""
+"""Idempotency: the stored answers to requests that carry an Idempotency-Key."""
 
 from collections.abc import Sequence
 

@@ -1,0 +1,54 @@
+"""Every limit of the service. A new limit is one line here."""
+
+from datetime import timedelta
+
+from app.core.config import Settings
+from app.core.rate_limit.policy import Policy
+from app.core.settings.limits import Rate
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def policies(settings: Settings) -> dict[str, Policy]:
+    """Map the names of the limits that are switched on to their policies."""
+    return {
+        name: Policy(name, limit=rate[0], window=timedelta(seconds=rate[1]))
+        for name, rate in rates(settings).items()
+        if rate is not None
+    }
+
+
+def rates(settings: Settings) -> dict[str, Rate]:
+    """Map the name of each limit to its rate; a limit without one is switched off.
+
+    The name is also the counter's name in Redis. A client sees it only up to the first
+    `-` or `_`.
+    """
+    requests = settings.rate_limit_requests, settings.rate_limit_window_seconds
+    of_address, of_account = (
+        settings.login_failures_per_ip,
+        settings.login_failures_per_account,
+    )
+    failures_window = settings.login_failures_window_seconds
+    return {
+        # Requests, by address
+        "login": requests,
+        "register": requests,
+        "refresh": requests,
+        "all": settings.rate_limit_all,
+        # Requests that change something, by account, or by address without one
+        "writes": settings.rate_limit_writes,
+        # Wrong passwords
+        "login-failures-address": (of_address, failures_window),
+        "login-failures-account": (of_account, failures_window),  # unknown devices
+        "login-failures-account-day": (5 * of_account, DAY),  # unknown devices
+        "login-failures-device": (of_account, failures_window),
+        # Requests that send mail: by address, then by account
+        "mail_client": (10, HOUR),
+        "mail_forgot": (3, HOUR),
+        "mail_resend": (3, 6 * HOUR),
+        "email_change": (5, HOUR),
+        # Audit events of refusals, so that a flood of requests does not fill the disk
+        "denied-event": (10, MINUTE),  # by account
+        "login-throttled-event": (1, MINUTE),  # by address
+    }

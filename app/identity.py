@@ -1,0 +1,10 @@
+"""The project's name. It also stands in pyproject.toml: as `name` and as the script."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+NAME = "nightproof"
+TITLE = "Nightproof"
+try:
+    VERSION = version(NAME)
+except PackageNotFoundError:  # the package is on the path without being installed
+    VERSION = "0"

@@ -1,0 +1,23 @@
+"""The page that shows the OpenAPI document."""
+
+import pytest
+
+from tests.support.people import Client
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+class TestDocs:
+    @pytest.mark.parametrize("overrides", [{"app_name": "Cut & <Paste>"}])
+    async def test_escape_the_name_of_the_application(self, client: Client) -> None:
+        """Mutant: autoescape off."""
+        response = await client.get("http://test/docs")
+
+        assert response.status_code == 200
+        assert "<title>Cut &amp; &lt;Paste&gt;</title>" in response.text
+
+    async def test_start_with_a_script_from_a_file(self, client: Client) -> None:
+        response = await client.get("http://test/docs/start.js")
+
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/javascript")
+        assert 'url: "/openapi.json"' in response.text

@@ -1,0 +1,128 @@
+"""A command that fails says why in one line."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from testbed.service import command
+
+COMMANDS = [
+    "users create --email ada@example.org",
+    "demo",
+    "products export",
+    "outbox status",
+    "outbox replay",
+]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "",
+            "nonsense",
+            "db",
+            "users create",
+            "demo --products many",
+            "demo --products -1",
+        ],
+    )
+    def test_wrong_usage_is_one_line_and_two(
+        self, environment: dict[str, str], line: str
+    ) -> None:
+        ended = command(*line.split(), environment=environment)
+
+        assert ended.returncode == 2
+        assert ended.stdout == ""
+        assert ended.stderr.startswith("Error: ")
+        assert ended.stderr.count("\n") == 1
+
+    def test_settings_that_production_refuses_are_named(
+        self, environment: dict[str, str]
+    ) -> None:
+        environment |= {"ENVIRONMENT": "production", "SECRET_KEY": "changeme"}
+        ended = command("config", "check", environment=environment)
+
+        assert ended.returncode == 1
+        assert "SECRET_KEY" in ended.stderr
+        assert "DATABASE_URL" in ended.stderr
+        assert "changeme" not in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_a_database_out_of_reach_is_one_line(
+        self, environment: dict[str, str]
+    ) -> None:
+        environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
+        ended = command("db", "upgrade", environment=environment)
+
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("Error: The database cannot be reached. [Errno")
+        assert ended.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("line", COMMANDS)
+    def test_a_database_without_tables_is_one_line(
+        self, environment: dict[str, str], tmp_path: Path, line: str
+    ) -> None:
+        """Mutant: catch only what is ours."""
+        (tmp_path / "var").mkdir()
+        (tmp_path / "var/app.db").touch()
+        ended = command(*line.split(), environment=environment)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("Error: no such table: ")
+        assert ended.stderr.endswith(
+            ": bring the schema up to date with `db upgrade`.\n"
+        )
+        assert ended.stderr.count("\n") == 1
+
+    @pytest.mark.parametrize("line", [*COMMANDS, "products import file"])
+    def test_a_database_that_is_not_there_is_not_made(
+        self, environment: dict[str, str], tmp_path: Path, line: str
+    ) -> None:
+        """Mutant: a mistyped path is a new, empty database."""
+        (tmp_path / "file").touch()
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/typo/app.db"
+
+        ended = command(*line.split(), environment=environment)
+
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == (
+            f"Error: There is no database {tmp_path}/typo/app.db; "
+            "`db upgrade` creates it.\n"
+        )
+        assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+    def test_postgresql_says_what_it_refuses(
+        self, environment: dict[str, str], postgres_url: str
+    ) -> None:
+        environment["DATABASE_URL"] = postgres_url
+        empty = command(*COMMANDS[0].split(), environment=environment)
+        password = make_url(postgres_url).password or ""
+        environment["DATABASE_URL"] = postgres_url.replace(password, "hunter2")
+        stranger = command("db", "upgrade", environment=environment)
+
+        assert (empty.returncode, stranger.returncode) == (1, 1)
+        assert empty.stderr == (
+            'Error: relation "users" does not exist: '
+            "bring the schema up to date with `db upgrade`.\n"
+        )
+        assert stranger.stderr == (
+            "Error: The database cannot be reached. "
+            'password authentication failed for user "app"\n'
+        )
+
+    def test_a_file_that_cannot_be_written_is_one_line(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/file/app.db"
+        upgrade = command("db", "upgrade", environment=environment)
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path}"
+        directory = command("db", "upgrade", environment=environment)
+
+        for ended in (upgrade, directory):
+            assert ended.returncode == 1
+            assert ended.stderr.startswith("Error: [Errno ")
+            assert str(tmp_path) in ended.stderr
+            assert ended.stderr.count("\n") == 1

@@ -1,0 +1,59 @@
+"""`setup` and `openapi`, and how `serve` chooses its number of workers."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.cli.server import usable_cores
+from testbed.service import command
+
+
+class TestSetup:
+    def test_makes_what_is_missing_and_keeps_the_rest(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        first = command("setup", environment=environment)
+        secrets = (tmp_path / ".env").read_text()
+        second = command("setup", environment=environment)
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        assert "Password, shown only now: " in first.stdout
+        assert "50 products" in first.stdout
+        assert "Password" not in second.stdout + second.stderr
+        assert (tmp_path / ".env").read_text() == secrets
+        assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+        check = command("config", "check", environment=environment)
+        assert (check.returncode, check.stderr) == (0, "")
+        assert command("db", "check", environment=environment).returncode == 0
+
+    def test_leaves_the_environment_to_whom_it_is_said(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutant: a `.env` that says `development`, whatever the environment says."""
+        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": "x" * 32}
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
+
+        done = command("setup", environment=environment)
+
+        assert done.returncode == 0, done.stderr
+        assert "ENVIRONMENT" not in (tmp_path / ".env").read_text()
+
+
+def test_counts_cores_where_processes_are_not_bound_to_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutant: ask for an affinity, which macOS does not have."""
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+
+    assert usable_cores() == os.cpu_count()
+
+
+def test_openapi_is_printed_without_a_database(environment: dict[str, str]) -> None:
+    ended = command("openapi", environment=environment)
+
+    document = json.loads(ended.stdout)
+    assert document["openapi"].startswith("3.1")
+    assert "/api/v1/products" in document["paths"]

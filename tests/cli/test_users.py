@@ -1,0 +1,20 @@
+from testbed.service import command
+
+
+class TestUsers:
+    def test_are_created_with_a_password_from_stdin(
+        self, environment: dict[str, str]
+    ) -> None:
+        command("db", "upgrade", environment=environment)
+        create = ("users", "create", "--email", "ada@example.org", "--password-stdin")
+
+        weak = command(*create, environment=environment, stdin="password1234\n")
+        fine = command(*create, environment=environment, stdin="violet umbrella\n")
+        again = command(*create, environment=environment, stdin="violet umbrella\n")
+
+        assert (weak.returncode, fine.returncode, again.returncode) == (1, 0, 1)
+        assert weak.stderr == (
+            "Error: Many people use this password. Choose another one.\n"
+        )
+        assert "violet" not in fine.stdout + fine.stderr
+        assert again.stderr == "Error: This e-mail address has an account.\n"

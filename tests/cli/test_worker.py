@@ -1,0 +1,47 @@
+import asyncio
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from app.core.config import Settings
+from app.db.session import Database, transaction
+from app.services.mail.outbox import Outbox, read_status
+from testbed.mailbox import smtp_server
+from testbed.service import command, make_environment, start_worker
+
+
+@pytest.fixture
+def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
+    return make_environment(tmp_path, DATABASE_URL=settings.database_url)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+class TestWorker:
+    async def test_delivers_until_it_is_told_to_stop(
+        self, settings: Settings, environment: dict[str, str]
+    ) -> None:
+        arrived = Event()
+        with smtp_server(lambda kept: arrived.set() if kept else None) as (url, _):
+            database = Database(settings)
+            async with transaction(database) as session:
+                await Outbox(session).add("account_exists", "ada@example.org")
+            worker = start_worker(environment | {"SMTP_URL": url})
+            assert await asyncio.to_thread(arrived.wait, 120)
+
+            worker.terminate()
+
+            assert await asyncio.to_thread(worker.wait, 120) == 0
+        async with transaction(database) as session:
+            assert (await read_status(session)).pending == 0
+        await database.close()
+
+    def test_needs_to_know_how_to_send(self, environment: dict[str, str]) -> None:
+        secret = "k7Vq" + "0aZ4m9Xw" * 5
+        staging = {"ENVIRONMENT": "staging", "SECRET_KEY": secret}
+
+        ended = command("worker", environment=environment | staging)
+
+        assert ended.returncode == 1
+        assert "SMTP_URL is not set" in ended.stderr
+        assert "Traceback" not in ended.stderr

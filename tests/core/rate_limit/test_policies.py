@@ -1,0 +1,83 @@
+"""The table of the limits, and the settings that it reads."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.rate_limit.policies import policies
+from tests.conftest import make_settings
+
+
+class TestPolicies:
+    def test_read_their_settings(self) -> None:
+        table = policies(
+            make_settings(
+                rate_limit_requests=7,
+                rate_limit_window_seconds=70,
+                login_failures_per_ip=8,
+                login_failures_per_account=9,
+                login_failures_window_seconds=90,
+                rate_limit_writes="10/100",
+                rate_limit_all="11/110",
+            )
+        )
+
+        rates = {
+            name: (policy.limit, policy.window // timedelta(seconds=1))
+            for name, policy in table.items()
+        }
+        assert rates == {
+            **dict.fromkeys(["login", "register", "refresh"], (7, 70)),
+            "login-failures-address": (8, 90),
+            "login-failures-account": (9, 90),
+            "login-failures-account-day": (45, 86_400),
+            "login-failures-device": (9, 90),
+            "writes": (10, 100),
+            "all": (11, 110),
+            "mail_client": (10, 3600),
+            "mail_forgot": (3, 3600),
+            "mail_resend": (3, 21_600),
+            "email_change": (5, 3600),
+            "denied-event": (10, 60),
+            "login-throttled-event": (1, 60),
+        }
+        assert all(policy.name == name for name, policy in table.items())
+
+    def test_leave_out_a_limit_without_a_rate(self) -> None:
+        table = policies(make_settings(rate_limit_writes="", rate_limit_all=None))
+
+        assert not {"writes", "all"} & table.keys()
+
+
+class TestRate:
+    @pytest.mark.parametrize(
+        ("given", "counted"),
+        [
+            ("1000/60", (1000, 60)),
+            ("6000/60", (1000, 10)),
+            ("2000/60", (1000, 30)),
+            ("3500/7", (1000, 2)),
+            ("1002/3", (668, 2)),
+            ((6000, 60), (1000, 10)),
+        ],
+    )
+    def test_above_a_thousand_becomes_a_shorter_window(
+        self, given: object, counted: tuple[int, int]
+    ) -> None:
+        settings = make_settings(rate_limit_all=given)
+
+        assert settings.rate_limit_all == counted
+
+    @pytest.mark.parametrize(
+        "given", ["1001/60", "1500/7", "1001/1", "1000000/60", (1001, 1)]
+    )
+    def test_without_an_equal_shorter_window_is_refused(self, given: object) -> None:
+        """Mutants: round the rate; accept it, and fail when the limits are made."""
+        with pytest.raises(ValidationError, match="such as 6000/60"):
+            make_settings(rate_limit_all=given)
+
+    @pytest.mark.parametrize("given", ["600", "600/", "0/60", "-1/60", "1/1/1", "a/b"])
+    def test_of_another_form_is_refused(self, given: str) -> None:
+        with pytest.raises(ValidationError, match="must be requests/seconds"):
+            make_settings(rate_limit_writes=given)

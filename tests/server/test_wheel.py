@@ -1,0 +1,106 @@
+"""The wheel serves by itself, from a directory that holds nothing of the repository."""
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from zipfile import ZipFile
+
+import httpx2
+import pytest
+
+from app.identity import NAME
+from testbed.processes import free_port
+from testbed.service import ROOT, Service, make_environment, wait_for
+
+BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
+ON_THE_PATH = "import sys, app; print(app.__file__, *sys.path, sep='\\n')"
+
+
+def run(
+    *line: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> str:
+    ended = subprocess.run(
+        line, cwd=cwd, env=env, text=True, capture_output=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dist")
+    built = run(sys.executable, "-c", BUILD, directory, cwd=ROOT)
+    return directory / built.split()[-1]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel, and with the dependencies of this one."""
+    environment = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "venv", "--without-pip", environment)
+    python = environment / "bin/python"
+    run(
+        *(sys.executable, "-m", "pip", "--python", python),
+        *("install", "--no-index", "--no-deps", wheel),
+    )
+    [packages] = environment.glob("lib/*/site-packages")
+    # A path in such a file is added without the .pth files that lie there: one of
+    # them puts the repository on the path.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment / "bin"
+
+
+@contextmanager
+def serving(program: Path, environment: dict[str, str]) -> Iterator[Service]:
+    home, port = Path(environment["HOME"]), free_port()
+    with (home / "service.log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "serve", "--port", str(port)],
+            cwd=home,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    service = Service(port, process, home / "service.log", environment)
+    try:
+        wait_for(service)
+        yield service
+    finally:
+        process.terminate()
+        process.wait(120)
+
+
+def test_holds_every_file_of_the_package(wheel: Path) -> None:
+    tracked = run("git", "ls-files", "app", cwd=ROOT).split()
+
+    assert set(tracked) <= set(ZipFile(wheel).namelist())
+
+
+def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
+    """Mutant: look for the server's configuration beside the package."""
+    environment = make_environment(tmp_path)
+    del environment["PYTHONPATH"]
+    here = partial(run, cwd=tmp_path, env=environment)
+
+    package, *path = here(installed / "python", "-c", ON_THE_PATH).splitlines()
+    setup = here(installed / NAME, "setup")
+    with serving(installed / NAME, environment) as service:
+        products = httpx2.get(f"{service.url}/api/v1/products", timeout=60)
+        pages = [
+            httpx2.get(f"{service.url}/{page}", timeout=60)
+            for page in ("docs", "account/verify-email", "account/page.js")
+        ]
+        malformed = httpx2.get(service.url, headers={"A": "a" * 70_000}, timeout=60)
+
+    assert Path(package).is_relative_to(installed.parent)
+    assert [
+        each for each in path if (tmp_path / each / "pyproject.toml").exists()
+    ] == []
+    assert "Password, shown only now: " in setup
+    assert len(products.json()["items"]) > 0
+    assert {page.status_code for page in pages} == {200}
+    assert malformed.headers["content-type"] == "application/problem+json"

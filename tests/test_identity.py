@@ -1,0 +1,29 @@
+"""The project's name stands in two files, so that a copy can take another name."""
+
+import re
+import subprocess
+
+from app.identity import NAME, TITLE
+from testbed.service import ROOT
+
+CODE = ("*.py", "*.toml", "*.sh", "*.lua", "*.js", "*.html", "Makefile", ".ci/run")
+
+
+def letters(text: str) -> str:
+    """Spell `Corner Shop`, `corner-shop` and `CORNER_SHOP` alike."""
+    return re.sub(r"[^a-z0-9\n]", "", text.lower())
+
+
+def test_only_pyproject_and_identity_say_the_name() -> None:
+    line = ["git", "ls-files", *CODE]
+    listed = subprocess.run(line, cwd=ROOT, text=True, capture_output=True, check=True)
+
+    texts = {file: (ROOT / file).read_text() for file in listed.stdout.splitlines()}
+    names = {letters(NAME), letters(TITLE)}
+    found = {
+        file
+        for file, text in texts.items()
+        if any(name in letters(text) for name in names)
+    }
+
+    assert found == {"app/identity.py", "pyproject.toml"}
