@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.db.session import transaction
 from app.demo import products
-from tests.support.files import NDJSON
+from tests.api.products.files import NDJSON
 from tests.support.people import Client
 
 PRODUCT = {"price": "1", "currency": "EUR", "status": "active"}
