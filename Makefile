@@ -9,13 +9,13 @@ export UV_NO_PROGRESS := 1
 .PHONY: help run test check format lock bench drill clean
 
 help:
-	@echo 'make run     set up what is missing and serve on http://127.0.0.1:8000'
-	@echo 'make test    the whole suite, on SQLite and on real PostgreSQL and Valkey'
-	@echo 'make check   format, lint, types, imports, lock files, generated files'
-	@echo 'make format  rewrite the code as `make check` wants it'
-	@echo 'make bench   what it costs, beside bare FastAPI and a raw ASGI application'
-	@echo 'make drill   kill the mail worker, take Redis away, time answers, send what is hostile: longer'
-	@echo 'make lock    resolve the dependencies anew into requirements/'
+	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000'
+	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey'
+	@echo 'make check   check format, lint, types, imports, lock files, generated files'
+	@echo 'make format  format the code and generate files, so that `make check` passes'
+	@echo 'make bench   compare the cost with bare FastAPI and a raw ASGI application'
+	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
+	@echo 'make lock    resolve the dependencies again into requirements/'
 
 run: $(VENV)/base
 	@$(BIN)/python -m app setup
@@ -37,7 +37,7 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m app config reference
 
-# SCALE=1 measures the catalogue at a million products instead.
+# SCALE=1 measures a catalogue of a million products instead.
 bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,bench) $(ARGS)
 	$(if $(SCALE),,$(BIN)/python -m bench.edge)
@@ -56,7 +56,7 @@ lock: $(VENV)/dev
 clean:
 	rm -rf $(VENV) var dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# A stamp for each set of requirements; plain pip does when uv cannot be had.
+# A stamp file for each set of requirements. Without uv, plain pip installs them.
 $(VENV)/base: requirements/base.txt pyproject.toml
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
@@ -65,7 +65,7 @@ $(VENV)/dev: requirements/dev.txt requirements/base.txt pyproject.toml
 
 .PHONY: install
 install:
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; say which: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; choose one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt || echo 'Without uv: pip takes a little longer.'
 	@if test -x $(UV); \

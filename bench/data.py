@@ -2,55 +2,40 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
 
-from bench.operations import EMAIL
+from bench.accounts.operations import EMAIL, PASSWORD
+from bench.registry import parts
 
 ROOT = Path(__file__).parents[1]
-PRODUCTS = 10_000
-
-INSERT_PRODUCTS = """
-INSERT INTO products (id, sku, name, description, price, currency, stock, category,
-                      status, version, title_words, category_words,
-                      description_words, created_at, updated_at)
-SELECT uuidv7(), 'SKU-' || lpad(n::text, 8, '0'), 'Product number ' || n,
-       repeat('As long as a description often is. ', 3),
-       (n * 7919 % 100000) / 100.0, 'EUR', n % 100, 'category-' || n % 20,
-       'active', 1, 'product number ' || n || ' ^product ^number ^' || n,
-       'category ' || n % 20, 'as long a description often is', at, at
-FROM generate_series(1, $1::int) AS n,
-     LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1.000001 s') AS t(at)
-"""
 
 
-def migrate(environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "app", "db", "upgrade"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-
-
-async def fill(url: str) -> list[str]:
-    """Make the products, and return their ids."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(INSERT_PRODUCTS, PRODUCTS)
-        await connection.execute("VACUUM ANALYZE")
-        return [
-            str(row["id"])
-            for row in await connection.fetch("SELECT id FROM products ORDER BY id")
-        ]
-    finally:
-        await connection.close()
-
-
-async def make_editor(url: str) -> None:
-    """Let the user whom the API has made write products."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(
-            "UPDATE users SET role = 'editor' WHERE email_canonical = $1", EMAIL
+def prepare(environment: Mapping[str, str]) -> None:
+    """Migrate the database and add the account that the bench uses."""
+    create = ("users", "create", "--email", EMAIL, "--role", "editor")
+    for arguments in (("db", "upgrade"), (*create, "--password-stdin")):
+        subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            cwd=ROOT,
+            env=environment,
+            input=PASSWORD.encode(),
+            check=True,
+            capture_output=True,
         )
+
+
+async def fill(url: str) -> dict[str, Sequence[str]]:
+    """Add the rows of each resource, and return their ids."""
+    connection = await asyncpg.connect(url)
+    try:
+        ids = {
+            resource: await part.fill(connection)
+            for resource, part in parts("data").items()
+        }
+        await connection.execute("VACUUM ANALYZE")
+        return ids
     finally:
         await connection.close()

@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.operations import Target
+from bench.operations import Operation, Target
 
 WRK = shutil.which("wrk")
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-# Far more than a program answers in a second, so that no request is sent twice.
+# Far more than a program answers in a second, so that wrk sends no request twice.
 WRK_REQUESTS_PER_SECOND = 10_000
 WRK_SCRIPT = """
 local file = io.open("{requests}", "rb")
@@ -46,10 +46,12 @@ class LoadFailed(Exception):
     """A program under load gave another answer than 2xx, or none."""
 
 
-def drive(target: Target, operation: str, connections: int, seconds: float) -> Load:
+def drive(
+    target: Target, operation: Operation, connections: int, seconds: float
+) -> Load:
     """Keep every connection busy for this long, and count the answers."""
     if WRK is None:
-        return _drive(target, target.requests(operation), connections, seconds)
+        return _drive(target, operation.requests(target), connections, seconds)
     return _drive_by_wrk(WRK, target, operation, connections, seconds)
 
 
@@ -122,13 +124,13 @@ def _drive(
 
 
 def _drive_by_wrk(
-    wrk: str, target: Target, operation: str, connections: int, seconds: float
+    wrk: str, target: Target, operation: Operation, connections: int, seconds: float
 ) -> Load:
-    seconds = max(1, round(seconds))  # all that wrk knows
-    count = int(WRK_REQUESTS_PER_SECOND * seconds) if operation == "create" else 1000
+    seconds = max(1, round(seconds))  # wrk takes whole seconds only
+    count = 1000 if operation.repeatable else int(WRK_REQUESTS_PER_SECOND * seconds)
     with tempfile.TemporaryDirectory() as directory:
         requests, script = Path(directory, "requests"), Path(directory, "load.lua")
-        requests.write_bytes(b"\0".join(islice(target.requests(operation), count)))
+        requests.write_bytes(b"\0".join(islice(operation.requests(target), count)))
         script.write_text(WRK_SCRIPT.format(requests=requests))
         options = f"-t1 -c{connections} -d{seconds}s --timeout 10s -s".split()
         url = f"http://127.0.0.1:{target.port}/"

@@ -1,4 +1,4 @@
-"""Bad lines to a server: they cut answers, or break where somebody says so."""
+"""Proxies that cut answers, or break a connection where a test asks for it."""
 
 from asyncio import (
     FIRST_COMPLETED,
@@ -21,7 +21,7 @@ CHUNK = 65_536
 
 
 class Relay:
-    """Passes on what connections say; who inherits spoils it."""
+    """Passes bytes on in both directions. Subclasses disturb one of them."""
 
     def __init__(self, server_port: int) -> None:
         self.server_port = server_port
@@ -33,7 +33,7 @@ class Relay:
             create_task(self.ask(client, to_server)),
             create_task(self.answer(server, to_client)),
         }
-        # Whoever hangs up first, nobody is left waiting for the other.
+        # When either side hangs up, the other must not wait for it.
         await wait(ways, return_when=FIRST_COMPLETED)
         for way in ways:
             way.cancel()
@@ -49,9 +49,9 @@ class Relay:
 
 
 class FaultProxy(Relay):
-    """Dooms some connections: the first answer on them is cut in two.
+    """Cuts the first answer on some connections in half.
 
-    Which connections these are, counted as they come, depends on the seed alone.
+    The seed alone decides which connections these are, in the order they arrive.
     """
 
     def __init__(self, server_port: int, *, doomed: float, seed: int) -> None:
@@ -70,10 +70,10 @@ class FaultProxy(Relay):
 
 
 class Tripwire(Relay):
-    """Holds a connection up where its client says `phrase`, the next time only.
+    """Holds a connection when its client next sends `phrase`.
 
-    The server does not hear it. Then the test ends the connection, by `cut` or by the
-    server.
+    The server does not receive the phrase. The test then ends the connection: it sets
+    `cut` or stops the server.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -104,7 +104,7 @@ Line = TypeVar("Line", bound=Relay)
 
 @asynccontextmanager
 async def open_line(relay: Line) -> AsyncGenerator[Line]:
-    """Listen on loopback; it ends when the clients have hung up."""
+    """Listen on loopback until all clients have hung up."""
     async with TaskGroup() as connections:
         listener = await start_server(
             lambda *ends: connections.create_task(relay.relay(*ends)), "127.0.0.1"

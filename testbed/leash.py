@@ -2,8 +2,8 @@
 
 Usage: leash.py PARENT_PID SIGNAL UID:GID|- COMMAND [ARGUMENT...]
 
-A program, rather than a `preexec_fn`, which may deadlock in a process with threads.
-It imports only the standard library: it runs with `python -I -S`.
+It is a program because a `preexec_fn` can deadlock in a process with threads. It
+imports only the standard library, because it runs with `python -I -S`.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ def main(parent: str, signal: str, account: str, *command: str) -> None:
         os.setgid(gid)
         os.setuid(uid)
     if sys.platform == "linux":
-        # After the change of account, which would clear it.
+        # After the change of account, which clears this setting.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal))
         if os.getppid() != int(parent):
             sys.exit("The parent died before the leash was on.")

@@ -1,4 +1,4 @@
-"""Mail in the tests: what the outbox holds, and a server that takes it."""
+"""Mail for tests and drills: the rows of the outbox, and a server that accepts mail."""
 
 import re
 import socket
@@ -20,27 +20,28 @@ from app.db.session import transaction
 
 
 async def read_outbox(app: FastAPI) -> Sequence[OutboxMail]:
-    """Every mail, the oldest first."""
+    """List every mail, the oldest first."""
     async with transaction(app.state.shared.database) as session:
         return (await session.scalars(select(OutboxMail).order_by(OutboxMail.id))).all()
 
 
 async def mailed(app: FastAPI) -> list[tuple[str, str | None]]:
-    """Which mails wait, and for whom."""
+    """List the template and the recipient of each mail."""
     return [(mail.template, mail.recipient) for mail in await read_outbox(app)]
 
 
 async def newest_token(app: FastAPI, template: str) -> str:
-    """The token in the newest mail of a kind."""
+    """Take the token out of the newest mail with this template."""
     mails = [mail for mail in await read_outbox(app) if mail.template == template]
     return str(mails[-1].context["link"]).partition("#")[2]
 
 
 class Mailbox:
-    """Keeps what an SMTP server accepts; `answers` are its replies to recipients.
+    """Keeps the mail that an SMTP server accepts.
 
-    `interrupt` is called for each mail before it is kept, and after, before the
-    client hears of it. The mail is not kept when it raises a `ConnectionError`.
+    `answers` are the server's replies to recipients, by address. The server calls
+    `interrupt` twice for each mail: before it keeps the mail, and again before it
+    replies. A `ConnectionError` from the first call makes it drop the mail.
     """
 
     def __init__(self, interrupt: Callable[[bool], None] = lambda kept: None) -> None:
@@ -81,7 +82,7 @@ class Mailbox:
 
 
 class Bound(Controller):
-    """Listens on a port that the kernel chose, which nobody can take in between."""
+    """Listens on a port of the kernel's choice, bound before its number is known."""
 
     def _create_server(self) -> Awaitable[AbstractServer]:
         listener = socket.create_server((self.hostname, 0))
@@ -93,7 +94,7 @@ class Bound(Controller):
 def smtp_server(
     interrupt: Callable[[bool], None] = lambda kept: None,
 ) -> Iterator[tuple[str, Mailbox]]:
-    """A server on a thread of its own, its URL and its mailbox."""
+    """Run a server in a thread of its own, and yield its URL and its mailbox."""
     mailbox = Mailbox(interrupt)
     controller = Bound(mailbox, hostname="127.0.0.1", port=0, ready_timeout=60)
     controller.start()

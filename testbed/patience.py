@@ -1,7 +1,7 @@
-"""What the tests wait for: a busy machine is late without being down.
+"""How long the tests wait: a busy machine is late without being down.
 
-Whatever is named here is what production gives up on much sooner. A test of giving up
-sets a setting for itself, or overrides the fixture `patience`.
+Production uses much shorter times. A test of a timeout changes its own settings, or
+overrides the fixture `patience`.
 """
 
 from types import MappingProxyType
@@ -27,6 +27,6 @@ REDIS_URL_QUERY = "socket_connect_timeout=60"
 
 
 def let_hypothesis_take_its_time() -> None:
-    """And the same examples in each run, unless asked for the profile `random`."""
+    """Use the same examples in each run, except with the profile `random`."""
     hypothesis.settings.load_profile("ci")
     hypothesis.settings.register_profile("random", derandomize=False)

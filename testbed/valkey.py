@@ -11,14 +11,14 @@ from testbed.processes import Server, package_directory
 
 
 class ValkeyServer(Server):
-    """A Valkey that keeps nothing on disk, and whose outages a test can stage."""
+    """A Valkey that keeps nothing on disk. A test can stop or pause it."""
 
     name = "valkey"
     parting = signal.SIGKILL
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        # Loopback is shared with every account of the machine.
+        # Every account of the machine can connect to loopback.
         self.password = secrets.token_hex(16)
         self.config = directory / "valkey.conf"
 
@@ -27,11 +27,11 @@ class ValkeyServer(Server):
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def stop(self) -> None:
-        """End it at once, losing everything it holds."""
+        """Kill the server; it loses all its data."""
         self.end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Stop answering, with every connection left open."""
+        """Stop answering, but leave every connection open."""
         if self.process is not None:
             self.process.send_signal(signal.SIGSTOP)
 
@@ -55,7 +55,7 @@ class ValkeyServer(Server):
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\n".encode())
-                # Whoever took our port would not know our password.
+                # Another process on this port would not know the password.
                 return connection.recv(64).startswith(b"+OK")
         except OSError:
             return False
@@ -63,7 +63,7 @@ class ValkeyServer(Server):
 
 @contextmanager
 def start_valkey(directory: Path) -> Iterator[ValkeyServer]:
-    """Run a Valkey, with its files in a directory of the caller."""
+    """Run a Valkey, with its files in the given directory."""
     server = ValkeyServer(directory)
     try:
         server.start_on_a_free_port()

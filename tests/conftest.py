@@ -1,8 +1,8 @@
 """Real databases for every test: SQLite alone, and PostgreSQL with Valkey.
 
-`TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers to use
-instead of those that the tests start. The Redis database is emptied for each test, so
-with one of yours run them in one process: `make test ARGS=-n0`.
+`TEST_DATABASE_URL` and `TEST_REDIS_URL` name servers that the tests use instead of
+starting their own. Each test empties the Redis database, so use one process with a
+Redis of your own: `make test ARGS=-n0`.
 """
 
 import asyncio
@@ -34,9 +34,8 @@ from tests.support.declared import document
 from tests.support.people import Client, People, open_client
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
-for (
-    name
-) in NotesSettings.model_fields:  # what is set on this machine is not for the tests
+# The tests ignore settings of this machine.
+for name in NotesSettings.model_fields:
     os.environ.pop(name.upper(), None)
 patience.let_hypothesis_take_its_time()
 
@@ -48,14 +47,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True, name="patience")
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer than in production; tests of an outage override it."""
+    """Wait longer than in production. Tests of an outage override this fixture."""
     for name, value in patience.CONSTANTS.items():
         monkeypatch.setattr(name, value)
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on which the tests may create databases."""
+    """A server on which the tests can create databases."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
@@ -84,8 +83,8 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def sqlite_directory() -> Iterator[Path]:
-    """In memory where that can be: to sync a disk takes as long as others let it."""
-    memory = Path("/dev/shm")  # noqa: S108 - each run has a directory of its own there
+    """Use memory if possible: syncing a disk is slow while others write to it."""
+    memory = Path("/dev/shm")  # noqa: S108 - each run makes a directory of its own there
     with tempfile.TemporaryDirectory(
         prefix="test-", dir=memory if os.access(memory, os.W_OK) else None
     ) as directory:
@@ -130,7 +129,7 @@ def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The two ways to run: a file and nothing else, or PostgreSQL and Valkey."""
+    """The two ways to run: SQLite alone, or PostgreSQL with Valkey."""
     return str(request.param)
 
 
@@ -142,7 +141,7 @@ def database_url(backend: str, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def overrides() -> dict[str, Any]:
-    """Settings that a test changes: parametrize it indirectly, or override it."""
+    """Settings that a test changes. Parametrize or override this fixture."""
     return {}
 
 
@@ -161,7 +160,7 @@ def settings(
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
-    document()  # makes an application, too, and each one sets up the log
+    document()  # also makes an application, and each one sets up the log
     app = create_application(settings, ROUTERS_WITH_NOTES)
     async with app.router.lifespan_context(app):
         yield app
@@ -169,14 +168,14 @@ async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncGenerator[Client]:
-    """Somebody without a token."""
+    """A client without a token."""
     async with open_client(app) as client:
         yield client
 
 
 @pytest.fixture
 async def people(app: FastAPI) -> AsyncGenerator[People]:
-    """Makes accounts and signs them in."""
+    """Makes accounts and logs them in."""
     async with AsyncExitStack() as stack:
         yield People(app, stack)
 

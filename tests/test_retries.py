@@ -47,12 +47,12 @@ def service(
 
 @dataclass
 class Intent:
-    """Something that somebody wants done, and will not wait long for."""
+    """A request that must take effect once, from a client that does not wait long."""
 
     key: str
     path: str
     body: dict[str, Any]
-    patience: float  # seconds, which grow
+    patience: float  # seconds; doubled after each timeout
     given_up: int = 0
 
     async def deliver(self, client: httpx2.AsyncClient) -> httpx2.Response:

@@ -1,7 +1,7 @@
-"""Requests made up from the OpenAPI document, right and wrong ones, by the thousand.
+"""Thousands of valid and invalid requests, generated from the OpenAPI document.
 
-`SCHEMATHESIS_SECONDS` makes it longer, `SCHEMATHESIS_SEED`
-other. `schemathesis.toml` lists what the document cannot say.
+`SCHEMATHESIS_SECONDS` sets the duration, `SCHEMATHESIS_SEED` the seed.
+`schemathesis.toml` lists the rules that the document cannot express.
 """
 
 import os

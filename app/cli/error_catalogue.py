@@ -1,4 +1,4 @@
-"""The catalogue of error codes, written from the errors themselves."""
+"""Generates the list of error codes from the error classes."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -21,19 +21,21 @@ Every error is a problem document (RFC 9457), `application/problem+json`:
 }
 ```
 
-`code` is stable and meant for programs; `detail` is for people, and may change.
-`request_id` is in the log and in the header `X-Request-ID`. A 422 also has `errors`, at
-most 100, each with `pointer` (a JSON Pointer into the body such as `#/price`, or
-`query/limit`, `path/product_id`, `header/idempotency-key`), `code` and `message`. A 429
-has `violated-policies` and the `type` that IANA keeps for it,
-`https://iana.org/assignments/http-problem-types#quota-exceeded`. Nothing of the
-request's values is repeated in an error, nor anything of the inside.
+`code` is stable and meant for programs. `detail` is meant for people and may change.
+`request_id` also stands in the log and in the header `X-Request-ID`.
+
+A 422 also has `errors`, at most 100. Each has a `pointer` (a JSON Pointer into the body
+such as `#/price`, or `query/limit`, `path/product_id`, `header/idempotency-key`), a
+`code` and a `message`. A 429 also has `violated-policies`, and the `type` that IANA
+registers for it, `https://iana.org/assignments/http-problem-types#quota-exceeded`.
+
+Errors repeat no values of the request and show no internal details.
 """
 
 
 def markdown(note: str) -> str:
     lines = ["# Errors", "", f"<!-- {note} -->", "", INTRODUCTION]
-    lines += ["| status | code | what it means |", "|---|---|---|"]
+    lines += ["| status | code | meaning |", "|---|---|---|"]
     for error in sorted(errors(), key=lambda error: (error.status, error.code)):
         meaning = " ".join((error.__doc__ or "").split())
         lines.append(f"| {error.status.value} | `{error.code}` | {meaning} |")
@@ -41,7 +43,7 @@ def markdown(note: str) -> str:
 
 
 def errors() -> Iterator[type[AppError]]:
-    """Find the classes that introduce a code, and no two introduce the same."""
+    """Find the classes that introduce a code. Raise if two introduce the same."""
     for package in (api, core, schemas, services):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)

@@ -17,10 +17,11 @@ from app.cli.console import (
 )
 from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="products", help="The catalogue as files.")
+group = typer.Typer(name="products", help="Import and export of all products.")
 
 Format = Literal["ndjson", "csv"]
 CHUNK = 65_536
+MODES = "strict: all rows or none; partial: the valid rows."
 
 
 @group.command("import")
@@ -28,9 +29,7 @@ def import_(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON, or *.csv.")
     ],
-    mode: Annotated[
-        Literal["strict", "partial"], typer.Option(help="All rows, or the valid ones.")
-    ] = "strict",
+    mode: Annotated[Literal["strict", "partial"], typer.Option(help=MODES)] = "strict",
 ) -> None:
     """Create products from a file, or update those whose SKU is known.
 

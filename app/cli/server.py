@@ -41,7 +41,7 @@ def write_env(file: Path) -> None:
         return
     file.touch(mode=0o600)
     file.write_text(
-        "# Written by `python -m app setup`; .env.example explains every setting.\n"
+        "# Written by `python -m app setup`. `.env.example` explains every setting.\n"
         f"SECRET_KEY={secrets.token_urlsafe(48)}\n"
     )
     output.print(f"Wrote {file} with a fresh SECRET_KEY.")

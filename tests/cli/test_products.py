@@ -49,7 +49,7 @@ async def test_is_one_line_when_the_database_goes(
     arguments: tuple[str, ...],
     phrase: bytes,
 ) -> None:
-    """Mutants: name no error of the driver's; write on when nobody is there."""
+    """Mutants: name no error of the driver's; write on after the reader has gone."""
     line.phrase = phrase
     run = create_task(
         to_thread(command, "products", *arguments, environment=environment)

@@ -1,4 +1,4 @@
-"""What a seed decides in a made-up row."""
+"""The values of a made-up row that its seed decides."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Hostile bytes on real sockets, under each worker class.
 
-Whoever refuses them, the server's parser or the application, answers with a 4xx and a
-problem document, and no route is reached.
+Either the server's parser or the application refuses them, with a 4xx and a problem
+document. They reach no route.
 """
 
 import socket
@@ -9,68 +9,25 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from app.api.middleware.request_context import UNMATCHED
 from testbed.service import (
     WORKER_CLASSES,
-    Service,
     command,
     make_environment,
     start_service,
 )
+from tests.server.edge import HOST, Edge, head, read_answer
 
 PATH = "/api/v1/products"
 LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
 LIVE = "/api/v1/health/live"
 PROXY = "127.0.0.2"  # another address of this machine, to connect from
-HOST = "Host: api.example.com"
 JSON = "Content-Type: application/json"
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def problem(self) -> dict[str, Any]:
-        assert self.headers["content-type"] == "application/problem+json"
-        problem: dict[str, Any] = orjson.loads(self.body)
-        return problem
-
-
-@dataclass
-class Edge:
-    service: Service
-    slow: socket.socket
-
-    @contextmanager
-    def connect(self, source: str = "127.0.0.1") -> Iterator[socket.socket]:
-        address = ("127.0.0.1", self.service.port)
-        with socket.create_connection(address, 60, (source, 0)) as connection:
-            yield connection
-
-    def ask(self, request: bytes, source: str = "127.0.0.1") -> Answer:
-        with self.connect(source) as connection:
-            connection.sendall(request)
-            return read_answer(connection)
-
-    def lines(self, request_id: str) -> list[dict[str, Any]]:
-        """What was logged of a request, which is only after it was answered."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            log = self.service.log()
-            if found := [e for e in log if e.get("request_id") == request_id]:
-                return found
-            time.sleep(0.02)
-        pytest.fail(f"No line in the log of request {request_id}.")
 
 
 @pytest.fixture(scope="module", params=WORKER_CLASSES)
@@ -94,30 +51,6 @@ def edge(
             # Given up after 10 seconds, in which the other tests run.
             slow.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
             yield Edge(service, slow)
-
-
-def head(method: str, target: str, *lines: str, host: str | None = HOST) -> bytes:
-    first = [f"{method} {target} HTTP/1.1", *([host] if host else [])]
-    return "\r\n".join([*first, *lines, "", ""]).encode("latin-1")
-
-
-def read_answer(connection: socket.socket) -> Answer:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        data = connection.recv(65_536)
-        assert data, f"closed without an answer: {received!r}"
-        received += data
-    top, _, body = received.partition(b"\r\n\r\n")
-    status, *lines = top.decode("latin-1").split("\r\n")
-    headers = {
-        name.lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in lines)
-    }
-    while len(body) < int(headers.get("content-length", 0)):
-        data = connection.recv(65_536)
-        assert data, "cut short"
-        body += data
-    return Answer(int(status.split()[1]), headers, body)
 
 
 GET = f"GET {PATH} HTTP/1.1\r\n"

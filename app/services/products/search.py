@@ -65,7 +65,7 @@ def words(text: str) -> list[str]:
     """
     folded = normalize("NFC", normalize("NFC", text).casefold())
     parts = folded.translate(SEPARATORS).split()
-    return list(dict.fromkeys(part[:LONGEST] for part in parts))
+    return list(dict.fromkeys([part[:LONGEST] for part in parts]))
 
 
 def search_columns(product: Mapping[str, Any]) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from httpx2 import Response
 from sqlalchemy import event, make_url
 from structlog.testing import capture_logs
 
-from app.api.v1.endpoints.product_files import FileSlots
+from app.api.v1.endpoints.products.files import FileSlots
 from app.services.products.importing import BATCH
 from testbed.fault_proxy import Tripwire, open_line
 from testbed.postgres import KILL_OTHERS, execute

@@ -166,6 +166,8 @@ class TestImport:
         assert response.status_code == 200, response.text
         found = {fault["line"]: fault["code"] for fault in response.json()["errors"]}
         assert found == {5: "int_type", 6: "row_malformed"}
+        message = response.json()["errors"][-1]["message"]
+        assert message == "Expected 6 columns, found 2."
         products = await listed(editor)
         assert products["A"]["name"] == 'Mug, "blue"'
         assert products["A"]["description"] == "two\nlines"

@@ -472,6 +472,7 @@ class TestChangeStock:
 
         assert response.status_code == 409
         assert response.json()["code"] == "insufficient_stock"
+        assert response.json()["detail"] == "Only 1 left in stock."
 
     async def test_heeds_the_version_it_was_made_for(self, editor: Client) -> None:
         """RFC 9110 §13.1.1; mutants: to ignore it; to sell from a stale stock."""

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from starlette.types import Message
 
 from app.api.streams import StreamedResponse
-from app.api.v1.endpoints.product_files import FileSlots
+from app.api.v1.endpoints.products.files import FileSlots
 from app.core.errors import Overloaded
 from app.db.session import transaction
 from app.services.products.exporting import export_products

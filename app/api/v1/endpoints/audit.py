@@ -2,7 +2,6 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from app.api.accounts import CurrentUser
 from app.api.authentication import InsufficientScope, caller_with
 from app.api.dependencies import StateDep
 from app.api.errors import documented
@@ -21,6 +20,7 @@ async def get_audit_trail(state: StateDep) -> AuditTrail:
 
 
 AuditTrailDep = Annotated[AuditTrail, Depends(get_audit_trail)]
+AccountReader = Annotated[Principal, caller_with("account:read")]
 AuditReader = Annotated[Principal, caller_with("audit:read")]
 
 router = api_router(
@@ -31,7 +31,7 @@ router = api_router(
 
 @router.get("/users/me/security-events", response_model=Page[SecurityEvent])
 async def list_security_events(
-    user: CurrentUser, audit: AuditTrailDep, query: Annotated[PageParameters, Query()]
+    user: AccountReader, audit: AuditTrailDep, query: Annotated[PageParameters, Query()]
 ) -> RowPage:
     """List what happened to your account, newest first."""
     return await audit.page_of(user.user_id, query)

@@ -16,7 +16,7 @@ from app.api.media_types import UnsupportedMediaType, media_type_of
 from app.api.routes import api_router
 from app.api.streams import StreamedResponse
 from app.api.uploads import upload
-from app.api.v1.endpoints.products import ProductEditor
+from app.api.v1.endpoints.products.items import ProductEditor
 from app.core.errors import Unauthorized
 from app.schemas.product import (
     ExportQuery,

@@ -1,0 +1,28 @@
+"""What the bench measures: a package for each resource, which holds its parts.
+
+- `operations`: its `OPERATIONS`, each under a name that no other resource uses
+- `raw_asgi`: its `ROUTES` in the program that is the limit
+- `bare_fastapi`: its `router` in the program that is written as in tutorials
+- `data`, optional: `fill(connection)` adds rows and returns their ids
+- `scale`, optional: `measure(report, service)`, and its `SETTINGS` of the service
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+# In the order of the report. Programs compare a request's path in this order, too.
+RESOURCES = (
+    "products",
+    "accounts",
+)
+
+
+def parts(name: str) -> dict[str, ModuleType]:
+    """Import this part of each resource that has it."""
+    modules = {resource: f"bench.{resource}.{name}" for resource in RESOURCES}
+    return {
+        resource: import_module(module)
+        for resource, module in modules.items()
+        if find_spec(module)
+    }
