@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from itertools import product as combinations
 from typing import Any
 from uuid import UUID
 
@@ -56,7 +55,7 @@ async def add_rows(database: Database) -> list[dict[str, Any]]:
             "created_at": datetime(2026, 1, value, 0, 0, 0, value, UTC),
             "version": 1,
         }
-        for value, _ in combinations((8, 9, 10), range(2))
+        for value in (8, 8, 9, 9, 10, 10)
     ]
     other = rows[0] | {"id": UUID(int=next(numbers)), "title": "x", "version": 2}
     owners = [
