@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from app.api.authorization import check_routes
@@ -84,8 +83,8 @@ def create_application(
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # the target would be made from the Host header
-        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,  # a redirect would repeat the client's Host header
+        generate_unique_id_function=lambda route: route.name,
     )
     app.router.route_class = ApiRoute
     add_error_handlers(app)
@@ -156,10 +155,6 @@ def middleware(
         ),
         Middleware(MethodsMiddleware),
     ]
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def __getattr__(name: str) -> FastAPI:
