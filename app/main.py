@@ -15,8 +15,8 @@ from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
-from app.api.middleware.strict_http import HttpGuardMiddleware
-from app.api.middleware.unhandled_errors import LastResortMiddleware
+from app.api.middleware.strict_http import StrictHttpMiddleware
+from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.api.openapi import add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
@@ -125,9 +125,11 @@ def middleware(
             )
         )
     layers += [
-        Middleware(LastResortMiddleware),  # inside CORS: a browser may read its 500
         Middleware(
-            HttpGuardMiddleware,
+            UnhandledErrorsMiddleware
+        ),  # inside CORS: a browser may read its 500
+        Middleware(
+            StrictHttpMiddleware,
             allowed_hosts=settings.allowed_hosts,
             any_host_paths=probes,
         ),

@@ -74,7 +74,7 @@ class PathInvalid(BadRequest):
     code = "path_invalid"
 
 
-class HttpGuardMiddleware:
+class StrictHttpMiddleware:
     """Passes on only requests that every proxy and server reads in the same way."""
 
     def __init__(
