@@ -142,10 +142,7 @@ def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
         async with database.probe.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def ask_redis(client: "Redis") -> None:
-        await client.ping()
-
     probes: dict[str, Probe] = {"database": ask_database}
     if redis is not None:
-        probes["redis"] = lambda: ask_redis(redis)
+        probes["redis"] = redis.ping
     return probes

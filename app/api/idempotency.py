@@ -167,7 +167,7 @@ def once_only(answer: Handler, *, streamed: bool) -> Handler:
 
 
 async def respond(request: Request, answer: Handler) -> Response:
-    """Answer the request. With a key, return a lasting refusal, which is then stored."""
+    """Answer the request. With a key, return a lasting refusal: it is then stored."""
     try:
         return await answer(request)
     except (AppError, RequestValidationError) as error:

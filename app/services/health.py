@@ -10,7 +10,7 @@ from app.core.rate_limit.reply_timeout import ReplyTimeout
 
 log = get_logger(__name__)
 
-Probe = Callable[[], Awaitable[None]]  # raises when its dependency does not answer
+Probe = Callable[[], Awaitable[object]]  # raises if its dependency does not answer
 
 PROBE_SECONDS = 0.5
 FAILURES = 2  # one failure is no outage, and can happen to all instances at once

@@ -35,7 +35,7 @@ def disposable(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]
 
 
 async def purge(database: Database, batch: int = BATCH) -> None:
-    """Delete the rows, in one short transaction for each batch of a table."""
+    """Delete the rows in short transactions, so that no request waits long for them."""
     for model, condition in disposable(utc_now()):
         key = inspect(model).primary_key
         rows = select(*key).where(condition).limit(batch)

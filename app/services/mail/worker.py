@@ -1,4 +1,4 @@
-"""Delivers the mails of the outbox, each at least once and always as one Message-ID.
+"""Delivers the mails of the outbox at least once, each with one Message-ID.
 
 The worker commits when it has taken a mail, and again when it has delivered it. If it
 dies in between, another worker takes the mail when the lease ends.

@@ -94,7 +94,7 @@ class Staging(ABC):
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
 
     async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
-        """Drop rows whose SKU an earlier row has. Return how many, and some lines."""
+        """Drop rows whose SKU an earlier row has. Return how many, and `most` lines."""
         lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
         first = list(lines)
         return (await self._execute(DROP_REPEATED) if first else 0), first
