@@ -1,4 +1,4 @@
-"""What other services find at paths that standards fixed (RFC 8615)."""
+"""Resources at paths that standards define (RFC 8615)."""
 
 from typing import Any
 

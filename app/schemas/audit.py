@@ -37,7 +37,7 @@ EventName = Literal[
 
 
 def in_utc(instant: datetime) -> datetime:
-    """Refuse the edge of the calendar, where another zone's year is none."""
+    """Convert to UTC; refuse an instant that is then outside of the years 1 to 9999."""
     try:
         return instant.astimezone(UTC)
     except OverflowError as error:
@@ -47,7 +47,7 @@ def in_utc(instant: datetime) -> datetime:
 
 
 def written_out(value: object) -> object:
-    """Refuse the number of seconds since 1970, which nobody has promised."""
+    """Refuse a number of seconds, which pydantic reads but the API does not promise."""
     if isinstance(value, str) and value[4:5] != "-":
         raise ValueError("Input should be an instant such as 2026-01-01T12:00:00Z")
     return value

@@ -8,11 +8,11 @@ from app.core.client_address import network_of
 from app.schemas.base import Representation, RequestBody
 from app.schemas.user import Email, Password
 
-# Far above any of ours: a text that is no token is refused as such, not as too long.
+# Far longer than our tokens, so that other text is refused as invalid, not as too long.
 LONGEST_TOKEN = 4096
 
 
-# Any text: an address that cannot exist is answered like one that is unknown.
+# Any text, because an impossible address gets the same answer as an unknown one.
 AnyEmail = Annotated[str, Field(max_length=320), AfterValidator(str.strip)]
 
 

@@ -1,4 +1,4 @@
-"""What every body and every answer has in common."""
+"""The base classes of requests and answers, and the types of their text fields."""
 
 from typing import Annotated
 from unicodedata import normalize
@@ -8,31 +8,31 @@ from pydantic_core import PydanticKnownError
 
 
 class RequestBody(BaseModel):
-    """What a client sends: unknown fields and wrong types are errors."""
+    """A JSON body. Unknown fields and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class QueryParameters(BaseModel):
-    """What a client asks for in the URL, where everything is text."""
+    """The query of a URL. It contains only text, so values are converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Representation(BaseModel):
-    """What a client receives, read straight from a row or an ORM object."""
+    """An answer, read straight from a row or an ORM object."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-# What `trimmed` demands, in the words of JSON Schema.
+# The rule of `trimmed`, in JSON Schema.
 NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
 
 
 def composed(max_length: int) -> AfterValidator:
-    """Write letters with their accents, which is how all text is stored and sought.
+    """Compose letters with their accents (NFC), as all text is stored and searched.
 
-    The few texts that grow by it must still fit their column.
+    A few texts get longer and must still fit their column.
     """
 
     def compose(text: str) -> str:
@@ -45,7 +45,7 @@ def composed(max_length: int) -> AfterValidator:
 
 
 def trimmed(text: str) -> str:
-    """Trim after the length was measured, for that is what the schema tells."""
+    """Trim after the length is checked, because the schema limits the whole text."""
     text = text.strip()
     if not text:
         raise PydanticKnownError("string_too_short", {"min_length": 1})

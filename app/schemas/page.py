@@ -8,14 +8,14 @@ Item = TypeVar("Item")
 
 
 def only_digits(value: object) -> object:
-    """Refuse what Python calls an integer and HTTP does not: `1_0`, ` 1`, `1.0`."""
+    """Refuse spellings of a number that only Python reads: `1_0`, ` 1`, `1.0`."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("Input should be a whole number")
     return value
 
 
 def unless_blank(text: str | None) -> str | None:
-    """Take an empty search box for none."""
+    """Treat a blank search text as an absent one."""
     return text if text and text.strip() else None
 
 

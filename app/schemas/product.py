@@ -94,7 +94,7 @@ class StockMovementRead(Representation):
 
 
 class ProductQuery(PageParameters):
-    """Which products, in which order; filters are combined."""
+    """Asks for the products that match all given filters."""
 
     q: SearchText = Field(
         None, description="Words that begin words of name, SKU, category, description."

@@ -9,7 +9,7 @@ from app.schemas.base import Line, Representation, RequestBody
 from app.schemas.page import PageParameters, SearchText
 
 RoleName = Literal["user", "editor", "admin"]
-# The policy has the last word on length; this bounds what is read at all.
+# The password policy decides on the length. This only bounds the request.
 Password = Annotated[
     str,
     Field(
