@@ -21,7 +21,7 @@ def reference(
         bool, typer.Option("--check", help="Write nothing; fail if outdated.")
     ] = False,
 ) -> None:
-    """Generate docs/settings.md, docs/errors.md and .env.example from the code."""
+    """Generate the settings, errors and routes in docs/, and .env.example."""
     from app.cli.reference import write
 
     stale = write(check=check)
