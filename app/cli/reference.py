@@ -46,9 +46,9 @@ def markdown() -> str:
         "",
         f"<!-- {HEADER} -->",
         "",
-        "Set them as environment variables or as lines of `.env`. Case does not matter",
-        "and unknown names are ignored. Durations are in seconds unless the name says",
-        "otherwise. `python -m app config check` checks your settings.",
+        "Set a setting as an environment variable or as a line of `.env`; the variable",
+        "takes precedence. Case does not matter, and the service ignores names that it",
+        "does not know. `python -m app config check` checks your settings.",
     ]
     for group in groups():
         lines += ["", f"## {summary(group)}", ""]
@@ -61,7 +61,10 @@ def markdown() -> str:
 
 
 def env_example() -> str:
-    lines = [f"# {HEADER}", "# Every setting with its default; uncomment to change."]
+    lines = [
+        f"# {HEADER}",
+        "# Every setting with its default. Uncomment a line to change it.",
+    ]
     for group in groups():
         lines += ["", f"# --- {summary(group)}"]
         for name, field in own_fields(group):
@@ -114,4 +117,4 @@ def limits(field: FieldInfo) -> Iterator[str]:
     elif isinstance(high, Le):
         yield f"At most {high.le}."
     if get_origin(field.annotation) is Literal:
-        yield "One of " + ", ".join(get_args(field.annotation)) + "."
+        yield "Values: " + ", ".join(get_args(field.annotation)) + "."
