@@ -71,9 +71,7 @@ class TestErrors:
 
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith("Error: no such table: ")
-        assert ended.stderr.endswith(
-            ": bring the schema up to date with `db upgrade`.\n"
-        )
+        assert ended.stderr.endswith(". Run `db upgrade` to update the schema.\n")
         assert ended.stderr.count("\n") == 1
 
     @pytest.mark.parametrize("line", [*COMMANDS, "products import file"])
@@ -88,8 +86,8 @@ class TestErrors:
 
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr == (
-            f"Error: There is no database {tmp_path}/typo/app.db; "
-            "`db upgrade` creates it.\n"
+            f"Error: The database file {tmp_path}/typo/app.db does not exist. "
+            "Check DATABASE_URL, or run `db upgrade`.\n"
         )
         assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
@@ -104,8 +102,8 @@ class TestErrors:
 
         assert (empty.returncode, stranger.returncode) == (1, 1)
         assert empty.stderr == (
-            'Error: relation "users" does not exist: '
-            "bring the schema up to date with `db upgrade`.\n"
+            'Error: relation "users" does not exist. '
+            "Run `db upgrade` to update the schema.\n"
         )
         assert stranger.stderr == (
             "Error: The database cannot be reached. "
