@@ -16,7 +16,6 @@ REGISTRIES = (
     "app/demo/__init__.py",
     "app/services/accounts/roles.py",
     "bench/registry.py",
-  
     "schemathesis.toml",
 )
 BLOCK = re.compile(

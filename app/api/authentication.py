@@ -21,7 +21,8 @@ class InsufficientScope(Forbidden):
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
         super().__init__(
-            "Your role does not allow this.", {"WWW-Authenticate": challenge}
+            f"Your role does not have the scope that this needs: {scope}.",
+            {"WWW-Authenticate": challenge},
         )
 
 

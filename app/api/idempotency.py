@@ -37,18 +37,21 @@ STORED_HEADERS = ("content-type", "etag", "location")
 
 
 class IdempotencyKeyInvalid(BadRequest):
-    """`Idempotency-Key` is not 1 to 255 visible ASCII characters."""
+    """`Idempotency-Key` must be 1 to 255 visible ASCII characters."""
 
     code = "idempotency_key_invalid"
 
 
 class IdempotencyKeyReused(InvalidRequest):
-    """Another request was sent with the same `Idempotency-Key`."""
+    """A different request was already sent with this `Idempotency-Key`."""
 
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
-        detail = "This Idempotency-Key was sent with another request."
+        detail = (
+            "A different request was already sent with this Idempotency-Key. "
+            "Send each new request with a new key."
+        )
         pointer = "header/idempotency-key"
         super().__init__(
             detail, [{"pointer": pointer, "code": self.code, "message": detail}]
@@ -123,8 +126,12 @@ async def claim_key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Makes it safe to send the request again, for 24 hours.",
-            json_schema_extra={"pattern": rf"^({_VISIBLE}|\"{_VISIBLE}\")$"},
+            description="A text that you choose, new for each request. For 24 hours "
+            "you can send the request again, and it is done only once.",
+            json_schema_extra={
+                "pattern": rf"^({_VISIBLE}|\"{_VISIBLE}\")$",
+                "maxLength": 257,  # 255 characters and two quotes
+            },
         ),
     ] = None,
 ) -> None:

@@ -18,7 +18,7 @@ _UTF_8 = {"utf-8", "us-ascii"}
 
 
 class UnsupportedMediaType(AppError):
-    """The request body is of another type, charset or content coding than is read."""
+    """The request body has an unsupported media type, charset or content encoding."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media_type"

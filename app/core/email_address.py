@@ -25,7 +25,7 @@ def parse_email(text: str) -> EmailIdentity:
         ValueError: The message is for the client and repeats nothing of the input.
     """
     if len(text) > MAX_LENGTH:
-        raise ValueError(f"An e-mail address has at most {MAX_LENGTH} characters.")
+        raise ValueError(f"An e-mail address must not exceed {MAX_LENGTH} characters.")
     try:
         address = validate_email(
             text, check_deliverability=False, allow_smtputf8=False, strict=True

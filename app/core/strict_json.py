@@ -19,7 +19,7 @@ _ESCAPED_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class BodyMalformed(BadRequest):
-    """The request body is not JSON as this service accepts it."""
+    """The request body is not valid JSON, repeats a member or is nested too deeply."""
 
     code = "body_malformed"
 
@@ -32,15 +32,19 @@ def parse(body: bytes) -> Any:
         InvalidRequest: The body contains text that cannot be stored.
     """
     if _is_too_deep(body):
-        raise BodyMalformed(f"The body is not JSON at most {MAX_DEPTH} levels deep.")
+        raise BodyMalformed(
+            f"The body must not be nested deeper than {MAX_DEPTH} levels."
+        )
     try:
         value = _DECODER.decode(body.decode())
     except ValueError:  # also UnicodeDecodeError, and `int` of 5000 digits
         # Without the cause, because it contains the body.
-        raise BodyMalformed("The body is not valid JSON in UTF-8.") from None
+        raise BodyMalformed(
+            "The body must be valid JSON in UTF-8, without repeated member names."
+        ) from None
     # The decoders have refused raw control characters and surrogates.
     if _ESCAPED_SUSPECT.search(body) and (fault := next(_unstorable_text(value), None)):
-        raise InvalidRequest("The body holds text that cannot be stored.", [fault])
+        raise InvalidRequest("The body contains text that cannot be stored.", [fault])
     return value
 
 
@@ -83,7 +87,7 @@ def _fault(code: str, path: tuple[str | int, ...]) -> dict[str, str]:
     return {
         "pointer": json_pointer(*path),
         "code": code,
-        "message": "Text may hold neither NUL nor unpaired surrogates.",
+        "message": "The text must not contain NUL or unpaired surrogates.",
     }
 
 

@@ -1,4 +1,4 @@
-"""The base classes of requests and answers, and the types of their text fields."""
+"""Base classes of schemas, and the types that several resources use."""
 
 from typing import Annotated
 from unicodedata import normalize
@@ -8,31 +8,31 @@ from pydantic_core import PydanticKnownError
 
 
 class RequestBody(BaseModel):
-    """A JSON body. Unknown fields and wrong types are errors."""
+    """A JSON body from a client. Unknown fields and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class QueryParameters(BaseModel):
-    """The query of a URL. It contains only text, so values are converted."""
+    """The query of a URL. Its values arrive as text, so they are converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Representation(BaseModel):
-    """An answer, read straight from a row or an ORM object."""
+    """An answer, read from a row or an ORM object."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-# The rule of `trimmed`, in JSON Schema.
+# The rule of `trimmed`, for JSON Schema.
 NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
 
 
 def composed(max_length: int) -> AfterValidator:
-    """Compose letters with their accents (NFC), as all text is stored and searched.
+    """Compose letters and accents (NFC), so that stored and searched text is equal.
 
-    A few texts get longer and must still fit their column.
+    Composing makes a few texts longer, so the length is checked again.
     """
 
     def compose(text: str) -> str:
@@ -45,7 +45,7 @@ def composed(max_length: int) -> AfterValidator:
 
 
 def trimmed(text: str) -> str:
-    """Trim after the length is checked, because the schema limits the whole text."""
+    """Trim the text after its length was checked, as the schema describes it."""
     text = text.strip()
     if not text:
         raise PydanticKnownError("string_too_short", {"min_length": 1})

@@ -30,13 +30,13 @@ DELETE_KEY = delete(IdempotencyKey).where(*MINE)
 
 
 class IdempotencyKeyInUse(Conflict):
-    """Another request with this `Idempotency-Key` is still running; retry shortly."""
+    """Another request with this `Idempotency-Key` is still running."""
 
     code = "idempotency_key_in_use"
 
     def __init__(self) -> None:
         super().__init__(
-            "Another request with this Idempotency-Key is still running.",
+            "A request with this Idempotency-Key is still running. Try again in 1 s.",
             {"Retry-After": "1"},
         )
 

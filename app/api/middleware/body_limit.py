@@ -100,7 +100,10 @@ class _LimitedBody:
                 message = await self._receive()
         except TimeoutError:
             return await self._refuse(
-                RequestTimedOut("The request body did not arrive in time.")
+                RequestTimedOut(
+                    f"The request body must arrive within {self._total:g} s, "
+                    f"without a pause of {self._silence:g} s."
+                )
             )
         self._size += len(message.get("body", b""))
         if self._size > self._limit:

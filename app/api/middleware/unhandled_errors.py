@@ -11,7 +11,7 @@ from app.core.logging import get_logger
 
 
 class InternalError(AppError):
-    """The service failed; search its log for the request id."""
+    """The service failed. Search its log for the `request_id`."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"

@@ -39,7 +39,7 @@ class InvalidAccessToken(Unauthorized):
 
     def __init__(self) -> None:
         # One detail for every reason: only the log says the reason.
-        super().__init__("The access token is not valid.")
+        super().__init__("The access token is not valid. Refresh it or log in again.")
         self.headers["WWW-Authenticate"] = _CHALLENGE
 
 

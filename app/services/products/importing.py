@@ -23,17 +23,17 @@ BATCH_BYTES = 2 << 20  # of the file, because one row can take 64 KiB
 
 
 class ImportRejected(InvalidRequest):
-    """Some rows are not valid; nothing was imported.
+    """Some rows are not valid, so the service imported nothing.
 
-    The problem has the members of a report: `created` and `updated`, both 0, `failed`
-    and `errors`.
+    The problem document also has the members of a report: `created` and `updated`,
+    which are 0, and `failed`.
     """
 
     code = "import_rejected"
 
     def __init__(self, failed: int, faults: Sequence[LineFault]) -> None:
         super().__init__(
-            f"Nothing was imported. Rows that are not valid: {failed}.",
+            f"Nothing was imported. Invalid rows: {failed}.",
             [fault.model_dump() for fault in faults],
         )
         report = {"created": 0, "updated": 0, "failed": failed}

@@ -18,12 +18,12 @@ from app.services.products.search import words
 
 
 class ProductNotFound(NotFound):
-    """No such product, or none that the caller may see."""
+    """No product has this id, or the caller is not allowed to see it."""
 
     code = "product_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such product.")
+        super().__init__("No product has this id.")
 
 
 # Statements are built once: building costs more than sending them.

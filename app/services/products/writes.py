@@ -37,7 +37,7 @@ class InsufficientStock(Conflict):
 
 
 class StockLimitReached(Conflict):
-    """The stock would rise above what a product can hold."""
+    """The stock would exceed the maximum."""
 
     code = "stock_limit_reached"
 

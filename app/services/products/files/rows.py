@@ -41,7 +41,7 @@ def read_json(text: bytes) -> ProductRow:
     except BodyMalformed as error:
         raise LineInvalid(
             error.code,
-            "Two JSON readers could read this row differently: is a member repeated?",
+            "The row must be valid JSON without repeated member names.",
         ) from None
     except InvalidRequest as error:
         [fault] = error.errors
@@ -66,7 +66,8 @@ class CsvReader:
         if not named.issubset(COLUMNS):
             known = ", ".join(COLUMNS)
             raise LineInvalid(
-                "header_invalid", f"The first line must not name others than: {known}."
+                "header_invalid",
+                f"The first line can only name these columns: {known}.",
             )
 
     def __call__(self, text: bytes) -> ProductRow:
@@ -127,7 +128,7 @@ async def read_products(
                 found.append((number, _faults(error)))
             except LineInvalid as error:
                 if last > number:
-                    error.explain(f"It continues to line {last}: is a quote missing?")
+                    error.explain(f"It continues to line {last}. Is a quote missing?")
                 found.append((number, error.faults))
                 if read is None:
                     yield found

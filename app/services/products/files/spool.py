@@ -24,7 +24,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class NoRoom(AppError):
-    """The service has no room for the file while it arrives."""
+    """The service has no disk space for the file."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
     code = "insufficient_storage"
@@ -46,7 +46,9 @@ class Spool:
             self._file.flush()
         except OSError as error:
             if error.errno in FULL:
-                raise NoRoom("The disk has no room for a file of this size.") from error
+                raise NoRoom(
+                    "The service has no disk space for this file. Try again later."
+                ) from error
             raise
         self._sizes.append(len(batch))
         self._count += len(rows)
