@@ -82,6 +82,12 @@ def test_prose_names_a_symbol_or_a_setting_instead_of_a_file(page: Path) -> None
 
 
 @each_page
+def test_tests_that_prose_names_exist(page: Path) -> None:
+    for file in re.findall(r"\btests/[\w/]+\.py\b", prose(page)):
+        assert (ROOT / file).is_file(), file
+
+
+@each_page
 def test_quotes_of_notes_are_their_code(page: Path) -> None:
     for quote in FENCED.finditer(page.read_text()):
         file = quote["file"] or ""
