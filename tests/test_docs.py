@@ -19,7 +19,9 @@ FILE_OF_APP = re.compile(rf"(?<![\w/.])(?:app|{FOLDERS})/[\w./-]*\w\.\w+")
 # These two name files on purpose: they say where a line of code belongs.
 NAMING_FILES = {"CONTRIBUTING.md", "adding-a-resource.md"}
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
+)
 
 
 def prose(page: Path) -> str:
