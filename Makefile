@@ -30,12 +30,12 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	sh requirements/check.sh $(UV)
-	$(BIN)/python -m app config reference --check
+	$(BIN)/python -m reference --check
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/python -m app config reference
+	$(BIN)/python -m reference
 
 # SCALE=1 measures a catalogue of a million products instead.
 bench: $(VENV)/dev

@@ -146,7 +146,7 @@ def check(copy: Copy, *, short: bool, tests: Sequence[str]) -> None:
     if short:
         copy.run(".venv/bin/ruff", "check", ".")
         copy.run(".venv/bin/lint-imports", "--no-cache")
-        copy.app("config", "reference", "--check")
+        copy.run(".venv/bin/python", "-m", "reference", "--check")
         copy.test("--collect-only")
     else:
         copy.run("make", "check")

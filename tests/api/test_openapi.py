@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from app.cli.error_catalogue import errors
 from app.core.errors import InvalidRequest
+from reference.errors import errors
 from tests.support.declared import document
 
 PROBLEM = {

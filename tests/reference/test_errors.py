@@ -4,7 +4,7 @@ import sys
 
 from testbed.service import ROOT
 
-LIST = "from app.cli.error_catalogue import errors; print(*(e.code for e in errors()))"
+LIST = "from reference.errors import errors; print(*(e.code for e in errors()))"
 CODE = re.compile(r'^    code = "(\w+)"$', re.MULTILINE)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.reference import write
+from reference.pages import write
 from testbed.service import ROOT
 
 PAGE = Path("docs/security.md")

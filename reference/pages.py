@@ -1,0 +1,29 @@
+"""The generated files, and whether they are up to date."""
+
+from pathlib import Path
+
+from app.core.config import get_settings
+from app.main import create_application
+from reference import errors, routes, settings
+
+SECURITY = Path("docs/security.md")
+
+
+def write(*, check: bool) -> list[Path]:
+    """Write the files, or with `check` only list those that would change."""
+    app, prefix = create_application(), get_settings().api_v1_prefix
+    files = {
+        Path("docs/settings.md"): settings.markdown(),
+        Path(".env.example"): settings.env_example(),
+        Path("docs/errors.md"): errors.markdown(),
+        SECURITY: routes.with_routes(SECURITY.read_text(), app, prefix),
+    }
+    stale = [
+        file
+        for file, text in files.items()
+        if not file.exists() or file.read_text() != text
+    ]
+    if not check:
+        for file in stale:
+            file.write_text(files[file])
+    return stale
