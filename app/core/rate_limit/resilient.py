@@ -143,7 +143,7 @@ class ResilientRateLimiter:
     async def _ask(
         self, call: Callable[P, Awaitable[Result]], *args: P.args, **kwargs: P.kwargs
     ) -> Result:
-        # A call asks the breaker after its wait: Redis may have failed meanwhile.
+        # Ask the breaker after the wait, because Redis can fail during the wait.
         async with self._slots:
             with self._breaker.attempt():
                 return await self._timeout.wait(call(*args, **kwargs))

@@ -1,4 +1,4 @@
-"""Who is calling: the user and the session behind an access token."""
+"""The caller of a request: the user and the session behind an access token."""
 
 from dataclasses import dataclass
 from datetime import timedelta
