@@ -16,8 +16,6 @@ REGISTRIES = (
     "app/demo/__init__.py",
     "app/services/accounts/roles.py",
     "bench/registry.py",
-    "docs/README.md",
-    "pyproject.toml",
     "schemathesis.toml",
 )
 BLOCK = re.compile(

@@ -21,7 +21,7 @@ def public(reason: str) -> dict[str, Any]:
 
 
 def api_routes(app: FastAPI) -> Iterator[RouteContext]:
-    """Every operation, however deep the router that it was declared on."""
+    """Yield every operation, also those of nested routers."""
     for context in iter_route_contexts(app.routes):
         if isinstance(context.original_route, APIRoute):
             yield context
@@ -50,7 +50,7 @@ def check_routes(app: FastAPI, policies: Container[str]) -> None:
     """Refuse to start with a route that lacks a protection (ASVS 8.2.1).
 
     Raises:
-        RuntimeError: names the routes, and what to do about them.
+        RuntimeError: The message names the routes and the remedy.
     """
     found: dict[str, list[str]] = defaultdict(list)
     for context in iter_route_contexts(app.routes):

@@ -112,7 +112,7 @@ async def render_http_error(request: Request, error: Exception) -> Response:
 
 async def _refusal_without_route(request: Request, error: HTTPException) -> AppError:
     try:
-        await count([EVERYTHING], request, None)  # no route did it
+        await count([EVERYTHING], request, None)  # no route has counted the request
     except AppError as refusal:
         return refusal
     if error.status_code == HTTPStatus.NOT_FOUND:

@@ -1,4 +1,4 @@
-"""Which bodies are read: those of the types a resource names, as text in UTF-8."""
+"""Checks the media type of a body: one that the route reads, as text in UTF-8."""
 
 import re
 from collections.abc import Collection
@@ -25,10 +25,10 @@ class UnsupportedMediaType(AppError):
 
 
 def media_type_of(request: Request, accepted: Collection[str]) -> str:
-    """Say which of the accepted types the body has.
+    """Return which of the accepted types the body has.
 
     Raises:
-        UnsupportedMediaType: it has none of them, or is not plain text in UTF-8.
+        UnsupportedMediaType: The body has another type or charset, or is compressed.
     """
     codings = ",".join(request.headers.getlist("content-encoding")).lower()
     if set(re.split(r"[ \t]*,[ \t]*", codings.strip())) - {"", "identity"}:

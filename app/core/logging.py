@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 import orjson
@@ -45,10 +46,14 @@ def drop_below_level(_: WrappedLogger, method: str, event: EventDict) -> EventDi
     return event
 
 
-def add_request_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    request = current_request()
-    if request is not None:
-        event.setdefault("request_id", request.request_id)
+def add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Add what every line has, in one function: calls cost more than their work."""
+    record: logging.LogRecord | None = event.get("_record")
+    event["level"] = method
+    event["logger"] = logger.name if record is None else record.name
+    if "request_id" not in event and (request := current_request()) is not None:
+        event["request_id"] = request.request_id
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
 
 
@@ -58,7 +63,8 @@ def drop_color_message(_: WrappedLogger, __: str, event: EventDict) -> EventDict
 
 
 def to_json(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
-    event = structlog.processors.format_exc_info(logger, method, event)
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
     return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -78,21 +84,15 @@ def to_configured_form(logger: WrappedLogger, method: str, event: EventDict) -> 
     return _form(logger, method, event)
 
 
-SHARED: list[Processor] = [
-    add_request_id,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
 # A logger keeps the list that it was first used with, so this list never changes.
-PROCESSORS: list[Processor] = [drop_below_level, *SHARED, to_configured_form]
+PROCESSORS: list[Processor] = [drop_below_level, add_context, to_configured_form]
 
 
 def log_formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
     """Format records of the standard library as structlog's lines look."""
     form = to_json if json else to_console
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *SHARED],
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), add_context],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             drop_color_message,

@@ -31,7 +31,7 @@ async def list_products(session: SessionDep, limit: int = 20) -> dict[str, Any]:
     cursor = None
     if len(products) > limit:
         last = products[limit - 1]
-        keys = [0, last.created_at, str(last.id)]
+        keys = [0, last.created_at, last.id.hex]
         position = orjson.dumps(keys, option=orjson.OPT_UTC_Z)
         cursor = urlsafe_b64encode(bytes(17) + position).rstrip(b"=").decode()
     return {"items": products[:limit], "next_cursor": cursor}

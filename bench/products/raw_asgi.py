@@ -34,7 +34,7 @@ async def list_products(pool: asyncpg.Pool, scope: Scope, _: Receive) -> Answer:
     cursor = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        position = dumps([0, last["created_at"], last["id"]])
+        position = dumps([0, last["created_at"], last["id"].hex])
         cursor = urlsafe_b64encode(bytes(17) + position).rstrip(b"=").decode()
     items = [dict(row) for row in rows[:limit]]
     return 200, dumps({"items": items, "next_cursor": cursor})

@@ -118,7 +118,7 @@ class TestEverything:
 class TestLargeRate:
     @pytest.mark.parametrize("overrides", [{"rate_limit_all": "6000/60"}])
     async def test_is_counted_in_a_shorter_window(self, client: Client) -> None:
-        answer = await client.get("/products")
+        answer = await client.get("/notes")
 
         assert answer.headers["ratelimit-policy"] == '"all";q=1000;w=10'
         assert remaining(answer.headers["ratelimit"]) == ("all", 999)

@@ -1,4 +1,4 @@
-"""A resource that only the tests mount; the guide quotes it, too."""
+"""A resource that only the tests mount, as `docs/adding-a-resource.md` builds one."""
 
 import asyncio
 from http import HTTPStatus

@@ -1,7 +1,8 @@
 """What a resource gets by declaring a `Listing`."""
 
 from datetime import UTC, datetime
-from itertools import count, product
+from decimal import Decimal
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -11,52 +12,61 @@ from sqlalchemy import bindparam, insert, select
 
 from app.core.security import SecretRing
 from app.core.tokens.cursor import CursorSigner
-from app.db.models.product import StockMovement
+from app.db.models.user import User
 from app.db.session import Database, transaction
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, both_ways
+from tests.notes.model import Note
 
-ROW = StockMovement.__table__.c
-SORTED = (ROW.delta, ROW.reason, ROW.created_at, ROW.product_id)
+ROW = Note.__table__.c
+SORTED = (ROW.likes, ROW.text, ROW.budget, ROW.created_at, ROW.owner_id)
 LISTING = Listing(
-    select(ROW.id, *SORTED).where(ROW.stock_after == bindparam("owner")),
+    select(ROW.id, *SORTED).where(ROW.version == bindparam("wanted")),
     both_ways(*SORTED, id=ROW.id),
     {
-        "reason": ROW.reason == bindparam("reason"),
-        "after": ROW.delta > bindparam("after"),
-        "below": ROW.delta < bindparam("below"),
+        "text": ROW.text == bindparam("text"),
+        "after": ROW.likes > bindparam("after"),
+        "below": ROW.likes < bindparam("below"),
     },
-    name="movements of {owner}",
+    name="notes of version {wanted}",
 )
-OWNER, OTHER = 1, 2
 cursors = CursorSigner(SecretRing(b"secret"))
 
 
 class Query(PageParameters):
     limit: int = 2
-    reason: str | None = None
+    text: str | None = None
     after: int | None = None
     below: int | None = None
-    sort: str = "delta"
+    sort: str = "likes"
 
 
 async def add_rows(database: Database) -> list[dict[str, Any]]:
-    """Add rows of `OWNER`, two of each value, and one of `OTHER`; return the former."""
+    """Add two rows of each value, which it returns, and one that is not listed."""
     numbers = count(1)
     rows = [
         {
             "id": UUID(int=next(numbers)),
-            "product_id": UUID(int=1000 + value),
-            "delta": value,
-            "reason": str(value),
+            "owner_id": UUID(int=1000 + value),
+            "title": str(next(numbers)),
+            "likes": value,
+            "text": str(value),
+            "budget": Decimal(value),
             "created_at": datetime(2026, 1, value, 0, 0, 0, value, UTC),
-            "stock_after": OWNER,
+            "version": 1,
         }
-        for value, _ in product((8, 9, 10), range(2))
+        for value in (8, 8, 9, 9, 10, 10)
     ]
-    other = rows[0] | {"id": UUID(int=next(numbers)), "stock_after": OTHER}
+    other = rows[0] | {"id": UUID(int=next(numbers)), "title": "x", "version": 2}
+    owners = [
+        User(id=owner, email=f"{owner}", email_canonical=f"{owner}", password_hash="")
+        for owner in {row["owner_id"] for row in rows}
+    ]
     async with transaction(database) as session:
-        await session.execute(insert(StockMovement), [*rows, other])
+        session.add_all(owners)
+        await session.flush()
+        connection = await session.connection()  # the session would set the version
+        await connection.execute(insert(Note), [*rows, other])
     return rows
 
 
@@ -65,7 +75,7 @@ async def walk(database: Database, **query: Any) -> list[UUID]:
     cursor, first = None, True
     while first or cursor is not None:
         parameters = Query(cursor=cursor, **query)
-        page = await LISTING.page(database.read, cursors, parameters, owner=OWNER)
+        page = await LISTING.page(database.read, cursors, parameters, wanted=1)
         ids += [item["id"] for item in page.items]
         cursor, first = page.next_cursor, False
     return ids
@@ -92,7 +102,7 @@ async def test_continues_after_a_value_of_any_type(
 
 
 @pytest.mark.parametrize(
-    "filters", [{"reason": "9"}, {"after": 8}, {"after": 8, "below": 10}, {"below": 0}]
+    "filters", [{"text": "9"}, {"after": 8}, {"after": 8, "below": 10}, {"below": 0}]
 )
 async def test_applies_the_filters_that_have_a_value(
     database: Database, filters: dict[str, Any]
@@ -104,8 +114,8 @@ async def test_applies_the_filters_that_have_a_value(
     assert ids == [
         row["id"]
         for row in rows
-        if filters.get("reason") in (None, row["reason"])
-        and filters.get("after", 0) < row["delta"] < filters.get("below", 99)
+        if filters.get("text") in (None, row["text"])
+        and filters.get("after", 0) < row["likes"] < filters.get("below", 99)
     ]
 
 

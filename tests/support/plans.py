@@ -1,10 +1,15 @@
 """Many rows, and how the database reads them."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import event, text
 
 from app.db.session import Database, transaction
+from tests.support.people import Client
+
+Query = dict[str, Any]
 
 ROWS = 100_000
 EXPRESSIONS = {
@@ -13,7 +18,7 @@ EXPRESSIONS = {
         "id": "md5(n::text)::uuid",
         "at": "timestamptz '2026-01-01' + n * interval '1 s'",
         "later": "timestamptz '2999-01-01'",
-        "price": "n % 1009",
+        "amount": "n % 1009",
         "salt": "'x'::bytea",
     },
     "sqlite": {
@@ -22,30 +27,12 @@ EXPRESSIONS = {
         "id": "printf('%032x', n * 48271)",
         "at": "strftime('%Y-%m-%d %H:%M:%f000', '2026-01-01', n || ' seconds')",
         "later": "'2999-01-01 00:00:00.000000'",
-        "price": "n % 1009 * 100",
+        "amount": "n % 1009 * 100",
         "salt": "x'00'",
     },
 }
-# One row in a hundred is about the product, or the user, whose list is read.
+# One row in a hundred is about the user whose list is read.
 FILL = (
-    """
-    INSERT INTO products
-        (id, sku, name, description, price, currency, stock, category, status,
-         version, title_words, description_words, created_at, updated_at)
-    SELECT {id}, 'SKU-' || n, 'Mug ' || (n % 977),
-        CASE WHEN n % 10000 = 1 THEN 'rare' END, {price}, 'EUR', n % 5,
-        CASE WHEN n % 100 = 1 THEN 'small' ELSE 'category-' || (n % 6) END,
-        CASE WHEN n % 1000 = 0 THEN 'archived' WHEN n % 10 = 0 THEN 'draft'
-             ELSE 'active' END,
-        1, 'mug ^mug', CASE WHEN n % 10000 = 1 THEN 'rare' END, {at}, {at}
-    FROM {series}
-    """,
-    """
-    INSERT INTO stock_movements
-        (id, product_id, delta, stock_after, reason, created_at)
-    SELECT {id}, CASE WHEN n % 100 = 0 THEN {product} ELSE {id} END, 1, 1, 'x', {at}
-    FROM {series}
-    """,
     """
     INSERT INTO users
         (id, email, email_canonical, password_hash, role, is_active, email_verified,
@@ -54,6 +41,13 @@ FILL = (
         CASE WHEN n % 30000 = 0 THEN 'admin' WHEN n % 100 = 0 THEN 'editor'
              ELSE 'user' END,
         n % 1000 <> 0, true, 1, {at}, {at}
+    FROM {series}
+    """,
+    """
+    INSERT INTO notes
+        (id, owner_id, title, text, budget, likes, version, created_at, updated_at)
+    SELECT {id}, CASE WHEN n % 100 = 0 THEN {user} ELSE {id} END, 'Note ' || n, '',
+        {amount}, n % 3, 1, {at}, {at}
     FROM {series}
     """,
     """
@@ -77,19 +71,23 @@ FILL = (
 )
 
 
-async def fill(database: Database, *, product_id: str, user_id: str) -> None:
-    """Have so many rows in each table, and statistics where a service has them."""
+async def fill(
+    database: Database, statements: Sequence[str] = FILL, **ids: str
+) -> None:
+    """Fill tables, and collect the statistics that PostgreSQL has in service.
+
+    `ids` are put into the statements by their names.
+    """
     name = database.writer.dialect.name
     cast = "'{}'::uuid" if name == "postgresql" else "'{}'"
     values = {
         **EXPRESSIONS[name],
-        "product": cast.format(product_id.replace("-", "")),
-        "user": cast.format(user_id.replace("-", "")),
+        **{name: cast.format(each.replace("-", "")) for name, each in ids.items()},
     }
     async with transaction(database) as session:
-        for statement in FILL:
+        for statement in statements:
             await session.execute(text(statement.format(**values)), {"rows": ROWS})
-    if name == "postgresql":  # which sees to it by itself; nobody tells SQLite
+    if name == "postgresql":  # in service, autovacuum does it; SQLite has no statistics
         async with transaction(database) as session:
             await session.execute(text("ANALYZE"))
 
@@ -119,3 +117,49 @@ class Plans:
         async with self.engine.connect() as connection:
             found = await connection.exec_driver_sql(explain + statement, values)
             return "\n".join([statement, *(str(row[-1]) for row in found)])
+
+
+class Lists:
+    """The lists of a service with many rows, each read for two pages."""
+
+    def __init__(self, database: Database, **ids: str) -> None:
+        self.database = database
+        self.plans = Plans(database)
+        self.ids = ids
+
+    async def explain(self, client: Client, path: str, query: Query) -> list[str]:
+        url = path.format(**self.ids)
+        query = {name: value.format(**self.ids) for name, value in query.items()}
+        page = await client.get(url, params=query)
+        assert page.status_code == 200, page.text
+        assert page.json()["items"], f"{url} {query} finds nothing"
+        if cursor := page.json()["next_cursor"]:
+            await client.get(url, params={**query, "cursor": cursor})
+        return await self.plans.explain()
+
+    async def check(self, client: Client, path: str, query: Query) -> None:
+        """Refuse to read all rows of a table, or to sort them."""
+        backend = self.database.writer.dialect.name
+        for plan in await self.explain(client, path, query):
+            assert not scans(plan, backend), plan
+            assert not sorts(plan), plan
+
+    async def check_found_by(
+        self, client: Client, path: str, indexes: dict[str, tuple[Query, ...]]
+    ) -> None:
+        """Demand the index by which few rows are found."""
+        for index, queries in indexes.items():
+            for query in queries:
+                plans = await self.explain(client, path, query)
+                assert all(index in plan for plan in plans), "\n".join(plans)
+
+
+def sorts(plan: str) -> bool:
+    return "Sort" in plan or "TEMP B-TREE" in plan
+
+
+def scans(plan: str, backend: str) -> list[str]:
+    """Find the lines that read a whole table, and not in the order of an index."""
+    if backend == "postgresql":
+        return re.findall("Seq Scan.*", plan)
+    return re.findall(r"^SCAN (?!.* (?:USING|VIRTUAL) ).*", plan, re.MULTILINE)

@@ -17,7 +17,7 @@ class InternalError(AppError):
     code = "internal_error"
 
 
-class LastResortMiddleware:
+class UnhandledErrorsMiddleware:
     """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
     def __init__(self, app: ASGIApp) -> None:

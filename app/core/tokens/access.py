@@ -121,7 +121,7 @@ class AccessTokens:
         )
 
     def verify(self, token: str) -> AccessClaims:
-        """Read a token that any client may have written.
+        """Read a token, which anyone can write.
 
         Raises:
             InvalidAccessToken: the only error, whatever is wrong with the token.

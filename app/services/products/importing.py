@@ -19,7 +19,7 @@ from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file: a row can have 64 KiB
+BATCH_BYTES = 2 << 20  # of the file, because one row can take 64 KiB
 
 
 class ImportRejected(InvalidRequest):
@@ -79,7 +79,7 @@ class ProductFile:
         self.faults += [LineFault(line=line, **REPEATED) for line in lines]
 
     def check(self) -> None:
-        """Raises `ImportRejected` when the mode is strict and a row is not valid."""
+        """Raise `ImportRejected` if the mode is strict and a row is not valid."""
         if self.failed and self.mode == "strict":
             raise ImportRejected(self.failed, self.faults)
 
@@ -103,7 +103,7 @@ class ProductImport:
         """Store the valid rows.
 
         Raises:
-            ImportRejected: the mode is strict and a row is not valid; no row is stored.
+            ImportRejected: The mode is strict and a row is invalid. Nothing is stored.
         """
         file.check()
         created = updated = 0

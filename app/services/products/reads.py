@@ -1,4 +1,4 @@
-"""The catalogue as visitors and editors read it."""
+"""Reading products and the movements of their stock."""
 
 from typing import Any
 from uuid import UUID
@@ -44,7 +44,7 @@ def sees_all(viewer: Principal | None) -> bool:
 
 
 class Catalogue:
-    """Products as they are read: by visitors the active ones, by editors all."""
+    """Reads products. Visitors see the active ones, editors see all."""
 
     def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
         self.read = read
@@ -70,7 +70,7 @@ class Catalogue:
         )
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
-        """Changes of a product's stock, the newest first."""
+        """List the changes of a product's stock, the newest first."""
         await self._get(SELECT_ONE, product_id)
         return await MOVEMENTS.page(self.read, self.cursors, page, product=product_id)
 

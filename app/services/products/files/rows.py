@@ -34,7 +34,7 @@ Reader = Callable[[bytes], ProductRow]
 
 
 def read_json(text: bytes) -> ProductRow:
-    """Raises `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
+    """Raise `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
     product = ProductRow.model_validate_json(text)
     try:
         parse(text)
@@ -108,7 +108,7 @@ def plain(cell: str) -> str:
 async def read_products(
     chunks: AsyncIterator[bytes], format_: FileFormat
 ) -> AsyncIterator[list[tuple[int, ProductRow | list[dict[str, str]]]]]:
-    """Yield each row, as a product or its faults, with its line, some at a time."""
+    """Yield batches of rows: the line of each row, and its product or its faults."""
     read: Reader | None = read_json if format_ == "ndjson" else None
     async for lines in split_lines(chunks, quoted=format_ == "csv"):
         found: list[tuple[int, ProductRow | list[dict[str, str]]]] = []

@@ -31,7 +31,7 @@ class NoRoom(AppError):
 
 
 class Spool:
-    """A temporary file, so that no connection waits for a client that is slow."""
+    """Rows in a temporary file, so that no connection waits for a slow client."""
 
     def __init__(self) -> None:
         self._file = TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -39,7 +39,7 @@ class Spool:
         self._count = 0
 
     def add(self, rows: Rows) -> None:
-        """Raises `NoRoom` when the disk is full."""
+        """Raise `NoRoom` if the disk is full."""
         batch = marshal.dumps(rows)
         try:
             self._file.write(batch)
@@ -57,18 +57,18 @@ class Spool:
         return self._count
 
     def __iter__(self) -> Iterator[Rows]:
-        """The batches as they were added."""
+        """Yield the batches in the order in which they were added."""
         self._file.seek(0)
         for size in self._sizes:
-            yield marshal.loads(self._file.read(size))  # noqa: S302 - by `add`
+            yield marshal.loads(self._file.read(size))  # noqa: S302 - from `add`
 
     def close(self) -> None:
-        with suppress(OSError):  # what could not be written is not needed
+        with suppress(OSError):  # rows that it cannot write now are not needed
             self._file.close()
 
 
 def spooled(line: int, product: ProductRow) -> tuple[Any, ...]:
-    """The values of `COLUMNS`."""
+    """Return the values of `COLUMNS`."""
     return (
         line,
         uuid7().hex,
