@@ -69,7 +69,7 @@ class TestRoutes:
         app = create_application(make_settings())
         assert documented().keys() == {operation for operation, _ in operations(app)}
 
-    async def test_let_in_the_documented_roles_and_nobody_else(
+    async def test_let_in_only_the_documented_roles(
         self, people: People, client: Client
     ) -> None:
         # Mutant: a scope left out, or one of a lesser role, on any route.
@@ -212,7 +212,7 @@ async def greet_once() -> None: ...
 
 
 class TestObjects:
-    async def test_of_somebody_else_do_not_exist(
+    async def test_of_another_user_do_not_exist(
         self, people: People, user: Client
     ) -> None:
         # Mutant: no owner in the WHERE.

@@ -49,7 +49,7 @@ async def assert_still_logged_in(people: People, user: Client) -> None:
 
 
 class TestRotation:
-    async def test_logs_nobody_out(self, settings: Settings) -> None:
+    async def test_keeps_users_logged_in(self, settings: Settings) -> None:
         # Mutant: a ring that verifies with its current key alone.
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)

@@ -45,7 +45,7 @@ class TestOnce:
 
 @pytest.mark.parametrize("overrides", [{}, STRICT])
 class TestAtOnce:
-    async def test_gives_everybody_the_same_successor(
+    async def test_gives_every_request_the_same_successor(
         self, app: FastAPI, people: People, user: Client, client: Client
     ) -> None:
         # Mutants: a SELECT before a plain UPDATE; in strict mode, no arrival times.

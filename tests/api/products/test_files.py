@@ -132,9 +132,7 @@ class TestImport:
     async def test_counts_the_rows_that_are_wrong(self, editor: Client) -> None:
         response = await send(editor, ndjson({**MUG, "stock": -1}))
 
-        assert response.json()["detail"] == (
-            "Nothing was imported. Rows that are not valid: 1."
-        )
+        assert response.json()["detail"] == ("Nothing was imported. Invalid rows: 1.")
 
     async def test_refuses_an_sku_that_is_there_twice(self, editor: Client) -> None:
         response = await send(editor, ndjson(MUG, MUG))
