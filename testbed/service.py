@@ -90,14 +90,17 @@ def make_environment(home: Path, **settings: str) -> dict[str, str]:
 
 @contextmanager
 def start_service(
-    home: Path, *arguments: str, environment: Mapping[str, str]
+    home: Path,
+    *arguments: str,
+    environment: Mapping[str, str],
+    app: str = "app.main:app",
 ) -> Iterator[Service]:
-    """Run `gunicorn app.main:app` with these arguments until it answers."""
+    """Run gunicorn with these arguments until the application answers."""
     # Bound here, so that no other process takes the port before gunicorn does.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         line: Sequence[str] = (
-            *(sys.executable, "-m", "gunicorn", "app.main:app"),
+            *(sys.executable, "-m", "gunicorn", app),
             *("--config", str(ROOT / "gunicorn.conf.py")),
             *("--bind", f"fd://{listener.fileno()}", *arguments),
         )

@@ -127,6 +127,17 @@ def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator
     asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture
+def replica_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
+    """A second database, empty, to stand for a replica."""
+    name = f"test_replica_{uuid4().hex}"
+    create = f"CREATE DATABASE {name} TEMPLATE {postgres_template}"
+    asyncio.run(execute(postgres_url, create))
+    url = make_url(postgres_url).set(database=name)
+    yield url.render_as_string(hide_password=False)
+    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The two ways to run: SQLite alone, or PostgreSQL with Valkey."""

@@ -10,13 +10,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from testbed.accounts import PASSWORD
+from testbed.accounts import create_account, log_in
 from testbed.fault_proxy import FaultProxy, open_line
-from testbed.service import Service, command, make_environment, start_service
+from testbed.service import Service, make_environment, start_service
 
-EDITOR = {"email": "editor@example.org", "password": PASSWORD}
-PRODUCTS = 200
-DELIVERIES = 50
+USER = "user@example.org"
+NOTES = 200
+LIKES = 50
 AT_ONCE = 16
 TRY_AGAIN = {"idempotency_key_in_use", "overloaded"}
 ONE_ANSWER_EACH = httpx2.Limits(max_keepalive_connections=0)
@@ -33,15 +33,11 @@ def service(
         REDIS_URL="" if on_sqlite else request.getfixturevalue("redis_url"),
         SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
     )
-    created = command(
-        *("users", "create", "--role", "editor", "--email", EDITOR["email"]),
-        "--password-stdin",
-        environment=environment,
-        stdin=EDITOR["password"],
-    )
-    assert created.returncode == 0, created.stderr
+    create_account(USER, environment=environment)
     workers = ("--workers", "1" if on_sqlite else "2")
-    with start_service(tmp_path, *workers, environment=environment) as service:
+    with start_service(
+        tmp_path, *workers, environment=environment, app="tests.notes.served:app"
+    ) as service:
         yield service
 
 
@@ -74,11 +70,6 @@ class Intent:
             await sleep(self.patience)
 
 
-def product(number: int) -> dict[str, Any]:
-    sku = f"MUG-{number}"
-    return {"sku": sku, "name": "Mug", "price": "12.50", "currency": "EUR"}
-
-
 async def listed(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     query: dict[str, Any] = {"limit": 100}
@@ -92,19 +83,15 @@ async def listed(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
 async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> None:
     """Mutant: ignore the header; store the answer in another transaction; no lock.
 
-    A product sent twice would be refused for its SKU; a delivery has only its key.
+    A repeated note would be refused for its title. Only the key tells likes apart.
     """
     api = f"{service.url}/api/v1"
-    login = httpx2.post(f"{api}/auth/login", json=EDITOR).json()
-    token = {"Authorization": f"Bearer {login['access_token']}"}
-    there = httpx2.post(f"{api}/products", json=product(0), headers=token).json()
-    stock, movements = (
-        f"/products/{there['id']}/{part}" for part in ("stock", "movements")
-    )
-    delivery = {"delta": 1, "reason": "delivery"}
+    token = log_in(service, USER)
+    liked = httpx2.post(f"{api}/notes", json={"title": "Liked"}, headers=token).json()
+    likes = f"/notes/{liked['id']}/likes"
     chance = Random(7)  # noqa: S311
-    wanted = [("/products", product(number)) for number in range(1, PRODUCTS + 1)]
-    wanted += [(stock, delivery)] * DELIVERIES
+    wanted: list[tuple[str, dict[str, Any]]] = [(likes, {"delta": 1})] * LIKES
+    wanted += [("/notes", {"title": f"Note {number}"}) for number in range(NOTES)]
     chance.shuffle(wanted)
     intents = [
         Intent(f"intent-{number}", path, body, chance.uniform(0.03, 0.4))
@@ -128,8 +115,7 @@ async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> No
         firsts = await gather(*map(deliver, intents))
         agains = await gather(*map(deliver, intents))
     async with httpx2.AsyncClient(base_url=api, headers=token) as client:
-        products = await listed(client, "/products")
-        deliveries = await listed(client, movements)
+        notes = await listed(client, "/notes")
 
     assert line.cut > 0
     assert sum(intent.given_up for intent in intents) > 0
@@ -137,8 +123,10 @@ async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> No
     assert any("idempotent-replayed" in answer.headers for answer in firsts)
     assert all("idempotent-replayed" in answer.headers for answer in agains)
     assert [again.content for again in agains] == [first.content for first in firsts]
-    made = {answer.json()["id"] for answer in firsts} | {there["id"]}
-    assert len(products) == len(made) == PRODUCTS + 1
-    assert {product["id"] for product in products} == made
-    assert len(deliveries) == DELIVERIES
+    made = {answer.json()["id"] for answer in firsts}
+    assert len(notes) == len(made) == NOTES + 1
+    assert {note["id"]: note["likes"] for note in notes if note["likes"]} == {
+        liked["id"]: LIKES
+    }
+    assert {note["id"] for note in notes} == made
     assert "http.unhandled_error" not in service.log_file.read_text()

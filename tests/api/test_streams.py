@@ -79,7 +79,7 @@ class TestHead:
         content = Content()
         response = StreamedResponse(content.chunks(), Semaphore(1))
 
-        answer = await ask(response, http_scope(**{HEADERS_ONLY: True}))
+        answer = await ask(response, {**http_scope(), HEADERS_ONLY: True})
 
         assert (answer.status, answer.body) == (200, b"")
         assert not content.begun

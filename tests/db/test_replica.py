@@ -1,20 +1,15 @@
-"""A replica that lags for ever: another database, which nothing is written to."""
+"""A replica that lags for ever: a database that the service does not write to."""
 
-import asyncio
-import json
-from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import make_url
 
-from app.db.models.product import Product, ProductStatus
+from app.db.models.user import User
 from app.db.session import Database, transaction
 from testbed.mailbox import newest_token
-from testbed.postgres import execute
 from tests.conftest import make_settings
+from tests.notes.model import Note
 from tests.support.people import Client, People
 
 ACCOUNT = {"email": "ada@example.org", "password": "a quiet orange typewriter"}
@@ -24,16 +19,6 @@ NEW_PASSWORD = "a loud violet harmonica"
 @pytest.fixture
 def backend() -> str:
     return "postgresql"
-
-
-@pytest.fixture
-def replica_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    name = f"test_replica_{uuid4().hex}"
-    create = f"CREATE DATABASE {name} TEMPLATE {postgres_template}"
-    asyncio.run(execute(postgres_url, create))
-    url = make_url(postgres_url).set(database=name)
-    yield url.render_as_string(hide_password=False)
-    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
@@ -83,32 +68,32 @@ class TestLag:
         await log_in(client, NEW_PASSWORD)
 
 
-async def test_lists_come_from_the_replica(
-    replica_url: str, people: People, client: Client
-) -> None:
-    """Mutant: `Catalogue(database.read, …)`, which leaves the replica idle."""
-    replica = Database(make_settings(database_url=replica_url))
-    async with transaction(replica) as session:
+async def test_lists_come_from_the_replica(replica_url: str, people: People) -> None:
+    """Mutant: `NoteDirectory(database.read, …)`, which leaves the replica idle."""
+    admin = await people.sign_in("admin")
+    async with (
+        Database(make_settings(database_url=replica_url)) as replica,
+        transaction(replica) as session,
+    ):
+        account = admin.account
+        copy = {name: getattr(account, name) for name in ("id", "email", "role")}
         session.add(
-            Product(
-                sku="OLD",
-                name="Old news",
-                price=1,
-                stock=1,
-                currency="EUR",
-                status=ProductStatus.ACTIVE,
+            User(
+                **copy,
+                email_canonical=account.email,
+                password_hash="",
+                full_name="On the replica",
             )
         )
-    await replica.close()
-    admin = await people.sign_in("admin")
-    mug = {"sku": "NEW", "name": "Mug", "price": "1", "currency": "EUR"}
+        await session.flush()
+        session.add(Note(owner_id=account.id, title="Old", text="news"))
 
-    created = await admin.post("/products", json=mug)
+    created = await admin.post("/notes", json={"title": "New"})
 
     assert created.status_code == 201
-    listed = (await client.get("/products")).json()["items"]
-    assert [product["sku"] for product in listed] == ["OLD"]
-    exported = await admin.get("/products/export")
-    assert [json.loads(line)["sku"] for line in exported.text.splitlines()] == ["OLD"]
-    assert (await admin.get("/users")).json()["items"] == []
+    listed = (await admin.get("/notes")).json()["items"]
+    assert [note["title"] for note in listed] == ["Old"]
+    assert (await admin.get("/notes/export")).text == "# Old\n\nnews\n\n"
+    users = (await admin.get("/users")).json()["items"]
+    assert [user["full_name"] for user in users] == ["On the replica"]
     assert (await admin.get("/audit-events")).json()["items"] == []

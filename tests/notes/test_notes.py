@@ -83,9 +83,10 @@ class TestUploadNote:
 
 class TestListNotes:
     async def test_filters_and_sorts(self, user: Client) -> None:
-        for title, budget in ("A", "3.00"), ("B", "1.00"), ("C", "2.00"):
-            note = await write(user, title=title, budget=budget)
-        await user.post(f"/notes/{note['id']}/likes", json={"delta": 1})
+        for title, budget in ("A", "3.00"), ("B", "1.00"):
+            await write(user, title=title, budget=budget)
+        liked = await write(user, title="C", budget="2.00")
+        await user.post(f"/notes/{liked['id']}/likes", json={"delta": 1})
 
         for query, titles in {
             "": "CBA",

@@ -1,73 +1,20 @@
-"""The service in processes of its own, used as the README says."""
+"""The service in processes of its own, with the command line of the guide."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-import orjson
 import pytest
 
-from testbed.service import (
-    ROOT,
-    WORKER_CLASSES,
-    Service,
-    command,
-    make_environment,
-    start_service,
-)
+from testbed.service import Service, make_environment, start_service
 from testbed.valkey import start_valkey
-
-# The guide's command line, but for the flag that gunicorn spells --keep-alive.
-GUIDE = "--workers 2 --timeout 120 --keep-alive 5 --access-logfile - --error-logfile -"
-SECRET = "a-long-enough-key-that-is-only-for-tests-0123456789"
+from tests.support.servers import SECRET, SERVERS, serve
 
 
-@pytest.fixture(params=["sqlite", *WORKER_CLASSES])
+@pytest.fixture(params=SERVERS)
 def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
-    """SQLite without Redis, and PostgreSQL with Valkey under each worker class."""
-    settings = {"SECRET_KEY": SECRET}
-    if request.param == "sqlite":
-        arguments = []
-    else:
-        settings["DATABASE_URL"] = request.getfixturevalue("postgres_database_url")
-        settings["REDIS_URL"] = request.getfixturevalue("redis_url")
-        arguments = [*GUIDE.split(), "--worker-class", request.param]
-    environment = make_environment(tmp_path, **settings)
-    upgraded = command("db", "upgrade", environment=environment)
-    assert upgraded.returncode == 0, upgraded.stderr
-    demo = command("demo", "--products", "200", environment=environment)
-    assert demo.returncode == 0, demo.stderr
-    with start_service(tmp_path, *arguments, environment=environment) as service:
+    with serve(request.param, tmp_path, request) as service:
         yield service
-
-
-def test_the_tour_of_the_readme(service: Service, tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    tour = readme.partition("<!-- tour -->\n```sh\n")[2].partition("```")[0]
-    tour = tour.replace("http://127.0.0.1:8000", service.url)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-
-    ran = subprocess.run(
-        ["bash", "-u"],
-        input=tour,
-        text=True,
-        capture_output=True,
-        cwd=tmp_path,
-        env=service.environment,
-        check=False,
-    )
-
-    assert (ran.returncode, ran.stderr) == (0, "")
-    page, _, me, cheaper, stale, sold, short, _, gone = ran.stdout.splitlines()
-    assert [p["category"] for p in orjson.loads(page)["items"]] == ["kitchen"] * 2
-    assert orjson.loads(me)["role"] == "editor"
-    assert orjson.loads(cheaper)["price"] == "11.00"
-    assert orjson.loads(stale)["code"] == "precondition_failed"
-    assert orjson.loads(sold)["stock"] == 1
-    assert orjson.loads(short)["code"] == "insufficient_stock"
-    assert orjson.loads(gone)["code"] == "invalid_token"
 
 
 def test_answers_and_logs_alike_under_every_server(service: Service) -> None:

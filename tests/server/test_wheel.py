@@ -19,6 +19,8 @@ from testbed.service import ROOT, Service, make_environment, wait_for
 BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
 ON_THE_PATH = "import sys, app; print(app.__file__, *sys.path, sep='\\n')"
 
+STRANGER = {"email": "stranger@example.org", "password": "a quiet orange typewriter"}
+
 
 def run(
     *line: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
@@ -89,7 +91,9 @@ def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
     package, *path = here(installed / "python", "-c", ON_THE_PATH).splitlines()
     setup = here(installed / NAME, "setup")
     with serving(installed / NAME, environment) as service:
-        products = httpx2.get(f"{service.url}/api/v1/products", timeout=60)
+        login = httpx2.post(
+            f"{service.url}/api/v1/auth/login", json=STRANGER, timeout=60
+        )
         pages = [
             httpx2.get(f"{service.url}/{page}", timeout=60)
             for page in ("docs", "account/verify-email", "account/page.js")
@@ -100,7 +104,7 @@ def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
     assert [
         each for each in path if (tmp_path / each / "pyproject.toml").exists()
     ] == []
-    assert "Password, shown only now: " in setup
-    assert len(products.json()["items"]) > 0
+    assert "Password, shown only once: " in setup
+    assert login.json()["code"] == "invalid_credentials"  # from the database
     assert {page.status_code for page in pages} == {200}
     assert malformed.headers["content-type"] == "application/problem+json"
