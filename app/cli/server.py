@@ -74,7 +74,7 @@ async def load_demo(database: "Database") -> None:
         rows = import_module(f"app.demo.{name}")
         if amounts.setup and await is_empty(database, rows.UNIQUE):
             await rows.add(database, amounts.setup)
-            output.print(f"Added {amounts.setup} demo {name}.")
+            output.print(f"Added {amounts.setup} {name} as demo data.")
 
 
 @group.command()

@@ -133,7 +133,7 @@ class TestImport:
         response = await send(editor, ndjson({**MUG, "stock": -1}))
 
         assert response.json()["detail"] == (
-            "Nothing was imported. Rows that are not valid: 1."
+            "Nothing was imported. Invalid rows: 1."
         )
 
     async def test_refuses_an_sku_that_is_there_twice(self, editor: Client) -> None:

@@ -78,7 +78,7 @@ class TestImport:
         assert strict.stdout == ""
         assert "Line 21: #/sku " in strict.stderr
         assert strict.stderr.endswith(
-            "Error: Nothing was imported. Rows that are not valid: 1.\n"
+            "Error: Nothing was imported. Invalid rows: 1.\n"
         )
         assert "Storing" not in strict.stderr
         assert partial.stdout == "Created 20, updated 0, failed 1.\n"
