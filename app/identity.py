@@ -1,4 +1,4 @@
-"""The project's name. It also stands in pyproject.toml: as `name` and as the script."""
+"""The project's name, which pyproject.toml repeats as `name` and as the script."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from app.api.authorization import check_routes
@@ -16,8 +15,8 @@ from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
-from app.api.middleware.strict_http import HttpGuardMiddleware
-from app.api.middleware.unhandled_errors import LastResortMiddleware
+from app.api.middleware.strict_http import StrictHttpMiddleware
+from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.api.openapi import add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
@@ -84,8 +83,8 @@ def create_application(
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # the target would be made from the Host header
-        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,  # a redirect would repeat the client's Host header
+        generate_unique_id_function=lambda route: route.name,
     )
     app.router.route_class = ApiRoute
     add_error_handlers(app)
@@ -126,9 +125,11 @@ def middleware(
             )
         )
     layers += [
-        Middleware(LastResortMiddleware),  # inside CORS: a browser may read its 500
         Middleware(
-            HttpGuardMiddleware,
+            UnhandledErrorsMiddleware
+        ),  # inside CORS: a browser may read its 500
+        Middleware(
+            StrictHttpMiddleware,
             allowed_hosts=settings.allowed_hosts,
             any_host_paths=probes,
         ),
@@ -156,10 +157,6 @@ def middleware(
         ),
         Middleware(MethodsMiddleware),
     ]
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -1,4 +1,4 @@
-"""The infrastructure that a process opens once, and everything in it shares."""
+"""The infrastructure that a process opens once and all its code shares."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -35,7 +35,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """What any resource may use. What one resource shares, it keeps by `single`."""
+    """Holds what all resources share. `single` holds what one resource shares."""
 
     settings: Settings
     ring: SecretRing
@@ -48,11 +48,11 @@ class AppState:
     authenticator: Authenticator
     cursors: CursorSigner
     health: HealthMonitor
-    mail_waits: asyncio.Event  # set when a change that queues mail is committed
+    mail_waits: asyncio.Event  # set when a transaction that queued mail commits
     _singles: dict[Callable[["AppState"], Any], Any] = field(default_factory=dict)
 
     def single(self, make: Callable[["AppState"], Made]) -> Made:
-        """Return what `make` returned on its first call in this process."""
+        """Call `make` once in this process, and return its result to every caller."""
         if make not in self._singles:
             self._singles[make] = make(self)
         return cast(Made, self._singles[make])
@@ -60,7 +60,7 @@ class AppState:
 
 @asynccontextmanager
 async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
-    """Open everything without waiting: a server that is down may come up later."""
+    """Open everything. Connections are made later, so a server may still be down."""
     database = Database(settings)
     redis = _redis(settings)
     hasher = PasswordHasher(
@@ -107,7 +107,7 @@ def secret_ring(settings: Settings) -> SecretRing:
 
 
 def signing_keys(settings: Settings) -> SigningKeys:
-    """The pairs of the ring or the secret, never both (RFC 8725 §3.1)."""
+    """Use the key pairs of the ring or else the secret, never both (RFC 8725 §3.1)."""
     if settings.signing_keys is not None:
         return SigningKeys.from_ring(settings.signing_keys.get_secret_value())
     return SigningKeys.from_secret(secret_ring(settings))
@@ -142,10 +142,7 @@ def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
         async with database.probe.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def ask_redis(client: "Redis") -> None:
-        await client.ping()
-
     probes: dict[str, Probe] = {"database": ask_database}
     if redis is not None:
-        probes["redis"] = lambda: ask_redis(redis)
+        probes["redis"] = redis.ping
     return probes

@@ -37,11 +37,11 @@ from app.core.rate_limit.client import create_redis_client
 from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.rate_limit.resilient import ResilientRateLimiter
 from app.db import migrate
-from app.db.models.product import Product, ProductStatus
+from app.db.models.user import User
 from app.db.session import Database
-from app.demo import products
+from app.demo import users
 from app.main import middleware
-from app.schemas.product import ProductRead
+from app.schemas.user import UserRead
 from testbed.valkey import start_valkey
 
 ONE = Policy("one", 100, timedelta(hours=1))
@@ -102,15 +102,13 @@ async def edge(directory: Path, rounds: int, times: int) -> Rounds:
     settings = Settings(_env_file=None, database_url=url, log_format="json")
     await migrate.upgrade(settings)
     database = Database(settings)
-    await products.add(database, count=20)
+    await users.add(database, count=20)
     await database.close()
     engine = create_async_engine(url)
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     async with sessions() as session:
-        product_id = await session.scalar(
-            select(Product.id).where(Product.status == ProductStatus.ACTIVE)
-        )
-    assert product_id is not None
+        user_id = await session.scalar(select(User.id))
+    assert user_id is not None
     bare = FastAPI()
     edged = FastAPI(middleware=middleware(settings))
     add_error_handlers(edged)
@@ -118,8 +116,8 @@ async def edge(directory: Path, rounds: int, times: int) -> Rounds:
         add_endpoint(app, sessions)
     measured = await interleaved(
         {
-            "GET from SQLite, bare FastAPI": lambda: get(bare, product_id),
-            "the same inside the edge": lambda: get(edged, product_id),
+            "GET from SQLite, bare FastAPI": lambda: get(bare, user_id),
+            "the same inside the edge": lambda: get(edged, user_id),
         },
         rounds,
         times,
@@ -134,17 +132,17 @@ def median_ratio(costs: Sequence[float], bases: Sequence[float]) -> float:
 
 
 def add_endpoint(app: FastAPI, sessions: async_sessionmaker[AsyncSession]) -> None:
-    @app.get("/products/{product_id}", response_model=ProductRead)
-    async def read(product_id: UUID) -> Product:
+    @app.get("/users/{user_id}", response_model=UserRead)
+    async def read(user_id: UUID) -> User:
         async with sessions() as session:
-            found = await session.get(Product, product_id)
+            found = await session.get(User, user_id)
         if found is None:
             raise HTTPException(404)
         return found
 
 
-async def get(app: ASGIApp, product_id: UUID) -> None:
-    path = f"/products/{product_id}"
+async def get(app: ASGIApp, user_id: UUID) -> None:
+    path = f"/users/{user_id}"
     scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -1,7 +1,7 @@
-"""Take Redis away under load: nothing fails, limits hold, nobody else waits.
+"""Take Redis away under load: no request fails, limits hold, other requests are fast.
 
 `python -m drills.redis_outage` kills, freezes, restarts and empties a Valkey below a
-running service, and compares what its clients meet with what they met before.
+running service, and compares the answers that its clients get with those before.
 """
 
 import argparse
@@ -18,7 +18,8 @@ from statistics import quantiles
 
 from redis import Redis
 
-from testbed.service import command, make_environment, start_service
+from testbed.accounts import create_account, log_in
+from testbed.service import Service, command, make_environment, start_service
 from testbed.valkey import ValkeyServer, start_valkey
 
 LIMIT = 50  # of each counter, in the window
@@ -28,7 +29,8 @@ ATTEMPTS = 2 * LIMIT  # in each phase, however slow the machine is
 READS = 200
 PHASE_ENDS_WITHIN_SECONDS = 120
 READERS, LIMITED = 3, 2
-READ = b"GET /api/v1/products HTTP/1.1\r\nHost: localhost\r\n\r\n"
+READER = "reader@example.org"
+READ = "GET /api/v1/users/me HTTP/1.1\r\nHost: localhost\r\nAuthorization: {}\r\n\r\n"
 REFRESH = (
     b"POST /api/v1/auth/refresh HTTP/1.1\r\nHost: localhost\r\n"
     b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -48,8 +50,8 @@ def order(words: str) -> Callable[[ValkeyServer], None]:
     return give
 
 
-# What happens, and how often the limit may begin anew then: here, where an outage
-# begins with full counters, never; in Redis, as often as it forgot.
+# Each event, and how often the limit may begin anew after it. The counters of the
+# process are full when an outage begins. Those of Redis are empty when it forgot them.
 OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], int]] = {
     "SCRIPT FLUSH": (order("SCRIPT FLUSH"), 0),
     "frozen": (ValkeyServer.pause, 0),
@@ -63,7 +65,7 @@ OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], int]] = {
 
 @dataclass
 class Phase:
-    """What clients met between one event and the next."""
+    """The answers that clients got between one event and the next."""
 
     name: str
     began: float = field(default_factory=time.perf_counter)
@@ -78,7 +80,7 @@ class Phase:
         return quantiles(self.read_ms, n=100)[98]
 
     async def last(self, seconds: float) -> None:
-        """Wait so long, and until enough was asked for to judge."""
+        """Wait so long, and until there are enough answers to judge by."""
         await asyncio.sleep(seconds + GRACE_SECONDS)
         async with asyncio.timeout(PHASE_ENDS_WITHIN_SECONDS):
             while self.attempts < ATTEMPTS or len(self.read_ms) < READS:
@@ -102,7 +104,7 @@ class Outcome:
 
     @property
     def too_many(self) -> list[str]:
-        """Where the limit let more in than it may."""
+        """The phases in which the limit let too many requests in."""
         return [
             f"{phase.name}: {phase.let_in}"
             for phase in self.phases
@@ -110,7 +112,7 @@ class Outcome:
         ]
 
     def slow(self, *, at_least_ms: float = 0) -> list[str]:
-        """When others waited for Redis, too."""
+        """The phases in which other requests waited for Redis, too."""
         allowed = max(2 * self.healthy.p99, at_least_ms)
         return [phase.name for phase in self.phases if phase.p99 > allowed]
 
@@ -126,7 +128,7 @@ class Outcome:
 
 
 class Client:
-    """Asks the same again and again, on one connection, and notes what comes."""
+    """Repeats one request on one connection, and counts the answers."""
 
     def __init__(self, port: int, request: bytes, *, limited: bool) -> None:
         self.port = port
@@ -160,9 +162,10 @@ class Client:
         return int(head[9:12])
 
 
-async def load(port: int, valkey: ValkeyServer, seconds: float) -> Outcome:
+async def load(port: int, token: str, valkey: ValkeyServer, seconds: float) -> Outcome:
     healthy = current = Phase("healthy")
-    clients = [Client(port, READ, limited=False) for _ in range(READERS)]
+    read = READ.format(token).encode()
+    clients = [Client(port, read, limited=False) for _ in range(READERS)]
     clients += [Client(port, REFRESH, limited=True) for _ in range(LIMITED)]
     tasks = [asyncio.create_task(client.run(lambda: current)) for client in clients]
     phases: list[Phase] = []
@@ -185,7 +188,7 @@ async def load(port: int, valkey: ValkeyServer, seconds: float) -> Outcome:
 
 
 def fills_up(valkey: ValkeyServer) -> bool:
-    """Watch the counter in Redis until it is full, or the patience is over."""
+    """Wait for the counter in Redis to be full. Return False if it takes too long."""
     deadline = time.monotonic() + PHASE_ENDS_WITHIN_SECONDS
     with Redis.from_url(valkey.url) as client:
         while time.monotonic() < deadline:
@@ -197,7 +200,7 @@ def fills_up(valkey: ValkeyServer) -> bool:
 
 
 @contextmanager
-def service(home: Path, valkey: ValkeyServer) -> Iterator[int]:
+def start(home: Path, valkey: ValkeyServer) -> Iterator[Service]:
     environment = make_environment(
         home,
         SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
@@ -206,20 +209,20 @@ def service(home: Path, valkey: ValkeyServer) -> Iterator[int]:
         RATE_LIMIT_REQUESTS=str(LIMIT),
         RATE_LIMIT_WINDOW_SECONDS=str(WINDOW_SECONDS),
     )
-    for arguments in (("db", "upgrade"), ("demo", "--products", "50")):
-        done = command(*arguments, environment=environment)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-    with start_service(home, environment=environment) as running:
-        yield running.port
+    upgraded = command("db", "upgrade", environment=environment)
+    assert upgraded.returncode == 0, upgraded.stderr
+    create_account(READER, environment=environment)
+    with start_service(home, environment=environment) as service:
+        yield service
 
 
 def drill(directory: Path, seconds: float) -> Outcome:
     with (
         start_valkey(directory) as valkey,
-        service(directory, valkey) as port,
+        start(directory, valkey) as service,
     ):
-        return asyncio.run(load(port, valkey, seconds))
+        token = log_in(service, READER)["Authorization"]
+        return asyncio.run(load(service.port, token, valkey, seconds))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -232,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     broken = [f"let in too many: {phase}" for phase in outcome.too_many]
     broken += [f"slow: {name}" for name in outcome.slow()]
     if not outcome.healed:
-        broken.append("Redis is back, and does not count.")
+        broken.append("Redis is back but does not count.")
     if outcome.failures:
         broken.append(f"{outcome.failures} answers were 5xx")
     print(

@@ -174,7 +174,7 @@ def refuse_leftovers(copy: Path) -> None:
         for file in files(copy)
         if file.suffix in {".py", ".toml", ".lua", ".html", ".js", ".sh"}
         and PRODUCTS.is_named_in(file.read_text())
-        and file.parts[len(copy.parts)] != "drills"
+        and "drills" not in file.relative_to(copy).parts
     ]
     if named:
         raise DrillFailed(f"These files still name products: {named}")

@@ -1,8 +1,12 @@
-"""The password of every account that tests and drills make in the database."""
+"""Accounts that tests and drills make, all with one password."""
 
+from collections.abc import Mapping
 from functools import cache
 
+import httpx2
 from pwdlib.hashers.argon2 import Argon2Hasher
+
+from testbed.service import Service, command
 
 PASSWORD = "a quiet orange typewriter"
 
@@ -12,3 +16,25 @@ def password_hash() -> str:
     """The cheapest hash of `PASSWORD` that the application accepts as its own."""
     hasher = Argon2Hasher(memory_cost=19456, time_cost=2, parallelism=1)
     return hasher.hash(PASSWORD)
+
+
+def create_account(
+    email: str, *, environment: Mapping[str, str], role: str = "user"
+) -> None:
+    """Create an account by the command line."""
+    arguments = ("users", "create", "--email", email, "--role", role)
+    created = command(
+        *arguments, "--password-stdin", environment=environment, stdin=PASSWORD
+    )
+    assert created.returncode == 0, created.stderr
+
+
+def log_in(service: Service, email: str) -> dict[str, str]:
+    """Return the header that authenticates the account."""
+    answer = httpx2.post(
+        f"{service.url}/api/v1/auth/login",
+        json={"email": email, "password": PASSWORD},
+        timeout=60,
+    )
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}

@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from testbed.accounts import PASSWORD
+from testbed.accounts import create_account, log_in
 from testbed.fault_proxy import FaultProxy, open_line
-from testbed.service import Service, command, make_environment, start_service
+from testbed.service import Service, make_environment, start_service
 
-USER = {"email": "user@example.org", "password": PASSWORD}
+USER = "user@example.org"
 NOTES = 200
 LIKES = 50
 AT_ONCE = 16
@@ -33,13 +33,7 @@ def service(
         REDIS_URL="" if on_sqlite else request.getfixturevalue("redis_url"),
         SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
     )
-    created = command(
-        *("users", "create", "--email", USER["email"]),
-        "--password-stdin",
-        environment=environment,
-        stdin=USER["password"],
-    )
-    assert created.returncode == 0, created.stderr
+    create_account(USER, environment=environment)
     workers = ("--workers", "1" if on_sqlite else "2")
     with start_service(
         tmp_path, *workers, environment=environment, app="tests.notes.served:app"
@@ -92,8 +86,7 @@ async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> No
     A repeated note would be refused for its title. Only the key tells likes apart.
     """
     api = f"{service.url}/api/v1"
-    login = httpx2.post(f"{api}/auth/login", json=USER).json()
-    token = {"Authorization": f"Bearer {login['access_token']}"}
+    token = log_in(service, USER)
     liked = httpx2.post(f"{api}/notes", json={"title": "Liked"}, headers=token).json()
     likes = f"/notes/{liked['id']}/likes"
     chance = Random(7)  # noqa: S311

@@ -69,8 +69,8 @@ async def get_auth_service(
     state: StateDep,
     starter: SessionStarterDep,
 ) -> AuthService:
-    guard = state.single(login_throttle)
-    return AuthService(session, read, guard, DeviceTokens(state.ring), starter)
+    throttle = state.single(login_throttle)
+    return AuthService(session, read, throttle, DeviceTokens(state.ring), starter)
 
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]

@@ -1,4 +1,4 @@
-"""Who is calling, and whether they may."""
+"""Finds the caller of a request, and checks that the caller has the right scope."""
 
 from contextlib import suppress
 from typing import Annotated, Any
@@ -21,7 +21,8 @@ class InsufficientScope(Forbidden):
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
         super().__init__(
-            "Your role does not allow this.", {"WWW-Authenticate": challenge}
+            f"Your role does not have the scope that this needs: {scope}.",
+            {"WWW-Authenticate": challenge},
         )
 
 
@@ -29,9 +30,9 @@ CALLER = "app.caller"
 
 
 class CallerScheme(HTTPBearer):
-    """The security scheme of the OpenAPI document; as a dependency, the caller.
+    """The security scheme of the OpenAPI document. As a dependency it is the caller.
 
-    The route has read the token by then: see `identify`.
+    The route has read the token before: see `identify`.
     """
 
     async def __call__(self, request: HTTPConnection) -> Any:
@@ -84,9 +85,9 @@ async def authorize(
 async def authorize_fresh(
     caller: Annotated[Principal, Depends(authorize)],
 ) -> Principal:
-    """Admit only a caller who gave the password a moment ago.
+    """Admit only a caller who has given the password within the last minutes.
 
-    It guards what a stolen access token must not be able to do.
+    It protects changes that a stolen access token must not allow.
     """
     caller.require_fresh()
     return caller

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.api.authentication import authorize
+from app.api.authentication import authorize, authorize_fresh
 from app.api.routes import ApiRoute
 
 PUBLIC = "x-public"
@@ -21,7 +21,7 @@ def public(reason: str) -> dict[str, Any]:
 
 
 def api_routes(app: FastAPI) -> Iterator[RouteContext]:
-    """Every operation, however deep the router that it was declared on."""
+    """Yield every operation, also those of nested routers."""
     for context in iter_route_contexts(app.routes):
         if isinstance(context.original_route, APIRoute):
             yield context
@@ -29,18 +29,28 @@ def api_routes(app: FastAPI) -> Iterator[RouteContext]:
 
 def required_scopes(route: RouteContext) -> set[str]:
     """List the scopes a caller must hold; a public route has none."""
-    return set(_scopes(route.dependant))
+    return {
+        scope
+        for each in _dependencies(route.dependant)
+        if each.call is authorize
+        for scope in (*(each.parent_oauth_scopes or ()), *(each.own_oauth_scopes or ()))
+    }
 
 
-def is_public(route: RouteContext) -> bool:
-    return bool((route.openapi_extra or {}).get(PUBLIC))
+def requires_fresh(route: RouteContext) -> bool:
+    """Whether the caller must have given the password a moment ago."""
+    return any(each.call is authorize_fresh for each in _dependencies(route.dependant))
+
+
+def public_reason(route: RouteContext) -> str | None:
+    return (route.openapi_extra or {}).get(PUBLIC)
 
 
 def check_routes(app: FastAPI, policies: Container[str]) -> None:
     """Refuse to start with a route that lacks a protection (ASVS 8.2.1).
 
     Raises:
-        RuntimeError: names the routes, and what to do about them.
+        RuntimeError: The message names the routes and the remedy.
     """
     found: dict[str, list[str]] = defaultdict(list)
     for context in iter_route_contexts(app.routes):
@@ -61,15 +71,13 @@ def _problems(context: RouteContext, policies: Container[str]) -> Iterator[str]:
         return
     if context.dependencies != route.dependencies:
         yield "Declare dependencies on the route, not where its router is included"
-    if is_public(context) == bool(required_scopes(context)):
+    if bool(public_reason(context)) == bool(required_scopes(context)):
         yield "Declare either a scope or public()"
     if any(limit.policy not in policies for limit in route.limits):
         yield "Declare a limit by the name of a policy"
 
 
-def _scopes(dependant: Dependant) -> Iterator[str]:
+def _dependencies(dependant: Dependant) -> Iterator[Dependant]:
     for dependency in dependant.dependencies:
-        if dependency.call is authorize:
-            yield from dependency.parent_oauth_scopes or ()
-            yield from dependency.own_oauth_scopes or ()
-        yield from _scopes(dependency)
+        yield dependency
+        yield from _dependencies(dependency)

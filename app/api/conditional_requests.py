@@ -25,6 +25,7 @@ LONGEST = 1024
 IF_MATCH = {
     "type": "string",
     "pattern": r'^(\*|[ ,]*((W/)?"[!#-~]*"( *,[ ,]*(W/)?"[!#-~]*")*[ ,]*)?)$',
+    "maxLength": LONGEST,
     "examples": ['"v1"'],
 }
 # Repeated lines of a header form one list (RFC 9110 §5.3).

@@ -33,12 +33,12 @@ class Fault(BaseModel):
     """One fault of the request."""
 
     pointer: str = Field(
-        description="A JSON Pointer into the body such as `#/price`, or the name of a "
+        description="JSON Pointer into the body such as `#/name`, or the name of a "
         "parameter such as `query/limit`."
     )
     code: str
     message: str
-    line: int | None = Field(None, description="Line of the imported file.")
+    line: int | None = Field(None, description="Line of an uploaded file.")
 
 
 class Problem(BaseModel):
@@ -48,8 +48,11 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    code: str = Field(description="Stable identifier for programs.")
-    request_id: str = Field(description="Quote this id when you ask for help.")
+    code: str = Field(description="Stable code for programs.")
+    request_id: str = Field(
+        description="Identifies this request in the log. Quote it when you report a "
+        "problem."
+    )
     errors: list[Fault] | None = Field(None, max_length=MOST_FAULTS)
 
 
@@ -109,7 +112,7 @@ async def render_http_error(request: Request, error: Exception) -> Response:
 
 async def _refusal_without_route(request: Request, error: HTTPException) -> AppError:
     try:
-        await count([EVERYTHING], request, None)  # no route did it
+        await count([EVERYTHING], request, None)  # no route has counted the request
     except AppError as refusal:
         return refusal
     if error.status_code == HTTPStatus.NOT_FOUND:

@@ -1,7 +1,7 @@
 """`Idempotency-Key`: a client may repeat a POST until it gets an answer.
 
-An endpoint adds one parameter, `_once: Idempotent`, behind the parameter that
-authorises the caller: dependencies run in the order of the parameters.
+An endpoint adds one parameter, `_once: Idempotent`, after the parameter that authorises
+the caller, because dependencies run in the order of the parameters.
 """
 
 import hmac
@@ -31,24 +31,27 @@ from app.services.idempotency import (
 
 _VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
-# Without effects, and the same whenever they are asked for.
+# These have no effects, and repeating the request could not change them.
 STORED_REFUSALS = {404, 422}
 STORED_HEADERS = ("content-type", "etag", "location")
 
 
 class IdempotencyKeyInvalid(BadRequest):
-    """`Idempotency-Key` is not 1 to 255 visible ASCII characters."""
+    """`Idempotency-Key` must be 1 to 255 visible ASCII characters."""
 
     code = "idempotency_key_invalid"
 
 
 class IdempotencyKeyReused(InvalidRequest):
-    """Another request was sent with the same `Idempotency-Key`."""
+    """A different request was already sent with this `Idempotency-Key`."""
 
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
-        detail = "This Idempotency-Key was sent with another request."
+        detail = (
+            "A different request was already sent with this Idempotency-Key. "
+            "Send each new request with a new key."
+        )
         pointer = "header/idempotency-key"
         super().__init__(
             detail, [{"pointer": pointer, "code": self.code, "message": detail}]
@@ -59,7 +62,7 @@ IDEMPOTENCY = (IdempotencyKeyInvalid, IdempotencyKeyInUse, IdempotencyKeyReused)
 
 
 class StreamedRequest(Request):
-    """A body that is not kept, hashed as it passes."""
+    """Hashes the body while the endpoint reads it, without keeping it."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -102,7 +105,7 @@ class Attempt:
         return Response(answer.body, answer.status, headers)
 
     async def _fingerprints(self) -> list[bytes]:
-        """By the current secret and the previous one: the body may hold a password."""
+        """Return an HMAC for each secret, because the body can contain a password."""
         request, url = self.request, self.request.url
         media_type, *_ = request.headers.get("content-type", "").lower().split(";")
         head = f"{request.method} {url.path}?{url.query}\n{media_type.strip()}\n"
@@ -123,8 +126,12 @@ async def claim_key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Makes it safe to send the request again, for 24 hours.",
-            json_schema_extra={"pattern": rf"^({_VISIBLE}|\"{_VISIBLE}\")$"},
+            description="A text that you choose, new for each request. For 24 hours "
+            "you can send the request again, and it is done only once.",
+            json_schema_extra={
+                "pattern": rf"^({_VISIBLE}|\"{_VISIBLE}\")$",
+                "maxLength": 257,  # 255 characters and two quotes
+            },
         ),
     ] = None,
 ) -> None:
@@ -167,7 +174,7 @@ def once_only(answer: Handler, *, streamed: bool) -> Handler:
 
 
 async def respond(request: Request, answer: Handler) -> Response:
-    """Answer the request; with a key, a lasting refusal is stored like a success."""
+    """Answer the request. With a key, return a lasting refusal: it is then stored."""
     try:
         return await answer(request)
     except (AppError, RequestValidationError) as error:

@@ -1,4 +1,4 @@
-"""Which bodies are read: those of the types a resource names, as text in UTF-8."""
+"""Checks the media type of a body: one that the route reads, as text in UTF-8."""
 
 import re
 from collections.abc import Collection
@@ -18,17 +18,17 @@ _UTF_8 = {"utf-8", "us-ascii"}
 
 
 class UnsupportedMediaType(AppError):
-    """The request body is of another type, charset or content coding than is read."""
+    """The request body has an unsupported media type, charset or content encoding."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media_type"
 
 
 def media_type_of(request: Request, accepted: Collection[str]) -> str:
-    """Say which of the accepted types the body has.
+    """Return which of the accepted types the body has.
 
     Raises:
-        UnsupportedMediaType: it has none of them, or is not plain text in UTF-8.
+        UnsupportedMediaType: The body has another type or charset, or is compressed.
     """
     codings = ",".join(request.headers.getlist("content-encoding")).lower()
     if set(re.split(r"[ \t]*,[ \t]*", codings.strip())) - {"", "identity"}:

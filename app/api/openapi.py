@@ -1,4 +1,4 @@
-"""The OpenAPI document, completed with what every operation can answer."""
+"""Completes the OpenAPI document with the errors that every operation can answer."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
 def _correct_parameters(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         schema = parameter["schema"]
-        # Optional is what may be left out; neither a query nor a header can say null.
+        # A query or a header can be absent, but it cannot be null.
         match [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]:
             case [only]:
                 del schema["anyOf"]
@@ -90,13 +90,13 @@ def _correct_parameters(operation: dict[str, Any]) -> None:
         if parameter["name"] == "if-match" and "428" in operation["responses"]:
             parameter["required"] = True
         if parameter["name"] == "if-none-match":
-            description = "The client has this version already."
+            description = "The client already has this version."
             operation["responses"]["304"] = {"description": description}
 
 
 def _correct_security(operation: dict[str, Any]) -> None:
     if PUBLIC in operation and "security" in operation:
-        operation["security"].append({})  # a token shows more, none is fine
+        operation["security"].append({})  # the token is optional
 
 
 def _add_errors(operation: dict[str, Any]) -> None:

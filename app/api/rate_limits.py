@@ -1,4 +1,4 @@
-"""How often a client may call a route, and the header fields that tell it."""
+"""Limits on how often a client calls a route, and the header fields that show them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Partition = Literal["address", "user", "session", "route"]
 
 @dataclass(frozen=True)
 class Limited:
-    """One policy of a route, with a counter for each combination of what `by` names.
+    """One policy of a route. It has a counter for each combination of the parts `by`.
 
     For a client without a token, `user` and `session` mean its address.
     """
@@ -60,7 +60,7 @@ WRITES = Limited("writes", ("user",), shown=True)
 
 
 def limits_of(endpoint: Callable[..., Any], methods: Iterable[str]) -> list[Limited]:
-    """List what an endpoint declares; one that writes has a default."""
+    """List the limits of an endpoint. One that writes has a default limit."""
     if declared(endpoint, Unlimited):
         return []
     own = declared(endpoint, Limited)
@@ -75,7 +75,7 @@ async def count(
     """Count a request under every limit that is switched on, in one call.
 
     Raises:
-        TooManyRequests: one of them is used up; none of them has counted the request.
+        TooManyRequests: One limit is used up. No limit has counted the request.
     """
     state: AppState = request.app.state.shared
     active = [limit for limit in limits if limit.policy in state.policies]
@@ -91,7 +91,7 @@ async def count(
             for limit in active
         )
     )
-    _tell(active, decision)
+    _show(active, decision)
     if not decision.allowed:
         raise TooManyRequests(decision.retry_after, decision.violated)
 
@@ -106,7 +106,7 @@ def _part(name: Partition, request: Request, caller: Principal | None) -> str:
     return limiter_partition(_context().client_address)
 
 
-def _tell(limits: Sequence[Limited], decision: Decision) -> None:
+def _show(limits: Sequence[Limited], decision: Decision) -> None:
     """Write the fields of draft-ietf-httpapi-ratelimit-headers-11."""
     quotas = [
         quota

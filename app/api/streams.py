@@ -1,4 +1,4 @@
-"""Answers that are made while they are sent, at the pace of the client."""
+"""Responses whose content is made while it is sent, at the pace of the client."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,14 +12,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.core.errors import Overloaded
 
-HEADERS_ONLY = "app.headers_only"  # in the scope of a HEAD that a GET answers
+HEADERS_ONLY = "app.headers_only"  # in the scope of a HEAD that a GET route answers
 
 
 class StreamedResponse(StreamingResponse):
-    """Holds what its content needs for as long as the client goes on reading.
+    """Sends what a generator yields, for as long as the client reads.
 
-    The status goes out with the first chunk, so that until then a refusal is possible.
-    The generator is ended when the client goes, not when it is collected as garbage.
+    The status is sent with the first chunk, so that an error before it gets an answer
+    of its own. The generator is closed as soon as the client leaves, because it holds a
+    database connection.
     """
 
     def __init__(
@@ -30,10 +31,9 @@ class StreamedResponse(StreamingResponse):
         patience: timedelta = timedelta(seconds=30),
         **options: Any,
     ) -> None:
-        """`slots` are for so many answers at once; a chunk is taken within `patience`.
+        """`slots` bounds the answers at once; `patience` bounds the time for one chunk.
 
-        Raises, when it is sent:
-            Overloaded: all slots are taken.
+        Sending raises `Overloaded` if all slots are taken.
         """
         super().__init__(content, **options)
         self.chunks = content
@@ -42,7 +42,7 @@ class StreamedResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get(HEADERS_ONLY):
-            # Without a length, as nobody knows it (RFC 9110 §9.3.2).
+            # Without Content-Length, because it is not known (RFC 9110 §9.3.2).
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
             await send({"type": "http.response.body", "body": b""})

@@ -1,4 +1,4 @@
-"""Routes whose bodies are larger, and arrive more slowly, than those of others."""
+"""Routes that accept larger bodies than others, and give them more time to arrive."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ def find_uploads(
     """Map the path of each upload to what it is allowed.
 
     Raises:
-        RuntimeError: the path has parameters, so that the limits, which apply before
-            a request is routed, could not find it.
+        RuntimeError: The path has parameters. The limits apply before the request is
+            routed, so they could not find it.
     """
     found = {}
     for router in routers:

@@ -1,4 +1,4 @@
-"""What other services find at paths that standards fixed (RFC 8615)."""
+"""Routes at the well-known paths of standards (RFC 8615)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ router = api_router("/.well-known", tags=["auth"])
 
 
 class NoPublicKeys(NotFound):
-    """Access tokens are signed with a secret: only this service can verify them."""
+    """The service signs access tokens with a secret, so it has no public keys."""
 
     code = "no_public_keys"
 
@@ -22,12 +22,14 @@ class NoPublicKeys(NotFound):
 @router.get(
     "/jwks.json",
     responses=documented(NoPublicKeys),
-    openapi_extra=public("Public keys are for everybody who verifies tokens."),
+    openapi_extra=public("Other services verify tokens with these keys."),
 )
 async def read_jwks(state: StateDep, response: Response) -> dict[str, Any]:
     """Read the keys that verify access tokens (RFC 7517 §5)."""
     jwks = state.keys.jwks()
     if jwks is None:
-        raise NoPublicKeys("This service publishes no keys.")
+        raise NoPublicKeys(
+            "This service signs access tokens with a secret and has no public keys."
+        )
     response.headers["Cache-Control"] = "public, max-age=300"
     return jwks

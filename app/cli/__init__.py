@@ -1,6 +1,6 @@
-"""The command line, `python -m app`: a module for each command or group of commands.
+"""The command line, `python -m app`. Each group of commands has its own module.
 
-Each command imports what it needs when it runs, so that `--help` is quick.
+A command imports its dependencies when it runs, so that `--help` is quick.
 """
 
 import sys

@@ -18,12 +18,15 @@ def check() -> None:
 @group.command()
 def reference(
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; fail if outdated.")
+        bool,
+        typer.Option(
+            "--check", help="Write nothing; exit non-zero if a file is outdated."
+        ),
     ] = False,
 ) -> None:
-    """Generate docs/settings.md, docs/errors.md and .env.example from the code."""
+    """Generate .env.example and the settings, errors and routes in docs/."""
     from app.cli.reference import write
 
     stale = write(check=check)
     if check and stale:
-        fail(f"{', '.join(map(str, stale))} must be generated again: run make format")
+        fail(f"Outdated: {', '.join(map(str, stale))}. Run `make format`.")

@@ -1,4 +1,4 @@
-"""Output of the commands: results go to stdout, everything else to stderr."""
+"""Output of the commands: results go to stdout, all other lines to stderr."""
 
 import asyncio
 import signal
@@ -29,11 +29,11 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return asyncio.run(_cancelled_by_sigterm(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        fail("interrupted")
+        fail("Interrupted.")
 
 
 async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
-    """Treat SIGTERM like Ctrl-C, so that the command can report how far it came."""
+    """Treat SIGTERM like Ctrl-C, so that the command can report its progress."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
 
@@ -54,7 +54,10 @@ def existing(settings: Settings) -> Settings:
 
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        fail(f"There is no database {url.database}; `db upgrade` creates it.")
+        fail(
+            f"The database file {url.database} does not exist. "
+            "Check DATABASE_URL, or run `db upgrade`."
+        )
     return settings
 
 
@@ -67,9 +70,10 @@ def binary_stdout() -> BinaryIO:
 class LineProgress:
     """Progress without a terminal: a line for each tenth of the work."""
 
-    def begin(self, description: str, total: int | None = None) -> None:
+    def begin(self, description: str, total: int | None = None, unit: str = "") -> None:
         self.description = description
         self.total = total
+        self.unit = unit
         self.done = 0
         if total is None:
             errors.print(description)
@@ -77,7 +81,7 @@ class LineProgress:
     def advance(self, count: int) -> None:
         before, self.done = self.done, self.done + count
         if self.total and self.done * 10 // self.total > before * 10 // self.total:
-            errors.print(f"{self.description}: {self.done} of {self.total}")
+            errors.print(f"{self.description}: {self.done} of {self.total} {self.unit}")
 
 
 class BarProgress:
@@ -86,7 +90,9 @@ class BarProgress:
     def __init__(self, bars: Progress) -> None:
         self.bars = bars
 
-    def begin(self, description: str, total: int | None = None) -> None:
+    def begin(
+        self, description: str, total: int | None = None, _unit: str = ""
+    ) -> None:
         self.task = self.bars.add_task(description, total=total)
 
     def advance(self, count: int) -> None:
@@ -95,7 +101,7 @@ class BarProgress:
 
 @asynccontextmanager
 async def progress() -> AsyncGenerator[LineProgress | BarProgress]:
-    """Show the progress of long work; without a known end, show that it continues."""
+    """Show the progress of long work, or only that it continues if it has no total."""
     if not errors.is_terminal:
         yield LineProgress()
         return

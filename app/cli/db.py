@@ -5,14 +5,16 @@ import typer
 from app.cli.console import output, run
 from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="db", help="Migrate the database schema.")
+group = typer.Typer(name="db", help="Migrate and check the database schema.")
 
 
 @group.command()
 def upgrade(
-    revision: Annotated[str, typer.Argument(help="Target revision.")] = "heads",
+    revision: Annotated[
+        str, typer.Argument(help="Target revision; the default is the newest.")
+    ] = "heads",
 ) -> None:
-    """Upgrade the schema to a revision. Running it twice, even at once, is safe."""
+    """Upgrade the schema. Running it twice, or twice at the same time, is safe."""
     from app.db import migrate
 
     run(migrate.upgrade(get_settings(), revision))
@@ -24,10 +26,12 @@ def upgrade(
 def downgrade(
     revision: Annotated[
         str,
-        typer.Argument(help="Target revision, e.g. -1 or base."),
+        typer.Argument(
+            help="Target revision: its name, -1 for one step back, or base for none."
+        ),
     ],
 ) -> None:
-    """Downgrade the schema to a revision. Data that later revisions added is lost."""
+    """Downgrade the schema. The tables and columns of later revisions are lost."""
     from app.db import migrate
 
     run(migrate.downgrade(get_settings(), revision))
@@ -35,7 +39,7 @@ def downgrade(
 
 
 async def current(settings: Settings) -> str:
-    """Name the revision of the schema, as the target may be relative, such as -1."""
+    """Name the revision of the schema, because the target can be relative: -1."""
     from sqlalchemy import text
 
     from app.db.session import Database, transaction
@@ -47,9 +51,14 @@ async def current(settings: Settings) -> str:
 
 @group.command()
 def revision(
-    message: Annotated[str, typer.Argument(help="What the migration does.")],
+    message: Annotated[
+        str, typer.Argument(help="A few words that say what the revision changes.")
+    ],
 ) -> None:
-    """Write a migration from the differences between the models and the database."""
+    """Write a revision from the differences between the models and the database.
+
+    Read it before you apply it: some changes, such as a new name, cannot be detected.
+    """
     from app.db import migrate
 
     run(migrate.write_revision(get_settings(), message))
@@ -57,7 +66,7 @@ def revision(
 
 @group.command()
 def check() -> None:
-    """Fail if the database lacks a migration or differs from the models."""
+    """Exit non-zero if the database lacks a revision or differs from the models."""
     from app.db import migrate
 
     run(migrate.check(get_settings()))

@@ -23,9 +23,9 @@ def demo(
     ] = 0,
     **counts: int,
 ) -> None:
-    """Add made-up rows, to see the service with something in it.
+    """Add made-up rows, so that you can try the service.
 
-    Two new databases get the same rows. Run the command again to add the next ones.
+    The same seed gives the same rows in every new database. Run it again to add more.
     """
     run(add(existing(get_settings()), counts, seed))
     added = " and ".join(f"{count} {name}" for name, count in counts.items())
@@ -33,14 +33,14 @@ def demo(
 
 
 def _signature() -> Signature:
-    """Give the command an option for each resource, which Typer reads from here."""
+    """Add an option for each resource. Typer reads the options from the signature."""
     counts = [
         Parameter(
             name,
             Parameter.KEYWORD_ONLY,
             default=amounts.demo,
             annotation=Annotated[
-                int, typer.Option(min=0, help=f"How many {name} to add.")
+                int, typer.Option(min=0, help=f"Number of {name} to add.")
             ],
         )
         for name, amounts in RESOURCES.items()
@@ -56,7 +56,7 @@ async def add(settings: Settings, counts: dict[str, int], seed: int) -> None:
     from app.db.session import Database
 
     async with Database(settings) as database, progress() as shown:
-        shown.begin("Adding", sum(counts.values()))
+        shown.begin("Adding", sum(counts.values()), "rows")
         for name, count in counts.items():
             rows = import_module(f"app.demo.{name}")
             await rows.add(database, count, shown.advance, seed)

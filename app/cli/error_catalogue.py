@@ -15,27 +15,30 @@ Every error is a problem document (RFC 9457), `application/problem+json`:
   "type": "about:blank",
   "title": "Conflict",
   "status": 409,
-  "detail": "There is a product with this SKU.",
-  "code": "sku_taken",
+  "detail": "Another account has this e-mail address.",
+  "code": "email_taken",
   "request_id": "019a8f3e-5a70-7000-8000-000000000000"
 }
 ```
 
-`code` is stable and meant for programs. `detail` is meant for people and may change.
-`request_id` also stands in the log and in the header `X-Request-ID`.
+Programs read `code`, which is stable. People read `detail`, which can change. The log
+and the header `X-Request-ID` contain the same `request_id`.
 
-A 422 also has `errors`, at most 100. Each has a `pointer` (a JSON Pointer into the body
-such as `#/price`, or `query/limit`, `path/product_id`, `header/idempotency-key`), a
-`code` and a `message`. A 429 also has `violated-policies`, and the `type` that IANA
-registers for it, `https://iana.org/assignments/http-problem-types#quota-exceeded`.
+A 422 also has a list of at most 100 `errors`. Each has a `code`, a `message` and a
+`pointer`: a JSON Pointer into the body such as `#/name`, or the name of a parameter
+such as `query/limit`, `path/user_id` or `header/idempotency-key`.
 
-Errors repeat no values of the request and show no internal details.
+A 429 also has `violated-policies`, the names of the limits that the request exceeds.
+Its `type` is the one that IANA has registered:
+`https://iana.org/assignments/http-problem-types#quota-exceeded`.
+
+An error never repeats values of the request, and never shows internal details.
 """
 
 
 def markdown(note: str) -> str:
     lines = ["# Errors", "", f"<!-- {note} -->", "", INTRODUCTION]
-    lines += ["| status | code | meaning |", "|---|---|---|"]
+    lines += ["| Status | Code | Meaning |", "|---|---|---|"]
     for error in sorted(errors(), key=lambda error: (error.status, error.code)):
         meaning = " ".join((error.__doc__ or "").split())
         lines.append(f"| {error.status.value} | `{error.code}` | {meaning} |")

@@ -1,4 +1,4 @@
-"""Turns an expected failure of a command into one line."""
+"""Describes an expected failure of a command in one line."""
 
 from sqlalchemy.exc import DBAPIError
 
@@ -20,8 +20,8 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, DBAPIError):
         message = explain(error).get("message", type(error).__name__)
         if sqlstate(error) in UNDEFINED or message.startswith("no such "):
-            return f"{message}: bring the schema up to date with `db upgrade`."
-        return f"The database refused: {message}"
+            return f"{message}. Run `db upgrade` to update the schema."
+        return f"The database refused the change: {message}"
     if isinstance(error, MigrationFailed | OSError):
         return str(error)
     return None

@@ -19,7 +19,9 @@ def keys() -> None:
 def generate(
     algorithm: Annotated[
         Literal["HS256", "ES256", "Ed25519"],
-        typer.Option(help="HS256: a shared secret. Others: a ring of two key pairs."),
+        typer.Option(
+            help="HS256 prints a secret; the others print a ring of two key pairs."
+        ),
     ] = "HS256",
 ) -> None:
     """Print a new value for SECRET_KEY (HS256) or SIGNING_KEYS (key pairs)."""
@@ -33,7 +35,10 @@ def generate(
 
 @group.command(name="list")
 def list_keys() -> None:
-    """List the IDs and states of the keys that verify access tokens, not the keys."""
+    """List the IDs and states of the keys that verify access tokens.
+
+    The list never contains a key.
+    """
     from app.core.tokens.signing_keys import SigningKeys
     from app.state import secret_ring
 
@@ -51,9 +56,9 @@ def list_keys() -> None:
 
 @group.command()
 def rotate() -> None:
-    """Print settings that sign new tokens with another key.
+    """Print the settings that sign new tokens with another key.
 
-    Users stay logged in: tokens signed with the old key stay valid.
+    Users stay logged in, because the service still accepts tokens of the old key.
     """
     from app.core.tokens.signing_keys import rotate
 

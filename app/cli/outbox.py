@@ -6,12 +6,12 @@ import typer
 from app.cli.console import existing, output, run
 from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="outbox", help="Pending and failed mail.")
+group = typer.Typer(name="outbox", help="Inspect and retry mail.")
 
 
 @group.command()
 def status() -> None:
-    """Show how much mail is pending and since when, and which mail failed for good."""
+    """Count pending, failed and delivered mail, and list the mail that failed."""
     run(show(existing(get_settings())))
 
 
@@ -26,7 +26,7 @@ async def show(settings: Settings) -> None:
     age = ""
     if counts.oldest_pending_at:
         seconds = int((utc_now() - counts.oldest_pending_at).total_seconds())
-        age = f", the oldest for {seconds} s"
+        age = f" (oldest: {seconds} s)"
     output.print(f"Pending: {counts.pending}{age}")
     output.print(f"Failed: {counts.dead}")
     output.print(f"Delivered in the last 30 days: {counts.sent}")
@@ -37,12 +37,13 @@ async def show(settings: Settings) -> None:
 @group.command()
 def replay(
     ids: Annotated[
-        list[UUID] | None, typer.Argument(help="IDs to retry (default: all).")
+        list[UUID] | None,
+        typer.Argument(help="IDs to retry (default: all failed mail)."),
     ] = None,
 ) -> None:
-    """Retry mail that failed for good."""
+    """Queue failed mail again."""
     count = run(revive(existing(get_settings()), ids or []))
-    output.print(f"Mail to retry: {count}")
+    output.print(f"Mails queued again: {count}")
 
 
 async def revive(settings: Settings, ids: list[UUID]) -> int:

@@ -17,32 +17,37 @@ from app.cli.console import (
 )
 from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="products", help="Import and export of all products.")
+group = typer.Typer(name="products", help="Import and export products.")
 
 Format = Literal["ndjson", "csv"]
 CHUNK = 65_536
-MODES = "strict: all rows or none; partial: the valid rows."
+MODES = "strict imports all rows or none; partial imports the valid rows."
 
 
 @group.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON, or *.csv.")
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="CSV if it ends in .csv, else NDJSON."
+        ),
     ],
     mode: Annotated[Literal["strict", "partial"], typer.Option(help=MODES)] = "strict",
 ) -> None:
-    """Create products from a file, or update those whose SKU is known.
+    """Create products from a file, and update those whose SKU exists.
 
-    An import that ends early has changed nothing: start it again.
+    An interrupted import changes nothing. Run it again.
     """
     run(import_file(existing(get_settings()), file, file.stat().st_size, mode))
 
 
 @group.command()
 def export(
-    format_: Annotated[Format, typer.Option("--format")] = "ndjson",
+    format_: Annotated[
+        Format, typer.Option("--format", help="Format of the output.")
+    ] = "ndjson",
 ) -> None:
-    """Write all products to stdout."""
+    """Write all products to stdout, as one consistent snapshot."""
     run(export_all(existing(get_settings()), format_, binary_stdout()))
 
 
@@ -71,7 +76,7 @@ async def import_file(
                         yield chunk
                         shown.advance(len(chunk))
 
-            shown.begin("Reading", size or None)  # a pipe has no size
+            shown.begin("Reading", size or None, "bytes")  # a pipe has no size
             on_postgres = database.writer.dialect.name == "postgresql"
             with closing(ProductFile(mode)) as read:
                 await read.read(chunks(), format_)
@@ -85,8 +90,8 @@ async def import_file(
         fail(error.detail)
     except CancelledError:
         if report:
-            fail("interrupted while it was committed: import it again to be sure.")
-        fail("interrupted: nothing was imported.")
+            fail("Interrupted during the commit. Import the file again to be sure.")
+        fail("Interrupted. Nothing was imported.")
     for found in report.errors:
         show(found.line, found.pointer, found.message)
     output.print(
@@ -97,7 +102,7 @@ async def import_file(
 
 
 def show(line: int, pointer: str, message: str) -> None:
-    errors.print(f"line {line}: {pointer} {message}", markup=False)
+    errors.print(f"Line {line}: {pointer} {message}", markup=False)
 
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:

@@ -28,7 +28,7 @@ group = typer.Typer()
 def setup() -> None:
     """Prepare a first start: create .env, the database and an administrator.
 
-    Everything that exists stays unchanged.
+    It keeps everything that exists. In development it also adds demo data.
     """
     write_env(Path(".env"))
     settings = get_settings()
@@ -36,7 +36,7 @@ def setup() -> None:
 
 
 def write_env(file: Path) -> None:
-    """Write a file of settings with a new secret, unless the file exists."""
+    """Write a settings file with a new secret, unless the file exists."""
     if file.exists():
         return
     file.touch(mode=0o600)
@@ -44,7 +44,7 @@ def write_env(file: Path) -> None:
         "# Written by `python -m app setup`. `.env.example` explains every setting.\n"
         f"SECRET_KEY={secrets.token_urlsafe(48)}\n"
     )
-    output.print(f"Wrote {file} with a fresh SECRET_KEY.")
+    output.print(f"Wrote {file} with a new SECRET_KEY.")
 
 
 async def prepare(settings: Settings) -> None:
@@ -62,7 +62,7 @@ async def prepare(settings: Settings) -> None:
         if not has_admin:
             password = await create_user(ADMIN_EMAIL, "admin", None)
             output.print(f"Created the administrator {ADMIN_EMAIL}.")
-            output.print(f"Password, shown only now: {password}", markup=False)
+            output.print(f"Password, shown only once: {password}", markup=False)
         if settings.environment == "development":
             await load_demo(database)
 
@@ -74,12 +74,12 @@ async def load_demo(database: "Database") -> None:
         rows = import_module(f"app.demo.{name}")
         if amounts.setup and await is_empty(database, rows.UNIQUE):
             await rows.add(database, amounts.setup)
-            output.print(f"Loaded a demo catalogue of {amounts.setup} {name}.")
+            output.print(f"Added {amounts.setup} demo {name}.")
 
 
 @group.command()
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve in one process that restarts when the code changes."""
+    """Serve for development: one process, which restarts when the code changes."""
     announce(host, port)
     replace_process(
         "uvicorn",
@@ -102,8 +102,8 @@ def serve(
         int | None,
         typer.Option(
             min=1,
-            help="Worker processes (default: WEB_CONCURRENCY, else one per core, "
-            "at most 4; one on SQLite).",
+            help="Number of worker processes (default: WEB_CONCURRENCY; else one per "
+            "core, at most 4; on SQLite, one).",
         ),
     ] = None,
 ) -> None:
@@ -115,7 +115,9 @@ def serve(
     if workers is None:
         workers = 1 if on_sqlite else min(usable_cores(), 4)
     if on_sqlite and workers > 1:
-        errors.print("Warning: SQLite has one writer; more workers only wait for it.")
+        errors.print(
+            "Warning: SQLite has one writer, so more workers do not write faster."
+        )
     if workers > 1 and not settings.redis_url:
         errors.print(
             "Warning: without REDIS_URL each worker counts rate limits separately."
@@ -133,7 +135,7 @@ def serve(
 def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS binds no process to cores
+    return os.cpu_count() or 1  # macOS does not bind processes to cores
 
 
 @group.command()
@@ -151,7 +153,7 @@ def openapi() -> None:
 def announce(host: str, port: int) -> None:
     settings = get_settings()
     if not settings.is_production:
-        output.print(f"Documentation: http://{host}:{port}/docs (stop with Ctrl-C)")
+        output.print(f"Documentation: http://{host}:{port}/docs (press Ctrl-C to stop)")
 
 
 def replace_process(module: str, *arguments: str) -> None:

@@ -18,16 +18,16 @@ def users() -> None:
 
 @group.command()
 def create(
-    email: Annotated[str, typer.Option(help="The account's e-mail address.")],
+    email: Annotated[str, typer.Option(help="E-mail address of the account.")],
     role: Annotated[
-        Literal["user", "editor", "admin"], typer.Option(help="The account's role.")
+        Literal["user", "editor", "admin"], typer.Option(help="Role of the account.")
     ] = "user",
     password_stdin: Annotated[
         bool,
         typer.Option(help="Read the password from stdin instead of generating one."),
     ] = False,
 ) -> None:
-    """Create an account. A generated password is shown only once."""
+    """Create an account. The command shows a generated password only once."""
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     existing(get_settings())
     generated = run(create_user(email, role, password))
@@ -39,7 +39,7 @@ def create(
 async def create_user(
     email: str, role: Literal["user", "editor", "admin"], password: str | None
 ) -> str | None:
-    """Return the password if it was generated."""
+    """Create an account. Return the password if it was generated."""
     from pydantic import ValidationError
 
     from app.db.session import transaction

@@ -11,7 +11,7 @@ group = typer.Typer()
 
 @group.command()
 def worker() -> None:
-    """Deliver mail until SIGTERM or Ctrl-C. Several workers can run at once."""
+    """Deliver mail until Ctrl-C or SIGTERM. Several workers can run at once."""
     run(deliver(get_settings()))
 
 
@@ -23,7 +23,7 @@ async def deliver(settings: Settings) -> None:
 
     transport = find_transport(settings)
     if transport is None:
-        fail("SMTP_URL is not set: mail stays in the outbox until you set it.")
+        fail("SMTP_URL is not set. Mail stays in the outbox until you set it.")
     configure_logging(level=settings.log_level, json=settings.logs_json)
     async with Database(settings) as database:
         mail_worker = MailWorker(database, settings, transport, asyncio.Event())

@@ -1,4 +1,4 @@
-"""Who is calling: one address for the log, the limits and the audit alike."""
+"""The address of the client, for the log, the rate limits and the audit."""
 
 import re
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from ipaddress import (
     ip_network,
 )
 
-# A peer without an IP address came through a Unix socket, so from this machine.
+# The name of a peer without an IP address, which came through a Unix socket.
 LOCAL_PEER = "unix"
-# Proxies append: whoever sends more entries than this is padding the left end.
+# Proxies append on the right, so only a client can make the header longer than this.
 MAX_HOPS = 20
 LONGEST_ENTRY = 64
 
@@ -22,21 +22,21 @@ _WITH_PORT = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCI
 
 
 class ClientAddressResolver:
-    """Finds the client behind the proxies that are ours, and believes no others."""
+    """Finds the client behind trusted proxies, and ignores what other peers claim."""
 
     def __init__(self, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
         self._trusted = tuple(trusted)
 
     def trusts(self, peer: str | None) -> bool:
-        """Whether `peer`, the other end of the socket, may speak for its clients."""
+        """Say whether `peer`, the other end of the socket, is a trusted proxy."""
         if not self._trusted:
             return False
         address = _parse(peer) if peer else None
-        # Only a local proxy reaches a Unix socket, and proxies were announced.
-        return address is None or self._is_ours(address)
+        # Only a local proxy can reach a Unix socket, and the settings trust a proxy.
+        return address is None or self._is_trusted(address)
 
     def resolve(self, peer: str | None, forwarded_for: Sequence[bytes | str]) -> str:
-        """Walk `X-Forwarded-For` right to left, to the first address not ours."""
+        """Walk `X-Forwarded-For` from the right to the first untrusted address."""
         client = normalised(peer)
         if not forwarded_for or not self.trusts(peer):
             return client
@@ -45,21 +45,21 @@ class ClientAddressResolver:
             if address is None:
                 break
             client = str(address)
-            if not self._is_ours(address):
+            if not self._is_trusted(address):
                 break
         return client
 
     def forwarded_scheme(
         self, peer: str | None, scheme: str, forwarded_proto: Sequence[bytes | str]
     ) -> str:
-        """Take `X-Forwarded-Proto` from a proxy of ours, and only http or https."""
+        """Accept `http` or `https` from the `X-Forwarded-Proto` of a trusted proxy."""
         if not forwarded_proto or not self.trusts(peer):
             return scheme
-        # As with addresses, only the last entry was written by our own proxy.
+        # As with addresses, the trusted proxy wrote only the last entry.
         claimed = _text(forwarded_proto[-1]).rpartition(",")[2].strip().lower()
         return claimed if claimed in {"http", "https"} else scheme
 
-    def _is_ours(self, address: IPv4Address | IPv6Address) -> bool:
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 
 
@@ -72,9 +72,9 @@ def normalised(peer: str | None) -> str:
 
 @lru_cache(maxsize=4096)
 def limiter_partition(address: str) -> str:
-    """Return what shares one limit: an IPv4 address, or the /64 of an IPv6 one.
+    """Return the unit that limits count: an IPv4 address, or the /64 of an IPv6 one.
 
-    A home is given 2**64 addresses or more, so one of them limits nobody.
+    A home has at least 2**64 IPv6 addresses, so a client could use each only once.
     """
     parsed = _parse(address)
     if not isinstance(parsed, IPv6Address):
@@ -83,7 +83,7 @@ def limiter_partition(address: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return about where an address is: its /24, or its /48 of IPv6."""
+    """Return the /24 of an IPv4 address or the /48 of an IPv6 one, a rough location."""
     parsed = _parse(address)
     if parsed is None:
         return address
@@ -102,13 +102,13 @@ def _text(value: bytes | str) -> str:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    # The bound keeps what a stranger can store in the cache small.
+    # Bounded, because a client must not fill the cache with long texts.
     return _parse_bounded(text) if len(text) <= LONGEST_ENTRY else None
 
 
 @lru_cache(maxsize=4096)
 def _parse_bounded(text: str) -> IPv4Address | IPv6Address | None:
-    """Read an address without its port, brackets and zone id; None if it is none."""
+    """Read an address; drop port, brackets and zone id. Return None for other text."""
     text = text.strip(" \t")
     if match := _WITH_PORT.fullmatch(text):
         text = match[1] or match[2]

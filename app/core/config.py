@@ -1,8 +1,8 @@
-"""Settings, read once from the environment or `.env`; the only module that does.
+"""Reads the settings from the environment or `.env`. No other module reads them.
 
-`Settings` is every group of `app.core.settings` under the flat names of the
-environment. A validator refuses what would be dangerous in production, so that every
-offender is reported in one message.
+`Settings` joins the groups of `app.core.settings` under the flat names of environment
+variables. Validators refuse values that are unsafe in production, so that one message
+names all of them.
 """
 
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class Settings(
     DatabaseSettings,
     BaseSettings,
 ):
-    """Everything, immutable; bases are validated from the last to the first."""
+    """All settings, immutable. Pydantic validates the last base class first."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -62,17 +62,17 @@ class Settings(
 
 
 class ConfigurationError(Exception):
-    """The settings cannot be used; says which and why, and shows no value."""
+    """The settings are not valid. The message names each one, without its value."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  {problem}" for problem in self.problems)
-        super().__init__(f"These settings need attention:{lines}")
+        super().__init__(f"The service cannot start with these settings:{lines}")
 
 
 @lru_cache
 def get_settings() -> Settings:
-    """Raises `ConfigurationError` with every problem at once."""
+    """Raises `ConfigurationError`, which names every problem."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Which mailbox an e-mail address names."""
+"""E-mail addresses: which are valid, and which of them name the same mailbox."""
 
 from dataclasses import dataclass
 
@@ -22,10 +22,10 @@ def parse_email(text: str) -> EmailIdentity:
     `i`, full-width letters) fold into the address of another account.
 
     Raises:
-        ValueError: the message is fit for a client and repeats nothing of the input.
+        ValueError: The message is for the client and repeats nothing of the input.
     """
     if len(text) > MAX_LENGTH:
-        raise ValueError(f"An e-mail address has at most {MAX_LENGTH} characters.")
+        raise ValueError(f"An e-mail address must not exceed {MAX_LENGTH} characters.")
     try:
         address = validate_email(
             text, check_deliverability=False, allow_smtputf8=False, strict=True
@@ -37,9 +37,9 @@ def parse_email(text: str) -> EmailIdentity:
 
 
 def canonical_email(text: str) -> str:
-    """The form under which accounts are compared; what is no address stays as it is.
+    """Return the form under which accounts are compared.
 
-    No account has that, as the form of every account is an address.
+    Text that is no address is returned unchanged, because no account matches it.
     """
     try:
         return parse_email(text).canonical

@@ -97,7 +97,7 @@ def shown_name(policy: str) -> str:
 
 
 class TooManyRequests(AppError):
-    """The caller sent too many requests; `Retry-After` says how long to wait."""
+    """The caller sent too many requests. `Retry-After` says how long to wait."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limited"
@@ -117,7 +117,7 @@ class TooManyRequests(AppError):
 
 
 class Unavailable(AppError):
-    """The service cannot answer now; `Retry-After` says how long to wait."""
+    """The service cannot answer now. `Retry-After` says how long to wait."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "unavailable"
@@ -133,7 +133,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """The service is overloaded; `Retry-After` says how long to wait."""
+    """The service is overloaded. `Retry-After` says how long to wait."""
 
     code = "overloaded"
 

@@ -7,14 +7,14 @@ from app.core.errors import AppError
 
 
 class VersionRequired(AppError):
-    """The change must name the version it is based on, in `If-Match`."""
+    """`If-Match` must name the version that the change is based on."""
 
     status = HTTPStatus.PRECONDITION_REQUIRED
     code = "precondition_required"
 
 
 class VersionStale(AppError):
-    """The resource changed after the version that the change is based on."""
+    """The resource has changed since the client read it."""
 
     status = HTTPStatus.PRECONDITION_FAILED
     code = "precondition_failed"

@@ -1,4 +1,4 @@
-"""JSON bodies that every reader understands alike (RFC 8259)."""
+"""A JSON reader that refuses text which readers understand differently (RFC 8259)."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from app.core.errors import BadRequest, InvalidRequest, json_pointer
 MAX_DEPTH = 32
 LARGEST_EXACT = 2**53
 
-# An unterminated string runs to the end, so that hostile quotes cost one pass.
+# An unterminated string runs to the end, so that many quotes still cost only one pass.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -19,7 +19,7 @@ _ESCAPED_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class BodyMalformed(BadRequest):
-    """The request body is not JSON as this service accepts it."""
+    """The request body is not valid JSON, repeats a member or is nested too deeply."""
 
     code = "body_malformed"
 
@@ -28,24 +28,28 @@ def parse(body: bytes) -> Any:
     """Read `body` as JSON.
 
     Raises:
-        BodyMalformed: it is not JSON, or JSON that readers understand differently.
-        InvalidRequest: it holds text that cannot be stored.
+        BodyMalformed: The body is not JSON, or readers understand it differently.
+        InvalidRequest: The body contains text that cannot be stored.
     """
     if _is_too_deep(body):
-        raise BodyMalformed(f"The body is not JSON at most {MAX_DEPTH} levels deep.")
+        raise BodyMalformed(
+            f"The body must not be nested deeper than {MAX_DEPTH} levels."
+        )
     try:
         value = _DECODER.decode(body.decode())
-    except ValueError:  # UnicodeDecodeError, and int() of 5000 digits, are too
-        # Without its cause, which carries the body.
-        raise BodyMalformed("The body is not valid JSON in UTF-8.") from None
-    # Raw control characters and surrogates cannot have got as far as here.
+    except ValueError:  # also UnicodeDecodeError, and `int` of 5000 digits
+        # Without the cause, because it contains the body.
+        raise BodyMalformed(
+            "The body must be valid JSON in UTF-8, without repeated member names."
+        ) from None
+    # The decoders have refused raw control characters and surrogates.
     if _ESCAPED_SUSPECT.search(body) and (fault := next(_unstorable_text(value), None)):
-        raise InvalidRequest("The body holds text that cannot be stored.", [fault])
+        raise InvalidRequest("The body contains text that cannot be stored.", [fault])
     return value
 
 
 def _is_too_deep(body: bytes) -> bool:
-    """Measure before parsing: how deep the parser may go depends on its caller."""
+    """Measure before parsing, because the parser's limit depends on the call stack."""
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
     brackets = _STRING.sub(b"", body).translate(_BRACKETS, _NOT_BRACKETS)
@@ -64,7 +68,7 @@ def _unstorable_text(value: Any, *path: str | int) -> Iterator[dict[str, str]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             if code := _unstorable(key):
-                yield _fault(code, path)  # its object: the key cannot be written
+                yield _fault(code, path)  # of the object: the key cannot be written
             else:
                 yield from _unstorable_text(item, *path, key)
 
@@ -83,14 +87,14 @@ def _fault(code: str, path: tuple[str | int, ...]) -> dict[str, str]:
     return {
         "pointer": json_pointer(*path),
         "code": code,
-        "message": "Text may hold neither NUL nor unpaired surrogates.",
+        "message": "The text must not contain NUL or unpaired surrogates.",
     }
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member is there twice")
+        raise ValueError("a member is repeated")
     return members
 
 

@@ -1,4 +1,4 @@
-"""Declarative base, shared columns, and types that act alike on both databases."""
+"""The base class of models, and column types that act alike on both databases."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ def utc_now() -> datetime:
 
 
 class SQLiteInstant(TypeDecorator[datetime]):
-    """An aware instant, kept as UTC: SQLite has no time zones."""
+    """An aware datetime. SQLite has no time zones, so it is stored in UTC."""
 
     impl = DateTime
     cache_ok = True
@@ -33,7 +33,7 @@ class SQLiteInstant(TypeDecorator[datetime]):
 
 
 class SQLiteMoney(TypeDecorator[Decimal]):
-    """An exact amount, kept in hundredths: SQLite has no decimals."""
+    """An exact amount. SQLite has no decimals, so it is stored in hundredths."""
 
     impl = BigInteger
     cache_ok = True
@@ -52,7 +52,7 @@ Money = Numeric(14, 2).with_variant(SQLiteMoney(), "sqlite")
 
 
 class Base(DeclarativeBase):
-    # Named constraints let Alembic drop them and errors refer to them.
+    # Alembic can drop a constraint only by its name.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -66,13 +66,13 @@ class Base(DeclarativeBase):
 
 
 def when_created(context: Any) -> datetime:
-    """The same instant: a row is updated when it is created."""
+    """Return `created_at` of the new row, so that both times are equal."""
     instant: datetime = context.get_current_parameters()["created_at"]
     return instant
 
 
 class Record:
-    """Key and times, set by the application, with one clock for all of them."""
+    """A key and two times. The application sets them, on both databases alike."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -1,4 +1,4 @@
-"""The schema's history: upgrade, downgrade, write a revision, look for drift."""
+"""Runs Alembic: upgrade, downgrade, write a revision, look for drift."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -30,7 +30,7 @@ ADVISORY_LOCK = 7234316346  # any number that nothing else locks in this databas
 
 
 class MigrationFailed(Exception):
-    """What Alembic had to say, in one line."""
+    """The migration failed. The message tells the operator why, in one line."""
 
 
 async def upgrade(settings: DatabaseSettings, revision: str = "heads") -> None:
@@ -44,8 +44,8 @@ async def downgrade(settings: DatabaseSettings, revision: str) -> None:
 async def write_revision(settings: DatabaseSettings, message: str) -> None:
     """Write a revision for the differences between the models and the database.
 
-    It goes on top of your own newest revision, and depends on the newest one of the
-    release: so the history of the release never changes.
+    It follows your own newest revision and depends on the newest revision of the
+    release. The history of the release therefore never changes.
     """
 
     def write(config: Config) -> None:
@@ -69,7 +69,7 @@ def _place(config: Config) -> dict[str, Any]:
 
 
 async def check(settings: DatabaseSettings) -> None:
-    """Raises `MigrationFailed` when the database is not as the models say."""
+    """Raise `MigrationFailed` if the database differs from the models."""
     await _run(settings, command.check)
 
 
@@ -84,7 +84,7 @@ async def _run(settings: DatabaseSettings, alembic: Callable[[Config], object]) 
     engine = _create_engine(settings)
     try:
         async with _alone(engine):
-            await _without_a_queue(engine, run)
+            await _run_when_free(engine, run)
     except CommandError as error:
         raise MigrationFailed(str(error)) from error
     finally:
@@ -93,23 +93,24 @@ async def _run(settings: DatabaseSettings, alembic: Callable[[Config], object]) 
 
 def _create_engine(settings: DatabaseSettings) -> AsyncEngine:
     if settings.database_url.startswith("sqlite"):
-        # Changing a table there means to drop it, which would delete what refers to it.
+        # To change a table, Alembic copies and drops it. With foreign keys on, SQLite
+        # would then delete the rows that refer to it.
         return sqlite.create_writer(settings, foreign_keys=False)
     return postgresql.create_engine(settings, settings.database_url, pool_size=2)
 
 
 @asynccontextmanager
 async def _alone(engine: AsyncEngine) -> AsyncGenerator[None]:
-    """Wait for other migrations: two deployments must not run the same one.
+    """Wait until no other deployment migrates this database.
 
-    On SQLite the one transaction of all does it.
+    SQLite needs no lock: one transaction runs all revisions, and there is one writer.
     """
     if engine.dialect.name != "postgresql":
         yield
         return
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as own:
         await own.execute(postgresql.LIFT_TIMEOUTS_FOR_GOOD)
-        # A session lock on a connection of its own, so that it outlives transactions.
+        # A session lock needs a connection of its own, and outlives transactions.
         await own.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         try:
             yield
@@ -125,20 +126,21 @@ async def _prepare(connection: AsyncConnection) -> None:
         await connection.execute(LOCK_TIMEOUT)
         await connection.commit()
     else:
-        # Alembic would begin one for each revision, after it has read which are due.
+        # Begin before Alembic reads which revisions are due. Alembic itself begins one
+        # transaction for each revision, so another process could run the same ones.
         await connection.begin()
 
 
-async def _without_a_queue(
+async def _run_when_free(
     engine: AsyncEngine, work: Callable[[Connection], None]
 ) -> None:
-    """Ask for a table that is in use a second at a time.
+    """Try again while a table that the migration changes is in use.
 
-    Whoever comes after a migration that waits for a table waits behind it: a long
-    query and a migration would stop the service until the query ends.
+    Each attempt waits a second for the table. PostgreSQL makes every later query wait
+    behind the migration, so waiting for one long query would stop the service.
 
     Raises:
-        MigrationFailed: it was always in use; nothing has changed.
+        MigrationFailed: A table was in use each time. Nothing has changed.
     """
     for _ in range(LOCK_ATTEMPTS):
         try:

@@ -1,4 +1,4 @@
-"""Engines for PostgreSQL by asyncpg, directly or behind PgBouncer."""
+"""Engines for PostgreSQL with asyncpg, directly or through PgBouncer."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,13 +19,13 @@ SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings
 WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
     'idle_in_transaction_session_timeout', 'idle_session_timeout')
 """
-# A request's time is too short for whole tables.
+# For work on whole tables, which takes longer than a request may take.
 LIFT_TIMEOUTS = text(SET_TIMEOUTS.format(only_this_transaction="true"))
 LIFT_TIMEOUTS_FOR_GOOD = text(SET_TIMEOUTS.format(only_this_transaction="false"))
 
 LOCK_NOT_AVAILABLE = "55P03"
-# Trying again helps: a deadlock, a conflict of transactions, a timeout of the server.
-PASSING = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
+# Serialization failure, deadlock, lock timeout, cancelled statement: a retry can help.
+TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
 
 
 def create_engine(
@@ -36,7 +36,7 @@ def create_engine(
         "server_settings": {"application_name": settings.app_name.lower()},
     }
     if settings.db_pooler == "pgbouncer":
-        # In transaction mode a prepared statement may meet another server.
+        # PgBouncer can run a prepared statement on another server connection.
         connect_args |= {
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
@@ -54,7 +54,7 @@ def create_engine(
         connect_args=connect_args,
     )
     event.listen(engine.sync_engine, "do_connect", connect)
-    event.listen(engine.sync_engine, "connect", stop_writing_when_lost)
+    event.listen(engine.sync_engine, "connect", wake_writer_when_lost)
     event.listen(engine.sync_engine, "checkout", refuse_closed)
     return engine
 
@@ -62,27 +62,27 @@ def create_engine(
 def create_reader(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncEngine:
     """Read without transactions, on the connections of `engine`."""
     if settings.db_pooler == "pgbouncer":
-        # It would prepare a statement on one server and, outside of a transaction,
-        # run it on another.
+        # Outside of a transaction, PgBouncer can prepare a statement on one server
+        # connection and run it on another.
         return engine
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @asynccontextmanager
 async def driver_of(connection: AsyncConnection) -> AsyncGenerator[Any]:
-    """What is below SQLAlchemy, for what it has not; errors are raised as it would."""
+    """Yield asyncpg's connection, for COPY and cursors; raise SQLAlchemy's errors."""
     driver: Any = (await connection.get_raw_connection()).driver_connection
     try:
         yield driver
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         gone = driver.is_closed()
-        if gone:  # or the rollback fails, too, and is what the log tells of
+        if gone:  # otherwise the rollback fails, too, and the log shows only that
             await connection.invalidate(error)
         raise DBAPIError(None, None, error, connection_invalidated=gone) from error
 
 
 def sqlstate(error: DBAPIError) -> str | None:
-    """What the server calls the error; SQLite has no such names."""
+    """Return PostgreSQL's code of the error; None for an error of SQLite."""
     return getattr(error.orig, "sqlstate", None)
 
 
@@ -93,13 +93,13 @@ def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         raise DatabaseUnavailable from error
 
 
-def stop_writing_when_lost(connection: Any, _: Any) -> None:
-    """Wake who waits until the server takes more: the driver does not, for ever."""
+def wake_writer_when_lost(connection: Any, _: Any) -> None:
+    """Wake a writer that asyncpg leaves waiting for ever on a lost connection."""
     connection.driver_connection.add_termination_listener(_wake_writer)
 
 
 def _wake_writer(driver: Any) -> None:
-    if driver._protocol is not None:  # it was given up
+    if driver._protocol is not None:  # asyncpg sets None when it gives up a connection
         driver._protocol.resume_writing()
 
 

@@ -1,4 +1,4 @@
-"""A process's engines, and the two ways to use them: to write, and to read."""
+"""The engines of a process, and two ways to use them: `transaction`, `ReadSession`."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -19,16 +19,16 @@ from app.core.config import DatabaseSettings
 from app.core.errors import AppError, DatabaseUnavailable, Overloaded
 from app.db import postgresql, sqlite
 
-AFTER_COMMIT = "after_commit"  # in `AsyncSession.info`: whom to tell of the commit
+AFTER_COMMIT = "after_commit"  # key in `AsyncSession.info`: functions to call then
 
 
 class ReadSession:
-    """Rows as they are committed: no BEGIN, no COMMIT, no objects to keep.
+    """Reads committed rows, without a transaction and without ORM objects.
 
     Each statement holds a connection only while it runs.
 
     Raises:
-        Unavailable: the database is down, or no connection came free in time.
+        Unavailable: The database is down, or no connection became free in time.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -37,7 +37,8 @@ class ReadSession:
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
-        # One step into SQLAlchemy's greenlet, not one each to connect, execute, close.
+        # One switch into SQLAlchemy's greenlet, instead of three for connect, execute
+        # and close.
         return await greenlet_spawn(self._all, statement, values)
 
     async def one_or_none(
@@ -47,7 +48,7 @@ class ReadSession:
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncConnection]:
-        """For more than a statement: a connection until the block ends."""
+        """Hold one connection until the block ends, for more than one statement."""
         with _availability():
             async with self.engine.connect() as connection:
                 yield connection
@@ -66,7 +67,7 @@ class ReadSession:
 
 
 class Database:
-    """One process's connections; create it after the fork, close it at the end."""
+    """The connections of one process. Create it after the fork."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         if settings.database_url.startswith("sqlite"):
@@ -82,12 +83,12 @@ class Database:
                 lagging = postgresql.create_reader(
                     settings, postgresql.create_engine(settings, replica)
                 )
-            # A connection of its own: a busy pool is not a database that is down.
+            # A connection of its own, so that a busy pool does not look like an outage.
             self.probe = postgresql.create_engine(settings, url, pool_size=1)
         self.sessions = async_sessionmaker(self.writer, expire_on_commit=False)
         self.read = ReadSession(self.reader)
-        # The replica, where there is one: for what may be some moments old, and never
-        # for who somebody is, what they may do, or which tokens hold.
+        # The replica, if there is one, can be slightly stale. Never ask it who the
+        # caller is, what the caller is allowed to do, or whether a token is valid.
         self.replica = ReadSession(lagging)
 
     async def __aenter__(self) -> Self:
@@ -105,12 +106,11 @@ class Database:
 async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     """Commit when the block ends; roll back when it raises.
 
-    No connection is taken before the first statement. A refusal that must be
-    remembered (a revoked session, a counted failure) sets `keeps_changes` and is
-    committed before it propagates.
+    The first statement takes the connection. An error class that sets `keeps_changes`,
+    for a revoked session or an audit event, commits before the error propagates.
 
     Raises:
-        Unavailable: the database is down, or no connection came free in time.
+        Unavailable: The database is down, or no connection became free in time.
     """
     with _availability():
         async with database.sessions() as session:
@@ -138,7 +138,7 @@ def _availability() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable from error
-        passing = postgresql.sqlstate(error) in postgresql.PASSING
-        if passing or "database is locked" in str(error.orig):
+        transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
+        if transient or "database is locked" in str(error.orig):
             raise Overloaded from error
         raise

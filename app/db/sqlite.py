@@ -14,7 +14,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.config import DatabaseSettings
 
-BUSY_TIMEOUT_SECONDS = 8.0  # within the deadline of a request
+BUSY_TIMEOUT_SECONDS = 8.0  # shorter than the deadline of a request
 
 
 def create_writer(
@@ -22,7 +22,7 @@ def create_writer(
 ) -> AsyncEngine:
     file = Path(make_url(settings.database_url).database or "")
     file.parent.mkdir(parents=True, exist_ok=True)
-    # A failure here names the file; the driver's own does not, and leaves a thread.
+    # A failure here names the file. The driver's error does not, and leaks a thread.
     file.open("ab").close()
     engine = _create_engine(
         settings,
@@ -37,7 +37,7 @@ def create_writer(
 
     @event.listens_for(engine.sync_engine, "checkin")
     def end_transaction(connection: Any, _: Any) -> None:
-        # After a COMMIT that failed, SQLAlchemy takes the transaction for ended.
+        # SQLAlchemy believes that a failed COMMIT has ended the transaction.
         if connection and connection.driver_connection.in_transaction:
             connection.rollback()
 
@@ -51,7 +51,7 @@ def create_reader(settings: DatabaseSettings) -> AsyncEngine:
 
 
 def lower(text: str | None) -> str | None:
-    """As PostgreSQL does it: SQLite's own knows the letters of ASCII only."""
+    """Lower every letter, as PostgreSQL does. SQLite's own `lower` knows only ASCII."""
     return text and text.lower()
 
 
@@ -72,7 +72,7 @@ def _create_engine(
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
-        # FULL: in WAL mode NORMAL may lose the last commits when the power fails.
+        # With NORMAL in WAL mode, a power failure can lose the last commits.
         for pragma in ("PRAGMA synchronous = FULL", *pragmas):
             cursor.execute(pragma)
         cursor.close()

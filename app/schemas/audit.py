@@ -37,19 +37,19 @@ EventName = Literal[
 
 
 def in_utc(instant: datetime) -> datetime:
-    """Refuse the edge of the calendar, where another zone's year is none."""
+    """Refuse a time that has no valid year in UTC, at the edge of the calendar."""
     try:
         return instant.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(
-            "Input should be an instant between years 1 and 9999"
+            "Input should be a date and time between years 1 and 9999"
         ) from error
 
 
 def written_out(value: object) -> object:
-    """Refuse the number of seconds since 1970, which nobody has promised."""
+    """Refuse a number of seconds since 1970, which the API does not document."""
     if isinstance(value, str) and value[4:5] != "-":
-        raise ValueError("Input should be an instant such as 2026-01-01T12:00:00Z")
+        raise ValueError("Input should be a date and time such as 2026-01-01T12:00:00Z")
     return value
 
 
@@ -58,20 +58,24 @@ Instant = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(
 
 class AuditQuery(PageParameters):
     event: EventName | None = None
-    actor_id: UUID | None = Field(None, description="Who did it.")
-    subject_id: UUID | None = Field(None, description="Whose account it is about.")
-    since: Instant | None = Field(None, description="Not before this instant.")
-    until: Instant | None = Field(None, description="Before this instant.")
+    actor_id: UUID | None = Field(None, description="Events that this user caused.")
+    subject_id: UUID | None = Field(
+        None, description="Events about the account of this user."
+    )
+    since: Instant | None = Field(None, description="Events at or after this time.")
+    until: Instant | None = Field(None, description="Events before this time.")
 
 
 class SecurityEvent(Representation):
-    """What happened to your account."""
+    """A security event of your account."""
 
     id: UUID
     occurred_at: datetime
     event: str
     outcome: str
-    ip: str | None = Field(description="From where, unless somebody else did it.")
+    ip: str | None = Field(
+        description="Address of the caller; null if another person acted."
+    )
     user_agent: str | None
 
 

@@ -8,11 +8,11 @@ from app.core.client_address import network_of
 from app.schemas.base import Representation, RequestBody
 from app.schemas.user import Email, Password
 
-# Far above any of ours: a text that is no token is refused as such, not as too long.
+# Far longer than our tokens, so that a foreign one is refused as invalid, not as long.
 LONGEST_TOKEN = 4096
 
 
-# Any text: an address that cannot exist is answered like one that is unknown.
+# Any text, because an invalid address gets the same answer as an unknown one.
 AnyEmail = Annotated[str, Field(max_length=320), AfterValidator(str.strip)]
 
 
@@ -32,7 +32,9 @@ class EmailAddress(RequestBody):
 OneTimeToken = Annotated[
     str,
     Field(
-        max_length=LONGEST_TOKEN, repr=False, description="From the link in the mail."
+        max_length=LONGEST_TOKEN,
+        repr=False,
+        description="The token from the link in the mail.",
     ),
     AfterValidator(str.strip),
 ]
@@ -54,11 +56,11 @@ class PasswordChange(RequestBody):
 
 class EmailChange(RequestBody):
     email: Email
-    password: Annotated[Password, Field(description="The current one, once more.")]
+    password: Annotated[Password, Field(description="Your current password.")]
 
 
 class CheckEmail(BaseModel):
-    """The same whatever there is to tell: the rest is in the mail."""
+    """The same answer for every address. The mail tells its owner more."""
 
     status: Literal["check_email"] = "check_email"
 
@@ -68,21 +70,24 @@ class Reauthentication(RequestBody):
 
 
 class SessionRead(Representation):
-    """A place where you are logged in."""
+    """One of your sessions."""
 
     id: UUID
     ip: Annotated[str, BeforeValidator(network_of)] = Field(
-        description="The network you were last seen in."
+        description="Network of your last request with this session: a /24, or a "
+        "/48 of IPv6."
     )
     user_agent: str | None
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
-    current: bool = Field(description="Whether this is the session that asks.")
+    current: bool = Field(description="Whether this request belongs to the session.")
 
 
 class TokenPair(BaseModel):
-    access_token: str = Field(description="Send as `Authorization: Bearer`.")
-    refresh_token: str = Field(description="Use once; the answer holds the next one.")
+    access_token: str = Field(description="Send it as `Authorization: Bearer`.")
+    refresh_token: str = Field(
+        description="Use it once. The answer contains the next one."
+    )
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
-    expires_in: int = Field(description="Seconds the access token is valid for.")
+    expires_in: int = Field(description="Seconds until the access token expires.")

@@ -1,4 +1,4 @@
-"""What every body and every answer has in common."""
+"""Base classes of schemas, and the types that several resources use."""
 
 from typing import Annotated
 from unicodedata import normalize
@@ -8,31 +8,31 @@ from pydantic_core import PydanticKnownError
 
 
 class RequestBody(BaseModel):
-    """What a client sends: unknown fields and wrong types are errors."""
+    """A JSON body from a client. Unknown fields and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class QueryParameters(BaseModel):
-    """What a client asks for in the URL, where everything is text."""
+    """The query of a URL. Its values arrive as text, so they are converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Representation(BaseModel):
-    """What a client receives, read straight from a row or an ORM object."""
+    """An answer, read from a row or an ORM object."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-# What `trimmed` demands, in the words of JSON Schema.
+# The rule of `trimmed`, for JSON Schema.
 NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
 
 
 def composed(max_length: int) -> AfterValidator:
-    """Write letters with their accents, which is how all text is stored and sought.
+    """Compose letters and accents (NFC), so that stored and searched text is equal.
 
-    The few texts that grow by it must still fit their column.
+    Composing makes a few texts longer, so the length is checked again.
     """
 
     def compose(text: str) -> str:
@@ -45,7 +45,7 @@ def composed(max_length: int) -> AfterValidator:
 
 
 def trimmed(text: str) -> str:
-    """Trim after the length was measured, for that is what the schema tells."""
+    """Trim the text after its length was checked, as the schema describes it."""
     text = text.strip()
     if not text:
         raise PydanticKnownError("string_too_short", {"min_length": 1})

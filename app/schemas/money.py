@@ -1,4 +1,4 @@
-"""Money on the wire: a decimal string and an ISO 4217 code."""
+"""Money in JSON: a decimal string and an ISO 4217 code."""
 
 import re
 from decimal import Decimal
@@ -30,8 +30,8 @@ CURRENCIES = frozenset(
 def parse_amount(value: object) -> Decimal:
     if not isinstance(value, str) or not AMOUNT.fullmatch(value):
         raise ValueError(
-            "Input should be a string such as '19.99': not negative, at most "
-            "12 digits before the point and 2 after it"
+            "Input should be a string such as '19.99', with at most 12 digits before "
+            "the point and 2 after it"
         )
     return Decimal(value).quantize(Decimal("0.01"))
 
@@ -46,7 +46,12 @@ Amount = Annotated[
     Decimal,
     BeforeValidator(parse_amount),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,2})?$", "examples": ["19.99"]}
+        {
+            "type": "string",
+            "pattern": r"^\d{1,12}(\.\d{1,2})?$",
+            "maxLength": len("999999999999.99"),
+            "examples": ["19.99"],
+        }
     ),
 ]
 Currency = Annotated[

@@ -8,14 +8,14 @@ Item = TypeVar("Item")
 
 
 def only_digits(value: object) -> object:
-    """Refuse what Python calls an integer and HTTP does not: `1_0`, ` 1`, `1.0`."""
+    """Refuse text that only Python reads as an integer: `1_0`, ` 1`, `1.0`."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("Input should be a whole number")
     return value
 
 
 def unless_blank(text: str | None) -> str | None:
-    """Take an empty search box for none."""
+    """Treat an empty search box like a missing one."""
     return text if text and text.strip() else None
 
 
@@ -27,13 +27,13 @@ SearchText = Annotated[
 
 class PageParameters(QueryParameters):
     limit: Annotated[int, BeforeValidator(only_digits)] = Field(
-        20, ge=1, le=100, description="How many items to return at most."
+        20, ge=1, le=100, description="Maximum number of items to return."
     )
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(None, description="`next_cursor` of the previous page.")
 
 
 class Page(Representation, Generic[Item]):
-    """One page of a list; ask with `cursor=next_cursor` until that is null."""
+    """A page of a list. Request `cursor=next_cursor` until `next_cursor` is null."""
 
     items: list[Item]
     next_cursor: str | None

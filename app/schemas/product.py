@@ -24,7 +24,7 @@ Sku = Annotated[
     StringConstraints(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$", strip_whitespace=True
     ),
-    Field(examples=["MUG-BLUE-03"]),
+    Field(examples=["MUG-BLUE-03"], json_schema_extra={"maxLength": 64}),
 ]
 Description = Annotated[
     str, Field(max_length=5000), composed(5000), AfterValidator(str.strip)
@@ -51,7 +51,7 @@ class ProductCreate(RequestBody):
 
 
 class ProductUpdate(RequestBody):
-    """A partial change: an absent field keeps its value."""
+    """A partial change. A field that you leave out keeps its value."""
 
     sku: Sku | MISSING = MISSING
     name: Line | MISSING = MISSING
@@ -75,7 +75,7 @@ class StockChange(RequestBody):
         Field(
             ge=-MAX_STOCK,
             le=MAX_STOCK,
-            description="How many arrive (positive) or leave (negative); not zero.",
+            description="Number to add (positive) or to take (negative); not zero.",
             json_schema_extra={"not": {"const": 0}},
         ),
         AfterValidator(not_zero),
@@ -94,20 +94,26 @@ class StockMovementRead(Representation):
 
 
 class ProductQuery(PageParameters):
-    """Which products, in which order; filters are combined."""
+    """Filters and order of a list of products. A product must match all filters."""
 
     q: SearchText = Field(
-        None, description="Words that begin words of name, SKU, category, description."
+        None,
+        description="Search words. Each must begin a word of the name, SKU, category "
+        "or description.",
     )
     category: Category | None = None
     status: Status | None = None
-    min_price: Amount | None = None
-    max_price: Amount | None = None
-    in_stock: bool | None = None
+    min_price: Amount | None = Field(None, description="Lowest price.")
+    max_price: Amount | None = Field(None, description="Highest price.")
+    in_stock: bool | None = Field(
+        None,
+        description="`true`: only products with stock; `false`: only those without.",
+    )
     sort: Literal["created_at", "-created_at", "price", "-price", "name", "-name"] = (
         Field(
             "-created_at",
-            description="A search without it has matches of name and SKU first.",
+            description="Order of the list. A search without it puts matches of name "
+            "and SKU first.",
         )
     )
 
@@ -136,7 +142,10 @@ ImportMode = Literal["strict", "partial"]
 
 
 class ImportQuery(QueryParameters):
-    mode: ImportMode = "strict"
+    mode: ImportMode = Field(
+        "strict",
+        description="`strict` imports all rows or none; `partial`, the valid rows.",
+    )
 
 
 class ExportQuery(QueryParameters):
@@ -144,10 +153,10 @@ class ExportQuery(QueryParameters):
 
 
 class ProductRow(RequestBody):
-    """A row as the export writes it.
+    """A row of a file, in the form that the export writes.
 
-    None keeps the value that a known product has. The service decides on `id` and the
-    fields below it, and ignores them here.
+    A field that is None keeps the value of the existing product. The service sets `id`
+    and the fields below it, and ignores their values in the file.
     """
 
     sku: Sku
@@ -167,16 +176,16 @@ class ProductRow(RequestBody):
 class LineFault(BaseModel):
     """A fault in a line of the file."""
 
-    line: int = Field(description="Counted from 1, a CSV header included.")
+    line: int = Field(description="Line number from 1; a CSV header counts.")
     pointer: str
     code: str
     message: str
 
 
 class ImportReport(BaseModel):
-    """How many rows of an import became products, and which did not."""
+    """The result of an import: counts of rows, and the faults found."""
 
     created: int
     updated: int
     failed: int
-    errors: list[LineFault] = Field(description="The first 100.")
+    errors: list[LineFault] = Field(description="At most the first 100 faults.")

@@ -9,7 +9,7 @@ from app.schemas.base import Line, Representation, RequestBody
 from app.schemas.page import PageParameters, SearchText
 
 RoleName = Literal["user", "editor", "admin"]
-# The policy has the last word on length; this bounds what is read at all.
+# Bounds the text that is read. The password policy checks the length.
 Password = Annotated[
     str,
     Field(
@@ -33,14 +33,14 @@ class UserRegister(RequestBody):
 
 
 class UserCreate(UserRegister):
-    """What an administrator decides for somebody else."""
+    """An account that an administrator creates for another person."""
 
     role: RoleName = "user"
     is_active: bool = True
 
 
 class ProfileUpdate(RequestBody):
-    """What people may change about themselves; absent fields keep their value."""
+    """Changes to your own account. A field that you leave out keeps its value."""
 
     full_name: Line | None | MISSING = MISSING
 
@@ -55,7 +55,9 @@ class AccountDelete(RequestBody):
 
 
 class UserQuery(PageParameters):
-    q: SearchText = Field(None, description="Part of the e-mail address or the name.")
+    q: SearchText = Field(
+        None, description="Text that the e-mail address or the name contains."
+    )
     role: RoleName | None = None
     is_active: bool | None = None
 

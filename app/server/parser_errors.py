@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 class RequestMalformed(BadRequest):
-    """The bytes of the request are not HTTP as the server accepts it."""
+    """The server cannot read the request as HTTP."""
 
     code = "request_malformed"
 

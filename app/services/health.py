@@ -1,4 +1,4 @@
-"""Whether the dependencies answer, known before anybody asks."""
+"""Whether the database and Redis answer, probed in the background."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,10 +10,10 @@ from app.core.rate_limit.reply_timeout import ReplyTimeout
 
 log = get_logger(__name__)
 
-Probe = Callable[[], Awaitable[None]]  # raises when its dependency does not answer
+Probe = Callable[[], Awaitable[object]]  # raises if its dependency does not answer
 
 PROBE_SECONDS = 0.5
-FAILURES = 2  # one in a burst is no outage, and may come to all instances at once
+FAILURES = 2  # one failure is no outage, and can happen to all instances at once
 
 
 class HealthMonitor:
@@ -22,20 +22,20 @@ class HealthMonitor:
     def __init__(self, probes: Mapping[str, Probe], interval: float) -> None:
         self.probes = probes
         self.interval = interval
-        # None: not known yet, which a change to either is news to.
+        # None until the first probe, so that its result is always logged.
         self.healthy: dict[str, bool | None] = dict.fromkeys(probes)
         self.failures = dict.fromkeys(probes, 0)
-        self._patience = ReplyTimeout(PROBE_SECONDS)
+        self._timeout = ReplyTimeout(PROBE_SECONDS)
         self._task: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 
     async def start(self) -> None:
-        """Return after the first probe, which is bounded, whatever its outcome."""
+        """Wait for one probe of each dependency, then probe in the background."""
         await self.probe()
         self._task = asyncio.create_task(self._run(), name="health")
 
     async def stop(self) -> None:
-        """Let a probe end, which is bounded: cut off, it may leave its connection."""
+        """Let a running probe end. A cancelled one could leave its connection open."""
         self._stopped.set()
         if self._task is not None:
             await self._task
@@ -53,8 +53,8 @@ class HealthMonitor:
 
     async def _probe(self, name: str) -> None:
         try:
-            await self._patience.wait(self.probes[name]())
-        except Exception as error:  # whatever it is, it is not health
+            await self._timeout.wait(self.probes[name]())
+        except Exception as error:  # every error means that it is not healthy
             self.failures[name] += 1
             if not self.healthy[name] or self.failures[name] >= FAILURES:
                 self._note(name, healthy=False, **explain(error))

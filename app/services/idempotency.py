@@ -30,19 +30,19 @@ DELETE_KEY = delete(IdempotencyKey).where(*MINE)
 
 
 class IdempotencyKeyInUse(Conflict):
-    """Another request with this `Idempotency-Key` is still running; retry shortly."""
+    """Another request with this `Idempotency-Key` is still running."""
 
     code = "idempotency_key_in_use"
 
     def __init__(self) -> None:
         super().__init__(
-            "Another request with this Idempotency-Key is still running.",
+            "A request with this Idempotency-Key is still running. Try again in 1 s.",
             {"Retry-After": "1"},
         )
 
 
 class AlreadyAnswered(Exception):
-    """The key has an answer; the transaction must be rolled back."""
+    """The key has an answer. The caller must roll the transaction back."""
 
     def __init__(self, answer: Row[Any]) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Answer:
 
 
 class OnceOnly:
-    """A user's key, claimed and kept in the transaction whose effects it guards."""
+    """A user's key, claimed and stored in the transaction that it protects."""
 
     def __init__(self, session: AsyncSession, user_id: UUID, key: str) -> None:
         self.session = session
@@ -65,12 +65,12 @@ class OnceOnly:
         self.key = key
 
     async def claim(self) -> None:
-        """Claim the key until the transaction ends; the first statement in it.
+        """Claim the key until the transaction ends. This must be its first statement.
 
         Raises:
-            AlreadyAnswered: a request with this key was handled before.
-            IdempotencyKeyInUse: a request with this key is being handled. On SQLite,
-                which has one writer, a transaction waits for it and finds its answer.
+            AlreadyAnswered: A request with this key was handled before.
+            IdempotencyKeyInUse: A request with this key is running. SQLite has only one
+                writer, so there this request waits and then finds the answer.
         """
         connection = await self.session.connection()
         if connection.dialect.name == "postgresql":
@@ -88,10 +88,10 @@ class OnceOnly:
         await connection.execute(DELETE_KEY, values)
 
     async def keep(self, fingerprint: bytes, answer: Answer) -> None:
-        """Store the answer, unless it is large, in the transaction that made it true.
+        """Store the answer, unless it is too large, in the transaction of the work.
 
         Raises:
-            InvalidAccessToken: the user was deleted meanwhile.
+            InvalidAccessToken: The user has been deleted in the meantime.
         """
         if len(answer.body) > LARGEST:
             return
@@ -109,7 +109,7 @@ class OnceOnly:
         try:
             await self.session.execute(insert(IdempotencyKey).values(values))
         except IntegrityError as error:
-            # The claim leaves no other constraint to break than that of the user.
+            # The key is claimed, so only the foreign key to the user can be broken.
             raise InvalidAccessToken from error
 
     def _lock_number(self) -> int:

@@ -33,7 +33,7 @@ class Order:
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
-        """Sort and limit. The statement takes `page_rows`, and what `after` returns."""
+        """Sort and limit. It needs the parameters `page_rows` and those of `after`."""
         keys = (self.column, self.id)
         if continued:
             row = tuple_(*keys)
@@ -46,12 +46,12 @@ class Order:
         return statement.order_by(*order).limit(bindparam("page_rows"))
 
     def position(self, row: Row[Any]) -> tuple[Any, str]:
-        """Where a row stands in this order, in values that JSON can hold."""
+        """Return the place of a row in this order, as JSON values."""
         value = getattr(row, str(self.column.key))
         return self._type.dump_python(value, mode="json"), row.id.hex
 
     def after(self, position: Sequence[Any]) -> dict[str, Any]:
-        """The values that make a statement continue after a `position`."""
+        """Return the values that make a statement continue after a `position`."""
         value, row_id = position
         after = self._type.validate_python(value)
         return {"page_after": after, "page_after_id": UUID(row_id)}
@@ -62,7 +62,7 @@ class Order:
 
 
 def both_ways(*columns: Keyed[Any], id: Keyed[UUID]) -> dict[str, Order]:
-    """An order up and one down (`-name`) for each column, by the names of columns."""
+    """Map `name` to the order up and `-name` to the order down, for each column."""
     return {
         sign + str(column.key): Order(column, id, descending=bool(sign))
         for column in columns
@@ -84,9 +84,9 @@ class Listing:
         )
         page = await NOTES.page(read, cursors, query, owner=caller.user_id)
 
-    `order` is one order, or those that `query.sort` chooses from. A filter applies
-    when `query`, or else `values`, has a value of its name. The select must contain
-    the id and the columns of the orders.
+    `order` is one order, or those that `query.sort` chooses from. A filter applies when
+    `values` or `query` has a value of its name. The select must contain the id and the
+    columns of the orders.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Listing:
         name: str,
         then: "Listing | None" = None,
     ) -> None:
-        """`then` lists rows, in the same order, that follow after the last of these."""
+        """`then` is a list in the same order that continues after the last row."""
         self.select = select
         self.orders = {"": order} if isinstance(order, Order) else order
         self.filters = filters or {}
@@ -116,11 +116,11 @@ class Listing:
         """Read the page that `query` asks for.
 
         `values` are the parameters of the select, and filters that the client does not
-        choose. Its cursor continues only a list of the same name (formatted with the
+        choose. A cursor continues only a list of the same name (formatted with the
         values), order and filters.
 
         Raises:
-            CursorInvalid: the cursor was made for another list, or altered.
+            CursorInvalid: The cursor was changed, or made for another list.
         """
         sort = getattr(query, "sort", "")
         order = self.orders[sort]
@@ -162,7 +162,7 @@ class Listing:
         return await read.all(statement, values)
 
     def conditions(self, filters: tuple[str, ...], sort: str) -> Conditions:
-        """The filters, as they are best applied beside each other and the order."""
+        """Return all filters; override it to adapt them to each other or the order."""
         return self.filters
 
     def _statement(

@@ -1,4 +1,4 @@
-"""What is deleted once it is of no use any more, and when that is."""
+"""Deletes rows that are no longer needed, in the background."""
 
 import asyncio
 import random
@@ -23,8 +23,8 @@ BATCH = 1000
 log = get_logger(__name__)
 
 
-def useless(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
-    """Which rows of which tables."""
+def disposable(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+    """Yield each table with the condition of the rows to delete."""
     long_ago = now - KEPT
     yield (
         AuthSession,  # whose `expires_at` is never earlier than `idle_expires_at`
@@ -35,8 +35,8 @@ def useless(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
 
 
 async def purge(database: Database, batch: int = BATCH) -> None:
-    """Delete it, a transaction for each batch: nobody waits long for the rows."""
-    for model, condition in useless(utc_now()):
+    """Delete the rows in short transactions, so that no request waits long for them."""
+    for model, condition in disposable(utc_now()):
         key = inspect(model).primary_key
         rows = select(*key).where(condition).limit(batch)
         statement = (
@@ -53,8 +53,8 @@ async def purge(database: Database, batch: int = BATCH) -> None:
 
 @asynccontextmanager
 async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerator[None]:
-    """Purge beside the requests of this process; all processes may do so."""
-    task = asyncio.create_task(_purge_again_and_again(database, every), name="purge")
+    """Purge in the background. All processes may do so at the same time."""
+    task = asyncio.create_task(_purge_regularly(database, every), name="purge")
     try:
         yield
     finally:
@@ -63,9 +63,9 @@ async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerato
             await task
 
 
-async def _purge_again_and_again(database: Database, every: timedelta) -> None:
+async def _purge_regularly(database: Database, every: timedelta) -> None:
     while True:
-        # Not all processes at once.
+        # A random pause keeps the processes from purging all at once.
         await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
         try:
             await purge(database)

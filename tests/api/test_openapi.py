@@ -1,5 +1,8 @@
 """The document says every status, each error with its media type."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from app.cli.error_catalogue import errors
 from app.core.errors import InvalidRequest
 from tests.support.declared import document
@@ -39,6 +42,25 @@ def test_every_422_says_what_is_wrong_where() -> None:
     assert len(refusals) > 2
     for refusal in refusals:
         assert issubclass(refusal, InvalidRequest), refusal
+
+
+def test_every_pattern_has_a_length() -> None:
+    """Mutant: leave the length to the pattern, where programs do not look for it."""
+    patterns = [each for each in schemas(document()) if "pattern" in each]
+
+    assert len(patterns) > 2
+    assert [each for each in patterns if "maxLength" not in each] == []
+
+
+def schemas(part: Any) -> Iterator[dict[str, Any]]:
+    """Find the schemas in a part of the document, however deep."""
+    if isinstance(part, dict):
+        if part.get("type") == "string":
+            yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from schemas(each)
 
 
 READY = "/api/v1/health/ready"

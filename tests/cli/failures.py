@@ -14,7 +14,7 @@ def assert_asks_for_the_schema(line: str, environment: dict[str, str]) -> None:
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Error: no such table: ")
-    assert ended.stderr.endswith(": bring the schema up to date with `db upgrade`.\n")
+    assert ended.stderr.endswith(". Run `db upgrade` to update the schema.\n")
     assert ended.stderr.count("\n") == 1
 
 
@@ -28,6 +28,7 @@ def assert_creates_no_database(line: str, environment: dict[str, str]) -> None:
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        f"Error: There is no database {home}/typo/app.db; `db upgrade` creates it.\n"
+        f"Error: The database file {home}/typo/app.db does not exist. "
+        "Check DATABASE_URL, or run `db upgrade`.\n"
     )
     assert [file.name for file in home.iterdir()] == ["file"]

@@ -85,8 +85,8 @@ class TestErrors:
 
         assert (empty.returncode, stranger.returncode) == (1, 1)
         assert empty.stderr == (
-            'Error: relation "users" does not exist: '
-            "bring the schema up to date with `db upgrade`.\n"
+            'Error: relation "users" does not exist. '
+            "Run `db upgrade` to update the schema.\n"
         )
         assert stranger.stderr == (
             "Error: The database cannot be reached. "

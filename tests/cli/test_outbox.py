@@ -35,11 +35,11 @@ class TestOutbox:
 
         status = command("outbox", "status", environment=environment).stdout
 
-        assert "Pending: 1, the oldest for" in status
+        assert "Pending: 1 (oldest: " in status
         assert "Failed: 1" in status
         assert "account_exists: 550 no such user" in status
         replay = command("outbox", "replay", environment=environment)
         assert (replay.returncode, replay.stderr) == (0, "")
-        assert replay.stdout == "Mail to retry: 1\n"
+        assert replay.stdout == "Mails queued again: 1\n"
         status = command("outbox", "status", environment=environment).stdout
         assert "Pending: 2" in status

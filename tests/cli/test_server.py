@@ -20,7 +20,7 @@ class TestSetup:
         second = command("setup", environment=environment)
 
         assert (first.returncode, second.returncode) == (0, 0), first.stderr
-        assert "Password, shown only now: " in first.stdout
+        assert "Password, shown only once: " in first.stdout
         assert "Password" not in second.stdout + second.stderr
         assert (tmp_path / ".env").read_text() == secrets
         assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600

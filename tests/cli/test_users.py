@@ -17,4 +17,4 @@ class TestUsers:
             "Error: Many people use this password. Choose another one.\n"
         )
         assert "violet" not in fine.stdout + fine.stderr
-        assert again.stderr == "Error: This e-mail address has an account.\n"
+        assert again.stderr == "Error: Another account has this e-mail address.\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from structlog.testing import capture_logs
 from app.core.config import Settings
 from app.db import migrate
 from app.main import create_application
+from testbed.accounts import PASSWORD
 from testbed.postgres import KILL_OTHERS, PostgresServer, execute, start_postgres
 from tests.conftest import make_settings
-from tests.support.people import Client, open_client
+from tests.support.people import Client, People, open_client
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 WRONG = "a wrong password"
+ACCOUNT = {"email": "ada@example.org", "password": PASSWORD}
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def backend() -> str:
 
 
 async def test_survives_connections_killed_while_idle(
-    app: FastAPI, client: Client, database_url: str
+    app: FastAPI, people: People, database_url: str
 ) -> None:
     """Mutant: no check at checkout, which fails a request for each connection."""
     engine = app.state.shared.database.writer
@@ -41,8 +44,9 @@ async def test_survives_connections_killed_while_idle(
     def remember(connection: Any, _: Any) -> None:
         opened.append(connection.driver_connection)
 
+    user = await people.sign_in()
     for _ in range(3):
-        slow = [client.get("/products") for _ in range(20)]
+        slow = [user.get("/notes") for _ in range(20)]
         assert {r.status_code for r in await asyncio.gather(*slow)} == {200}
         idle = [each for each in opened if not each.is_closed()]
         assert len(idle) == engine.pool.checkedin() >= 2
@@ -50,21 +54,21 @@ async def test_survives_connections_killed_while_idle(
         while not all(each.is_closed() for each in idle):
             await asyncio.sleep(0.01)
 
-        answers = [await client.get("/products") for _ in range(20)]
+        answers = [await user.get("/notes") for _ in range(20)]
 
         assert [answer.status_code for answer in answers] == [200] * 20
 
 
 async def test_answers_503_to_a_change_that_it_ends(
-    app: FastAPI, editor: Client, database_url: str
+    app: FastAPI, user: Client, database_url: str
 ) -> None:
     """Mutant: no look at `connection_invalidated`, which makes it a 500."""
-    mug = {"sku": "MUG", "name": "Mug", "price": "12.50", "currency": "EUR"}
+    note = {"title": "Groceries"}
     read = app.state.shared.database.read
     blocker = await asyncpg.connect(database_url)
     async with blocker.transaction():
-        await blocker.execute("LOCK TABLE products IN EXCLUSIVE MODE")
-        change = asyncio.create_task(editor.post("/products", json=mug))
+        await blocker.execute("LOCK TABLE notes IN EXCLUSIVE MODE")
+        change = asyncio.create_task(user.post("/notes", json=note))
         while not (await read.all(text(WAITING), {}))[0][0]:
             await asyncio.sleep(0.01)
         await execute(database_url, f"{KILL_OTHERS} AND wait_event_type = 'Lock'")
@@ -73,26 +77,26 @@ async def test_answers_503_to_a_change_that_it_ends(
 
     assert refused.status_code == 503, refused.text
     assert refused.json()["code"] == "dependency_unavailable"
-    assert (await editor.post("/products", json=mug)).status_code == 201
+    assert (await user.post("/notes", json=note)).status_code == 201
 
 
 @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.1}])
 async def test_answers_503_when_no_connection_comes_free(
-    app: FastAPI, client: Client
+    app: FastAPI, user: Client
 ) -> None:
     engine = app.state.shared.database.writer
     connections = [await engine.connect() for _ in range(5)]
 
-    response = await client.get("/products")
+    response = await user.get("/notes")
 
     assert response.status_code == 503
     assert response.json()["code"] == "overloaded"
     assert int(response.headers["retry-after"]) >= 1
-    ready = await client.get("/health/ready")  # busy is not down
+    ready = await user.get("/health/ready")  # busy is not down
     assert ready.json()["checks"]["database"] == "healthy"
     for connection in connections:
         await connection.close()
-    assert (await client.get("/products")).status_code == 200
+    assert (await user.get("/notes")).status_code == 200
 
 
 class TestLog:
@@ -109,7 +113,7 @@ class TestLog:
         app = create_application(settings)
         with capture_logs() as logs:
             async with app.router.lifespan_context(app), open_client(app) as client:
-                refused = await client.get("/products")
+                refused = await client.post("/auth/login", json=ACCOUNT)
 
         assert refused.status_code == 503
         assert "password" not in refused.text
@@ -150,9 +154,11 @@ class TestServerRestart:
     ) -> None:
         """Mutant: a lifespan that connects, which ends the process."""
         await migrate.upgrade(settings)
+        token = await log_in(settings)
         postgres.stop()
         app = create_application(settings)
         async with app.router.lifespan_context(app), open_client(app) as client:
+            client.headers["Authorization"] = token
             for restart in range(2):
                 assert (await client.get("/health/live")).status_code == 200
                 down = await client.get("/health/ready")
@@ -161,19 +167,26 @@ class TestServerRestart:
                     "status": "unavailable",
                     "checks": {"database": "unhealthy", "redis": "disabled"},
                 }
-                refused = await client.get("/products")
+                refused = await client.get("/users/me")
                 assert refused.status_code == 503
                 assert refused.json()["code"] == "dependency_unavailable"
                 assert "127.0.0.1" not in refused.text
 
                 postgres.start()
                 await until_ready(client, 200)
-                answers = [await client.get("/products") for _ in range(20)]
+                answers = [await client.get("/users/me") for _ in range(20)]
                 assert {answer.status_code for answer in answers} == {200}
 
                 if restart == 0:
                     postgres.stop("immediate")
                     await until_ready(client, 503)
+
+
+async def log_in(settings: Settings) -> str:
+    """Return the header that authenticates a user of this database."""
+    app = create_application(settings)
+    async with app.router.lifespan_context(app), AsyncExitStack() as stack:
+        return (await People(app, stack).sign_in()).headers["Authorization"]
 
 
 async def until_ready(client: Client, status: int) -> None:

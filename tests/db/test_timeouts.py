@@ -1,14 +1,10 @@
 """The timeouts that the documentation recommends for the role, set on a database."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import asyncpg
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
@@ -16,28 +12,8 @@ from app.core.errors import Overloaded
 from app.db import migrate
 from app.db.postgresql import driver_of
 from app.db.session import transaction
-from app.services.products.files.staging import WAIT_FOR_OTHERS
-from testbed.postgres import execute
-from tests.api.products.files import EXPORT, NDJSON, rows
-from tests.support.download import Download
 from tests.support.people import Client
-
-TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
-LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
-MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
-ROW = b'{"sku": "ROW-%d", "name": "Row", "price": "1", "currency": "EUR"}\n'
-# Twice as long as the timeouts allow.
-WAITS = """
-    SELECT count(*) FROM pg_locks
-    WHERE NOT granted AND waitstart < now() - interval '2s'
-"""
-# Or was ended by then.
-WAS_IDLE = """
-    SELECT NOT EXISTS (
-        SELECT FROM pg_stat_activity WHERE datname = current_database()
-        AND state = 'idle in transaction' AND state_change > now() - interval '2s'
-    )
-"""
+from tests.support.timeouts import WAITS, holding, set_timeouts, until
 
 
 @pytest.fixture
@@ -46,35 +22,9 @@ def backend() -> str:
 
 
 @pytest.fixture
-def database_url(postgres_database_url: str) -> str:
-    name = make_url(postgres_database_url).database
-    for timeout in TIMEOUTS:
-        change = f"ALTER DATABASE {name} SET {timeout}_timeout = '1s'"
-        asyncio.run(execute(postgres_database_url, change))
+async def database_url(postgres_database_url: str) -> str:
+    await set_timeouts(postgres_database_url)
     return postgres_database_url
-
-
-@asynccontextmanager
-async def holding(url: str, statement: str) -> AsyncIterator[asyncpg.Connection]:
-    """Keep the locks of a statement until the block ends."""
-    connection = await asyncpg.connect(url, server_settings=LIFTED)
-    try:
-        async with connection.transaction():
-            await connection.execute(statement)
-            yield connection
-    finally:
-        await connection.close()
-
-
-async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
-    """Return when the answer is more than none."""
-    connection = await asyncpg.connect(url, server_settings=LIFTED)
-    try:
-        while not await connection.fetchval(question):
-            assert not ended.done(), ended
-            await asyncio.sleep(0.02)
-    finally:
-        await connection.close()
 
 
 @pytest.mark.usefixtures("without_notes")
@@ -109,16 +59,15 @@ class TestMigrations:
 
 class TestRequests:
     async def test_that_meet_a_locked_row_are_told_to_come_again(
-        self, editor: Client, database_url: str
+        self, user: Client, database_url: str
     ) -> None:
-        product = (await editor.post("/products", json=MUG)).json()
-        row = f"SELECT FROM products WHERE id = '{product['id']}' FOR UPDATE"
-        change = {"delta": 1, "reason": "found"}
+        note = (await user.post("/notes", json={"title": "Groceries"})).json()
+        row = f"SELECT FROM notes WHERE id = '{note['id']}' FOR UPDATE"
         once = {"Idempotency-Key": "once"}
         with capture_logs() as logs:
             async with holding(database_url, row):
-                refused = await editor.post(
-                    f"/products/{product['id']}/stock", json=change, headers=once
+                refused = await user.post(
+                    f"/notes/{note['id']}/likes", json={"delta": 1}, headers=once
                 )
 
         assert refused.status_code == 503, refused.text
@@ -146,33 +95,3 @@ class TestRequests:
                 driver_of(connection) as driver,
             ):
                 await driver.execute(str(fail))
-
-
-class TestImports:
-    async def test_wait_for_each_other_as_long_as_it_takes(
-        self, editor: Client, database_url: str
-    ) -> None:
-        """Mutant: leave them the timeouts of the role."""
-        async with holding(database_url, WAIT_FOR_OTHERS):
-            send = editor.post("/products/import", content=ROW % 1, headers=NDJSON)
-            imports = asyncio.create_task(send)
-            await until(database_url, WAITS, imports)
-
-        assert (await imports).json()["created"] == 1
-
-
-class TestExports:
-    async def test_go_at_the_pace_of_the_client(
-        self, app: FastAPI, editor: Client, database_url: str
-    ) -> None:
-        """Mutant: leave them the timeouts of the role."""
-        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
-        download = Download(app, editor, EXPORT)
-        downloading = asyncio.create_task(download.run())
-        await download.begun.wait()
-        await until(database_url, WAS_IDLE, downloading)
-        download.resumed.set()
-
-        await downloading
-
-        assert not download.sent[-1]["more_body"]

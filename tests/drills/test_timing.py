@@ -46,7 +46,7 @@ class TestUnknownAddress:
     async def test_makes_the_same_work_as_a_known_one(
         self, measure: Measure, name: str
     ) -> None:
-        """Mutant: no row in the outbox for a mail to nobody."""
+        """Mutant: no row in the outbox if the address is unknown."""
         known = await measure(name, KNOWN)
 
         assert await measure(name, "unknown@example.org") == known

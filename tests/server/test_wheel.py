@@ -104,7 +104,7 @@ def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
     assert [
         each for each in path if (tmp_path / each / "pyproject.toml").exists()
     ] == []
-    assert "Password, shown only now: " in setup
+    assert "Password, shown only once: " in setup
     assert login.json()["code"] == "invalid_credentials"  # from the database
     assert {page.status_code for page in pages} == {200}
     assert malformed.headers["content-type"] == "application/problem+json"

@@ -13,7 +13,7 @@ from app.api.problems import send_problem
 from app.api.uploads import Allowance
 from app.core.errors import AppError
 
-# int() refuses more digits than these could grow to, with an exception.
+# A longer number is too large anyway, and `int` raises an exception for 5000 digits.
 LONGEST_LENGTH = 18
 NO_UPLOADS: Mapping[str, Allowance] = MappingProxyType({})
 
@@ -86,7 +86,7 @@ class _LimitedBody:
         self._total = total
         self._deadline: float | None = None
         self._size = 0
-        self._complete = False  # what is received next is the disconnect, ever so late
+        self._complete = False  # then only the disconnect can follow, at any time
         self._responding = False
         self._refused = False
 
@@ -100,7 +100,10 @@ class _LimitedBody:
                 message = await self._receive()
         except TimeoutError:
             return await self._refuse(
-                RequestTimedOut("The request body did not arrive in time.")
+                RequestTimedOut(
+                    f"The request body must arrive within {self._total:g} s, "
+                    f"without a pause of {self._silence:g} s."
+                )
             )
         self._size += len(message.get("body", b""))
         if self._size > self._limit:
@@ -110,7 +113,7 @@ class _LimitedBody:
 
     async def send(self, message: Message) -> None:
         if self._refused and not self._responding:
-            return  # the application's view of the cut body; the refusal went out
+            return  # the application's answer to the cut body, after our refusal
         self._responding = True
         await self._send(message)
 
@@ -144,7 +147,7 @@ def _may_have_body(scope: Scope) -> bool:
 
 
 def _declared_length(scope: Scope) -> float:
-    """Read `Content-Length`; what cannot be read is left to be counted."""
+    """Read `Content-Length`, or return 0: the body is counted while it arrives."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value) if len(value) <= LONGEST_LENGTH else float("inf")

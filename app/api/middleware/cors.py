@@ -9,7 +9,7 @@ from app.core.errors import BadRequest
 
 
 class PreflightRefused(BadRequest):
-    """Pages of this origin are not allowed to send this request."""
+    """CORS does not allow this origin, method or header."""
 
     code = "preflight_refused"
 

@@ -19,7 +19,7 @@ NEVER_ALLOWED = {"TRACE", "CONNECT"}
 
 
 class MethodNotAllowed(AppError):
-    """The method is not allowed here; `Allow` lists the methods that are."""
+    """The resource does not allow this method. `Allow` lists those that it allows."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"

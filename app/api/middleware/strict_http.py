@@ -74,7 +74,7 @@ class PathInvalid(BadRequest):
     code = "path_invalid"
 
 
-class HttpGuardMiddleware:
+class StrictHttpMiddleware:
     """Passes on only requests that every proxy and server reads in the same way."""
 
     def __init__(
@@ -84,14 +84,14 @@ class HttpGuardMiddleware:
         allowed_hosts: Collection[str],
         any_host_paths: Collection[str] = (),
     ) -> None:
-        """Accept any host for `any_host_paths`, and none in HTTP/1.0: health checks."""
+        """`any_host_paths` are for health checks: any host, or none in HTTP/1.0."""
         self.app = app
         self._any_host_paths = frozenset(any_host_paths)
         names = {name.lower() for name in allowed_hosts}
         self._any_host = not names or "*" in names
         self._hosts = frozenset(name for name in names if not name.startswith("*."))
         self._domains = tuple(name[1:] for name in names if name.startswith("*."))
-        # The same few hosts come with every request.
+        # Most requests name the same few hosts.
         self._judge_host = lru_cache(maxsize=256)(self._judge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

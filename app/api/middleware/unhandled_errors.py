@@ -11,13 +11,13 @@ from app.core.logging import get_logger
 
 
 class InternalError(AppError):
-    """The service failed; search its log for the request id."""
+    """The service failed. Search its log for the `request_id`."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
 
 
-class LastResortMiddleware:
+class UnhandledErrorsMiddleware:
     """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
     def __init__(self, app: ASGIApp) -> None:

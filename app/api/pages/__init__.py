@@ -4,7 +4,6 @@ A script inside a page would need `unsafe-inline`, which the policies do not all
 """
 
 from collections.abc import Awaitable, Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ templates = Environment(
 
 
 def page(template: str, policy: dict[str, str], **values: Any) -> Endpoint:
-    """Make an endpoint that answers with a page, which is rendered here and now."""
+    """Make an endpoint that answers with a page. The page is rendered once, now."""
     html = templates.get_template(template).render(values)
 
     async def endpoint() -> Response:
@@ -34,14 +33,9 @@ def page(template: str, policy: dict[str, str], **values: Any) -> Endpoint:
 
 def script(name: str) -> Endpoint:
     """Make an endpoint that answers with a script of `static/`."""
-    content = _read(name)
+    content = (STATIC / name).read_bytes()
 
     async def endpoint() -> Response:
         return Response(content, media_type="text/javascript")
 
     return endpoint
-
-
-@cache
-def _read(name: str) -> bytes:
-    return (STATIC / name).read_bytes()

@@ -1,4 +1,4 @@
-"""Swagger UI from files of our own, under a policy that allows no others."""
+"""Swagger UI, from our own files and under a policy that allows no others."""
 
 from pathlib import Path
 

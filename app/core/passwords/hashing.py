@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class HashQueueFull(Overloaded):
-    """Too many passwords are being checked; `Retry-After` says how long to wait."""
+    """Too many passwords are being checked. `Retry-After` says how long to wait."""
 
 
 class Verification(NamedTuple):

@@ -40,7 +40,7 @@ _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
 class WeakPassword(InvalidRequest):
-    """The password is too easy to guess, too short, too long or has bad characters."""
+    """The password is too short, too long, easy to guess or contains NUL."""
 
     code = "password_weak"
 
@@ -73,12 +73,15 @@ def _find_fault(
     password: str, min_length: int, context: Iterable[str]
 ) -> tuple[str, str] | None:
     if UNSUPPORTED.search(password):
-        return "password_characters", "Remove NUL characters and unpaired surrogates."
+        message = "The password must not contain NUL or unpaired surrogates."
+        return "password_characters", message
     normalised = normalise(password)
     if normalised is None:
-        return "password_too_long", f"Use at most {MAX_LENGTH} characters."
+        message = f"The password must not exceed {MAX_LENGTH} characters."
+        return "password_too_long", message
     if len(normalised) < min_length:
-        return "password_too_short", f"Use at least {min_length} characters."
+        message = f"The password must have at least {min_length} characters."
+        return "password_too_short", message
     text = normalised.casefold()
     if _is_common(text):
         return "password_common", "Many people use this password. Choose another one."

@@ -7,14 +7,14 @@ from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-import structlog
+from app.core.logging import get_logger
 
 MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS = 1_000_000  # in a second
 LARGEST_LIMIT = 1000
 NEVER = -1
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import cache
 from typing import ParamSpec, TypeVar
 
-import structlog
 from redis.exceptions import RedisError
 
+from app.core.logging import get_logger
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
 from app.core.rate_limit.reply_timeout import ReplyTimeout
@@ -26,7 +26,7 @@ REPLY_SECONDS = 0.1
 CALLS_AT_ONCE = 16  # fewer than the pool's connections, so no call waits for one
 OUTAGE = (RedisError, OSError)  # includes every timeout and an exhausted pool
 
-log = structlog.stdlib.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class CircuitOpen(Exception):

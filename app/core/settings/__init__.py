@@ -1,1 +1,1 @@
-"""The settings by topic: what each part of the application needs to know."""
+"""The settings, a group for each topic. `app.core.config` joins the groups."""

@@ -1,4 +1,4 @@
-"""What every group has, and how values are read and refused."""
+"""The base of every group, and the types and checks that the groups share."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from app.identity import TITLE
 
 
 def split_commas(value: object) -> object:
-    """Read `a, b` and the JSON form `["a", "b"]` alike."""
+    """Read a list written as `a, b` or as JSON, `["a", "b"]`."""
     if not isinstance(value, str):
         return value
     parts = (part.strip(" \"'") for part in value.strip(" []").split(","))
@@ -18,14 +18,14 @@ def split_commas(value: object) -> object:
 
 
 def parse_networks(value: object) -> object:
-    """Say once what is no network, not once for each kind that it might have been."""
+    """Read networks with one message for a bad one: pydantic has one per type."""
     parts = split_commas(value)
     if not isinstance(parts, list):
         return parts
     try:
         return tuple(map(ip_network, parts))
     except ValueError:
-        # Without its cause, which carries the value.
+        # Without its cause, because that contains the value.
         raise ValueError("must list networks such as 10.0.0.0/8") from None
 
 
@@ -38,7 +38,7 @@ PositiveSeconds = Annotated[float, Field(gt=0)]
 
 
 def in_production(info: ValidationInfo) -> bool:
-    """Whether to be strict: also when the environment itself could not be read."""
+    """Whether to be strict. An environment that is not valid counts as production."""
     return bool(info.data.get("environment", "production") == "production")
 
 
@@ -48,21 +48,33 @@ def refuse(condition: object, reason: str) -> None:
 
 
 class AppSettings(BaseModel):
-    """What this deployment is."""
+    """Deployment."""
 
     environment: Literal["development", "staging", "production"] = Field(
-        "development", description="Production refuses unsafe settings and hides docs."
+        "development",
+        description="Kind of this deployment. `production` refuses unsafe settings and "
+        "does not serve /docs; `development` needs no other setting.",
     )
-    app_name: str = Field(TITLE, description="Shown in the API documentation.")
-    debug: bool = Field(False, description="Log SQL; refused in production.")
+    app_name: str = Field(
+        TITLE,
+        description="Name of the service in the API documentation, in mails and, as "
+        "application_name, in PostgreSQL.",
+    )
+    debug: bool = Field(
+        False,
+        description="`true` logs every SQL statement, without its values. Refused in "
+        "production.",
+    )
     api_v1_prefix: str = Field(
-        "/api/v1", pattern=r"^(/[A-Za-z0-9._~-]+)+$", description="Path of the API."
+        "/api/v1",
+        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+        description="First part of the path of every API route.",
     )
 
     @field_validator("debug")
     @classmethod
     def _no_debug(cls, debug: bool, info: ValidationInfo) -> bool:
-        refuse(debug and in_production(info), "must be off in production")
+        refuse(debug and in_production(info), "must be false in production")
         return debug
 
     @property

@@ -1,4 +1,4 @@
-"""How to reach the database."""
+"""Database."""
 
 from typing import Literal
 from urllib.parse import urlsplit
@@ -16,37 +16,55 @@ ASYNC_DRIVERS = {
 
 
 class DatabaseSettings(AppSettings):
-    """How to reach the database."""
+    """Database."""
 
     database_url: str = Field(
         "",
         repr=False,
-        description="postgresql://… or sqlite:///…; development: var/app.db.",
+        description="The database: `postgresql://user:password@host/name` or "
+        "`sqlite:///path`. Required in production; otherwise the default is the SQLite "
+        "file var/app.db.",
     )
     database_replica_url: str = Field(
         "",
         repr=False,
-        description="A read replica for GETs of products, users and audit events, "
-        "which may then be as old as it lags; PostgreSQL only.",
+        description="A PostgreSQL read replica. Lists, single reads and exports use it "
+        "and can be slightly stale. Writes and access checks use DATABASE_URL.",
     )
     db_pool_size: int = Field(
-        5, ge=1, le=200, description="Connections that a worker keeps."
+        5,
+        ge=1,
+        le=200,
+        description="Connections that each worker keeps open; with a replica, as many "
+        "again to it. On SQLite, the connections that read.",
     )
-    db_max_overflow: int = Field(0, ge=0, le=200, description="Connections beyond it.")
+    db_max_overflow: int = Field(
+        0,
+        ge=0,
+        le=200,
+        description="Connections that each worker opens beyond DB_POOL_SIZE under load "
+        "and closes again. PostgreSQL only.",
+    )
     db_pool_timeout_seconds: PositiveSeconds = Field(
-        3.0, description="Wait for a free connection, then 503."
+        3.0,
+        description="Seconds that a request waits for a free connection before it gets "
+        "a 503. PostgreSQL only.",
     )
     db_connect_timeout_seconds: PositiveSeconds = Field(
-        2.0, description="Wait for a new connection, then 503."
+        2.0,
+        description="Seconds that a new connection can take to open before the request "
+        "gets a 503. PostgreSQL only.",
     )
     db_pooler: Literal["none", "pgbouncer"] = Field(
-        "none", description="`pgbouncer` when one in transaction mode is in between."
+        "none",
+        description="Set to `pgbouncer` if connections go through PgBouncer in "
+        "transaction mode.",
     )
 
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, url: str, info: ValidationInfo) -> str:
-        refuse(not url and in_production(info), "is missing")
+        refuse(not url and in_production(info), "is missing in production")
         return with_async_driver(url or DEVELOPMENT_DATABASE_URL)
 
     @field_validator("database_replica_url")
@@ -65,7 +83,7 @@ def with_async_driver(url: str) -> str:
     refuse(memory, "must name a database file")
     refuse(
         driver.startswith("postgresql") and not _has_port_or_none(url),
-        "has a port that is no number; in a password write %2F for / and %3A for :",
+        "must have a number as its port; in a password, write / as %2F and : as %3A",
     )
     return f"{driver}://{rest}"
 

@@ -1,4 +1,4 @@
-"""The edge: who may call from where."""
+"""HTTP: hosts, origins and proxies."""
 
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
@@ -9,19 +9,29 @@ from app.core.settings.base import AppSettings, Names, Networks, in_production, 
 
 
 class HTTPSettings(AppSettings):
-    """The edge: who may call from where."""
+    """HTTP: hosts, origins and proxies."""
 
     cors_allowed_origins: Names = Field(
-        (), description="Exact origins of browser clients, comma-separated."
+        (),
+        description="Origins whose pages can call the API from a browser, "
+        "comma-separated, such as https://app.example.com. Production accepts only "
+        "https.",
     )
     allowed_hosts: Names = Field(
-        ("*",), description="Host names served; *.example.com for subdomains."
+        ("*",),
+        description="Host names that the service answers to, comma-separated. "
+        "`*.example.com` allows every subdomain, `*` every name. Production refuses "
+        "`*`.",
     )
     trusted_proxies: Networks = Field(
-        (), description="Networks whose X-Forwarded-For and -Proto are believed."
+        (),
+        description="Networks of your proxies, comma-separated, such as 10.0.0.0/8. "
+        "The service reads X-Forwarded-For and X-Forwarded-Proto only from them.",
     )
     gzip_minimum_bytes: int = Field(
-        1024, ge=0, description="Compress larger answers; 0 switches it off."
+        1024,
+        ge=0,
+        description="Bytes from which an answer is compressed; 0 disables compression.",
     )
 
     @field_validator("cors_allowed_origins")
@@ -47,7 +57,10 @@ class HTTPSettings(AppSettings):
         cls, hosts: tuple[str, ...], info: ValidationInfo
     ) -> tuple[str, ...]:
         open_to_all = not hosts or "*" in hosts
-        refuse(open_to_all and in_production(info), "must name the hosts in production")
+        refuse(
+            open_to_all and in_production(info),
+            "must name your hosts in production, without *",
+        )
         return hosts
 
     @field_validator("trusted_proxies")

@@ -1,4 +1,4 @@
-"""How much a client can ask for."""
+"""Limits: how much a client can ask for."""
 
 from math import gcd
 from typing import Annotated
@@ -51,30 +51,32 @@ Rate = Annotated[
 
 
 class LimitSettings(AppSettings):
-    """How much a client can ask for."""
+    """Limits: how much a client can ask for."""
 
     redis_url: str = Field(
         "",
         repr=False,
-        description="redis://…, rediss://… or unix://…. Without it each process counts "
-        "alone.",
+        description="Redis server that counts for all processes: `redis://…`, "
+        "`rediss://…` (TLS) or `unix://…`. Without it each process counts alone.",
     )
     rate_limit_enabled: bool = Field(
-        True, description="`false` disables every limit; refused in production."
+        True, description="`false` disables all rate limits. Refused in production."
     )
     rate_limit_requests: int = Field(
         100,
         ge=1,
         le=LARGEST_LIMIT,
-        description="Requests to each of login, register and refresh, for each "
-        "address, in RATE_LIMIT_WINDOW_SECONDS.",
+        description="Requests that an address can send to each of login, register and "
+        "refresh in RATE_LIMIT_WINDOW_SECONDS.",
     )
-    rate_limit_window_seconds: int = Field(60, ge=1, le=86_400)
+    rate_limit_window_seconds: int = Field(
+        60, ge=1, le=86_400, description="Seconds that RATE_LIMIT_REQUESTS covers."
+    )
     login_failures_per_ip: int = Field(
         20,
         ge=1,
         le=LARGEST_LIMIT,
-        description="Wrong passwords from one address in "
+        description="Wrong passwords that an address can send in "
         "LOGIN_FAILURES_WINDOW_SECONDS.",
     )
     login_failures_per_account: int = Field(
@@ -82,31 +84,39 @@ class LimitSettings(AppSettings):
         ge=1,
         le=200,  # five times as many, the limit of a day, must not exceed 1000
         description="Wrong passwords for one account in "
-        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has this limit of its own; "
-        "all unknown devices share one, and one of five times as many in a day.",
+        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own count; all "
+        "unknown devices share one, and can send at most five times as many in a day.",
     )
-    login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
+    login_failures_window_seconds: int = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="Seconds that LOGIN_FAILURES_PER_IP and "
+        "LOGIN_FAILURES_PER_ACCOUNT cover.",
+    )
     rate_limit_writes: Rate = Field(
         None,
         description="POST, PATCH and DELETE requests of each account, or of each "
-        "address without one, as `requests/seconds`, such as 600/60. Empty: no limit. "
-        "A limit above 1000 is counted in a shorter window at the same rate: 6000/60 "
-        "as 1000/10.",
+        "address if the caller has no account, as `requests/seconds`, such as 600/60. "
+        "Empty: no limit. The service counts a limit above 1000 in a shorter window at "
+        "the same rate: 6000/60 as 1000/10.",
     )
     rate_limit_all: Rate = Field(
         None,
-        description="All requests of each address, in the form of RATE_LIMIT_WRITES, "
-        "such as 6000/60.",
+        description="All requests of each address, written like RATE_LIMIT_WRITES, "
+        "such as 6000/60. Empty: no limit.",
     )
     rate_limit_expected_instances: int = Field(
         1,
         ge=1,
         le=1000,
-        description="Number of instances, with WEB_CONCURRENCY workers each. While "
+        description="Number of instances, each with WEB_CONCURRENCY workers. While "
         "Redis does not answer, each worker allows its share of every limit.",
     )
     max_body_bytes: int = Field(
-        65_536, ge=1024, description="Largest request body; a larger one gets a 413."
+        65_536,
+        ge=1024,
+        description="Largest request body in bytes; a larger one gets a 413.",
     )
 
     @field_validator("redis_url")
@@ -119,5 +129,5 @@ class LimitSettings(AppSettings):
     @field_validator("rate_limit_enabled")
     @classmethod
     def _limits_on(cls, enabled: bool, info: ValidationInfo) -> bool:
-        refuse(not enabled and in_production(info), "must not be off in production")
+        refuse(not enabled and in_production(info), "must be true in production")
         return enabled

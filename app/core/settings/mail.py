@@ -1,4 +1,4 @@
-"""How mail leaves, and where its links lead."""
+"""Mail: the server that sends it, and where its links lead."""
 
 from email.utils import parseaddr
 from ipaddress import ip_address
@@ -15,7 +15,7 @@ def mails_in_production(info: ValidationInfo) -> bool:
 
 
 def is_local(host: str) -> bool:
-    """Whether a name or an address means whatever machine reads it."""
+    """Whether a host, such as localhost, means the machine that reads its name."""
     host = host.lower().rstrip(".")
     try:
         address = ip_address(host)
@@ -25,36 +25,46 @@ def is_local(host: str) -> bool:
 
 
 class MailSettings(AppSettings):
-    """How mail leaves, and where its links lead."""
+    """Mail: the server that sends it, and where its links lead."""
 
     smtp_url: str = Field(
         "",
         repr=False,
-        description="smtps://user:password@host, smtp+starttls://… or smtp://…; "
-        "in development mail is kept in MAIL_DIRECTORY without it.",
+        description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
+        "`smtp://…`. Without it, development writes mail to MAIL_DIRECTORY; elsewhere "
+        "mail waits in the outbox.",
     )
     public_base_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
-        description="Where clients reach the service: token issuer, links in mails. "
-        "https in production, when SMTP_URL is set.",
+        description="URL at which clients reach the service. It is the issuer of "
+        "access tokens and the start of links in mails. Production requires a public "
+        "https URL if SMTP_URL is set.",
     )
     mail_from: str = Field(
-        "no-reply@localhost", description="Sender: an address, or Name <address>."
+        "no-reply@localhost",
+        description="Sender of mails: an address, or `Name <address>`.",
     )
     mail_directory: Path = Field(
-        Path("var/mail"), description="Where development keeps mail as .eml files."
+        Path("var/mail"),
+        description="Directory of the .eml files that development writes if SMTP_URL "
+        "is not set.",
     )
     outbox_in_process: bool | None = Field(
         None,
-        description="Deliver mail from the web process, without `worker`; "
-        "default: only in development.",
+        description="`true` delivers mail from the web process, so that you need no "
+        "`worker`. Default: `true` in development, else `false`.",
     )
     outbox_poll_seconds: PositiveSeconds = Field(
-        1.0, description="How often a worker looks for mail of other processes."
+        1.0,
+        description="Seconds after which an idle worker looks for mail of other "
+        "processes.",
     )
     outbox_lease_seconds: float = Field(
-        60, ge=1, description="Mail taken by a worker that died is free again."
+        60,
+        ge=1,
+        description="Seconds after which another worker takes over the mail of a "
+        "worker that died.",
     )
 
     @field_validator("smtp_url")
@@ -76,7 +86,7 @@ class MailSettings(AppSettings):
         reachable = parts.scheme == "https" and not is_local(parts.hostname or "")
         refuse(
             not reachable and mails_in_production(info),
-            "must be https and no address of this machine: mails link to it",
+            "must be an https URL that other machines reach, because mails link to it",
         )
         return url
 
@@ -84,10 +94,12 @@ class MailSettings(AppSettings):
     @classmethod
     def _mail_from(cls, sender: str, info: ValidationInfo) -> str:
         _, address = parseaddr(sender)
-        refuse("@" not in address or not sender.isprintable(), "is not an address")
+        refuse(
+            "@" not in address or not sender.isprintable(), "must be an e-mail address"
+        )
         refuse(
             is_local(address.rpartition("@")[2]) and mails_in_production(info),
-            "must be an address that can be answered",
+            "must be an address that other machines reach, so that people can answer",
         )
         return sender
 

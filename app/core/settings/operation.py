@@ -10,28 +10,38 @@ from app.core.settings.base import AppSettings, Names, PositiveSeconds, refuse
 class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The lowest level that is logged."
+    )
     log_format: Literal["json", "console"] | None = Field(
-        None, description="Default: console in development, else json."
+        None,
+        description="Form of the log lines. Default: `console` in development, else "
+        "`json`.",
     )
     readiness_critical: Names = Field(
-        ("database",), description="Checks whose failure makes readiness 503."
+        ("database",),
+        description="Dependencies without which readiness answers 503, "
+        "comma-separated: `database`, `redis`.",
     )
     health_probe_seconds: PositiveSeconds = Field(
-        2.0, description="How often dependencies are probed in the background."
+        2.0, description="Seconds between two background probes of a dependency."
     )
     web_concurrency: int = Field(
         1,
         ge=1,
         le=1000,
-        description="Worker processes of this instance, as gunicorn and uvicorn read "
-        "it; `--workers` of gunicorn and of `serve` goes before.",
+        description="Worker processes of this instance. `--workers` of gunicorn and of "
+        "`serve` takes precedence. If neither is set, `serve` chooses the number.",
     )
     request_deadline_seconds: PositiveSeconds = Field(
-        10, description="A request that takes longer is answered 504."
+        10,
+        description="Seconds until a request that has no answer yet gets a 504. Must "
+        "exceed DB_POOL_TIMEOUT_SECONDS and DB_CONNECT_TIMEOUT_SECONDS.",
     )
     graceful_timeout_seconds: PositiveSeconds = Field(
-        30, description="How long a stopping worker may finish its requests."
+        30,
+        description="Seconds that a stopping worker waits for its requests to end. "
+        "Must exceed REQUEST_DEADLINE_SECONDS.",
     )
 
     @field_validator("log_level", mode="before")
@@ -42,7 +52,9 @@ class OperationSettings(AppSettings):
     @field_validator("readiness_critical")
     @classmethod
     def _known_checks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        refuse(set(names) - {"database", "redis"}, "knows only `database` and `redis`")
+        refuse(
+            set(names) - {"database", "redis"}, "can only name `database` and `redis`"
+        )
         return names
 
     @field_validator("request_deadline_seconds")

@@ -1,4 +1,4 @@
-"""How large a file of products may be."""
+"""Product imports."""
 
 from pydantic import Field
 
@@ -6,11 +6,16 @@ from app.core.settings.base import AppSettings, PositiveSeconds
 
 
 class ProductSettings(AppSettings):
-    """Products: their imports."""
+    """Product imports."""
 
     import_max_body_bytes: int = Field(
-        2**30, ge=1024, description="MAX_BODY_BYTES for product imports."
+        2**30,
+        ge=1024,
+        description="Largest file that can be imported, in bytes; a larger one gets a "
+        "413. The default is 1 GiB.",
     )
     import_timeout_seconds: PositiveSeconds = Field(
-        600, description="REQUEST_DEADLINE_SECONDS for product imports."
+        600,
+        description="Seconds that the file of an import can take to arrive, and that "
+        "the service can then take to store it.",
     )

@@ -26,53 +26,79 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 
-BY_ENVIRONMENT: Any = None  # the validator knows
+BY_ENVIRONMENT: Any = None  # the validator replaces it
 
 
 class SecuritySettings(AppSettings):
     """Keys, tokens and passwords."""
 
     secret_key: SecretStr = Field(
-        SecretStr(""), description="At least 32 random bytes: `keys generate`."
+        SecretStr(""),
+        description="Secret of at least 32 random bytes, which `keys generate` prints. "
+        "Only development has a default.",
     )
     secret_key_previous: SecretStr | None = Field(
-        None, description="The key before; what it signed stays valid."
+        None,
+        description="The previous SECRET_KEY. Tokens signed with it stay valid while "
+        "you rotate.",
     )
     algorithm: Literal["HS256"] = Field(
-        "HS256", description="Of access tokens signed with SECRET_KEY."
+        "HS256",
+        description="Algorithm of access tokens that SECRET_KEY signs.",
     )
     signing_keys: SecretStr | None = Field(
         None,
-        description="A ring of ES256 or Ed25519 keys, which then sign access tokens "
-        "instead: `keys generate --algorithm ES256`.",
+        description="Ring of ES256 or Ed25519 key pairs that sign access tokens in "
+        "place of SECRET_KEY. `keys generate --algorithm ES256` prints one.",
     )
-    access_token_expire_minutes: int = Field(10, ge=1, le=60)
+    access_token_expire_minutes: int = Field(
+        10, ge=1, le=60, description="Minutes that an access token is valid."
+    )
     refresh_token_expire_days: int = Field(
-        14, ge=1, le=90, description="A session unused for so long ends."
+        14,
+        ge=1,
+        le=90,
+        description="Days without a refresh after which a session ends.",
     )
     session_max_age_days: int = Field(
-        90, ge=1, le=366, description="A session ends at this age even when used."
+        90,
+        ge=1,
+        le=366,
+        description="Days after the login at which a session ends, even if it is used.",
     )
     refresh_leeway_seconds: Seconds = Field(
-        10, le=60, description="A spent refresh token still gets the same successor."
+        10,
+        le=60,
+        description="Seconds in which a spent refresh token still gets the same "
+        "successor, for a client that lost the first answer.",
     )
     registration: Literal["open", "verified", "closed"] = Field(
         BY_ENVIRONMENT,
-        description="Who may create an account; `open` only in development, "
-        "`verified`: nobody logs in before a mailed link was used.",
+        description="Who can register: `open` (anyone; for development), `verified` "
+        "(anyone who confirms the e-mail address) or `closed` (administrators create "
+        "accounts). Default: `open` in development, else `verified`.",
     )
-    password_min_length: int = Field(12, ge=8, le=64)
+    password_min_length: int = Field(
+        12, ge=8, le=64, description="Fewest characters of a new password."
+    )
     password_hash_threads: int = Field(
-        2, ge=1, le=16, description="Hashes at a time in a worker; 19 MiB each."
+        2,
+        ge=1,
+        le=16,
+        description="Password hashes that a worker computes at the same time; each "
+        "needs 19 MiB of memory.",
     )
     password_hash_queue: int = Field(
-        64, ge=0, description="Hashes that may wait; beyond it 503."
+        64,
+        ge=0,
+        description="Maximum password hashes that wait in a worker; a request beyond "
+        "them gets a 503.",
     )
 
     @field_validator("registration", mode="before")
     @classmethod
     def _default_registration(cls, mode: object, info: ValidationInfo) -> object:
-        """In `open` everybody can find out who has an account, by registering."""
+        """Choose `open` for development only: it reveals which addresses are known."""
         is_development = info.data.get("environment") == "development"
         return mode or ("open" if is_development else "verified")
 
@@ -81,7 +107,7 @@ class SecuritySettings(AppSettings):
     def _secret_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
         if not key.get_secret_value() and info.data.get("environment") == "development":
             return SecretStr(DEVELOPMENT_SECRET_KEY)
-        refuse(not key.get_secret_value(), "is missing")
+        refuse(not key.get_secret_value(), "is missing; run `keys generate`")
         return key
 
     @field_validator("secret_key", "secret_key_previous")
@@ -92,7 +118,10 @@ class SecuritySettings(AppSettings):
         if key is not None and in_production(info):
             secret = key.get_secret_value()
             refuse(len(secret.encode()) < 32, "must have at least 32 bytes")
-            refuse(PLACEHOLDER.search(secret), "is a placeholder, not a random key")
+            refuse(
+                PLACEHOLDER.search(secret),
+                "looks like a placeholder; run `keys generate`",
+            )
         return key
 
     @field_validator("signing_keys")

@@ -39,7 +39,7 @@ class InvalidAccessToken(Unauthorized):
 
     def __init__(self) -> None:
         # One detail for every reason: only the log says the reason.
-        super().__init__("The access token is not valid.")
+        super().__init__("The access token is not valid. Refresh it or log in again.")
         self.headers["WWW-Authenticate"] = _CHALLENGE
 
 
@@ -121,7 +121,7 @@ class AccessTokens:
         )
 
     def verify(self, token: str) -> AccessClaims:
-        """Read a token that any client may have written.
+        """Read a token, which anyone can write.
 
         Raises:
             InvalidAccessToken: the only error, whatever is wrong with the token.

@@ -18,7 +18,7 @@ _MAC_SIZE = 16
 
 
 class CursorInvalid(BadRequest):
-    """The cursor was not issued for this listing."""
+    """The service did not issue this cursor for this listing."""
 
     code = "cursor_invalid"
 

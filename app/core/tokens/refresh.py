@@ -33,7 +33,7 @@ class RefreshTokenInvalid(Unauthorized):
 
     def __init__(self) -> None:
         # One detail for every reason, so that a thief learns nothing from the answer.
-        super().__init__("The refresh token is not valid.")
+        super().__init__("The refresh token is not valid. Log in again.")
 
 
 @dataclass(frozen=True, slots=True)

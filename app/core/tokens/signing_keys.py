@@ -35,9 +35,8 @@ class SigningKey:
     algorithm: str
     private: Key = field(repr=False)
     public: Key = field(repr=False)
-    public_jwk: Mapping[str, Any] | None = (
-        None  # None: a symmetric key is never published
-    )
+    # None, because a symmetric key is never published.
+    public_jwk: Mapping[str, Any] | None = None
     not_after: datetime | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""Run by Alembic: the history on the connection that `app.db.migrate` made."""
+"""Alembic runs this file, on the connection that `app.db.migrate` has made."""
 
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -18,7 +18,7 @@ UNMAPPED = [
 
 
 def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
-    """Write our own types into revisions as what the database stores."""
+    """Write our own types into a revision as the types that the database stores."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl_instance!r}"
     return False
@@ -27,14 +27,14 @@ def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]
 def compare_type(
     _: Any, __: Any, ___: Any, inspected: TypeEngine[Any], wanted: TypeEngine[Any]
 ) -> bool | None:
-    # On SQLite our types store integers and instants: compare the affinity alone.
+    # On SQLite our types store integers and datetimes, so only the affinity counts.
     if isinstance(wanted, TypeDecorator):
         return inspected._type_affinity is not wanted.impl_instance._type_affinity
     return None
 
 
 def include_object(item: Any, name: str | None, kind: str, _: bool, __: Any) -> bool:
-    """Leave out what a model declares in `info` as known to its migration alone."""
+    """Ignore objects that only a migration knows. Models list them in `info`."""
     path = f"{name}" if kind == "table" else f"{item.table.name}.{name}"
     return not any(fnmatchcase(path, pattern) for pattern in UNMAPPED)
 

@@ -1,4 +1,4 @@
-"""One module a resource. All are imported, so that `Base.metadata` is complete."""
+"""A module for each resource. All are imported: `Base.metadata` must be complete."""
 
 from importlib import import_module
 from pkgutil import iter_modules

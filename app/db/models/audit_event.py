@@ -11,9 +11,9 @@ from app.db.base import Base, utc_now
 
 
 class AuditEvent(Base):
-    """Something that happened to an account; triggers refuse to change or delete it.
+    """An event in the life of an account. Triggers refuse to change or delete a row.
 
-    Without foreign keys: what happened outlives whom it happened to.
+    There are no foreign keys, so that events outlive the accounts they are about.
     """
 
     __tablename__ = "audit_events"

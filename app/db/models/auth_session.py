@@ -8,7 +8,7 @@ from app.db.base import Base, Record
 
 
 class AuthSession(Record, Base):
-    """One login; its refresh tokens are numbered by `generation` (RFC 9700 §4.14)."""
+    """One login. `generation` numbers its refresh tokens (RFC 9700 §4.14)."""
 
     __tablename__ = "auth_sessions"
 

@@ -8,7 +8,7 @@ from app.db.base import Base, utc_now
 
 
 class IdempotencyKey(Base):
-    """The answer to a request whose key must not have a second effect."""
+    """The stored answer to a request that had an `Idempotency-Key`."""
 
     __tablename__ = "idempotency_keys"
 

@@ -15,7 +15,7 @@ class TokenPurpose(StrEnum):
 
 
 class OneTimeToken(Base):
-    """The newest mailed token of a user for a purpose; using it deletes the row."""
+    """The newest mailed token of a user for a purpose. Using it deletes the row."""
 
     __tablename__ = "one_time_tokens"
 
@@ -24,8 +24,8 @@ class OneTimeToken(Base):
     )
     purpose: Mapped[str] = mapped_column(String(16), primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    # As they were when it was issued: it dies when either changes.
+    # Copied when the token is issued: it is invalid once the user changes either.
     email_canonical: Mapped[str] = mapped_column(String(254))
     password_fingerprint: Mapped[bytes] = mapped_column(LargeBinary(8))
-    new_email: Mapped[str | None] = mapped_column(String(254))  # what it confirms
+    new_email: Mapped[str | None] = mapped_column(String(254))  # for CHANGE_EMAIL
     expires_at: Mapped[datetime]

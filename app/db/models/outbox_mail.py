@@ -9,20 +9,20 @@ PENDING = text("sent_at IS NULL AND dead_at IS NULL")
 
 
 class OutboxMail(Record, Base):
-    """A mail that a committed change owes somebody; its id is the Message-ID."""
+    """A mail to deliver. Its id becomes the Message-ID."""
 
     __tablename__ = "outbox_mails"
 
     template: Mapped[str] = mapped_column(String(40))
-    recipient: Mapped[str | None] = mapped_column(String(254))  # None: to nobody
-    context: Mapped[dict[str, str]] = mapped_column(JSON)  # emptied once it is sent
-    # Nobody takes it earlier. Taking it moves this on: whoever then dies loses the
-    # mail to the next worker when the lease ends.
+    recipient: Mapped[str | None] = mapped_column(String(254))  # None: never sent
+    context: Mapped[dict[str, str]] = mapped_column(JSON)  # emptied after delivery
+    # Earliest delivery time. Claiming the mail moves it forward by the lease, so that
+    # another worker takes the mail if this one dies.
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(String(200))
     sent_at: Mapped[datetime | None]
-    dead_at: Mapped[datetime | None]  # given up until it is replayed
+    dead_at: Mapped[datetime | None]  # the worker has given up; see `replay`
 
     __table_args__ = (
         Index(

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from app.db.base import Base, Record, utc_now
 
-# Byte order on both databases, whatever the locale of the server.
+# PostgreSQL then sorts by bytes in every locale, as SQLite does.
 SortedText = String(200).with_variant(String(200, collation="C"), "postgresql")
 
 
@@ -40,7 +40,7 @@ class Product(Record, Base):
         ),
     )
     version: Mapped[int] = mapped_column(default=1)
-    # Written by `services.products.search`, and read by the index of words alone.
+    # `search_columns` makes these for the index of full-text search.
     title_words: Mapped[str | None] = mapped_column(Text, deferred=True)
     category_words: Mapped[str | None] = mapped_column(Text, deferred=True)
     description_words: Mapped[str | None] = mapped_column(Text, deferred=True)
@@ -48,8 +48,8 @@ class Product(Record, Base):
     __table_args__ = (
         CheckConstraint("stock >= 0", name="stock_not_negative"),
         CheckConstraint("price >= 0", name="price_not_negative"),
-        # A page is read in order from one of these: visitors see one status,
-        # editors all of them, and a category is mostly few.
+        # The database reads a page in order from one of these. Visitors see one
+        # status, editors see all, and a category has few products.
         Index(None, "status", "created_at", "id"),
         Index(None, "status", "price", "id"),
         Index(None, "status", "name", "id"),
@@ -59,7 +59,7 @@ class Product(Record, Base):
         Index(None, "category", "created_at", "id"),
         Index(None, "category", "price", "id"),
         Index(None, "category", "name", "id"),
-        # Search differs between the databases; only the migration knows these.
+        # Only the migration knows these, because search differs by database.
         {
             "info": {
                 "unmapped": (
@@ -75,9 +75,9 @@ class Product(Record, Base):
 
 
 class StockMovement(Base):
-    """One change of a product's stock; triggers refuse to change or delete it.
+    """One change of a product's stock. Triggers refuse to change or delete a row.
 
-    Without foreign keys: the log outlives the product and the user who changed it.
+    There are no foreign keys, so that rows outlive the product and the user.
     """
 
     __tablename__ = "stock_movements"

@@ -15,7 +15,7 @@ class Role(StrEnum):
 class User(Record, Base):
     __tablename__ = "users"
 
-    email: Mapped[str] = mapped_column(String(254))  # as given: where mail goes
+    email: Mapped[str] = mapped_column(String(254))  # in the user's spelling, for mail
     email_canonical: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     full_name: Mapped[str | None] = mapped_column(String(200))

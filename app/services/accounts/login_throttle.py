@@ -14,7 +14,7 @@ from app.services.accounts.in_flight import InFlight
 
 
 class TooManyFailures(TooManyRequests):
-    """Too many requests; `Retry-After` says how long to wait."""
+    """The caller sent too many requests. `Retry-After` says how long to wait."""
 
     keeps_changes = True  # the audit event
 

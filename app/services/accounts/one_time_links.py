@@ -41,12 +41,12 @@ PAGES = {
 
 
 class TokenInvalid(BadRequest):
-    """The token was used, replaced or never issued, or has expired."""
+    """The mailed token is unknown, expired, replaced or already used."""
 
     code = "token_invalid"
 
     def __init__(self) -> None:
-        super().__init__("The link is not valid any more; ask for a new one.")
+        super().__init__("The link is not valid any more. Request a new one.")
 
 
 def _insert(dialect: Any) -> Insert:

@@ -24,11 +24,13 @@ from app.services.mail.outbox import Outbox
 
 
 class PasswordUnchanged(WeakPassword):
-    """The new password is the current one."""
+    """The new password must differ from the current one."""
 
     def __init__(self) -> None:
         super().__init__(
-            "#/new_password", "password_unchanged", "Choose another than the current."
+            "#/new_password",
+            "password_unchanged",
+            "The new password must differ from the current one.",
         )
 
 

@@ -36,7 +36,7 @@ FRESH = timedelta(minutes=10)
 
 
 class ReauthenticationRequired(Unauthorized):
-    """The password must be given again first, to `/auth/reauthenticate`."""
+    """The caller must confirm the password first, at `/auth/reauthenticate`."""
 
     code = "reauthentication_required"
 
@@ -47,7 +47,8 @@ class ReauthenticationRequired(Unauthorized):
             f"max_age={FRESH // timedelta(seconds=1)}"
         )
         super().__init__(
-            "Give your password again first.", {"WWW-Authenticate": challenge}
+            "Confirm your password first, at /auth/reauthenticate.",
+            {"WWW-Authenticate": challenge},
         )
 
 

@@ -20,7 +20,7 @@ from app.services.mail.outbox import Outbox
 
 
 class RegistrationClosed(Forbidden):
-    """Accounts are created by administrators only."""
+    """Only administrators create accounts."""
 
     code = "registration_closed"
 

@@ -54,12 +54,12 @@ SESSIONS_OF_USER = Listing(
 
 
 class SessionNotFound(NotFound):
-    """You have no such session."""
+    """The caller has no session with this id."""
 
     code = "session_not_found"
 
     def __init__(self) -> None:
-        super().__init__("You have no such session.")
+        super().__init__("You have no session with this id.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,12 @@ from app.services.listing import Listing, Order, RowPage
 
 
 class UserNotFound(NotFound):
-    """No such user."""
+    """No user has this id."""
 
     code = "user_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such user.")
+        super().__init__("No user has this id.")
 
 
 class EmailTaken(Conflict):
@@ -107,7 +107,7 @@ class UserService:
             await self.session.flush()
         except IntegrityError as error:
             # The address is the only unique column of a new user.
-            raise EmailTaken("This e-mail address has an account.") from error
+            raise EmailTaken("Another account has this e-mail address.") from error
         record(self.session, "account.registered", user.id, role=user.role)
         return user
 

@@ -1,7 +1,7 @@
-"""What mails say: one text for each kind, shown in HTML by one layout.
+"""Writes mails from templates: a text for each kind, and one HTML layout for all.
 
-Nothing that a stranger may choose, such as a name, is part of a mail: it would let
-them send their own words to any address.
+A mail contains no text that a stranger can choose, such as a name. Otherwise strangers
+could send their own words to any address.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from app.core.config import MailSettings
 from app.db.models.outbox_mail import OutboxMail
 
-# Lines long enough for links, which would be broken up in the raw text.
+# Longer than the default of 78 characters, so that links stay on one line.
 POLICY = SMTP.clone(max_line_length=500)
 
 templates = Environment(
@@ -29,7 +29,7 @@ templates = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail as it is delivered; the same row gives the same mail each time."""
+    """A mail as it is delivered. The same row always gives the same mail."""
 
     message_id: str
     template: str
@@ -42,7 +42,7 @@ class Mail:
 
 
 class MailWriter:
-    """Turns rows of the outbox into mails, and mails into messages."""
+    """Turns rows of the outbox into mails, and mails into SMTP messages."""
 
     def __init__(self, settings: MailSettings) -> None:
         name, self.sender = parseaddr(settings.mail_from)
@@ -78,7 +78,7 @@ class MailWriter:
         message["To"] = Address(addr_spec=mail.recipient)
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(mail.written_at)
-        message["Message-ID"] = mail.message_id  # lets receivers drop a second copy
+        message["Message-ID"] = mail.message_id  # receivers can drop a second copy
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")

@@ -1,4 +1,4 @@
-"""Mails as rows of the transaction that causes them, taken by whoever delivers."""
+"""The queue of mails. A mail is committed together with the change that causes it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,21 +15,25 @@ from app.db.session import AFTER_COMMIT
 IS_PENDING = (OutboxMail.sent_at.is_(None), OutboxMail.dead_at.is_(None))
 
 
-def nobody() -> None:
-    """No worker waits in this process."""
+def no_worker() -> None:
+    """Wake no worker, because none runs in this process."""
 
 
 class Outbox:
-    """Where services leave mail; it exists only once their transaction commits."""
+    """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
     def __init__(
-        self, session: AsyncSession, wake: Callable[[], None] = nobody
+        self, session: AsyncSession, wake: Callable[[], None] = no_worker
     ) -> None:
         self.session = session
         self.wake = wake
 
     async def add(self, template: str, recipient: str | None, **context: str) -> None:
-        """Owe somebody a mail; None, nobody: it takes as long, and is never sent."""
+        """Queue a mail.
+
+        With `recipient=None` the row is written but never sent, so that timing does not
+        reveal whether the account exists.
+        """
         mail = OutboxMail(
             template=template, recipient=recipient, context=context, due_at=utc_now()
         )
@@ -39,7 +43,7 @@ class Outbox:
 
 
 async def claim(session: AsyncSession, lease: timedelta) -> OutboxMail | None:
-    """Take the mail that is due longest, so that no other worker has it meanwhile."""
+    """Take the mail that has been due longest. Other workers skip it for the lease."""
     now = utc_now()
     longest_due = (
         select(OutboxMail.id)
@@ -61,7 +65,7 @@ async def claim(session: AsyncSession, lease: timedelta) -> OutboxMail | None:
 
 
 async def settle(session: AsyncSession, mail: OutboxMail) -> None:
-    """It has been delivered: forget what it said, which may hold a link that works."""
+    """Mark a mail as delivered. Forget its content, which can contain a valid link."""
     await session.execute(
         update(OutboxMail)
         .where(OutboxMail.id == mail.id)
@@ -72,11 +76,11 @@ async def settle(session: AsyncSession, mail: OutboxMail) -> None:
 async def postpone(
     session: AsyncSession, mail: OutboxMail, error: str, due_at: datetime | None
 ) -> None:
-    """It has not been delivered: try again at `due_at`, or never."""
+    """Note that a delivery failed. Try again at `due_at`, or never if that is None."""
     again = {"dead_at": utc_now()} if due_at is None else {"due_at": due_at}
     await session.execute(
         update(OutboxMail)
-        # After its lease another worker may have it; then that one decides.
+        # If the lease has ended and another worker has the mail, that one decides.
         .where(OutboxMail.id == mail.id, OutboxMail.attempts == mail.attempts)
         .where(*IS_PENDING)
         .values(last_error=error[:200], **again)
@@ -84,7 +88,7 @@ async def postpone(
 
 
 async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
-    """Give dead mails, all or these, a new life; returns how many there were."""
+    """Retry dead mails: those with these ids, or all. Return how many there were."""
     statement = update(OutboxMail).where(OutboxMail.dead_at.is_not(None))
     if ids:
         statement = statement.where(OutboxMail.id.in_(ids))
@@ -98,7 +102,7 @@ async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
-    """How much waits and for how long; what was given up; what was delivered."""
+    """How many mails wait, since when, and how many were given up or sent."""
 
     pending: int
     oldest_pending_at: datetime | None
@@ -123,7 +127,7 @@ async def read_status(session: AsyncSession) -> OutboxStatus:
 
 
 async def list_dead(session: AsyncSession, limit: int = 20) -> Sequence[OutboxMail]:
-    """The mails given up last, first."""
+    """List mails that the worker has given up, the latest first."""
     dead = await session.scalars(
         select(OutboxMail)
         .where(OutboxMail.dead_at.is_not(None))

@@ -1,4 +1,4 @@
-"""The ways a mail leaves: to an SMTP server, or into a directory to look at."""
+"""The two ways to deliver a mail: to an SMTP server, or as a file for developers."""
 
 import asyncio
 from pathlib import Path
@@ -23,7 +23,7 @@ SMTP_TIMEOUT_SECONDS = 10.0
 
 
 class DeliveryFailed(Exception):
-    """The mail was not accepted; it may be next time."""
+    """The mail was not accepted. Another attempt can succeed."""
 
 
 class Undeliverable(DeliveryFailed):
@@ -32,10 +32,10 @@ class Undeliverable(DeliveryFailed):
 
 class Transport(Protocol):
     async def send(self, mail: Mail) -> None:
-        """Raises `DeliveryFailed` unless somebody else now answers for the mail."""
+        """Raise `DeliveryFailed` unless the receiver has taken over the mail."""
 
     async def rest(self) -> None:
-        """There is nothing to send for a while."""
+        """Free resources, because there is nothing to send for a while."""
 
 
 class SMTPTransport:
@@ -52,7 +52,7 @@ class SMTPTransport:
             use_tls=parts.scheme == "smtps",
             # None: encrypt where the server offers it.
             start_tls={"smtps": False, "smtp+starttls": True}.get(parts.scheme),
-            # Otherwise it would ask the resolver, and block.
+            # By default the library asks DNS for it, which blocks the event loop.
             local_hostname=writer.domain,
             timeout=SMTP_TIMEOUT_SECONDS,
         )
@@ -67,7 +67,7 @@ class SMTPTransport:
                 recipients=[mail.recipient],
             )
         except (SMTPException, OSError, TimeoutError) as error:
-            self.client.close()  # whatever state it is in
+            self.client.close()  # because its state is unknown
             if _is_final(error):
                 raise Undeliverable(_describe(error)) from error
             raise DeliveryFailed(_describe(error)) from error
@@ -76,7 +76,7 @@ class SMTPTransport:
             raise
 
     async def rest(self) -> None:
-        # An idle connection would be closed by the server just as it is needed.
+        # The server could close an idle connection just when the next mail needs it.
         if self.client.is_connected:
             try:
                 await self.client.quit()
@@ -117,7 +117,7 @@ class DirectoryTransport:
 
 
 def find_transport(settings: MailSettings) -> Transport | None:
-    """None where mail must be sent and nothing says how; it waits in the outbox."""
+    """Return None if no transport is configured. Mail then waits in the outbox."""
     writer = MailWriter(settings)
     if settings.smtp_url:
         return SMTPTransport(settings.smtp_url, writer)

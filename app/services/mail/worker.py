@@ -1,7 +1,7 @@
-"""Delivers what the outbox holds: at least once, each time under one Message-ID.
+"""Delivers the mails of the outbox at least once, each with one Message-ID.
 
-Taking a mail is a commit of its own, and so is having delivered it. A worker killed
-in between leaves a lease behind, after which another takes the mail again.
+The worker commits when it has taken a mail, and again when it has delivered it. If it
+dies in between, another worker takes the mail when the lease ends.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ STOP_SECONDS = 5.0
 
 
 def retry_delay(attempts: int) -> timedelta:
-    """Twice as long each time, with a jitter that keeps workers apart."""
+    """Double the delay each time. Jitter keeps workers from retrying all at once."""
     delay: timedelta = min(FIRST_RETRY * 2 ** (attempts - 1), SLOWEST_RETRY)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
 class MailWorker:
-    """Delivers one mail after another; run as many as you like."""
+    """Delivers one mail after another. Several workers can run at once."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class MailWorker:
         self.stopping = False
 
     async def run(self) -> None:
-        """Deliver until told to stop; whatever fails is tried again later."""
+        """Deliver until `stop` is called. A mail that fails is tried again later."""
         while not self.stopping:
             self.wake.clear()
             try:
                 await self.deliver_due()
-            except Exception as error:  # the database is down, or will be
+            except Exception as error:  # the database is down
                 log.warning("outbox.unavailable", reason=type(error).__name__)
             if not self.stopping:
                 try:
@@ -67,12 +67,12 @@ class MailWorker:
                     pass
 
     def stop(self) -> None:
-        """Finish the mail in hand and no other."""
+        """Finish the current mail and take no other."""
         self.stopping = True
         self.wake.set()
 
     async def deliver_due(self) -> int:
-        """Deliver until nothing is due; returns how many mails were taken."""
+        """Deliver until no mail is due. Return how many mails were taken."""
         count = 0
         while not self.stopping and (mail := await self._claim()) is not None:
             await self._deliver(mail)
@@ -88,7 +88,7 @@ class MailWorker:
     async def _deliver(self, row: OutboxMail) -> None:
         try:
             if row.recipient is not None:
-                # Within the lease: beyond it another worker sends the mail, too.
+                # After the lease, another worker sends the mail, too.
                 async with asyncio.timeout(self.lease.total_seconds() * 0.8):
                     await self.transport.send(self.writer.write(row, row.recipient))
         except Exception as error:  # also a template that is missing or broken
@@ -118,12 +118,12 @@ class MailWorker:
 async def delivering(
     database: Database, settings: MailSettings, wake: asyncio.Event
 ) -> AsyncGenerator[None]:
-    """Deliver mail beside the requests of this process, where that is wanted."""
+    """Deliver mail in the background of this process, if the settings say so."""
     transport = find_transport(settings)
     if transport is None:
         log.warning(
             "mail.waits",
-            reason="SMTP_URL is not set; links lead to PUBLIC_BASE_URL as it is now.",
+            reason="SMTP_URL is not set. Links keep the PUBLIC_BASE_URL of today.",
         )
     if not settings.delivers_mail_in_process or transport is None:
         yield
@@ -134,7 +134,7 @@ async def delivering(
         yield
     finally:
         worker.stop()
-        # wait_for cancels what has not ended; the lease of its mail then ends.
+        # wait_for cancels the task in time. Its mail is sent when the lease ends.
         try:
             await asyncio.wait_for(task, STOP_SECONDS)
         except TimeoutError:

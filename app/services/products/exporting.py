@@ -32,9 +32,9 @@ Batches = AsyncGenerator[Rows]
 async def export_products(
     database: Database, format_: FileFormat
 ) -> AsyncGenerator[bytes]:
-    """Yield one consistent snapshot, from its own transaction, a batch at a time.
+    """Yield one consistent snapshot of all products, a batch at a time.
 
-    The first chunk comes with the first rows, so that a failure before is still a 503.
+    The first chunk waits for the first rows, so that an earlier failure answers 503.
     """
     header, write = b"", write_ndjson
     if format_ == "csv":
@@ -46,7 +46,7 @@ async def export_products(
             async for rows in batches:
                 yield header + write(rows)
                 header = b""
-            yield header  # without products, it is still to be sent
+            yield header  # not yet sent if there are no products
 
 
 async def read_postgres(connection: AsyncConnection) -> Batches:

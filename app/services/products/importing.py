@@ -19,21 +19,21 @@ from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file: a row can have 64 KiB
+BATCH_BYTES = 2 << 20  # of the file, because one row can take 64 KiB
 
 
 class ImportRejected(InvalidRequest):
-    """Some rows are not valid; nothing was imported.
+    """Some rows are not valid, so the service imported nothing.
 
-    The problem has the members of a report: `created` and `updated`, both 0, `failed`
-    and `errors`.
+    The problem document also has the members of a report: `created` and `updated`,
+    which are 0, and `failed`.
     """
 
     code = "import_rejected"
 
     def __init__(self, failed: int, faults: Sequence[LineFault]) -> None:
         super().__init__(
-            f"Nothing was imported. Rows that are not valid: {failed}.",
+            f"Nothing was imported. Invalid rows: {failed}.",
             [fault.model_dump() for fault in faults],
         )
         report = {"created": 0, "updated": 0, "failed": failed}
@@ -79,7 +79,7 @@ class ProductFile:
         self.faults += [LineFault(line=line, **REPEATED) for line in lines]
 
     def check(self) -> None:
-        """Raises `ImportRejected` when the mode is strict and a row is not valid."""
+        """Raise `ImportRejected` if the mode is strict and a row is not valid."""
         if self.failed and self.mode == "strict":
             raise ImportRejected(self.failed, self.faults)
 
@@ -103,7 +103,7 @@ class ProductImport:
         """Store the valid rows.
 
         Raises:
-            ImportRejected: the mode is strict and a row is not valid; no row is stored.
+            ImportRejected: The mode is strict and a row is invalid. Nothing is stored.
         """
         file.check()
         created = updated = 0

@@ -1,4 +1,4 @@
-"""How products are listed: which of them, in which order, read from where."""
+"""The lists of products, with their filters, their orders and the indexes they use."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,10 +34,10 @@ PRODUCT = Product.__table__
 
 
 class unindexed(FunctionElement[Any]):  # noqa: N801 - it is used like a SQL function
-    """A column that SQLite must only filter by, and not look up in an index.
+    """A column that SQLite must not look up in an index.
 
-    Without statistics SQLite expects every bound to leave few rows, and prefers to
-    sort them. PostgreSQL has statistics and chooses well. See "Disqualifying Terms
+    Without statistics SQLite expects few rows from every filter, and prefers to sort
+    them. PostgreSQL has statistics and chooses well. See "Disqualifying Terms
     Using Unary '+'" at https://sqlite.org/optoverview.html.
     """
 
@@ -59,7 +59,7 @@ def _unary_plus(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class ProductListing(Listing):
-    """Products, read from the table or from the few that a search finds."""
+    """Products, from the table or from the matches of a search, if they are few."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ProductListing(Listing):
         narrow: "ProductListing | None" = None,
         then: "ProductListing | None" = None,
     ) -> None:
-        """`found` is the filter `q`; `narrow` lists the same from a smaller source."""
+        """`found` is the filter `q`. `narrow` lists the same products from few rows."""
         self.columns: Columns = source.c
         self.found = found
         self.narrow = narrow
@@ -89,7 +89,7 @@ class ProductListing(Listing):
         price, status = columns.price, columns.status
         if not sort.endswith("price"):
             price = unindexed(price)
-        if "category" in filters:  # whose indexes leave fewer rows than those of status
+        if "category" in filters:  # its indexes leave fewer rows than those of status
             status = unindexed(status)
         return {
             "q": self.found,
@@ -122,8 +122,8 @@ class ProductListing(Listing):
 FOUND, FOUND_BY_TITLE = few(QUERY, PRODUCT.c), few(TITLE, PRODUCT.c)
 
 PRODUCTS = ProductListing(PRODUCT, matches(QUERY), narrow=ProductListing(FOUND, true()))
-# Best matches first, without ranking products that are not shown: those that match in
-# their title are one list, the other matches are another behind it.
+# Products that match in their title come first. The other matches follow as a second
+# list, so that the database does not rank products that the page does not show.
 BY_RELEVANCE = ProductListing(
     PRODUCT,
     matches(TITLE),

@@ -1,4 +1,4 @@
-"""The catalogue as visitors and editors read it."""
+"""Reading products and the movements of their stock."""
 
 from typing import Any
 from uuid import UUID
@@ -18,12 +18,12 @@ from app.services.products.search import words
 
 
 class ProductNotFound(NotFound):
-    """No such product, or none that the caller may see."""
+    """No product has this id, or the caller is not allowed to see it."""
 
     code = "product_not_found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such product.")
+        super().__init__("No product has this id.")
 
 
 # Statements are built once: building costs more than sending them.
@@ -44,7 +44,7 @@ def sees_all(viewer: Principal | None) -> bool:
 
 
 class Catalogue:
-    """Products as they are read: by visitors the active ones, by editors all."""
+    """Reads products. Visitors see the active ones, editors see all."""
 
     def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
         self.read = read
@@ -70,7 +70,7 @@ class Catalogue:
         )
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
-        """Changes of a product's stock, the newest first."""
+        """List the changes of a product's stock, the newest first."""
         await self._get(SELECT_ONE, product_id)
         return await MOVEMENTS.page(self.read, self.cursors, page, product=product_id)
 

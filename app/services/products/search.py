@@ -36,16 +36,16 @@ from sqlalchemy.sql.functions import FunctionElement
 
 Columns = ReadOnlyColumnCollection[str, Any]
 
-# A word is made of all other characters: letters, numbers and the marks on them.
+# Words consist of all other characters: letters, numbers and the marks on them.
 SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
-PRESENTATION = "\ufe0e\ufe0f"  # they only say how to draw the emoji before them
+PRESENTATION = "\ufe0e\ufe0f"  # these only say how to draw the emoji before them
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
-TITLE_MARK = "^"  # separates words, so that neither a product nor a query has it
+TITLE_MARK = "^"  # a separator, so that no word of a product or a query contains it
 SEARCHED = ("name", "sku", "category", "description")
 
 
 class Separators:
-    """A table for `str.translate`: each character that separates words is a space."""
+    """A table for `str.translate` that replaces every separator by a space."""
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -59,9 +59,9 @@ SEPARATORS = Separators()
 
 
 def words(text: str) -> list[str]:
-    """Split `text` into its words, each of them once and in the case for comparing.
+    """Split `text` into its different words, with their case folded.
 
-    Case folding can take composed letters apart, therefore they are composed again.
+    Folding can take composed letters apart, so the text is composed again.
     """
     folded = normalize("NFC", normalize("NFC", text).casefold())
     parts = folded.translate(SEPARATORS).split()
@@ -69,10 +69,10 @@ def words(text: str) -> list[str]:
 
 
 def search_columns(product: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the columns by which search finds `product`; it has all of `SEARCHED`.
+    """Return the columns by which search finds `product`, which has all of `SEARCHED`.
 
-    A column for each field that can be absent: an import keeps what its file leaves
-    out, and with it the words.
+    Each field that can be absent has a column of its own. An import that leaves out the
+    field therefore keeps its words, too.
     """
     title = words(f"{product['name']} {product['sku']}")
     columns: dict[str, str | None] = {
@@ -85,7 +85,7 @@ def search_columns(product: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 class Words(TypeDecorator[str]):
-    """Text that a client searches for, as a query of the database."""
+    """Turns the text that a client searches for into a query of the database."""
 
     impl = String
     cache_ok = True
@@ -106,7 +106,7 @@ TITLE = bindparam("title", type_=Words(title=True))
 
 
 class matches(FunctionElement[bool]):  # noqa: N801 - reads as the function it is
-    """Whether a product matches `QUERY`, or in its title `TITLE`."""
+    """Whether a product matches `QUERY`, or matches `TITLE` in its title."""
 
     type = Boolean()
     inherit_cache = True
@@ -115,7 +115,7 @@ class matches(FunctionElement[bool]):  # noqa: N801 - reads as the function it i
 @compiles(matches, "postgresql")
 def _tsvector(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     query = compiler.process(element.clauses, **kw)
-    # IS TRUE keeps the planner from the index of words: see FEW.
+    # IS TRUE keeps the planner from using the index of words: see FEW.
     return f"((products.search @@ (SELECT CAST({query} AS tsquery))) IS TRUE)"
 
 
@@ -126,14 +126,14 @@ def _fts5(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(products.rowid IN ({found} {query}))"
 
 
-# On PostgreSQL, when at most this many products match, the index of words finds them
-# and they are sorted. Other words are met often enough on the way through the list.
-# The planner cannot choose, as it does not know how many words begin with a prefix.
+# If at most this many products match, PostgreSQL finds them by the index of words and
+# sorts them. Otherwise it reads the list in order, where it meets matches often enough.
+# The planner cannot choose: it does not know how many words begin with a prefix.
 FEW = 1000
 
 
 def few(query: BindParameter[Any], columns: Columns) -> TableValuedAlias:
-    """The products that match, as long as they are few."""
+    """Select the products that match, at most one more than `FEW`."""
     found = func.products_matching(cast(query, TSQUERY), FEW + 1)
     typed = (column(each.name, each.type) for each in columns)
     return found.table_valued(*typed, column("search"), name="found")

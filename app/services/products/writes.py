@@ -1,4 +1,4 @@
-"""Changes that editors make to the catalogue."""
+"""Creating, changing and deleting products."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,12 +37,12 @@ class InsufficientStock(Conflict):
 
 
 class StockLimitReached(Conflict):
-    """The stock would rise above what a product can hold."""
+    """The stock would exceed the maximum."""
 
     code = "stock_limit_reached"
 
 
-# Without the mapper, which took a tenth of the time of the request.
+# Without the ORM, which took a tenth of the time of the request.
 INSERT = insert(Product.__table__).returning(  # type: ignore[arg-type]
     *(Product.__table__.c[name] for name in ProductRead.model_fields)
 )
@@ -50,16 +50,16 @@ INSERT = insert(Product.__table__).returning(  # type: ignore[arg-type]
 
 @contextmanager
 def refusing_taken_sku() -> Iterator[None]:
-    """Raises `SkuTaken` when the block breaks a constraint of the table."""
+    """Raise `SkuTaken` if the block breaks a constraint of the table."""
     try:
         yield
     except IntegrityError as error:
-        # The schema bounds price and stock, so that the SKU is the only one to break.
+        # The schema bounds price and stock, so only the SKU can break a constraint.
         raise SkuTaken("Another product already has this SKU.") from error
 
 
 class ProductService:
-    """Changes to products."""
+    """Changes products, and logs each change of their stock."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session

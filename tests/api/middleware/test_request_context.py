@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.api.middleware.request_context import RequestContextMiddleware
-from app.api.middleware.unhandled_errors import LastResortMiddleware
+from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.core.client_address import ClientAddressResolver
 from app.core.request_context import RequestContext, current_request
 from tests.api.middleware.exchange import DISCONNECT, ask, greet, http_scope
@@ -87,7 +87,9 @@ class TestRequestId:
         assert first != second
 
     async def test_is_in_the_problem_and_its_header(self) -> None:
-        answer = await ask(in_context(LastResortMiddleware(break_down)), http_scope())
+        answer = await ask(
+            in_context(UnhandledErrorsMiddleware(break_down)), http_scope()
+        )
         assert answer.values(b"x-request-id") == [answer.problem["request_id"].encode()]
 
     async def test_leaves_a_prepared_message_as_it_was(self) -> None:
@@ -218,7 +220,7 @@ class TestLogLine:
 
     async def test_is_written_once_beside_the_error(self) -> None:
         with capture_logs() as logs:
-            await ask(in_context(LastResortMiddleware(break_down)), http_scope())
+            await ask(in_context(UnhandledErrorsMiddleware(break_down)), http_scope())
         events = [entry["event"] for entry in logs]
         assert events == ["http.unhandled_error", "http.request"]
         assert logs[1]["status_code"] == 500
@@ -237,7 +239,7 @@ class TestClientThatLeft:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await Request(scope, receive).body()
 
-        entry = await logged(LastResortMiddleware(app), http_scope(), DISCONNECT)
+        entry = await logged(UnhandledErrorsMiddleware(app), http_scope(), DISCONNECT)
         assert entry["status_code"] == 499
 
     async def test_and_cancelled_its_request_is_logged_as_such(self) -> None:

@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.middleware.body_limit import BodyLimitMiddleware
 from app.api.middleware.methods import MethodsMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
-from app.api.middleware.strict_http import HttpGuardMiddleware
-from app.api.middleware.unhandled_errors import LastResortMiddleware
+from app.api.middleware.strict_http import StrictHttpMiddleware
+from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from tests.api.middleware.exchange import ask, greet, http_scope
 
 EXPECTED = {
@@ -125,7 +125,7 @@ def whole_application() -> ASGIApp:
     # Starlette puts its own answer to errors outside of what is added here.
     app.add_middleware(MethodsMiddleware)
     app.add_middleware(BodyLimitMiddleware, default=10)
-    app.add_middleware(HttpGuardMiddleware, allowed_hosts=[])
-    app.add_middleware(LastResortMiddleware)
+    app.add_middleware(StrictHttpMiddleware, allowed_hosts=[])
+    app.add_middleware(UnhandledErrorsMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)
     return app

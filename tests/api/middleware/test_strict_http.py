@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Scope
 
-from app.api.middleware.strict_http import HttpGuardMiddleware
+from app.api.middleware.strict_http import StrictHttpMiddleware
 from tests.api.middleware.exchange import (
     HOST,
     Answer,
@@ -19,7 +19,7 @@ from tests.api.middleware.exchange import (
 async def guard(
     scope: Scope, *, allowed_hosts: Collection[str] = (), **options: Any
 ) -> Answer:
-    app = HttpGuardMiddleware(greet, allowed_hosts=allowed_hosts, **options)
+    app = StrictHttpMiddleware(greet, allowed_hosts=allowed_hosts, **options)
     return await ask(app, scope)
 
 
@@ -192,7 +192,7 @@ class TestWebSocket:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        app = HttpGuardMiddleware(greet, allowed_hosts=())
+        app = StrictHttpMiddleware(greet, allowed_hosts=())
         scope = {"type": "websocket", "headers": [HOST], "path": "/"}
         await app(scope, receiving(), send)
 

@@ -5,7 +5,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from app.api.middleware.unhandled_errors import LastResortMiddleware
+from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.core.errors import DatabaseUnavailable
 from tests.api.middleware.exchange import Answer, ask, greet, http_scope
 
@@ -18,7 +18,7 @@ def failing(error: BaseException, *, after_start: bool = False) -> ASGIApp:
             await send({"type": "http.response.start", "status": 200, "headers": []})
         raise error
 
-    return LastResortMiddleware(app)
+    return UnhandledErrorsMiddleware(app)
 
 
 class TestUnhandledError:
@@ -86,5 +86,5 @@ class TestOtherEndings:
             await ask(failing(RuntimeError()), {"type": "lifespan"})
 
     async def test_an_answer_passes(self) -> None:
-        answer = await ask(LastResortMiddleware(greet), http_scope())
+        answer = await ask(UnhandledErrorsMiddleware(greet), http_scope())
         assert (answer.status, answer.body) == (200, b"hello")

@@ -190,7 +190,7 @@ class TestImport:
         assert products["A"]["name"] == '5" nail'
         first, last = response.json()["errors"]
         assert (first["line"], last["line"]) == (5, 7)
-        assert last["message"].endswith("It continues to line 8: is a quote missing?")
+        assert last["message"].endswith("It continues to line 8. Is a quote missing?")
 
     @pytest.mark.parametrize(
         "header", ["a,b", "sku,name,price", "sku,sku,name,price,currency"]

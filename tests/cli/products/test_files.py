@@ -16,8 +16,8 @@ from testbed.fault_proxy import Tripwire, open_line
 from testbed.service import command, make_environment
 from tests.api.products.files import rows
 
-NOTHING = "Error: interrupted: nothing was imported.\n"
-UNSURE = "Error: interrupted while it was committed: import it again to be sure.\n"
+NOTHING = "Error: Interrupted. Nothing was imported.\n"
+UNSURE = "Error: Interrupted during the commit. Import the file again to be sure.\n"
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ class TestImport:
             "Created 20, updated 0, failed 0.\n",
         )
         size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
-        assert ended.stderr == f"Reading: {size} of {size}\nStoring 20 rows\n"
+        assert ended.stderr == f"Reading: {size} of {size} bytes\nStoring 20 rows\n"
 
     def test_does_not_know_the_size_of_a_pipe(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutant: `Reading: 1520 of 1`."""
+        """Mutant: `Reading: 1520 of 1 bytes`."""
         os.mkfifo(tmp_path / "pipe")
         process = start(environment, "import", "pipe")
         (tmp_path / "pipe").write_bytes(rows(20, "M"))
@@ -76,7 +76,7 @@ class TestImport:
 
         assert (strict.returncode, partial.returncode) == (1, 1)
         assert strict.stdout == ""
-        assert "line 21: #/sku " in strict.stderr
+        assert "Line 21: #/sku " in strict.stderr
         assert strict.stderr.endswith(
             "Error: Nothing was imported. Rows that are not valid: 1.\n"
         )
@@ -87,7 +87,7 @@ class TestImport:
     def test_says_that_nothing_was_imported_when_it_is_stopped(
         self, environment: dict[str, str], number: signal.Signals
     ) -> None:
-        """Mutants: `interrupted`, and no word more; end by SIGTERM without a word."""
+        """Mutants: only `Interrupted.`; end by SIGTERM without a message."""
         file = make_url(environment["DATABASE_URL"]).database or ""
         with closing(sqlite3.connect(file)) as other:
             other.execute("BEGIN IMMEDIATE")  # until then it cannot be done

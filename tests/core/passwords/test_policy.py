@@ -38,7 +38,7 @@ class TestRefusal:
             {
                 "pointer": "#/new_password",
                 "code": "password_too_short",
-                "message": "Use at least 12 characters.",
+                "message": "The password must have at least 12 characters.",
             }
         ]
 

@@ -33,7 +33,7 @@ router = api_router(
 async def list_security_events(
     user: AccountReader, audit: AuditTrailDep, query: Annotated[PageParameters, Query()]
 ) -> RowPage:
-    """List what happened to your account, newest first."""
+    """List the security events of your account, newest first."""
     return await audit.page_of(user.user_id, query)
 
 
@@ -41,5 +41,5 @@ async def list_security_events(
 async def list_audit_events(
     _: AuditReader, audit: AuditTrailDep, query: Annotated[AuditQuery, Query()]
 ) -> RowPage:
-    """List what happened to every account, newest first."""
+    """List the security events of all accounts, newest first."""
     return await audit.page(query)

@@ -56,17 +56,18 @@ CHANGING_SESSIONS = documented(
         HTTPStatus.CREATED: {"model": UserRead},
         HTTPStatus.ACCEPTED: {
             "model": CheckEmail,
-            "description": "Where REGISTRATION is `verified`, known address or not.",
+            "description": "The answer if REGISTRATION is `verified`. It is the same "
+            "for a known address and for a new one.",
         },
         **documented(EmailTaken, RegistrationClosed, TooManyRequests),
     },
-    openapi_extra=public("This is how one gets an account."),
+    openapi_extra=public("The caller has no account yet."),
 )
 @limited("register")
 async def register(
     accounts: AccountServiceDep, data: UserRegister, response: Response
 ) -> User | CheckEmail:
-    """Create an account; a mail asks to confirm its address."""
+    """Create an account. A mail asks its owner to confirm the address."""
     user = await accounts.register(data)
     if user is None:
         response.status_code = HTTPStatus.ACCEPTED
@@ -76,7 +77,7 @@ async def register(
 @router.post(
     "/login",
     responses=documented(InvalidCredentials, TooManyRequests),
-    openapi_extra=public("This is how one gets a token."),
+    openapi_extra=public("The caller has no token yet."),
 )
 @limited("login")
 async def login(
@@ -86,14 +87,19 @@ async def login(
     credentials: Credentials,
     x_device_token: Annotated[
         str | None,
-        Header(max_length=256, description="As the last login here answered."),
+        Header(
+            max_length=256,
+            description="The `X-Device-Token` that the last login on this "
+            "device returned.",
+        ),
     ] = None,
 ) -> TokenPair:
-    """Start a session; the answer never tells an unknown address from a password.
+    """Log in and start a session.
 
-    Of more than 20 sessions the least recently used one ends. Keep the
-    `X-Device-Token` of the answer and send it with the next login: failures of
-    others then do not count against you.
+    The answer is the same for an unknown address and for a wrong password. An account
+    has at most 20 sessions: one more ends the least recently used one. Store the
+    `X-Device-Token` header of the answer and send it with your next login. Wrong
+    passwords that others send for your account then do not block you.
     """
     tokens, device_token = await auth.login(credentials, client, x_device_token)
     response.headers["X-Device-Token"] = device_token
@@ -109,11 +115,11 @@ async def login(
 async def refresh(
     sessions: RefreshServiceDep, client: ClientDep, data: RefreshRequest
 ) -> TokenPair:
-    """Exchange a refresh token for a new pair.
+    """Exchange a refresh token for a new pair of tokens.
 
-    Using one again within `REFRESH_LEEWAY_SECONDS` gives the same successor, for
-    clients whose answer was lost. Later, or once the successor has been used, it
-    ends the session: somebody else holds the token too.
+    A client that lost the answer can send the same token again within
+    `REFRESH_LEEWAY_SECONDS` and gets the same new tokens. After that time, or once a
+    new token has been used, the old token ends the session, because it may be stolen.
     """
     return await sessions.refresh(data.refresh_token, client)
 
@@ -130,7 +136,7 @@ async def reauthenticate(
     client: ClientDep,
     data: Reauthentication,
 ) -> TokenPair:
-    """Replace your session by one for which the password has just been given."""
+    """Confirm your password. A new session replaces yours and counts as fresh."""
     return await auth.reauthenticate(user, data.password, client)
 
 
@@ -140,7 +146,7 @@ async def reauthenticate(
     openapi_extra=public("The refresh token is the credential."),
 )
 async def logout(sessions: RefreshServiceDep, data: RefreshRequest) -> None:
-    """End the session of a refresh token; any other token is accepted, too."""
+    """End the session of a refresh token. An unknown token gets the same answer."""
     await sessions.logout(data.refresh_token)
 
 
@@ -151,10 +157,10 @@ async def logout_all(
     user: FreshAccountHolder,
     sessions: SessionServiceDep,
     keep_current: Annotated[
-        bool, Query(description="Spare the session that asks.")
+        bool, Query(description="Do not end the session of this request.")
     ] = False,
 ) -> None:
-    """End every session of yours, this one included."""
+    """End all your sessions, including this one."""
     await sessions.end_all(user, keep_current=keep_current)
 
 
@@ -168,7 +174,7 @@ async def list_sessions(
     sessions: SessionServiceDep,
     query: Annotated[PageParameters, Query()],
 ) -> RowPage:
-    """List where you are logged in, newest first."""
+    """List your sessions, newest first."""
     return await sessions.page(user, query)
 
 
@@ -180,5 +186,5 @@ async def list_sessions(
 async def end_session(
     user: FreshAccountHolder, sessions: SessionServiceDep, session_id: UUID
 ) -> None:
-    """End one session of yours."""
+    """End one of your sessions."""
     await sessions.end(user, session_id)

@@ -22,7 +22,7 @@ router = api_router("/auth", tags=["auth"])
     openapi_extra=public("The mailed token is the credential."),
 )
 async def verify_email(addresses: EmailAddressServiceDep, data: TokenProof) -> None:
-    """Confirm the address of a new account with the token mailed to it."""
+    """Confirm the address of a new account with the token from the mail."""
     await addresses.verify(data.token)
 
 
@@ -30,13 +30,13 @@ async def verify_email(addresses: EmailAddressServiceDep, data: TokenProof) -> N
     "/verify-email/resend",
     status_code=HTTPStatus.ACCEPTED,
     responses=documented(TooManyRequests),
-    openapi_extra=public("Who has not confirmed the address may have no token."),
+    openapi_extra=public("The caller cannot log in before the address is confirmed."),
 )
 @limited("mail_client")
 async def resend_verification(
     addresses: EmailAddressServiceDep, data: EmailAddress
 ) -> CheckEmail:
-    """Have the link mailed again; the answer is the same for any address."""
+    """Mail the link again. The answer is the same for every address."""
     await addresses.resend(data.email)
     return CheckEmail()
 
@@ -54,7 +54,7 @@ async def change_email(
     client: ClientDep,
     data: EmailChange,
 ) -> CheckEmail:
-    """Have a link mailed to another address of yours, which moves the account."""
+    """Mail a link to a new address. Its token moves the account to that address."""
     await addresses.request_change(user, data, client)
     return CheckEmail()
 
@@ -66,5 +66,5 @@ async def change_email(
     openapi_extra=public("The mailed token is the credential."),
 )
 async def confirm_email(addresses: EmailAddressServiceDep, data: TokenProof) -> None:
-    """Move the account to the address that the token was mailed to; sessions end."""
+    """Move the account to the address that received the token. All sessions end."""
     await addresses.confirm_change(data.token)

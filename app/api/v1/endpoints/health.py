@@ -27,18 +27,20 @@ class Readiness(BaseModel):
 @router.get("/live", openapi_extra=public("Orchestrators have no account."))
 @unlimited(PROBE)
 async def live() -> Liveness:
-    """Say that the process runs and its event loop turns."""
+    """Answer 200 while the process runs and its event loop responds."""
     return Liveness()
 
 
 @router.get(
     "/ready",
-    responses={503: {"model": Readiness, "description": "Not ready for requests."}},
+    responses={
+        503: {"model": Readiness, "description": "A critical dependency is down."}
+    },
     openapi_extra=public("Load balancers have no account."),
 )
 @unlimited(PROBE)
 async def ready(state: StateDep, response: Response) -> Readiness:
-    """Say whether to send requests here, as of the last background probe."""
+    """Report whether this instance can serve, from the last background probe."""
     healthy = state.health.healthy
     checks: dict[Literal["database", "redis"], State] = {
         "database": "healthy" if healthy["database"] else "unhealthy",

@@ -37,7 +37,7 @@ async def change_password(
     client: ClientDep,
     data: PasswordChange,
 ) -> TokenPair:
-    """Choose another password; every session ends, the answer starts a new one."""
+    """Change your password. All sessions end, and the answer starts a new one."""
     return await passwords.change(user, data, client)
 
 
@@ -45,13 +45,13 @@ async def change_password(
     "/forgot",
     status_code=HTTPStatus.ACCEPTED,
     responses=documented(TooManyRequests),
-    openapi_extra=public("Who forgot the password has no token."),
+    openapi_extra=public("The caller has forgotten the password."),
 )
 @limited("mail_client")
 async def forgot_password(
     passwords: PasswordServiceDep, data: EmailAddress
 ) -> CheckEmail:
-    """Have a link mailed to the address; the answer is the same for any address."""
+    """Mail a link that resets the password. The answer is always the same."""
     await passwords.forget(data.email)
     return CheckEmail()
 
@@ -63,5 +63,5 @@ async def forgot_password(
     openapi_extra=public("The mailed token is the credential."),
 )
 async def reset_password(passwords: PasswordServiceDep, data: PasswordReset) -> None:
-    """Choose a password with a mailed token; every session ends, none begins."""
+    """Set a password with the token from the mail. All sessions end."""
     await passwords.reset(data)

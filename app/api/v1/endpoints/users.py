@@ -63,7 +63,7 @@ async def update_me(
     tagged: TaggedDep,
     data: ProfileUpdate,
 ) -> User:
-    """Change the fields you send of your own account."""
+    """Change the fields of your account that you send."""
     return tagged(await users.update(user.user_id, data, expected))
 
 
@@ -79,7 +79,7 @@ async def delete_me(
     expected: ExpectedVersionDep,
     data: AccountDelete,
 ) -> None:
-    """Delete your account and all its sessions, for good."""
+    """Delete your account and all its sessions. You cannot undo this."""
     await auth.delete_account(user, data.password, client, expected)
 
 
@@ -106,7 +106,7 @@ async def create_user(
     tagged: TaggedDep,
     data: UserCreate,
 ) -> User:
-    """Create an account for somebody else."""
+    """Create an account for another person."""
     user = tagged(await accounts.create(data))
     response.headers["Location"] = f"{request.url.path}/{user.id}"
     return user
@@ -136,7 +136,7 @@ async def update_user(
     user_id: UUID,
     data: UserUpdate,
 ) -> User:
-    """Change the fields you send; deactivating ends every session of the account."""
+    """Change the fields that you send. Deactivating an account ends its sessions."""
     return tagged(await users.update(user_id, data, expected))
 
 
@@ -148,5 +148,5 @@ async def update_user(
 async def delete_user(
     _: UserAdmin, users: UserServiceDep, expected: ExpectedVersionDep, user_id: UUID
 ) -> None:
-    """Delete an account and all its sessions, for good."""
+    """Delete an account and all its sessions. You cannot undo this."""
     await users.delete(user_id, expected)

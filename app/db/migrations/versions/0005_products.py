@@ -26,8 +26,8 @@ SEARCH = (
     " || string_to_array(category_words, ' ')"
     " || string_to_array(description_words, ' '))"
 )
-# For words that few products have: the planner cannot know how few, and would rather
-# read the whole table in the order of the page.
+# For words that few products have. The planner cannot know how few, and would read the
+# whole table in the order of the page instead.
 MATCHING = """
 CREATE FUNCTION products_matching(query tsquery, most integer)
 RETURNS SETOF products LANGUAGE sql STABLE SET enable_seqscan = off AS
@@ -38,10 +38,10 @@ CREATE TRIGGER stock_movements_refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON stock_movements
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
-# This tokenizer parts words at spaces alone: they have no ASCII but letters, digits
-# and the mark of titles.
-# The index is by rowid: VACUUM keeps it, as the table has indexes. A migration that
-# copies `products` must create the triggers again, and run 'rebuild'.
+# Of ASCII, words contain only letters, digits and the mark of titles, so this tokenizer
+# splits them only at spaces. The index refers to rowids, which VACUUM keeps because the
+# table has indexes. A migration that copies `products` must create the triggers again
+# and run 'rebuild'.
 WORDS = "title_words, category_words, description_words"
 FORGET = """
 INSERT INTO products_search
@@ -156,6 +156,6 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION products_matching")
     else:
         op.execute("DROP TABLE products_search")
-    # With their indexes and triggers.
+    # Their indexes and triggers go with them.
     op.drop_table("stock_movements")
     op.drop_table("products")

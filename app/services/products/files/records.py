@@ -1,17 +1,17 @@
-"""The lines of files, as they arrive."""
+"""Splits a file into records while it arrives."""
 
 import re
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 MAX_LINE = 65_536
-# The last group is the closing quote, if there is one; "" within a cell is a quote.
+# The last group is the closing quote, if there is one. In a cell, "" means a quote.
 _REST_OF_CELL = re.compile(rb'[^"]*(?:""[^"]*)*("?)')
 _QUOTED_CELL = re.compile(rb'(?:^|,)"' + _REST_OF_CELL.pattern)
 
 
 class Line(NamedTuple):
-    """A record, which in CSV may go over several lines of the file."""
+    """A record, which in CSV can span several lines of the file."""
 
     number: int
     last: int
@@ -21,13 +21,13 @@ class Line(NamedTuple):
 async def split_lines(
     chunks: AsyncIterator[bytes], *, quoted: bool = False
 ) -> AsyncIterator[list[Line]]:
-    """The records that each chunk ends; a `quoted` cell may hold line breaks.
+    """Yield the records that end in each chunk. A `quoted` cell can span lines.
 
-    Each byte is looked at once, however many lines or chunks a record is spread over.
+    It reads each byte once, however many lines or chunks a record spans.
     """
-    first = number = 1  # where the record began, and the line that is being read
-    record: list[bytes] = []  # its lines before that
-    pieces: list[bytes] = []  # of that line
+    first = number = 1  # the first line of the record, and the line being read
+    record: list[bytes] = []  # the lines before the line being read
+    pieces: list[bytes] = []  # the parts of the line being read
     size, inside = 0, False
     async for chunk in chunks:
         found = []
@@ -49,7 +49,7 @@ async def split_lines(
                 pieces.append(piece)
         yield found
     if size:
-        begun = b"".join(pieces)  # nothing, when the last line has its end
+        begun = b"".join(pieces)  # empty if the file ends with a line break
         last = number if begun else number - 1
         yield [_line(first, last, [*record, begun], size)]
 
@@ -59,9 +59,9 @@ def _line(first: int, last: int, record: list[bytes], size: int) -> Line:
 
 
 def ends_inside_quotes(line: bytes, *, inside: bool) -> bool:
-    """Whether a quoted cell goes on in the next line, having begun `inside` one.
+    """Say whether the line ends in a quoted cell, if it begins `inside` one or not.
 
-    A quote means something only where a cell begins: `5" nail` is text.
+    A quote opens a cell only where the cell begins: `5" nail` is text.
     """
     if b'"' not in line:
         return inside

@@ -34,14 +34,14 @@ Reader = Callable[[bytes], ProductRow]
 
 
 def read_json(text: bytes) -> ProductRow:
-    """Raises `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
+    """Raise `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
     product = ProductRow.model_validate_json(text)
     try:
         parse(text)
     except BodyMalformed as error:
         raise LineInvalid(
             error.code,
-            "Two JSON readers could read this row differently: is a member repeated?",
+            "The row must be valid JSON without repeated member names.",
         ) from None
     except InvalidRequest as error:
         [fault] = error.errors
@@ -66,7 +66,8 @@ class CsvReader:
         if not named.issubset(COLUMNS):
             known = ", ".join(COLUMNS)
             raise LineInvalid(
-                "header_invalid", f"The first line must not name others than: {known}."
+                "header_invalid",
+                f"The first line can only name these columns: {known}.",
             )
 
     def __call__(self, text: bytes) -> ProductRow:
@@ -107,7 +108,7 @@ def plain(cell: str) -> str:
 async def read_products(
     chunks: AsyncIterator[bytes], format_: FileFormat
 ) -> AsyncIterator[list[tuple[int, ProductRow | list[dict[str, str]]]]]:
-    """Yield each row, as a product or its faults, with its line, some at a time."""
+    """Yield batches of rows: the line of each row, and its product or its faults."""
     read: Reader | None = read_json if format_ == "ndjson" else None
     async for lines in split_lines(chunks, quoted=format_ == "csv"):
         found: list[tuple[int, ProductRow | list[dict[str, str]]]] = []
@@ -127,7 +128,7 @@ async def read_products(
                 found.append((number, _faults(error)))
             except LineInvalid as error:
                 if last > number:
-                    error.explain(f"It continues to line {last}: is a quote missing?")
+                    error.explain(f"It continues to line {last}. Is a quote missing?")
                 found.append((number, error.faults))
                 if read is None:
                     yield found

@@ -24,14 +24,14 @@ Rows = list[tuple[Any, ...]]
 
 
 class NoRoom(AppError):
-    """The service has no room for the file while it arrives."""
+    """The service has no disk space for the file."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
     code = "insufficient_storage"
 
 
 class Spool:
-    """A temporary file, so that no connection waits for a client that is slow."""
+    """Rows in a temporary file, so that no connection waits for a slow client."""
 
     def __init__(self) -> None:
         self._file = TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -39,14 +39,16 @@ class Spool:
         self._count = 0
 
     def add(self, rows: Rows) -> None:
-        """Raises `NoRoom` when the disk is full."""
+        """Raise `NoRoom` if the disk is full."""
         batch = marshal.dumps(rows)
         try:
             self._file.write(batch)
             self._file.flush()
         except OSError as error:
             if error.errno in FULL:
-                raise NoRoom("The disk has no room for a file of this size.") from error
+                raise NoRoom(
+                    "The service has no disk space for this file. Try again later."
+                ) from error
             raise
         self._sizes.append(len(batch))
         self._count += len(rows)
@@ -55,18 +57,18 @@ class Spool:
         return self._count
 
     def __iter__(self) -> Iterator[Rows]:
-        """The batches as they were added."""
+        """Yield the batches in the order in which they were added."""
         self._file.seek(0)
         for size in self._sizes:
-            yield marshal.loads(self._file.read(size))  # noqa: S302 - by `add`
+            yield marshal.loads(self._file.read(size))  # noqa: S302 - from `add`
 
     def close(self) -> None:
-        with suppress(OSError):  # what could not be written is not needed
+        with suppress(OSError):  # rows that it cannot write now are not needed
             self._file.close()
 
 
 def spooled(line: int, product: ProductRow) -> tuple[Any, ...]:
-    """The values of `COLUMNS`."""
+    """Return the values of `COLUMNS`."""
     return (
         line,
         uuid7().hex,

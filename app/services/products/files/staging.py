@@ -22,7 +22,7 @@ CREATE TEMPORARY TABLE product_import (
 """
 MARKS = ", ".join("?" * len(COLUMNS))
 INSERT = f"INSERT INTO product_import {COLUMNS} VALUES ({MARKS})"  # noqa: S608
-# Two imports at once could wait for the products of each other for ever.
+# One import at a time, because two could wait for each other's products for ever.
 WAIT_FOR_OTHERS = "SELECT pg_advisory_xact_lock(7234316347)"
 FIND_REPEATED = """
 SELECT line FROM (
@@ -32,7 +32,7 @@ SELECT line FROM (
 """
 FIRST_REPEATED = f"{FIND_REPEATED} ORDER BY line LIMIT :most"
 DROP_REPEATED = f"DELETE FROM product_import WHERE line IN ({FIND_REPEATED})"  # noqa: S608
-# Not `WHERE NOT EXISTS`: for each row it may scan a table that was empty a moment ago.
+# Not `WHERE NOT EXISTS`: with old statistics PostgreSQL can scan products for each row.
 INSERT_NEW = """
 INSERT INTO products
     (id, sku, name, description, price, currency, stock, category, status, version,
@@ -44,7 +44,7 @@ FROM product_import AS s
 WHERE true
 ON CONFLICT (sku) DO NOTHING
 """
-# A row's own id is its product's, if that is new; if not, it is free for a movement.
+# A new product gets the id of its row. If the product is known, its movement gets it.
 KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
 COUNT_ROWS = "SELECT count(*) FROM product_import"
 COUNT_KNOWN = f"SELECT count(*) FROM (SELECT 1 {KNOWN} {{locking}}) AS known"  # noqa: S608
@@ -73,7 +73,7 @@ TYPED: dict[str, BindParameter[Any]] = {
 
 
 class Staging(ABC):
-    """A temporary table, which ends with the transaction."""
+    """A temporary table that lives as long as the transaction."""
 
     locking = ""
 
@@ -94,24 +94,24 @@ class Staging(ABC):
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
 
     async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
-        """Drop rows whose SKU an earlier row has; return how many, and which first."""
+        """Drop rows whose SKU an earlier row has. Return how many, and `most` lines."""
         lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
         first = list(lines)
         return (await self._execute(DROP_REPEATED) if first else 0), first
 
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
-        """Return how many products were created, and how many updated.
+        """Create or update the products. Return the number of each.
 
-        This waits for other transactions that create or change one of the products,
-        and then updates it.
+        It waits for other transactions that create or change one of the products, and
+        then updates that product.
         """
         rows = await self.session.scalar(text(COUNT_ROWS))
         lock = text(COUNT_KNOWN.format(locking=self.locking))
         created = known = 0
-        while created + known < rows:  # else a known product was given another SKU
+        while created + known < rows:  # again if a known product got another SKU
             created += await self._execute(INSERT_NEW, now=utc_now())
             known = await self.session.scalar(lock)
-        now = utc_now()  # later than the last change of what is locked now
+        now = utc_now()  # later than every change of the products, which are locked now
         await self._execute(LOG_MOVEMENTS, actor_id=actor_id, now=now)
         return created, await self._execute(UPDATE_KNOWN, now=now)
 

@@ -92,10 +92,11 @@ async def import_products(
     _once: Idempotent,
     imports: ProductImportDep,
 ) -> ImportReport:
-    """Create products from a file, or update those whose SKU is known.
+    """Create products from a file, and update those whose SKU exists.
 
-    A row has the fields of a new product; one that is there keeps what its row leaves
-    out. `strict` imports all rows or none, `partial` those that are valid.
+    Each row has the fields of a new product. An existing product keeps the fields that
+    its row leaves out. `strict` imports all rows or none, and `partial` imports the
+    valid rows.
     """
     return await imports.store(file, editor.user_id)
 
@@ -104,7 +105,7 @@ async def import_products(
     "/export",
     status_code=HTTPStatus.OK,  # FastAPI finds no default in the class
     response_class=StreamedResponse,
-    responses={200: {"description": "One product a line.", "content": CONTENT}},
+    responses={200: {"description": "One product per line.", "content": CONTENT}},
 )
 async def export(
     _: ProductEditor,
@@ -113,8 +114,8 @@ async def export(
 ) -> StreamedResponse:
     """Read all products as one consistent snapshot.
 
-    In CSV, text that a spreadsheet would run as a formula begins with an apostrophe,
-    which an import takes away again.
+    In CSV, an apostrophe precedes text that a spreadsheet would run as a formula. An
+    import removes it again.
     """
     [media_type] = (
         name for name, value in MEDIA_TYPES.items() if value == query.format

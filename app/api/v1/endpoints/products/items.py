@@ -70,7 +70,7 @@ async def list_products(
     catalogue: CatalogueDep,
     query: Annotated[ProductQuery, Query()],
 ) -> RowPage:
-    """List products; visitors see active ones, editors all."""
+    """List products. Visitors see active ones, and editors see all."""
     return await catalogue.page(query, viewer)
 
 
@@ -89,7 +89,7 @@ async def create_product(
     tagged: TaggedDep,
     data: ProductCreate,
 ) -> Any:
-    """Add a product; SKUs are unique."""
+    """Create a product. No two products can have the same SKU."""
     product = tagged(await products.create(data))
     response.headers["Location"] = f"{request.url.path}/{product.id}"
     return product
@@ -107,7 +107,7 @@ async def read_product(
     conditional: ConditionalGetDep,
     product_id: UUID,
 ) -> Any:
-    """Read a product; to visitors, one that is not active does not exist."""
+    """Read a product. Inactive products return 404 to visitors."""
     return conditional(await catalogue.get(product_id, viewer))
 
 
@@ -125,7 +125,10 @@ async def update_product(
     product_id: UUID,
     data: ProductUpdate,
 ) -> Product:
-    """Change the fields you send, of the version you read (`If-Match`)."""
+    """Change the fields that you send, if the version is still the one you read.
+
+    Send the ETag that you read as `If-Match`.
+    """
     return tagged(await products.update(product_id, expected, data, editor.user_id))
 
 
@@ -140,7 +143,10 @@ async def delete_product(
     expected: RequiredVersionDep,
     product_id: UUID,
 ) -> None:
-    """Delete the version of a product that you read (`If-Match`)."""
+    """Delete a product, if the version is still the one you read.
+
+    Send the ETag that you read as `If-Match`.
+    """
     await products.delete(product_id, expected)
 
 
@@ -165,7 +171,7 @@ async def change_stock(
     product_id: UUID,
     change: StockChange,
 ) -> Product:
-    """Add to the stock or take from it, never below zero."""
+    """Add to the stock or take from it. The stock never falls below zero."""
     return tagged(
         await products.change_stock(product_id, expected, change, editor.user_id)
     )
@@ -182,5 +188,5 @@ async def list_movements(
     product_id: UUID,
     page: Annotated[PageParameters, Query()],
 ) -> RowPage:
-    """List what changed the stock of a product, the last change first."""
+    """List the changes of a product's stock, newest first."""
     return await catalogue.movements(product_id, page)

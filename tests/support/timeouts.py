@@ -1,0 +1,49 @@
+"""A database whose timeouts are short, and locks that are held for longer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import make_url
+
+from testbed.postgres import execute
+
+TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
+LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
+# Asks for waits of twice the time that the timeouts allow.
+WAITS = """
+    SELECT count(*) FROM pg_locks
+    WHERE NOT granted AND waitstart < now() - interval '2s'
+"""
+
+
+async def set_timeouts(url: str) -> None:
+    """Set all timeouts of new connections to this database to one second."""
+    name = make_url(url).database
+    for timeout in TIMEOUTS:
+        await execute(url, f"ALTER DATABASE {name} SET {timeout}_timeout = '1s'")
+
+
+@asynccontextmanager
+async def holding(url: str, statement: str) -> AsyncIterator[asyncpg.Connection]:
+    """Keep the locks of a statement until the block ends."""
+    connection = await asyncpg.connect(url, server_settings=LIFTED)
+    try:
+        async with connection.transaction():
+            await connection.execute(statement)
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
+    """Return when the answer is more than none."""
+    connection = await asyncpg.connect(url, server_settings=LIFTED)
+    try:
+        while not await connection.fetchval(question):
+            assert not ended.done(), ended
+            await asyncio.sleep(0.02)
+    finally:
+        await connection.close()

@@ -1,0 +1,97 @@
+"""The pages lead somewhere, and quote the code as it is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.service import ROOT
+
+INDEX = ROOT / "docs" / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FENCED = re.compile(
+    r'^```\w*(?: title="(?P<file>[^"]+)")?\n(?P<code>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
+FOLDERS = "|".join(each.name for each in (ROOT / "app").iterdir() if each.is_dir())
+FILE_OF_APP = re.compile(rf"(?<![\w/.])(?:app|{FOLDERS})/[\w./-]*\w\.\w+")
+# These two name files on purpose: they say where a line of code belongs.
+NAMING_FILES = {"CONTRIBUTING.md", "adding-a-resource.md"}
+
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
+)
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text())
+
+
+def links(text: str) -> Iterator[tuple[str, str]]:
+    """The file and the anchor of each relative link; either can be empty."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", text)):
+        if "://" not in target:
+            file, _, anchor = target.partition("#")
+            yield file, anchor
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as GitHub links to them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
+
+
+@each_page
+def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
+    for file, anchor in links(prose(page)):
+        target = page.parent / file if file else page
+
+        assert target.is_file(), file
+        assert not anchor or anchor in anchors(target), f"{file}#{anchor}"
+
+
+def test_the_index_lists_every_page_once() -> None:
+    listed = [(INDEX.parent / file).resolve() for file, _ in links(prose(INDEX))]
+    pages = {*ROOT.glob("docs/**/*.md")} - {INDEX}
+
+    assert len(listed) == len({*listed})
+    assert pages <= {*listed}
+
+
+def test_only_the_index_links_to_the_page_of_a_resource() -> None:
+    """Otherwise the page could not be deleted with its resource."""
+    resources = prose(INDEX).partition("\n## Resources\n")[2]
+    own = {(INDEX.parent / file).resolve() for file, _ in links(resources)}
+    found = [
+        f"{page.name}: {file}"
+        for page in PAGES
+        for file, _ in links(prose(page))
+        if page != INDEX and (page.parent / file).resolve() in own
+    ]
+
+    assert not found
+
+
+@each_page
+def test_prose_names_a_symbol_or_a_setting_instead_of_a_file(page: Path) -> None:
+    """Each move of a file would be a conflict in prose."""
+    if page.name not in NAMING_FILES:
+        assert not FILE_OF_APP.findall(prose(page))
+
+
+@each_page
+def test_tests_that_prose_names_exist(page: Path) -> None:
+    for file in re.findall(r"\btests/[\w/]+\.py\b", prose(page)):
+        assert (ROOT / file).is_file(), file
+
+
+@each_page
+def test_quotes_of_notes_are_their_code(page: Path) -> None:
+    for quote in FENCED.finditer(page.read_text()):
+        file = quote["file"] or ""
+        if file.startswith("tests/notes/"):
+            assert quote["code"] in (ROOT / file).read_text()
