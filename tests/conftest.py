@@ -28,7 +28,7 @@ from app.main import create_application
 from testbed import patience
 from testbed.postgres import execute, start_postgres
 from testbed.valkey import ValkeyServer, start_valkey
-from tests.notes.model import create_table
+from tests.notes.model import create_table, drop_table
 from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 from tests.support.declared import document
 from tests.support.people import Client, People, open_client
@@ -167,6 +167,13 @@ def settings(
     return make_settings(
         **{"database_url": database_url, "redis_url": url, **overrides}
     )
+
+
+@pytest.fixture
+async def without_notes(settings: Settings) -> None:
+    """Leave what migrations make: notes refer to users, and no migration knows them."""
+    async with Database(settings) as database:
+        await drop_table(database.writer)
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ class TestAuditEvents:
 
         assert await database.read.all(select(AuditEvent.id), {}) == before != []
 
+    @pytest.mark.usefixtures("without_notes")
     async def test_can_be_migrated_away_and_back(self, settings: Settings) -> None:
         await migrate.downgrade(settings, "0001")
         await migrate.upgrade(settings)
