@@ -95,7 +95,7 @@ class LoginThrottle:
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
 
     async def worth_recording(self, address: str) -> bool:
-        """Say whether to record a refusal: one a minute, so that a flood fills no disk."""
+        """Say whether to record a refusal: one a minute, so a flood fills no disk."""
         hit = Hit(self.throttled, limiter_partition(address))
         return (await self.limiter.hit(hit)).allowed
 
