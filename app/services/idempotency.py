@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -33,12 +34,8 @@ class IdempotencyKeyInUse(Conflict):
     """Another request with this `Idempotency-Key` is still running."""
 
     code = "idempotency_key_in_use"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A request with this Idempotency-Key is still running. Try again in 1 s.",
-            {"Retry-After": "1"},
-        )
+    detail = "A request with this Idempotency-Key is still running. Try again in 1 s."
+    headers = MappingProxyType({"Retry-After": "1"})
 
 
 class AlreadyAnswered(Exception):

@@ -126,7 +126,7 @@ class _LimitedBody:
         self._refused = True
         if self._scope["http_version"].startswith("1"):
             # Otherwise the server reads the rest, to find the next request behind it.
-            error.headers["Connection"] = "close"
+            error.headers = {**error.headers, "Connection": "close"}
         if not self._responding:
             await send_problem(self._scope, self._receive, self._send, error)
         return {"type": "http.disconnect"}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -36,11 +37,9 @@ class InvalidAccessToken(Unauthorized):
     """The access token is malformed, expired or revoked."""
 
     code = "invalid_token"
-
-    def __init__(self) -> None:
-        # One detail for every reason: only the log says the reason.
-        super().__init__("The access token is not valid. Refresh it or log in again.")
-        self.headers["WWW-Authenticate"] = _CHALLENGE
+    # One detail for every reason: only the log says the reason.
+    detail = "The access token is not valid. Refresh it or log in again."
+    headers = MappingProxyType({"WWW-Authenticate": _CHALLENGE})
 
 
 def _instant(value: object) -> datetime:

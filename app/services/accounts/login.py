@@ -28,10 +28,8 @@ class InvalidCredentials(Unauthorized):
     """The e-mail address or the password is wrong."""
 
     code = "invalid_credentials"
+    detail = "The e-mail address or the password is wrong."
     keeps_changes = True  # the audit event
-
-    def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
 
 
 class LoggedIn(NamedTuple):

@@ -44,9 +44,7 @@ class TokenInvalid(BadRequest):
     """The mailed token is unknown, expired, replaced or already used."""
 
     code = "token_invalid"
-
-    def __init__(self) -> None:
-        super().__init__("The link is not valid any more. Request a new one.")
+    detail = "The link is not valid any more. Request a new one."
 
 
 def _insert(dialect: Any) -> Insert:

@@ -57,9 +57,7 @@ class SessionNotFound(NotFound):
     """The caller has no session with this id."""
 
     code = "session_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("You have no session with this id.")
+    detail = "You have no session with this id."
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,7 @@ class ProductNotFound(NotFound):
     """No product has this id, or the caller is not allowed to see it."""
 
     code = "product_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("No product has this id.")
+    detail = "No product has this id."
 
 
 # Statements are built once: building costs more than sending them.
