@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from starlette.requests import HTTPConnection
 
 from app.core.errors import AppError, Forbidden, Unauthorized, Unavailable
-from app.core.rate_limit import Hit
+from app.core.rate_limit.policy import Hit
 from app.core.request_context import current_request
 from app.services.accounts.principal import Principal
 from app.services.audit import record_alone

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.passwords.hashing import PasswordHasher, normalise
 from app.core.passwords.policy import WeakPassword, check_password
+from app.core.settings.security import SecuritySettings
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.db.session import ReadSession
