@@ -11,11 +11,6 @@ from app.core.errors import own_words
 group = typer.Typer(name="users", help="Manage accounts.")
 
 
-@group.callback()
-def users() -> None:
-    """Manage accounts."""
-
-
 @group.command()
 def create(
     email: Annotated[str, typer.Option(help="E-mail address of the account.")],

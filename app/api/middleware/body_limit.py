@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from types import MappingProxyType
@@ -66,29 +67,21 @@ class BodyLimitMiddleware:
             await self.app(scope, body.receive, body.send)
 
 
+@dataclass(slots=True)
 class _LimitedBody:
     """One body being read; beyond its limits the application sees a disconnect."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        limit: int,
-        silence: float,
-        total: float,
-    ) -> None:
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._limit = limit
-        self._silence = silence
-        self._total = total
-        self._deadline: float | None = None
-        self._size = 0
-        self._complete = False  # then only the disconnect can follow, at any time
-        self._responding = False
-        self._refused = False
+    _scope: Scope
+    _receive: Receive
+    _send: Send
+    _limit: int
+    _silence: float
+    _total: float
+    _deadline: float | None = None
+    _size: int = 0
+    _complete: bool = False  # then only the disconnect can follow, at any time
+    _responding: bool = False
+    _refused: bool = False
 
     async def receive(self) -> Message:
         if self._refused:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -76,16 +77,14 @@ class _Refused(Exception):
     """Carries the reason to the log."""
 
 
+@dataclass(frozen=True, slots=True)
 class AccessTokens:
     """Signs tokens with the current key; accepts those of every key not yet expired."""
 
-    def __init__(
-        self, keys: SigningKeys, issuer: str, audience: str, lifetime: timedelta
-    ) -> None:
-        self._keys = keys
-        self._issuer = issuer
-        self._audience = audience
-        self._lifetime = lifetime
+    keys: SigningKeys
+    issuer: str
+    audience: str
+    lifetime: timedelta
 
     def issue(
         self,
@@ -96,18 +95,18 @@ class AccessTokens:
         amr: Sequence[str] = ("pwd",),
         acr: str = "aal1",
     ) -> str:
-        key = self._keys.current
+        key = self.keys.current
         issued_at = int(datetime.now(UTC).timestamp())
         claims = {
-            "iss": self._issuer,
-            "aud": self._audience,
+            "iss": self.issuer,
+            "aud": self.audience,
             "sub": str(user_id),  # asyncpg has a UUID class of its own
             "sid": str(session_id),
             "jti": str(uuid7()),
             "client_id": CLIENT_ID,
             "scope": scope,
             "iat": issued_at,
-            "exp": issued_at + int(self._lifetime.total_seconds()),
+            "exp": issued_at + int(self.lifetime.total_seconds()),
             "auth_time": int(auth_time.timestamp()),
             "amr": amr,
             "acr": acr,
@@ -152,7 +151,7 @@ class AccessTokens:
             raise _Refused("header")
         if header["typ"].lower().removeprefix("application/") != _TYPE:
             raise _Refused("typ")
-        key = self._keys.find(header["kid"])
+        key = self.keys.find(header["kid"])
         if key is None:
             raise _Refused("kid")
         if header["alg"] != key.algorithm:
@@ -162,15 +161,15 @@ class AccessTokens:
     def _check(self, claims: AccessClaims) -> None:
         now = datetime.now(UTC)
         audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
-        if claims.iss != self._issuer:
+        if claims.iss != self.issuer:
             raise _Refused("iss")
-        if self._audience not in audiences:
+        if self.audience not in audiences:
             raise _Refused("aud")
         if claims.exp <= now - LEEWAY:
             raise _Refused("expired")
         if max(claims.iat, claims.nbf or claims.iat) > now + LEEWAY:
             raise _Refused("not yet valid")
-        if claims.exp - claims.iat > self._lifetime:
+        if claims.exp - claims.iat > self.lifetime:
             raise _Refused("lifetime")
 
 

@@ -1,5 +1,6 @@
 """Accounts as administrators read and change them."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -66,12 +67,12 @@ def containing(text: str) -> str:
     return f"%{text}%"
 
 
+@dataclass(frozen=True, slots=True)
 class UserDirectory:
     """Reads users."""
 
-    def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
-        self.read = read
-        self.cursors = cursors
+    read: ReadSession
+    cursors: CursorSigner
 
     async def get(self, user_id: UUID) -> Row[Any]:
         user = await self.read.one_or_none(SELECT_ONE, {"id": user_id})

@@ -95,8 +95,8 @@ class ProductFile:
 class ProductImport:
     """Creates the products of a file, or updates those whose SKU is known."""
 
-    def __init__(self, session: AsyncSession, *, on_postgres: bool) -> None:
-        self.session = session
+    def __init__(self, session: AsyncSession) -> None:
+        on_postgres = session.get_bind().dialect.name == "postgresql"
         self.staging = (PostgresStaging if on_postgres else SqliteStaging)(session)
 
     async def store(self, file: ProductFile, actor_id: UUID | None) -> ImportReport:

@@ -54,9 +54,8 @@ async def read_product_file(
         yield file
 
 
-async def get_product_import(session: SessionDep, state: StateDep) -> ProductImport:
-    on_postgres = state.database.writer.dialect.name == "postgresql"
-    return ProductImport(session, on_postgres=on_postgres)
+async def get_product_import(session: SessionDep) -> ProductImport:
+    return ProductImport(session)
 
 
 ProductFileDep = Annotated[ProductFile, Depends(read_product_file, scope="function")]
