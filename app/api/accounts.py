@@ -1,6 +1,5 @@
 """What the endpoints of accounts share: the kinds of callers, and the services."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Annotated
@@ -14,7 +13,6 @@ from app.core.request_context import current_request
 from app.core.tokens.device import DeviceTokens
 from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
-from app.db.session import ReadSession
 from app.services.accounts.email_addresses import EmailAddressService
 from app.services.accounts.login import AuthService
 from app.services.accounts.login_throttle import LoginThrottle
@@ -40,99 +38,35 @@ def login_throttle(state: AppState) -> LoginThrottle:
     return LoginThrottle(state.hasher, state.limiter, state.policies, state.ring)
 
 
-@dataclass(frozen=True, slots=True)
 class Accounts:
-    """Makes the services of accounts, which share the transaction of a request."""
+    """The services of accounts, which share the transaction of one request."""
 
-    session: AsyncSession
-    state: AppState
+    def __init__(self, session: AsyncSession, state: AppState) -> None:
+        settings, read = state.settings, state.database.read
+        outbox = Outbox(session, state.mail_waits.set)
+        links = OneTimeLinks(session, read, outbox, settings.public_base_url)
+        quota = MailQuota(state.limiter, state.policies)
+        new_passwords = NewPasswords(settings, state.hasher)
+        refresh_tokens = RefreshTokens(state.ring)
+        starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
+        throttle = state.single(login_throttle)
+        auth = AuthService(session, read, throttle, DeviceTokens(state.ring), starter)
 
-    @property
-    def registration(self) -> AccountService:
-        return AccountService(
-            self.session,
-            self.state.settings.registration,
-            self._new_passwords,
-            self._links,
-            self._outbox,
+        self.auth = auth
+        self.users = UserService(session)
+        self.sessions = SessionService(session, read, state.cursors)
+        self.refreshing = RefreshService(
+            session, read, settings, refresh_tokens, starter, outbox
         )
-
-    @property
-    def auth(self) -> AuthService:
-        throttle = self.state.single(login_throttle)
-        devices = DeviceTokens(self.state.ring)
-        return AuthService(self.session, self._read, throttle, devices, self._starter)
-
-    @property
-    def refreshing(self) -> RefreshService:
-        return RefreshService(
-            self.session,
-            self._read,
-            self.state.settings,
-            self._refresh_tokens,
-            self._starter,
-            self._outbox,
+        self.registration = AccountService(
+            session, settings, new_passwords, links, outbox
         )
-
-    @property
-    def sessions(self) -> SessionService:
-        return SessionService(self.session, self._read, self.state.cursors)
-
-    @property
-    def passwords(self) -> PasswordService:
-        return PasswordService(
-            self.session,
-            self._read,
-            self._new_passwords,
-            self._links,
-            self._outbox,
-            self._quota,
-            self.auth,
+        self.passwords = PasswordService(
+            session, read, new_passwords, links, outbox, quota, auth
         )
-
-    @property
-    def email_addresses(self) -> EmailAddressService:
-        return EmailAddressService(
-            self.session, self._read, self._links, self._outbox, self._quota, self.auth
+        self.email_addresses = EmailAddressService(
+            session, read, links, outbox, quota, auth
         )
-
-    @property
-    def users(self) -> UserService:
-        return UserService(self.session)
-
-    @property
-    def _read(self) -> ReadSession:
-        return self.state.database.read
-
-    @property
-    def _outbox(self) -> Outbox:
-        return Outbox(self.session, self.state.mail_waits.set)
-
-    @property
-    def _links(self) -> OneTimeLinks:
-        base_url = self.state.settings.public_base_url
-        return OneTimeLinks(self.session, self._read, self._outbox, base_url)
-
-    @property
-    def _quota(self) -> MailQuota:
-        return MailQuota(self.state.limiter, self.state.policies)
-
-    @property
-    def _new_passwords(self) -> NewPasswords:
-        return NewPasswords(self.state.settings, self.state.hasher)
-
-    @property
-    def _starter(self) -> SessionStarter:
-        return SessionStarter(
-            self.session,
-            self.state.settings,
-            self.state.access_tokens,
-            self._refresh_tokens,
-        )
-
-    @property
-    def _refresh_tokens(self) -> RefreshTokens:
-        return RefreshTokens(self.state.ring)
 
 
 async def get_accounts(session: SessionDep, state: StateDep) -> Accounts:

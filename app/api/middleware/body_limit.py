@@ -10,7 +10,7 @@ from types import MappingProxyType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
-from app.api.problems import send_problem
+from app.api.problems import refusal_response
 from app.api.uploads import Allowance
 from app.core.errors import AppError
 
@@ -121,7 +121,7 @@ class _LimitedBody:
             # Otherwise the server reads the rest, to find the next request behind it.
             error.headers = {**error.headers, "Connection": "close"}
         if not self._responding:
-            await send_problem(self._scope, self._receive, self._send, error)
+            await refusal_response(error)(self._scope, self._receive, self._send)
         return {"type": "http.disconnect"}
 
     def _next_deadline(self) -> float:

@@ -10,7 +10,7 @@ from itertools import chain
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
-from app.api.problems import send_problem
+from app.api.problems import refusal_response
 from app.core.errors import AppError, BadRequest
 
 MAX_HEADERS = 100
@@ -99,7 +99,7 @@ class StrictHttpMiddleware:
         if refusal is None:
             await self.app(scope, receive, send)
         else:
-            await send_problem(scope, receive, send, refusal)
+            await refusal_response(refusal)(scope, receive, send)
 
     def _header_refusal(self, scope: Scope) -> AppError | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]

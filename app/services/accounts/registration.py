@@ -1,13 +1,13 @@
 """Creating accounts: by registration, or by an administrator."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.email_address import canonical_email
 from app.core.errors import Forbidden
+from app.core.settings.security import SecuritySettings
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.schemas.user import UserRegister
@@ -33,7 +33,7 @@ class AccountService:
     """
 
     session: AsyncSession
-    mode: Literal["open", "verified", "closed"]
+    settings: SecuritySettings
     new_passwords: NewPasswords
     links: OneTimeLinks
     outbox: Outbox
@@ -44,10 +44,10 @@ class AccountService:
         Returns None in `verified` mode: the answer must not reveal whether the address
         is registered.
         """
-        if self.mode == "closed":
+        if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
         password_hash = await self.new_passwords.hash(data.password, data.email)
-        if self.mode == "open":
+        if self.settings.registration == "open":
             return await self._add(data, password_hash)
         try:
             async with self.session.begin_nested():
