@@ -12,12 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.middleware.methods import MethodNotAllowed
-from app.api.problems import (
-    PROBLEM_JSON,
-    log_failure,
-    problem_body,
-    refusal_response,
-)
+from app.api.problems import PROBLEM_JSON, log_failure, problem_body, refusal_response
 from app.api.rate_limits import EVERYTHING, count
 from app.core.errors import (
     MOST_FAULTS,

@@ -6,15 +6,7 @@ from typing import Annotated, BinaryIO, Literal
 
 import typer
 
-from app.cli.console import (
-    binary_stdout,
-    errors,
-    existing,
-    fail,
-    output,
-    progress,
-    run,
-)
+from app.cli.console import binary_stdout, errors, existing, fail, output, progress, run
 from app.core.config import Settings, get_settings
 
 group = typer.Typer(name="products", help="Import and export products.")

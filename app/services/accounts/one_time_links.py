@@ -6,15 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Insert,
-    Row,
-    String,
-    Uuid,
-    bindparam,
-    delete,
-    select,
-)
+from sqlalchemy import Insert, Row, String, Uuid, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7

@@ -8,12 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import MOST_FAULTS, InvalidRequest
-from app.schemas.product import (
-    FileFormat,
-    ImportMode,
-    ImportReport,
-    LineFault,
-)
+from app.schemas.product import FileFormat, ImportMode, ImportReport, LineFault
 from app.services.products.files.rows import read_products
 from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
