@@ -125,9 +125,8 @@ def middleware(
             )
         )
     layers += [
-        Middleware(
-            UnhandledErrorsMiddleware
-        ),  # inside CORS: a browser may read its 500
+        # Inside CORS, so that a browser may read its 500.
+        Middleware(UnhandledErrorsMiddleware),
         Middleware(
             StrictHttpMiddleware,
             allowed_hosts=settings.allowed_hosts,
@@ -136,17 +135,12 @@ def middleware(
     ]
     if settings.gzip_minimum_bytes:
         layers.append(
-            Middleware(
-                CompressionMiddleware,
-                minimum_size=settings.gzip_minimum_bytes,
-            )
+            Middleware(CompressionMiddleware, minimum_size=settings.gzip_minimum_bytes)
         )
     return [
         *layers,
         Middleware(
-            BodyLimitMiddleware,
-            default=settings.max_body_bytes,
-            uploads=uploads,
+            BodyLimitMiddleware, default=settings.max_body_bytes, uploads=uploads
         ),
         Middleware(
             DeadlineMiddleware,

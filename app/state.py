@@ -10,13 +10,9 @@ from sqlalchemy import text
 
 from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
-from app.core.rate_limit import (
-    MemoryRateLimiter,
-    NoRateLimiter,
-    Policy,
-    RateLimiter,
-)
+from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policies import policies
+from app.core.rate_limit.policy import NoRateLimiter, Policy, RateLimiter
 from app.core.security import SecretRing
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner

@@ -32,8 +32,9 @@ from app.api.errors import add_error_handlers
 from app.core import rate_limit
 from app.core.config import Settings
 from app.core.logging import configure_logging
-from app.core.rate_limit import Hit, MemoryRateLimiter, Policy
 from app.core.rate_limit.client import create_redis_client
+from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policy import Hit, Policy
 from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.rate_limit.resilient import ResilientRateLimiter
 from app.db import migrate

@@ -1,13 +1,14 @@
-"""Dependencies that the endpoints of accounts share."""
+"""What the endpoints of accounts share: the kinds of callers, and the services."""
 
 from datetime import timedelta
 from time import monotonic
 from typing import Annotated
 
 from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.authentication import caller_with
-from app.api.dependencies import OutboxDep, ReadSessionDep, SessionDep, StateDep
+from app.api.dependencies import SessionDep, StateDep
 from app.core.request_context import current_request
 from app.core.tokens.device import DeviceTokens
 from app.core.tokens.refresh import RefreshTokens
@@ -17,12 +18,13 @@ from app.services.accounts.login import AuthService
 from app.services.accounts.login_throttle import LoginThrottle
 from app.services.accounts.mail_quota import MailQuota
 from app.services.accounts.one_time_links import OneTimeLinks
-from app.services.accounts.passwords import PasswordService
+from app.services.accounts.passwords import NewPasswords, PasswordService
 from app.services.accounts.principal import Principal
 from app.services.accounts.refresh import RefreshService
 from app.services.accounts.registration import AccountService
 from app.services.accounts.sessions import Client, SessionService, SessionStarter
 from app.services.accounts.users import UserDirectory, UserService
+from app.services.mail.outbox import Outbox
 from app.state import AppState
 
 CurrentUser = Annotated[Principal, caller_with("account:read")]
@@ -36,6 +38,41 @@ def login_throttle(state: AppState) -> LoginThrottle:
     return LoginThrottle(state.hasher, state.limiter, state.policies, state.ring)
 
 
+class Accounts:
+    """The services of accounts, which share the transaction of one request."""
+
+    def __init__(self, session: AsyncSession, state: AppState) -> None:
+        settings, read = state.settings, state.database.read
+        outbox = Outbox(session, state.mail_waits.set)
+        links = OneTimeLinks(session, read, outbox, settings.public_base_url)
+        quota = MailQuota(state.limiter, state.policies)
+        new_passwords = NewPasswords(settings, state.hasher)
+        refresh_tokens = RefreshTokens(state.ring)
+        starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
+        throttle = state.single(login_throttle)
+        auth = AuthService(session, read, throttle, DeviceTokens(state.ring), starter)
+
+        self.auth = auth
+        self.users = UserService(session)
+        self.sessions = SessionService(session, read, state.cursors)
+        self.refreshing = RefreshService(
+            session, read, settings, refresh_tokens, starter, outbox
+        )
+        self.registration = AccountService(
+            session, settings, new_passwords, links, outbox
+        )
+        self.passwords = PasswordService(
+            session, read, new_passwords, links, outbox, quota, auth
+        )
+        self.email_addresses = EmailAddressService(
+            session, read, links, outbox, quota, auth
+        )
+
+
+async def get_accounts(session: SessionDep, state: StateDep) -> Accounts:
+    return Accounts(session, state)
+
+
 async def get_client() -> Client:
     context = current_request()
     assert context is not None  # noqa: S101 - the middleware is always there
@@ -46,106 +83,10 @@ async def get_client() -> Client:
     )
 
 
-async def get_one_time_links(
-    session: SessionDep, read: ReadSessionDep, outbox: OutboxDep, state: StateDep
-) -> OneTimeLinks:
-    return OneTimeLinks(session, read, outbox, state.settings.public_base_url)
-
-
-async def get_session_starter(session: SessionDep, state: StateDep) -> SessionStarter:
-    return SessionStarter(
-        session, state.settings, state.access_tokens, RefreshTokens(state.ring)
-    )
-
-
-ClientDep = Annotated[Client, Depends(get_client)]
-OneTimeLinksDep = Annotated[OneTimeLinks, Depends(get_one_time_links)]
-SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
-
-
-async def get_auth_service(
-    session: SessionDep,
-    read: ReadSessionDep,
-    state: StateDep,
-    starter: SessionStarterDep,
-) -> AuthService:
-    throttle = state.single(login_throttle)
-    return AuthService(session, read, throttle, DeviceTokens(state.ring), starter)
-
-
-AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
-
-
-async def get_refresh_service(
-    session: SessionDep,
-    read: ReadSessionDep,
-    state: StateDep,
-    starter: SessionStarterDep,
-    outbox: OutboxDep,
-) -> RefreshService:
-    return RefreshService(
-        session, read, state.settings, starter.refresh_tokens, starter, outbox
-    )
-
-
-async def get_session_service(
-    session: SessionDep, read: ReadSessionDep, state: StateDep
-) -> SessionService:
-    return SessionService(session, read, state.cursors)
-
-
-async def get_account_service(
-    session: SessionDep, links: OneTimeLinksDep, outbox: OutboxDep, state: StateDep
-) -> AccountService:
-    return AccountService(session, state.settings, state.hasher, links, outbox)
-
-
-async def get_password_service(
-    session: SessionDep,
-    read: ReadSessionDep,
-    links: OneTimeLinksDep,
-    outbox: OutboxDep,
-    auth: AuthServiceDep,
-    state: StateDep,
-) -> PasswordService:
-    return PasswordService(
-        session,
-        read,
-        state.settings,
-        state.hasher,
-        links,
-        outbox,
-        MailQuota(state.limiter, state.policies),
-        auth,
-    )
-
-
-async def get_email_address_service(
-    session: SessionDep,
-    read: ReadSessionDep,
-    links: OneTimeLinksDep,
-    outbox: OutboxDep,
-    auth: AuthServiceDep,
-    state: StateDep,
-) -> EmailAddressService:
-    quota = MailQuota(state.limiter, state.policies)
-    return EmailAddressService(session, read, links, outbox, quota, auth)
-
-
-async def get_user_service(session: SessionDep) -> UserService:
-    return UserService(session)
-
-
 async def get_user_directory(state: StateDep) -> UserDirectory:
     return UserDirectory(state.database.replica, state.cursors)
 
 
-RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]
-SessionServiceDep = Annotated[SessionService, Depends(get_session_service)]
-AccountServiceDep = Annotated[AccountService, Depends(get_account_service)]
-PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
-EmailAddressServiceDep = Annotated[
-    EmailAddressService, Depends(get_email_address_service)
-]
-UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+AccountsDep = Annotated[Accounts, Depends(get_accounts)]
+ClientDep = Annotated[Client, Depends(get_client)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]

@@ -8,10 +8,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from starlette.requests import HTTPConnection
 
 from app.core.errors import AppError, Forbidden, Unauthorized, Unavailable
-from app.core.rate_limit import Hit
+from app.core.rate_limit.policy import Hit
 from app.core.request_context import current_request
+from app.db.session import transaction
 from app.services.accounts.principal import Principal
-from app.services.audit import record_alone
+from app.services.audit import record
 from app.state import AppState
 
 
@@ -102,11 +103,7 @@ async def record_denial(state: AppState, caller: Principal, scope: str) -> None:
     # Sampled, because a caller who asks again and again must not fill the disk.
     hit = Hit(state.policies["denied-event"], str(caller.user_id))
     if (await state.limiter.hit(hit)).allowed:
+        subject = caller.user_id
         with suppress(Unavailable):
-            await record_alone(
-                state.database,
-                "authz.denied",
-                caller.user_id,
-                outcome="failure",
-                scope=scope,
-            )
+            async with transaction(state.database) as session:
+                record(session, "authz.denied", subject, outcome="failure", scope=scope)

@@ -79,9 +79,7 @@ class ConditionalGet:
         return self.known.strip() == "*" or tag in tags
 
 
-async def expected_version(
-    if_match: IfMatch = None,
-) -> ExpectedVersion:
+async def expected_version(if_match: IfMatch = None) -> ExpectedVersion:
     """Read `If-Match`; without the header every version is accepted."""
     given = "*" if if_match is None else ", ".join(if_match)
     if given.strip() == "*":
@@ -95,9 +93,7 @@ async def expected_version(
     return ExpectedVersion(frozenset(int(match[1]) for match in strong if match))
 
 
-async def required_version(
-    if_match: IfMatch = None,
-) -> ExpectedVersion:
+async def required_version(if_match: IfMatch = None) -> ExpectedVersion:
     if if_match is None:
         raise VersionRequired(
             "Read the resource and send its ETag in the If-Match header."
@@ -111,8 +107,7 @@ async def get_tagged(response: Response) -> Tagged:
 
 
 async def get_conditional(
-    response: Response,
-    if_none_match: IfNoneMatch = None,
+    response: Response, if_none_match: IfNoneMatch = None
 ) -> ConditionalGet:
     return ConditionalGet(response, if_none_match)
 

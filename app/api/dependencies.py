@@ -6,8 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import ReadSession, transaction
-from app.services.mail.outbox import Outbox
+from app.db.session import transaction
 from app.state import AppState
 
 
@@ -24,18 +23,6 @@ async def get_session(state: StateDep) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
-async def get_read_session(state: StateDep) -> ReadSession:
-    return state.database.read
-
-
 # "function" ends the transaction before the response is sent, so that a failed
 # commit answers 5xx; the default, "request", would end it after the client has its 2xx.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
-ReadSessionDep = Annotated[ReadSession, Depends(get_read_session)]
-
-
-async def get_outbox(session: SessionDep, state: StateDep) -> Outbox:
-    return Outbox(session, state.mail_waits.set)
-
-
-OutboxDep = Annotated[Outbox, Depends(get_outbox)]

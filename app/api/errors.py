@@ -12,12 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api.middleware.methods import MethodNotAllowed
-from app.api.problems import (
-    PROBLEM_JSON,
-    log_failure,
-    problem_body,
-    refusal_response,
-)
+from app.api.problems import PROBLEM_JSON, log_failure, problem_body, refusal_response
 from app.api.rate_limits import EVERYTHING, count
 from app.core.errors import (
     MOST_FAULTS,
@@ -73,19 +68,7 @@ def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 
-async def render_app_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, AppError)  # noqa: S101
-    return refusal_response(error)
-
-
-async def answer_app_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, AppError)  # noqa: S101
-    log_failure(error)
-    return await render_app_error(request, error)
-
-
-async def render_validation_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+def invalid_request(error: RequestValidationError) -> InvalidRequest:
     faults = [
         {
             "pointer": _pointer(fault["loc"]),
@@ -94,9 +77,18 @@ async def render_validation_error(_: Request, error: Exception) -> Response:
         }
         for fault in error.errors()
     ]
-    return refusal_response(
-        InvalidRequest("The request does not match the schema.", faults)
-    )
+    return InvalidRequest("The request does not match the schema.", faults)
+
+
+async def render_app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)  # noqa: S101
+    log_failure(error)
+    return refusal_response(error)
+
+
+async def render_validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    return refusal_response(invalid_request(error))
 
 
 async def render_http_error(request: Request, error: Exception) -> Response:
@@ -128,6 +120,6 @@ def _pointer(location: Sequence[str | int]) -> str:
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    app.add_exception_handler(AppError, answer_app_error)
+    app.add_exception_handler(AppError, render_app_error)
     app.add_exception_handler(RequestValidationError, render_validation_error)
     app.add_exception_handler(HTTPException, render_http_error)

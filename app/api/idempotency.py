@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -19,15 +20,11 @@ from starlette.responses import Response
 
 from app.api.authentication import VisitorDep
 from app.api.dependencies import SessionDep, StateDep
-from app.api.errors import render_app_error, render_validation_error
+from app.api.errors import invalid_request
+from app.api.problems import refusal_response
 from app.core.errors import AppError, BadRequest, InvalidRequest
 from app.core.security import SecretRing
-from app.services.idempotency import (
-    AlreadyAnswered,
-    Answer,
-    IdempotencyKeyInUse,
-    OnceOnly,
-)
+from app.services.idempotency import AlreadyAnswered, IdempotencyKeyInUse, OnceOnly
 
 _VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
@@ -79,23 +76,20 @@ class StreamedRequest(Request):
                 pass
 
 
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request with a key."""
 
-    def __init__(self, request: Request, once: OnceOnly, ring: SecretRing) -> None:
-        self.request = request
-        self.once = once
-        self.ring = ring
+    request: Request
+    once: OnceOnly
+    ring: SecretRing
 
     async def store(self, response: Response) -> None:
-        headers = {
-            name: response.headers[name]
-            for name in STORED_HEADERS
-            if name in response.headers
-        }
-        answer = Answer(response.status_code, headers, bytes(response.body))
         fingerprint, *_ = await self._fingerprints()
-        await self.once.keep(fingerprint, answer)
+        given = response.headers
+        headers = {name: given[name] for name in STORED_HEADERS if name in given}
+        body = bytes(response.body)
+        await self.once.keep(fingerprint, response.status_code, headers, body)
 
     async def replay(self, answer: Row[Any]) -> Response:
         await self.once.session.rollback()
@@ -181,15 +175,9 @@ async def respond(request: Request, answer: Handler) -> Response:
         attempted: Attempt | None = request.scope.get(ATTEMPT)
         if attempted is None:
             raise
-        refusal = await render_refusal(request, error)
-        if refusal.status_code not in STORED_REFUSALS:
+        refusal = error if isinstance(error, AppError) else invalid_request(error)
+        if refusal.status not in STORED_REFUSALS:
             raise
         await attempted.once.session.rollback()
         await attempted.once.claim()  # the rollback has released it
-        return refusal
-
-
-async def render_refusal(request: Request, error: Exception) -> Response:
-    if isinstance(error, RequestValidationError):
-        return await render_validation_error(request, error)
-    return await render_app_error(request, error)
+        return refusal_response(refusal)

@@ -4,7 +4,6 @@ from http import HTTPStatus
 
 import orjson
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from app.core.errors import AppError, explain
 from app.core.logging import get_logger
@@ -33,13 +32,6 @@ def problem_body(
 def refusal_response(error: AppError) -> Response:
     body = problem_body(error.status, error.code, error.detail, **error.members)
     return Response(body, error.status.value, error.headers, PROBLEM_JSON)
-
-
-async def send_problem(
-    scope: Scope, receive: Receive, send: Send, error: AppError
-) -> None:
-    """Answer with `error` from a middleware, outside FastAPI's exception handlers."""
-    await refusal_response(error)(scope, receive, send)
 
 
 def log_failure(error: AppError) -> None:

@@ -10,7 +10,7 @@ from fastapi import Request
 from app.api.declarations import Endpoint, declare, declared
 from app.core.client_address import limiter_partition
 from app.core.errors import TooManyRequests, shown_name
-from app.core.rate_limit import Decision, Hit, Quota
+from app.core.rate_limit.policy import Decision, Hit, Quota
 from app.core.request_context import RequestContext, current_request
 from app.services.accounts.principal import Principal
 from app.state import AppState

@@ -10,11 +10,6 @@ from app.core.config import get_settings
 group = typer.Typer(name="keys", help="Generate and rotate secrets and keys.")
 
 
-@group.callback()
-def keys() -> None:
-    """Generate and rotate secrets and keys."""
-
-
 @group.command()
 def generate(
     algorithm: Annotated[

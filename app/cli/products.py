@@ -6,15 +6,7 @@ from typing import Annotated, BinaryIO, Literal
 
 import typer
 
-from app.cli.console import (
-    binary_stdout,
-    errors,
-    existing,
-    fail,
-    output,
-    progress,
-    run,
-)
+from app.cli.console import binary_stdout, errors, existing, fail, output, progress, run
 from app.core.config import Settings, get_settings
 
 group = typer.Typer(name="products", help="Import and export products.")
@@ -77,13 +69,11 @@ async def import_file(
                         shown.advance(len(chunk))
 
             shown.begin("Reading", size or None, "bytes")  # a pipe has no size
-            on_postgres = database.writer.dialect.name == "postgresql"
             with closing(ProductFile(mode)) as read:
                 await read.read(chunks(), format_)
                 read.check()
                 shown.begin(f"Storing {len(read.rows)} rows")
-                imports = ProductImport(session, on_postgres=on_postgres)
-                report = await imports.store(read, actor_id=None)
+                report = await ProductImport(session).store(read, actor_id=None)
     except ImportRejected as error:
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])

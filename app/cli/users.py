@@ -11,11 +11,6 @@ from app.core.errors import own_words
 group = typer.Typer(name="users", help="Manage accounts.")
 
 
-@group.callback()
-def users() -> None:
-    """Manage accounts."""
-
-
 @group.command()
 def create(
     email: Annotated[str, typer.Option(help="E-mail address of the account.")],
@@ -42,11 +37,9 @@ async def create_user(
     """Create an account. Return the password if it was generated."""
     from pydantic import ValidationError
 
+    from app.api.accounts import Accounts
     from app.db.session import transaction
     from app.schemas.user import UserCreate
-    from app.services.accounts.one_time_links import OneTimeLinks
-    from app.services.accounts.registration import AccountService
-    from app.services.mail.outbox import Outbox
     from app.state import open_state
 
     chosen = password if password is not None else secrets.token_urlsafe(15)
@@ -58,9 +51,5 @@ async def create_user(
         open_state(get_settings()) as state,
         transaction(state.database) as session,
     ):
-        read, settings = state.database.read, state.settings
-        outbox = Outbox(session)
-        links = OneTimeLinks(session, read, outbox, settings.public_base_url)
-        accounts = AccountService(session, settings, state.hasher, links, outbox)
-        await accounts.create(data)
+        await Accounts(session, state).registration.create(data)
     return chosen if password is None else None

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.errors import own_words
-from app.core.settings.base import AppSettings
 from app.core.settings.database import DatabaseSettings
 from app.core.settings.http import HTTPSettings
 from app.core.settings.limits import LimitSettings
@@ -20,19 +19,6 @@ from app.core.settings.mail import MailSettings
 from app.core.settings.operation import OperationSettings
 from app.core.settings.products import ProductSettings
 from app.core.settings.security import SecuritySettings
-
-__all__ = [
-    "AppSettings",
-    "ConfigurationError",
-    "DatabaseSettings",
-    "HTTPSettings",
-    "LimitSettings",
-    "MailSettings",
-    "OperationSettings",
-    "SecuritySettings",
-    "Settings",
-    "get_settings",
-]
 
 
 class Settings(

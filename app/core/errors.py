@@ -15,13 +15,18 @@ class AppError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     keeps_changes: ClassVar[bool] = False  # True: commit the transaction first
+    # A class sets these if they are the same each time it is raised.
+    detail: str
+    headers: Mapping[str, str] = MappingProxyType({})
     # Members that the problem document (RFC 9457) adds or replaces.
     members: Mapping[str, object] = MappingProxyType({})
 
-    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.headers = dict(headers or {})
+    def __init__(
+        self, detail: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.detail = detail or self.detail
+        self.headers = {**self.headers, **(headers or {})}
+        super().__init__(self.detail)
 
 
 class BadRequest(AppError):
@@ -36,10 +41,8 @@ class Unauthorized(AppError):
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
-
-    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        # RFC 6750 §3: no `error` when no credentials were sent.
-        super().__init__(detail, headers or {"WWW-Authenticate": 'Bearer realm="api"'})
+    # RFC 6750 §3: no `error` when no credentials were sent.
+    headers = MappingProxyType({"WWW-Authenticate": 'Bearer realm="api"'})
 
 
 class Forbidden(AppError):
@@ -127,18 +130,16 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached."""
 
     code = "dependency_unavailable"
-
-    def __init__(self) -> None:
-        super().__init__("The database cannot be reached.", {"Retry-After": "2"})
+    detail = "The database cannot be reached."
+    headers = MappingProxyType({"Retry-After": "2"})
 
 
 class Overloaded(Unavailable):
     """The service is overloaded. `Retry-After` says how long to wait."""
 
     code = "overloaded"
-
-    def __init__(self) -> None:
-        super().__init__("The service is busy. Try again in 1 s.", {"Retry-After": "1"})
+    detail = "The service is busy. Try again in 1 s."
+    headers = MappingProxyType({"Retry-After": "1"})
 
 
 def explain(error: BaseException) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Numeric, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -49,6 +50,18 @@ class SQLiteMoney(TypeDecorator[Decimal]):
 
 Instant = DateTime(timezone=True).with_variant(SQLiteInstant(), "sqlite")
 Money = Numeric(14, 2).with_variant(SQLiteMoney(), "sqlite")
+
+
+def stored_enum(kind: type[StrEnum], name: str) -> Enum:
+    """Store the values of an enum as text. A constraint refuses other values."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        length=16,
+        create_constraint=True,
+        values_callable=lambda members: [member.value for member in members],
+    )
 
 
 class Base(DeclarativeBase):

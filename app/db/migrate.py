@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.core.config import DatabaseSettings
+from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
 from app.db.base import utc_now
 

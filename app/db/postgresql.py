@@ -11,8 +11,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.core.config import DatabaseSettings
 from app.core.errors import DatabaseUnavailable
+from app.core.settings.database import DatabaseSettings
 
 SET_TIMEOUTS = """
 SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.util import greenlet_spawn
 
-from app.core.config import DatabaseSettings
 from app.core.errors import AppError, DatabaseUnavailable, Overloaded
+from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
 
 AFTER_COMMIT = "after_commit"  # key in `AsyncSession.info`: functions to call then

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from app.core.config import DatabaseSettings
+from app.core.settings.database import DatabaseSettings
 
 BUSY_TIMEOUT_SECONDS = 8.0  # shorter than the deadline of a request
 

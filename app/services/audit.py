@@ -1,6 +1,7 @@
 """The record of what happened to accounts. Events are never changed or deleted."""
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import bindparam, case, or_, select
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.request_context import current_request
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.audit_event import AuditEvent
-from app.db.session import Database, ReadSession, transaction
+from app.db.session import ReadSession
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, Order, RowPage
@@ -52,14 +53,6 @@ def record(
     )
 
 
-async def record_alone(
-    database: Database, event: EventName, subject: UUID | None, **details: Any
-) -> None:
-    """Record a refusal, which has no transaction, in one of its own."""
-    async with transaction(database) as session:
-        record(session, event, subject, **details)
-
-
 EVENT = AuditEvent.__table__.c
 NEWEST_FIRST = Order(EVENT.occurred_at, EVENT.id, descending=True)
 EVENTS = Listing(
@@ -90,12 +83,12 @@ EVENTS_OF_USER = Listing(
 )
 
 
+@dataclass(frozen=True, slots=True)
 class AuditTrail:
     """Reads events, newest first."""
 
-    def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
-        self.read = read
-        self.cursors = cursors
+    read: ReadSession
+    cursors: CursorSigner
 
     async def page(self, query: AuditQuery) -> RowPage:
         return await EVENTS.page(self.read, self.cursors, query)

@@ -3,10 +3,10 @@
 draft-ietf-httpapi-idempotency-key-header
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,6 @@ from app.db.models.idempotency_key import IdempotencyKey
 KEPT = timedelta(hours=24)
 LARGEST = 64 * 1024
 
-
 TABLE = IdempotencyKey.__table__
 MINE = (TABLE.c.user_id == bindparam("user_id"), TABLE.c.key == bindparam("key"))
 SELECT_KEY = select(*TABLE.c).where(*MINE)
@@ -33,12 +32,8 @@ class IdempotencyKeyInUse(Conflict):
     """Another request with this `Idempotency-Key` is still running."""
 
     code = "idempotency_key_in_use"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A request with this Idempotency-Key is still running. Try again in 1 s.",
-            {"Retry-After": "1"},
-        )
+    detail = "A request with this Idempotency-Key is still running. Try again in 1 s."
+    headers = MappingProxyType({"Retry-After": "1"})
 
 
 class AlreadyAnswered(Exception):
@@ -50,19 +45,12 @@ class AlreadyAnswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class OnceOnly:
     """A user's key, claimed and stored in the transaction that it protects."""
 
-    def __init__(self, session: AsyncSession, user_id: UUID, key: str) -> None:
-        self.session = session
-        self.user_id = user_id
-        self.key = key
+    session: AsyncSession
+    user_id: UUID
+    key: str
 
     async def claim(self) -> None:
         """Claim the key until the transaction ends. This must be its first statement.
@@ -87,22 +75,24 @@ class OnceOnly:
             raise AlreadyAnswered(found)
         await connection.execute(DELETE_KEY, values)
 
-    async def keep(self, fingerprint: bytes, answer: Answer) -> None:
+    async def keep(
+        self, fingerprint: bytes, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
         """Store the answer, unless it is too large, in the transaction of the work.
 
         Raises:
             InvalidAccessToken: The user has been deleted in the meantime.
         """
-        if len(answer.body) > LARGEST:
+        if len(body) > LARGEST:
             return
         now = utc_now()
         values = {
             "user_id": self.user_id,
             "key": self.key,
             "fingerprint": fingerprint,
-            "status": answer.status,
-            "headers": dict(answer.headers),
-            "body": answer.body,
+            "status": status,
+            "headers": headers,
+            "body": body,
             "created_at": now,
             "expires_at": now + KEPT,
         }

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.rate_limit import RateLimiter
+from app.core.rate_limit.policy import RateLimiter
 from testbed.valkey import ValkeyServer
 from tests.core.rate_limit.model import KINDS, Kind, Stage, open_stage
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.dependencies import ReadSessionDep, SessionDep, get_session
+from app.api.dependencies import SessionDep, StateDep, get_session
 from app.core.errors import Conflict, Unauthorized
 from app.db.session import Database
 from tests.support.people import Client, open_client
@@ -68,10 +68,10 @@ async def fail(session: SessionDep, child: int) -> None:
 
 @router.post("/background/{child}")
 async def background(
-    session: SessionDep, read: ReadSessionDep, tasks: BackgroundTasks, child: int
+    session: SessionDep, state: StateDep, tasks: BackgroundTasks, child: int
 ) -> None:
     async def look() -> None:
-        row = await read.one_or_none(COUNT, {"id": child})
+        row = await state.database.read.one_or_none(COUNT, {"id": child})
         assert row is not None
         answered.append(row.number)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
-from app.api.problems import send_problem
+from app.api.problems import refusal_response
 from app.api.uploads import Allowance
 from app.core.errors import AppError
 
@@ -66,29 +67,21 @@ class BodyLimitMiddleware:
             await self.app(scope, body.receive, body.send)
 
 
+@dataclass(slots=True)
 class _LimitedBody:
     """One body being read; beyond its limits the application sees a disconnect."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        limit: int,
-        silence: float,
-        total: float,
-    ) -> None:
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._limit = limit
-        self._silence = silence
-        self._total = total
-        self._deadline: float | None = None
-        self._size = 0
-        self._complete = False  # then only the disconnect can follow, at any time
-        self._responding = False
-        self._refused = False
+    _scope: Scope
+    _receive: Receive
+    _send: Send
+    _limit: int
+    _silence: float
+    _total: float
+    _deadline: float | None = None
+    _size: int = 0
+    _complete: bool = False  # then only the disconnect can follow, at any time
+    _responding: bool = False
+    _refused: bool = False
 
     async def receive(self) -> Message:
         if self._refused:
@@ -126,9 +119,9 @@ class _LimitedBody:
         self._refused = True
         if self._scope["http_version"].startswith("1"):
             # Otherwise the server reads the rest, to find the next request behind it.
-            error.headers["Connection"] = "close"
+            error.headers = {**error.headers, "Connection": "close"}
         if not self._responding:
-            await send_problem(self._scope, self._receive, self._send, error)
+            await refusal_response(error)(self._scope, self._receive, self._send)
         return {"type": "http.disconnect"}
 
     def _next_deadline(self) -> float:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
-from app.api.problems import log_failure, send_problem
+from app.api.problems import log_failure, refusal_response
 from app.core.errors import AppError
 
 
@@ -69,7 +69,7 @@ class DeadlineMiddleware:
                 f"The service did not answer within {seconds:g} seconds."
             )
             log_failure(error)
-            await send_problem(scope, receive, send, error)
+            await refusal_response(error)(scope, receive, send)
 
 
 def _restart(deadline: asyncio.Timeout, seconds: float | None) -> None:

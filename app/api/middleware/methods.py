@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
-from app.api.problems import send_problem
+from app.api.problems import refusal_response
 from app.api.streams import HEADERS_ONLY
 from app.core.errors import AppError
 
@@ -49,7 +49,7 @@ class MethodsMiddleware:
             headers = {"Allow": ", ".join(allowed)}
             await Response(None, HTTPStatus.NO_CONTENT, headers)(scope, receive, send)
         elif method in NEVER_ALLOWED or not self._may_have(method, scope):
-            await send_problem(scope, receive, send, MethodNotAllowed(scope))
+            await refusal_response(MethodNotAllowed(scope))(scope, receive, send)
         elif method == "HEAD":
             await self._head(scope, receive, send)
         else:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,17 +92,15 @@ class RequestContextMiddleware:
         self._log.info("http.request", **fields | context.log_fields)
 
 
+@dataclass(slots=True)
 class _Exchange:
     """Watches one request, to know how it ended."""
 
-    __slots__ = ("_context", "_receive", "_send", "abandoned", "status")
-
-    def __init__(self, context: RequestContext, receive: Receive, send: Send) -> None:
-        self._context = context
-        self._receive = receive
-        self._send = send
-        self.abandoned = False
-        self.status: int | None = None
+    _context: RequestContext
+    _receive: Receive
+    _send: Send
+    abandoned: bool = False
+    status: int | None = None
 
     @property
     def outcome(self) -> int:

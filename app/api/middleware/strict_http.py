@@ -10,7 +10,7 @@ from itertools import chain
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
-from app.api.problems import send_problem
+from app.api.problems import refusal_response
 from app.core.errors import AppError, BadRequest
 
 MAX_HEADERS = 100
@@ -19,16 +19,9 @@ MAX_COOKIE_BYTES = 8 * 1024
 MAX_PATH_BYTES = 2 * 1024
 MAX_QUERY_BYTES = 4 * 1024
 LONGEST_HOST = 255
-HOST_INVALID = "The Host header is missing, repeated or malformed."
 
 _SINGLE = frozenset(
-    {
-        b"authorization",
-        b"content-length",
-        b"content-type",
-        b"host",
-        b"idempotency-key",
-    }
+    {b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key"}
 )
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -39,6 +32,7 @@ class HostInvalid(BadRequest):
     """The Host header is missing, repeated or malformed."""
 
     code = "host_invalid"
+    detail = "The Host header is missing, repeated or malformed."
 
 
 class HostNotAllowed(AppError):
@@ -46,6 +40,7 @@ class HostNotAllowed(AppError):
 
     status = HTTPStatus.MISDIRECTED_REQUEST
     code = "host_not_allowed"
+    detail = "Unknown Host header."
 
 
 class HeaderDuplicated(BadRequest):
@@ -98,14 +93,13 @@ class StrictHttpMiddleware:
         if scope["type"] == "websocket":  # the application has no WebSocket route
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
             return
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        refusal = None
+        if scope["type"] == "http":
+            refusal = _target_refusal(scope) or self._header_refusal(scope)
         if refusal is None:
             await self.app(scope, receive, send)
         else:
-            await send_problem(scope, receive, send, refusal)
-
-    def _refusal(self, scope: Scope) -> AppError | None:
-        return _target_refusal(scope) or self._header_refusal(scope)
+            await refusal_response(refusal)(scope, receive, send)
 
     def _header_refusal(self, scope: Scope) -> AppError | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
@@ -128,7 +122,7 @@ class StrictHttpMiddleware:
             )
         host = distinct.get(b"host", b"")
         if len(host) > LONGEST_HOST:
-            return HostInvalid(HOST_INVALID)
+            return HostInvalid()
         refusal = self._judge_host(host)
         if refusal is None:
             return None
@@ -136,9 +130,7 @@ class StrictHttpMiddleware:
         may_be_any = refusal is HostNotAllowed or not named
         if may_be_any and own_path(scope) in self._any_host_paths:
             return None
-        return refusal(
-            HOST_INVALID if refusal is HostInvalid else "Unknown Host header."
-        )
+        return refusal()
 
     def _judge(self, value: bytes) -> type[AppError] | None:
         match = _HOST.fullmatch(value.decode("latin-1"))
@@ -172,5 +164,5 @@ def _cookie_size(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 def _duplicated(name: bytes) -> AppError:
     if name == b"host":
-        return HostInvalid(HOST_INVALID)
+        return HostInvalid()
     return HeaderDuplicated(f"Send the {name.decode().title()} header only once.")

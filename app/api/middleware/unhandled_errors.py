@@ -5,7 +5,7 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import send_problem
+from app.api.problems import refusal_response
 from app.core.errors import AppError, explain
 from app.core.logging import get_logger
 
@@ -52,4 +52,4 @@ class UnhandledErrorsMiddleware:
             if answering:
                 raise  # the answer is incomplete, so the server cuts the connection
             failure = InternalError("The service failed to handle the request.")
-            await send_problem(scope, receive, send, failure)
+            await refusal_response(failure)(scope, receive, send)

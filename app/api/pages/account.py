@@ -50,8 +50,5 @@ def add_account_pages(app: FastAPI, api_prefix: str) -> None:
         )
     for name, endpoint in endpoints.items():
         app.add_api_route(
-            f"/account/{name}",
-            endpoint,
-            include_in_schema=False,
-            openapi_extra=OPEN,
+            f"/account/{name}", endpoint, include_in_schema=False, openapi_extra=OPEN
         )

@@ -51,11 +51,7 @@ class WeakPassword(InvalidRequest):
 
 
 def check_password(
-    password: str,
-    *,
-    min_length: int,
-    context: Iterable[str] = (),
-    pointer: str,
+    password: str, *, min_length: int, context: Iterable[str] = (), pointer: str
 ) -> None:
     """Refuse a password that is easy to guess.
 

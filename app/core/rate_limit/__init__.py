@@ -3,25 +3,3 @@
 Import the modules `client`, `redis` and `resilient` only if there is a `REDIS_URL`:
 the library that they import costs 0.1 s at start and 6 MB in each process.
 """
-
-from app.core.rate_limit.memory import MemoryRateLimiter
-from app.core.rate_limit.policy import (
-    LARGEST_LIMIT,
-    Decision,
-    Hit,
-    NoRateLimiter,
-    Policy,
-    Quota,
-    RateLimiter,
-)
-
-__all__ = [
-    "LARGEST_LIMIT",
-    "Decision",
-    "Hit",
-    "MemoryRateLimiter",
-    "NoRateLimiter",
-    "Policy",
-    "Quota",
-    "RateLimiter",
-]

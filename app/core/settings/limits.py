@@ -12,7 +12,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from app.core.rate_limit import LARGEST_LIMIT
+from app.core.rate_limit.policy import LARGEST_LIMIT
 from app.core.settings.base import AppSettings, in_production, refuse
 
 

@@ -4,19 +4,9 @@ import re
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from app.core.settings.base import (
-    AppSettings,
-    Seconds,
-    in_production,
-    refuse,
-)
+from app.core.settings.base import AppSettings, Seconds, in_production, refuse
 from app.core.tokens.signing_keys import SigningKeys
 
 DEVELOPMENT_SECRET_KEY = "development-only-key-that-production-refuses"  # noqa: S105
@@ -43,8 +33,7 @@ class SecuritySettings(AppSettings):
         "you rotate.",
     )
     algorithm: Literal["HS256"] = Field(
-        "HS256",
-        description="Algorithm of access tokens that SECRET_KEY signs.",
+        "HS256", description="Algorithm of access tokens that SECRET_KEY signs."
     )
     signing_keys: SecretStr | None = Field(
         None,

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -36,11 +38,9 @@ class InvalidAccessToken(Unauthorized):
     """The access token is malformed, expired or revoked."""
 
     code = "invalid_token"
-
-    def __init__(self) -> None:
-        # One detail for every reason: only the log says the reason.
-        super().__init__("The access token is not valid. Refresh it or log in again.")
-        self.headers["WWW-Authenticate"] = _CHALLENGE
+    # One detail for every reason: only the log says the reason.
+    detail = "The access token is not valid. Refresh it or log in again."
+    headers = MappingProxyType({"WWW-Authenticate": _CHALLENGE})
 
 
 def _instant(value: object) -> datetime:
@@ -77,16 +77,14 @@ class _Refused(Exception):
     """Carries the reason to the log."""
 
 
+@dataclass(frozen=True, slots=True)
 class AccessTokens:
     """Signs tokens with the current key; accepts those of every key not yet expired."""
 
-    def __init__(
-        self, keys: SigningKeys, issuer: str, audience: str, lifetime: timedelta
-    ) -> None:
-        self._keys = keys
-        self._issuer = issuer
-        self._audience = audience
-        self._lifetime = lifetime
+    keys: SigningKeys
+    issuer: str
+    audience: str
+    lifetime: timedelta
 
     def issue(
         self,
@@ -97,18 +95,18 @@ class AccessTokens:
         amr: Sequence[str] = ("pwd",),
         acr: str = "aal1",
     ) -> str:
-        key = self._keys.current
+        key = self.keys.current
         issued_at = int(datetime.now(UTC).timestamp())
         claims = {
-            "iss": self._issuer,
-            "aud": self._audience,
+            "iss": self.issuer,
+            "aud": self.audience,
             "sub": str(user_id),  # asyncpg has a UUID class of its own
             "sid": str(session_id),
             "jti": str(uuid7()),
             "client_id": CLIENT_ID,
             "scope": scope,
             "iat": issued_at,
-            "exp": issued_at + int(self._lifetime.total_seconds()),
+            "exp": issued_at + int(self.lifetime.total_seconds()),
             "auth_time": int(auth_time.timestamp()),
             "amr": amr,
             "acr": acr,
@@ -153,7 +151,7 @@ class AccessTokens:
             raise _Refused("header")
         if header["typ"].lower().removeprefix("application/") != _TYPE:
             raise _Refused("typ")
-        key = self._keys.find(header["kid"])
+        key = self.keys.find(header["kid"])
         if key is None:
             raise _Refused("kid")
         if header["alg"] != key.algorithm:
@@ -163,15 +161,15 @@ class AccessTokens:
     def _check(self, claims: AccessClaims) -> None:
         now = datetime.now(UTC)
         audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
-        if claims.iss != self._issuer:
+        if claims.iss != self.issuer:
             raise _Refused("iss")
-        if self._audience not in audiences:
+        if self.audience not in audiences:
             raise _Refused("aud")
         if claims.exp <= now - LEEWAY:
             raise _Refused("expired")
         if max(claims.iat, claims.nbf or claims.iat) > now + LEEWAY:
             raise _Refused("not yet valid")
-        if claims.exp - claims.iat > self._lifetime:
+        if claims.exp - claims.iat > self.lifetime:
             raise _Refused("lifetime")
 
 

@@ -21,11 +21,7 @@ class CursorInvalid(BadRequest):
     """The service did not issue this cursor for this listing."""
 
     code = "cursor_invalid"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The cursor is not valid for this listing. Start again without a cursor."
-        )
+    detail = "The cursor is not valid for this listing. Start again without a cursor."
 
 
 class CursorSigner:

@@ -30,10 +30,8 @@ class RefreshTokenInvalid(Unauthorized):
     """The refresh token is malformed, expired, used or revoked."""
 
     code = "refresh_token_invalid"
-
-    def __init__(self) -> None:
-        # One detail for every reason, so that a thief learns nothing from the answer.
-        super().__init__("The refresh token is not valid. Log in again.")
+    # One detail for every reason, so that a thief learns nothing from the answer.
+    detail = "The refresh token is not valid. Log in again."
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Enum, Index, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
-from app.db.base import Base, Record, utc_now
+from app.db.base import Base, Record, stored_enum, utc_now
 
 # PostgreSQL then sorts by bytes in every locale, as SQLite does.
 SortedText = String(200).with_variant(String(200, collation="C"), "postgresql")
@@ -29,16 +29,7 @@ class Product(Record, Base):
     currency: Mapped[str] = mapped_column(String(3))
     stock: Mapped[int] = mapped_column(BigInteger)
     category: Mapped[str | None] = mapped_column(String(100))
-    status: Mapped[ProductStatus] = mapped_column(
-        Enum(
-            ProductStatus,
-            native_enum=False,
-            length=16,
-            create_constraint=True,
-            name="status",
-            values_callable=lambda statuses: [status.value for status in statuses],
-        ),
-    )
+    status: Mapped[ProductStatus] = mapped_column(stored_enum(ProductStatus, "status"))
     version: Mapped[int] = mapped_column(default=1)
     # `search_columns` makes these for the index of full-text search.
     title_words: Mapped[str | None] = mapped_column(Text, deferred=True)

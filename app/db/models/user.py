@@ -1,9 +1,9 @@
 from enum import StrEnum
 
-from sqlalchemy import Enum, Index, String, text
+from sqlalchemy import Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Record
+from app.db.base import Base, Record, stored_enum
 
 
 class Role(StrEnum):
@@ -19,17 +19,7 @@ class User(Record, Base):
     email_canonical: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     full_name: Mapped[str | None] = mapped_column(String(200))
-    role: Mapped[Role] = mapped_column(
-        Enum(
-            Role,
-            native_enum=False,
-            length=16,
-            create_constraint=True,
-            name="role",
-            values_callable=lambda roles: [role.value for role in roles],
-        ),
-        default=Role.USER,
-    )
+    role: Mapped[Role] = mapped_column(stored_enum(Role, "role"), default=Role.USER)
     is_active: Mapped[bool] = mapped_column(default=True)
     email_verified: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)

@@ -70,7 +70,7 @@ class EmailAddressService:
         try:
             await self.session.flush()
         except IntegrityError as error:
-            raise EmailTaken("Another account has this e-mail address.") from error
+            raise EmailTaken from error
         await revoke_sessions(self.session, user.id, "email")
         await forget_links(self.session, user.id)
         for address in (old, user.email):

@@ -1,7 +1,7 @@
 """Logging in, and confirming the password before a dangerous change."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, select
@@ -28,15 +28,8 @@ class InvalidCredentials(Unauthorized):
     """The e-mail address or the password is wrong."""
 
     code = "invalid_credentials"
+    detail = "The e-mail address or the password is wrong."
     keeps_changes = True  # the audit event
-
-    def __init__(self) -> None:
-        super().__init__("The e-mail address or the password is wrong.")
-
-
-class LoggedIn(NamedTuple):
-    tokens: TokenPair
-    device_token: str
 
 
 USER = User.__table__.c
@@ -73,7 +66,8 @@ class AuthService:
 
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
-    ) -> LoggedIn:
+    ) -> tuple[TokenPair, str]:
+        """Start a session. Return its tokens, and the token of the device."""
         account = await find_account(self.read, credentials.email)
         device_id = None
         if account is not None and device_token is not None:
@@ -104,9 +98,7 @@ class AuthService:
             session_id=started.id,
             known_device=device_id is not None,
         )
-        return LoggedIn(
-            self.starter.tokens(started), self.devices.issue(user.id, device_id)
-        )
+        return self.starter.tokens(started), self.devices.issue(user.id, device_id)
 
     async def reauthenticate(
         self, caller: Principal, password: str, client: Client

@@ -8,7 +8,7 @@ from app.core.client_address import limiter_partition
 from app.core.email_address import canonical_email
 from app.core.errors import Overloaded, TooManyRequests
 from app.core.passwords.hashing import PasswordHasher, Verification
-from app.core.rate_limit import Decision, Hit, Policy, RateLimiter
+from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
 from app.core.security import SecretRing
 from app.services.accounts.in_flight import InFlight
 

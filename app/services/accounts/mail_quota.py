@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.core.errors import TooManyRequests
-from app.core.rate_limit import Hit, Policy, RateLimiter
+from app.core.rate_limit.policy import Hit, Policy, RateLimiter
 
 
 @dataclass(frozen=True, slots=True)

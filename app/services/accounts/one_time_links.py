@@ -1,19 +1,12 @@
 """Mailed links that prove an address. Each can be used once."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Insert,
-    Row,
-    String,
-    Uuid,
-    bindparam,
-    delete,
-    select,
-)
+from sqlalchemy import Insert, Row, String, Uuid, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
@@ -44,9 +37,7 @@ class TokenInvalid(BadRequest):
     """The mailed token is unknown, expired, replaced or already used."""
 
     code = "token_invalid"
-
-    def __init__(self) -> None:
-        super().__init__("The link is not valid any more. Request a new one.")
+    detail = "The link is not valid any more. Request a new one."
 
 
 def _insert(dialect: Any) -> Insert:
@@ -95,21 +86,14 @@ SELECT_TOKEN = (
 )
 
 
+@dataclass(frozen=True, slots=True)
 class OneTimeLinks:
     """Links bound to a purpose, an account, its address and its password."""
 
-    def __init__(
-        self,
-        session: AsyncSession,
-        read: ReadSession,
-        outbox: Outbox,
-        public_base_url: str,
-    ) -> None:
-        self.session = session
-        self.read = read
-        self.outbox = outbox
-        # From the settings, because an attacker can choose the Host header.
-        self.base_url = public_base_url.rstrip("/")
+    session: AsyncSession
+    read: ReadSession
+    outbox: Outbox
+    base_url: str  # from the settings, because an attacker can choose the Host header
 
     async def mail(
         self,
@@ -136,7 +120,7 @@ class OneTimeLinks:
         await self.session.execute(INSERT[dialect], values)
         recipient = (new_email or user.email) if user else None
         # A browser sends the fragment to no server, so the token reaches no log.
-        link = f"{self.base_url}/account/{PAGES[purpose]}#{token}"
+        link = f"{self.base_url.rstrip('/')}/account/{PAGES[purpose]}#{token}"
         await self.outbox.add(purpose, recipient, link=link, valid_for=valid_for)
 
     async def find(self, purpose: TokenPurpose, token: str) -> Row[Any]:

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.passwords.hashing import PasswordHasher, normalise
 from app.core.passwords.policy import WeakPassword, check_password
+from app.core.settings.security import SecuritySettings
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.db.session import ReadSession
@@ -34,27 +34,27 @@ class PasswordUnchanged(WeakPassword):
         )
 
 
-async def hash_chosen(
-    password: str,
-    email: str,
-    *,
-    settings: SecuritySettings,
-    hasher: PasswordHasher,
-    pointer: str = "#/password",
-) -> str:
-    """Hash a password if the policy accepts it for this address.
+@dataclass(frozen=True, slots=True)
+class NewPasswords:
+    """Hashes the passwords that users choose, if the policy accepts them."""
 
-    Raises:
-        WeakPassword: the policy refuses it.
-    """
-    local_part, _, domain = email.partition("@")
-    check_password(
-        password,
-        min_length=settings.password_min_length,
-        context=(settings.app_name, local_part, domain),
-        pointer=pointer,
-    )
-    return await hasher.hash(password)
+    settings: SecuritySettings
+    hasher: PasswordHasher
+
+    async def hash(self, password: str, email: str, pointer: str = "#/password") -> str:
+        """Hash a password for the account of an address.
+
+        Raises:
+            WeakPassword: the policy refuses it.
+        """
+        local_part, _, domain = email.partition("@")
+        check_password(
+            password,
+            min_length=self.settings.password_min_length,
+            context=(self.settings.app_name, local_part, domain),
+            pointer=pointer,
+        )
+        return await self.hasher.hash(password)
 
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
@@ -69,8 +69,7 @@ class PasswordService:
 
     session: AsyncSession
     read: ReadSession
-    settings: SecuritySettings
-    hasher: PasswordHasher
+    new_passwords: NewPasswords
     links: OneTimeLinks
     outbox: Outbox
     quota: MailQuota
@@ -83,7 +82,7 @@ class PasswordService:
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
         account, _ = await self.auth.compare(caller, data.current_password, client)
-        password_hash = await self._hash(
+        password_hash = await self.new_passwords.hash(
             data.new_password, caller.user.email, "#/new_password"
         )
         user = await self.auth.lock(account)
@@ -103,21 +102,12 @@ class PasswordService:
 
     async def reset(self, data: PasswordReset) -> None:
         found = await self.links.find(TokenPurpose.RESET_PASSWORD, data.token)
-        password_hash = await self._hash(data.password, found.email, "#/password")
+        password_hash = await self.new_passwords.hash(data.password, found.email)
         user = await self.links.redeem(found)
         user.email_verified = True  # the link came to this address
         await self._replace(user, password_hash, devices="every device")
         await self.auth.throttle.forgive(user.email)
         record(self.session, "account.password.reset", user.id, actor=user.id)
-
-    async def _hash(self, password: str, email: str, pointer: str) -> str:
-        return await hash_chosen(
-            password,
-            email,
-            settings=self.settings,
-            hasher=self.hasher,
-            pointer=pointer,
-        )
 
     async def _replace(self, user: User, password_hash: str, *, devices: str) -> None:
         user.password_hash = password_hash

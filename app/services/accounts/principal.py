@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -33,23 +34,19 @@ SELECT_CALLER = (
 )
 
 FRESH = timedelta(minutes=10)
+# RFC 9470 §3; the code keeps clients from refreshing instead, in a loop.
+CHALLENGE = (
+    'Bearer realm="api", error="insufficient_user_authentication", '
+    f"max_age={FRESH // timedelta(seconds=1)}"
+)
 
 
 class ReauthenticationRequired(Unauthorized):
     """The caller must confirm the password first, at `/auth/reauthenticate`."""
 
     code = "reauthentication_required"
-
-    def __init__(self) -> None:
-        # RFC 9470 §3; the code keeps clients from refreshing instead, in a loop.
-        challenge = (
-            'Bearer realm="api", error="insufficient_user_authentication", '
-            f"max_age={FRESH // timedelta(seconds=1)}"
-        )
-        super().__init__(
-            "Confirm your password first, at /auth/reauthenticate.",
-            {"WWW-Authenticate": challenge},
-        )
+    detail = "Confirm your password first, at /auth/reauthenticate."
+    headers = MappingProxyType({"WWW-Authenticate": CHALLENGE})
 
 
 @dataclass(frozen=True, slots=True)

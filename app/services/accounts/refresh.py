@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import SecuritySettings
+from app.core.settings.security import SecuritySettings
 from app.core.tokens.refresh import (
     ParsedRefreshToken,
     RefreshTokenInvalid,

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import SecuritySettings
 from app.core.email_address import canonical_email
 from app.core.errors import Forbidden
-from app.core.passwords.hashing import PasswordHasher
+from app.core.settings.security import SecuritySettings
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.schemas.user import UserRegister
 from app.services.accounts.one_time_links import OneTimeLinks
-from app.services.accounts.passwords import hash_chosen
+from app.services.accounts.passwords import NewPasswords
 from app.services.accounts.users import EmailTaken, UserService
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
@@ -35,7 +34,7 @@ class AccountService:
 
     session: AsyncSession
     settings: SecuritySettings
-    hasher: PasswordHasher
+    new_passwords: NewPasswords
     links: OneTimeLinks
     outbox: Outbox
 
@@ -47,7 +46,7 @@ class AccountService:
         """
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
-        password_hash = await self._hash(data)
+        password_hash = await self.new_passwords.hash(data.password, data.email)
         if self.settings.registration == "open":
             return await self._add(data, password_hash)
         try:
@@ -59,18 +58,13 @@ class AccountService:
 
     async def create(self, data: UserRegister) -> User:
         """Create an account for another person, whose address counts as verified."""
-        password_hash = await self._hash(data)
+        password_hash = await self.new_passwords.hash(data.password, data.email)
         return await UserService(self.session).add(data, password_hash, verified=True)
 
     async def _add(self, data: UserRegister, password_hash: str) -> User:
         user = await UserService(self.session).add(data, password_hash, verified=False)
         await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
-
-    async def _hash(self, data: UserRegister) -> str:
-        return await hash_chosen(
-            data.password, data.email, settings=self.settings, hasher=self.hasher
-        )
 
     async def _tell_owner(self, email: str) -> None:
         """Mail the owner of a registered address, at the address as it is stored.

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import SecuritySettings
 from app.core.errors import NotFound
+from app.core.settings.security import SecuritySettings
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.refresh import RefreshTokens
@@ -57,9 +57,7 @@ class SessionNotFound(NotFound):
     """The caller has no session with this id."""
 
     code = "session_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("You have no session with this id.")
+    detail = "You have no session with this id."
 
 
 @dataclass(frozen=True, slots=True)

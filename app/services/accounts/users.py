@@ -1,5 +1,6 @@
 """Accounts as administrators read and change them."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -24,21 +25,21 @@ class UserNotFound(NotFound):
     """No user has this id."""
 
     code = "user_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("No user has this id.")
+    detail = "No user has this id."
 
 
 class EmailTaken(Conflict):
     """Another account has this e-mail address."""
 
     code = "email_taken"
+    detail = "Another account has this e-mail address."
 
 
 class LastAdmin(Conflict):
     """The last active administrator cannot be removed, demoted or deactivated."""
 
     code = "last_admin"
+    detail = "Make another user an administrator first."
 
 
 USER = User.__table__.c
@@ -66,12 +67,12 @@ def containing(text: str) -> str:
     return f"%{text}%"
 
 
+@dataclass(frozen=True, slots=True)
 class UserDirectory:
     """Reads users."""
 
-    def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
-        self.read = read
-        self.cursors = cursors
+    read: ReadSession
+    cursors: CursorSigner
 
     async def get(self, user_id: UUID) -> Row[Any]:
         user = await self.read.one_or_none(SELECT_ONE, {"id": user_id})
@@ -107,7 +108,7 @@ class UserService:
             await self.session.flush()
         except IntegrityError as error:
             # The address is the only unique column of a new user.
-            raise EmailTaken("Another account has this e-mail address.") from error
+            raise EmailTaken from error
         record(self.session, "account.registered", user.id, role=user.role)
         return user
 
@@ -121,7 +122,7 @@ class UserService:
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
         if admins == {user_id} and not (user.is_active and user.role == Role.ADMIN):
-            raise LastAdmin("Make another user an administrator first.")
+            raise LastAdmin
         await self.session.flush()
         if user.role != role:
             record(
@@ -139,7 +140,7 @@ class UserService:
         admins = await self._lock_admins()
         user = await self._lock(user_id, expected)
         if admins == {user_id}:
-            raise LastAdmin("Make another user an administrator first.")
+            raise LastAdmin
         await self.session.delete(user)
         record(self.session, "account.deleted", user_id)
         await self.session.flush()

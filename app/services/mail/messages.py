@@ -13,7 +13,7 @@ from email.utils import format_datetime, parseaddr
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from app.core.config import MailSettings
+from app.core.settings.mail import MailSettings
 from app.db.models.outbox_mail import OutboxMail
 
 # Longer than the default of 78 characters, so that links stay on one line.

@@ -19,14 +19,12 @@ def no_worker() -> None:
     """Wake no worker, because none runs in this process."""
 
 
+@dataclass(frozen=True, slots=True)
 class Outbox:
     """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
-    def __init__(
-        self, session: AsyncSession, wake: Callable[[], None] = no_worker
-    ) -> None:
-        self.session = session
-        self.wake = wake
+    session: AsyncSession
+    wake: Callable[[], None] = no_worker
 
     async def add(self, template: str, recipient: str | None, **context: str) -> None:
         """Queue a mail.

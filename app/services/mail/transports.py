@@ -13,8 +13,8 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
-from app.core.config import MailSettings
 from app.core.logging import get_logger
+from app.core.settings.mail import MailSettings
 from app.services.mail.messages import Mail, MailWriter
 
 log = get_logger(__name__)

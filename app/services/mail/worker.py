@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from app.core.config import MailSettings
 from app.core.logging import get_logger
+from app.core.settings.mail import MailSettings
 from app.db.base import utc_now
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction

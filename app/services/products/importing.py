@@ -8,12 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import MOST_FAULTS, InvalidRequest
-from app.schemas.product import (
-    FileFormat,
-    ImportMode,
-    ImportReport,
-    LineFault,
-)
+from app.schemas.product import FileFormat, ImportMode, ImportReport, LineFault
 from app.services.products.files.rows import read_products
 from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
@@ -95,8 +90,8 @@ class ProductFile:
 class ProductImport:
     """Creates the products of a file, or updates those whose SKU is known."""
 
-    def __init__(self, session: AsyncSession, *, on_postgres: bool) -> None:
-        self.session = session
+    def __init__(self, session: AsyncSession) -> None:
+        on_postgres = session.get_bind().dialect.name == "postgresql"
         self.staging = (PostgresStaging if on_postgres else SqliteStaging)(session)
 
     async def store(self, file: ProductFile, actor_id: UUID | None) -> ImportReport:

@@ -1,5 +1,6 @@
 """Reading products and the movements of their stock."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +22,7 @@ class ProductNotFound(NotFound):
     """No product has this id, or the caller is not allowed to see it."""
 
     code = "product_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("No product has this id.")
+    detail = "No product has this id."
 
 
 # Statements are built once: building costs more than sending them.
@@ -43,12 +42,12 @@ def sees_all(viewer: Principal | None) -> bool:
     return viewer is not None and "products:write" in viewer.scopes
 
 
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Reads products. Visitors see the active ones, editors see all."""
 
-    def __init__(self, read: ReadSession, cursors: CursorSigner) -> None:
-        self.read = read
-        self.cursors = cursors
+    read: ReadSession
+    cursors: CursorSigner
 
     async def get(self, product_id: UUID, viewer: Principal | None) -> Row[Any]:
         return await self._get(

@@ -11,13 +11,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import NoScriptError
 
-from app.core.rate_limit import (
-    Decision,
-    Hit,
-    MemoryRateLimiter,
-    Policy,
-    RateLimiter,
-)
+from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
 from app.core.rate_limit.redis import RedisRateLimiter
 
 Kind = Literal["memory", "redis"]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.rate_limit import Hit, RateLimiter
+from app.core.rate_limit.policy import Hit, RateLimiter
 from tests.core.rate_limit.model import Stage, policy, remaining
 
 MICROSECOND = 1e-6

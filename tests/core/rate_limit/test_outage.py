@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from redis.asyncio import Redis
 
-from app.core.rate_limit import Hit, MemoryRateLimiter
 from app.core.rate_limit.client import create_redis_client
+from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policy import Hit
 from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.rate_limit.resilient import ResilientRateLimiter
 from testbed.valkey import ValkeyServer

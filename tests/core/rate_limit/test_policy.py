@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.core.rate_limit import Hit, MemoryRateLimiter, NoRateLimiter, Policy
+from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policy import Hit, NoRateLimiter, Policy
 from tests.core.rate_limit.model import ManualClock, policy
 
 MINUTE = timedelta(minutes=1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.rate_limit import Decision, Hit, Policy
+from app.core.rate_limit.policy import Decision, Hit, Policy
 from testbed.valkey import ValkeyServer
 from tests.core.rate_limit.model import (
     KINDS,

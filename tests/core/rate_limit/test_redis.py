@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from app.core.rate_limit import Hit, RateLimiter
+from app.core.rate_limit.policy import Hit, RateLimiter
 from app.core.rate_limit.redis import RedisRateLimiter
 from testbed.valkey import ValkeyServer
 from tests.core.rate_limit.model import policy

@@ -1,6 +1,6 @@
 """Refunds and resets, in memory and in Redis."""
 
-from app.core.rate_limit import Hit, RateLimiter
+from app.core.rate_limit.policy import Hit, RateLimiter
 from tests.core.rate_limit.model import Stage, policy, remaining
 
 THREE = policy("three", 3, seconds=10)

@@ -6,12 +6,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
-from app.core.rate_limit import (
-    Decision,
-    Hit,
-    MemoryRateLimiter,
-    Policy,
-)
+from app.core.rate_limit.memory import MemoryRateLimiter
+from app.core.rate_limit.policy import Decision, Hit, Policy
 from app.core.rate_limit.resilient import ResilientRateLimiter
 from tests.core.rate_limit.model import ManualClock, policy
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from app.core.passwords.hashing import PasswordHasher, Verification
-from app.core.rate_limit import Decision
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policies import policies
+from app.core.rate_limit.policy import Decision
 from app.core.security import SecretRing
 from app.services.accounts.login_throttle import (
     LoginThrottle,

@@ -6,13 +6,10 @@ from fastapi import Header, Query, Response
 
 from app.api.accounts import (
     AccountHolder,
-    AccountServiceDep,
-    AuthServiceDep,
+    AccountsDep,
     ClientDep,
     CurrentUser,
     FreshAccountHolder,
-    RefreshServiceDep,
-    SessionServiceDep,
 )
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
@@ -65,10 +62,10 @@ CHANGING_SESSIONS = documented(
 )
 @limited("register")
 async def register(
-    accounts: AccountServiceDep, data: UserRegister, response: Response
+    accounts: AccountsDep, data: UserRegister, response: Response
 ) -> User | CheckEmail:
     """Create an account. A mail asks its owner to confirm the address."""
-    user = await accounts.register(data)
+    user = await accounts.registration.register(data)
     if user is None:
         response.status_code = HTTPStatus.ACCEPTED
     return user or CheckEmail()
@@ -81,7 +78,7 @@ async def register(
 )
 @limited("login")
 async def login(
-    auth: AuthServiceDep,
+    accounts: AccountsDep,
     client: ClientDep,
     response: Response,
     credentials: Credentials,
@@ -101,7 +98,9 @@ async def login(
     `X-Device-Token` header of the answer and send it with your next login. Wrong
     passwords that others send for your account then do not block you.
     """
-    tokens, device_token = await auth.login(credentials, client, x_device_token)
+    tokens, device_token = await accounts.auth.login(
+        credentials, client, x_device_token
+    )
     response.headers["X-Device-Token"] = device_token
     return tokens
 
@@ -113,7 +112,7 @@ async def login(
 )
 @limited("refresh")
 async def refresh(
-    sessions: RefreshServiceDep, client: ClientDep, data: RefreshRequest
+    accounts: AccountsDep, client: ClientDep, data: RefreshRequest
 ) -> TokenPair:
     """Exchange a refresh token for a new pair of tokens.
 
@@ -121,7 +120,7 @@ async def refresh(
     `REFRESH_LEEWAY_SECONDS` and gets the same new tokens. After that time, or once a
     new token has been used, the old token ends the session, because it may be stolen.
     """
-    return await sessions.refresh(data.refresh_token, client)
+    return await accounts.refreshing.refresh(data.refresh_token, client)
 
 
 @router.post(
@@ -132,12 +131,12 @@ async def refresh(
 )
 async def reauthenticate(
     user: AccountHolder,
-    auth: AuthServiceDep,
+    accounts: AccountsDep,
     client: ClientDep,
     data: Reauthentication,
 ) -> TokenPair:
     """Confirm your password. A new session replaces yours and counts as fresh."""
-    return await auth.reauthenticate(user, data.password, client)
+    return await accounts.auth.reauthenticate(user, data.password, client)
 
 
 @router.post(
@@ -145,9 +144,9 @@ async def reauthenticate(
     status_code=HTTPStatus.NO_CONTENT,
     openapi_extra=public("The refresh token is the credential."),
 )
-async def logout(sessions: RefreshServiceDep, data: RefreshRequest) -> None:
+async def logout(accounts: AccountsDep, data: RefreshRequest) -> None:
     """End the session of a refresh token. An unknown token gets the same answer."""
-    await sessions.logout(data.refresh_token)
+    await accounts.refreshing.logout(data.refresh_token)
 
 
 @router.post(
@@ -155,13 +154,13 @@ async def logout(sessions: RefreshServiceDep, data: RefreshRequest) -> None:
 )
 async def logout_all(
     user: FreshAccountHolder,
-    sessions: SessionServiceDep,
+    accounts: AccountsDep,
     keep_current: Annotated[
         bool, Query(description="Do not end the session of this request.")
     ] = False,
 ) -> None:
     """End all your sessions, including this one."""
-    await sessions.end_all(user, keep_current=keep_current)
+    await accounts.sessions.end_all(user, keep_current=keep_current)
 
 
 @router.get(
@@ -171,11 +170,11 @@ async def logout_all(
 )
 async def list_sessions(
     user: CurrentUser,
-    sessions: SessionServiceDep,
+    accounts: AccountsDep,
     query: Annotated[PageParameters, Query()],
 ) -> RowPage:
     """List your sessions, newest first."""
-    return await sessions.page(user, query)
+    return await accounts.sessions.page(user, query)
 
 
 @router.delete(
@@ -184,7 +183,7 @@ async def list_sessions(
     responses=CHANGING_SESSIONS | documented(SessionNotFound),
 )
 async def end_session(
-    user: FreshAccountHolder, sessions: SessionServiceDep, session_id: UUID
+    user: FreshAccountHolder, accounts: AccountsDep, session_id: UUID
 ) -> None:
     """End one of your sessions."""
-    await sessions.end(user, session_id)
+    await accounts.sessions.end(user, session_id)

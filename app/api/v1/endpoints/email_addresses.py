@@ -1,6 +1,6 @@
 from http import HTTPStatus
 
-from app.api.accounts import AccountHolder, ClientDep, EmailAddressServiceDep
+from app.api.accounts import AccountHolder, AccountsDep, ClientDep
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
@@ -21,9 +21,9 @@ router = api_router("/auth", tags=["auth"])
     responses=documented(TokenInvalid),
     openapi_extra=public("The mailed token is the credential."),
 )
-async def verify_email(addresses: EmailAddressServiceDep, data: TokenProof) -> None:
+async def verify_email(accounts: AccountsDep, data: TokenProof) -> None:
     """Confirm the address of a new account with the token from the mail."""
-    await addresses.verify(data.token)
+    await accounts.email_addresses.verify(data.token)
 
 
 @router.post(
@@ -33,11 +33,9 @@ async def verify_email(addresses: EmailAddressServiceDep, data: TokenProof) -> N
     openapi_extra=public("The caller cannot log in before the address is confirmed."),
 )
 @limited("mail_client")
-async def resend_verification(
-    addresses: EmailAddressServiceDep, data: EmailAddress
-) -> CheckEmail:
+async def resend_verification(accounts: AccountsDep, data: EmailAddress) -> CheckEmail:
     """Mail the link again. The answer is the same for every address."""
-    await addresses.resend(data.email)
+    await accounts.email_addresses.resend(data.email)
     return CheckEmail()
 
 
@@ -50,12 +48,12 @@ async def resend_verification(
 )
 async def change_email(
     user: AccountHolder,
-    addresses: EmailAddressServiceDep,
+    accounts: AccountsDep,
     client: ClientDep,
     data: EmailChange,
 ) -> CheckEmail:
     """Mail a link to a new address. Its token moves the account to that address."""
-    await addresses.request_change(user, data, client)
+    await accounts.email_addresses.request_change(user, data, client)
     return CheckEmail()
 
 
@@ -65,6 +63,6 @@ async def change_email(
     responses=documented(TokenInvalid, EmailTaken),
     openapi_extra=public("The mailed token is the credential."),
 )
-async def confirm_email(addresses: EmailAddressServiceDep, data: TokenProof) -> None:
+async def confirm_email(accounts: AccountsDep, data: TokenProof) -> None:
     """Move the account to the address that received the token. All sessions end."""
-    await addresses.confirm_change(data.token)
+    await accounts.email_addresses.confirm_change(data.token)

@@ -1,6 +1,6 @@
 from http import HTTPStatus
 
-from app.api.accounts import AccountHolder, ClientDep, PasswordServiceDep
+from app.api.accounts import AccountHolder, AccountsDep, ClientDep
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
@@ -33,12 +33,12 @@ router = api_router("/auth/password", tags=["auth"])
 )
 async def change_password(
     user: AccountHolder,
-    passwords: PasswordServiceDep,
+    accounts: AccountsDep,
     client: ClientDep,
     data: PasswordChange,
 ) -> TokenPair:
     """Change your password. All sessions end, and the answer starts a new one."""
-    return await passwords.change(user, data, client)
+    return await accounts.passwords.change(user, data, client)
 
 
 @router.post(
@@ -48,11 +48,9 @@ async def change_password(
     openapi_extra=public("The caller has forgotten the password."),
 )
 @limited("mail_client")
-async def forgot_password(
-    passwords: PasswordServiceDep, data: EmailAddress
-) -> CheckEmail:
+async def forgot_password(accounts: AccountsDep, data: EmailAddress) -> CheckEmail:
     """Mail a link that resets the password. The answer is always the same."""
-    await passwords.forget(data.email)
+    await accounts.passwords.forget(data.email)
     return CheckEmail()
 
 
@@ -62,6 +60,6 @@ async def forgot_password(
     responses=documented(TokenInvalid, WeakPassword),
     openapi_extra=public("The mailed token is the credential."),
 )
-async def reset_password(passwords: PasswordServiceDep, data: PasswordReset) -> None:
+async def reset_password(accounts: AccountsDep, data: PasswordReset) -> None:
     """Set a password with the token from the mail. All sessions end."""
-    await passwords.reset(data)
+    await accounts.passwords.reset(data)

@@ -6,14 +6,12 @@ from fastapi import Query, Request, Response
 
 from app.api.accounts import (
     AccountHolder,
-    AccountServiceDep,
-    AuthServiceDep,
+    AccountsDep,
     ClientDep,
     CurrentUser,
     UserAdmin,
     UserDirectoryDep,
     UserReader,
-    UserServiceDep,
 )
 from app.api.authentication import InsufficientScope
 from app.api.conditional_requests import (
@@ -58,13 +56,13 @@ async def read_me(user: CurrentUser, conditional: ConditionalGetDep) -> Any:
 @router.patch("/me", response_model=UserRead, responses=documented(VersionStale))
 async def update_me(
     user: AccountHolder,
-    users: UserServiceDep,
+    accounts: AccountsDep,
     expected: ExpectedVersionDep,
     tagged: TaggedDep,
     data: ProfileUpdate,
 ) -> User:
     """Change the fields of your account that you send."""
-    return tagged(await users.update(user.user_id, data, expected))
+    return tagged(await accounts.users.update(user.user_id, data, expected))
 
 
 @router.delete(
@@ -74,13 +72,13 @@ async def update_me(
 )
 async def delete_me(
     user: AccountHolder,
-    auth: AuthServiceDep,
+    accounts: AccountsDep,
     client: ClientDep,
     expected: ExpectedVersionDep,
     data: AccountDelete,
 ) -> None:
     """Delete your account and all its sessions. You cannot undo this."""
-    await auth.delete_account(user, data.password, client, expected)
+    await accounts.auth.delete_account(user, data.password, client, expected)
 
 
 @router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
@@ -100,14 +98,14 @@ async def list_users(
 async def create_user(
     _: UserAdmin,
     _once: Idempotent,
-    accounts: AccountServiceDep,
+    accounts: AccountsDep,
     request: Request,
     response: Response,
     tagged: TaggedDep,
     data: UserCreate,
 ) -> User:
     """Create an account for another person."""
-    user = tagged(await accounts.create(data))
+    user = tagged(await accounts.registration.create(data))
     response.headers["Location"] = f"{request.url.path}/{user.id}"
     return user
 
@@ -130,14 +128,14 @@ async def read_user(
 )
 async def update_user(
     _: UserAdmin,
-    users: UserServiceDep,
+    accounts: AccountsDep,
     expected: ExpectedVersionDep,
     tagged: TaggedDep,
     user_id: UUID,
     data: UserUpdate,
 ) -> User:
     """Change the fields that you send. Deactivating an account ends its sessions."""
-    return tagged(await users.update(user_id, data, expected))
+    return tagged(await accounts.users.update(user_id, data, expected))
 
 
 @router.delete(
@@ -146,7 +144,7 @@ async def update_user(
     responses=documented(UserNotFound, LastAdmin, VersionStale),
 )
 async def delete_user(
-    _: UserAdmin, users: UserServiceDep, expected: ExpectedVersionDep, user_id: UUID
+    _: UserAdmin, accounts: AccountsDep, expected: ExpectedVersionDep, user_id: UUID
 ) -> None:
     """Delete an account and all its sessions. You cannot undo this."""
-    await users.delete(user_id, expected)
+    await accounts.users.delete(user_id, expected)

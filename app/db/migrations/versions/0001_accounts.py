@@ -1,15 +1,12 @@
 """Accounts: users, their sessions, and the tokens that are mailed to them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0001"
-down_revision: str | None = None
-branch_labels: str | Sequence[str] | None = None
-depends_on: str | Sequence[str] | None = None
+revision = "0001"
+down_revision = None
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite")
 ROLE = sa.Enum(

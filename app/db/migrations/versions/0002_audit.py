@@ -1,15 +1,11 @@
 """Audit events, in a table that only grows."""
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0002"
-down_revision: str | None = "0001"
-branch_labels: str | Sequence[str] | None = None
-depends_on: str | Sequence[str] | None = None
+revision = "0002"
+down_revision = "0001"
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite")
 # The triggers of every append-only table call this.

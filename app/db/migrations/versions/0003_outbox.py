@@ -1,14 +1,10 @@
 """The outbox: mails that the worker has yet to send."""
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0003"
-down_revision: str | None = "0002"
-branch_labels: str | Sequence[str] | None = None
-depends_on: str | Sequence[str] | None = None
+revision = "0003"
+down_revision = "0002"
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite")
 PENDING = sa.text("sent_at IS NULL AND dead_at IS NULL")

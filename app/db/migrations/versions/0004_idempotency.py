@@ -1,14 +1,10 @@
 """Idempotency: the stored answers to requests that carry an Idempotency-Key."""
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0004"
-down_revision: str | None = "0003"
-branch_labels: str | Sequence[str] | None = None
-depends_on: str | Sequence[str] | None = None
+revision = "0004"
+down_revision = "0003"
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite")
 

@@ -1,15 +1,11 @@
 """Products, the movements of their stock, and full-text search."""
 
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0005"
-down_revision: str | None = "0004"
-branch_labels: str | Sequence[str] | None = None
-depends_on: str | Sequence[str] | None = None
+revision = "0005"
+down_revision = "0004"
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "sqlite")
 STATUS = sa.Enum(

@@ -40,8 +40,7 @@ def read_json(text: bytes) -> ProductRow:
         parse(text)
     except BodyMalformed as error:
         raise LineInvalid(
-            error.code,
-            "The row must be valid JSON without repeated member names.",
+            error.code, "The row must be valid JSON without repeated member names."
         ) from None
     except InvalidRequest as error:
         [fault] = error.errors

@@ -18,12 +18,7 @@ from app.api.streams import StreamedResponse
 from app.api.uploads import upload
 from app.api.v1.endpoints.products.items import ProductEditor
 from app.core.errors import Unauthorized
-from app.schemas.product import (
-    ExportQuery,
-    FileFormat,
-    ImportQuery,
-    ImportReport,
-)
+from app.schemas.product import ExportQuery, FileFormat, ImportQuery, ImportReport
 from app.services.products.exporting import export_products
 from app.services.products.files.spool import NoRoom
 from app.services.products.importing import ImportRejected, ProductFile, ProductImport
@@ -54,9 +49,8 @@ async def read_product_file(
         yield file
 
 
-async def get_product_import(session: SessionDep, state: StateDep) -> ProductImport:
-    on_postgres = state.database.writer.dialect.name == "postgresql"
-    return ProductImport(session, on_postgres=on_postgres)
+async def get_product_import(session: SessionDep) -> ProductImport:
+    return ProductImport(session)
 
 
 ProductFileDep = Annotated[ProductFile, Depends(read_product_file, scope="function")]
@@ -108,9 +102,7 @@ async def import_products(
     responses={200: {"description": "One product per line.", "content": CONTENT}},
 )
 async def export(
-    _: ProductEditor,
-    state: StateDep,
-    query: Annotated[ExportQuery, Query()],
+    _: ProductEditor, state: StateDep, query: Annotated[ExportQuery, Query()]
 ) -> StreamedResponse:
     """Read all products as one consistent snapshot.
 
