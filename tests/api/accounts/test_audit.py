@@ -52,7 +52,7 @@ class TestAuditEvents:
     async def test_are_rolled_back_with_a_refused_change(
         self, admin: Client, user: Client
     ) -> None:
-        # Mutant: commit the event in a transaction of its own.
+        # Mutant: commit the event in a separate transaction.
         response = await admin.patch(f"/users/{admin.user_id}", json={"role": "user"})
 
         assert response.json()["code"] == "last_admin"
