@@ -37,7 +37,7 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m reference
 
-# SCALE=1 measures a catalogue of a million products instead.
+# SCALE=1 measures a million products instead.
 bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,bench) $(ARGS)
 	$(if $(SCALE),,$(BIN)/python -m bench.edge)

@@ -1,10 +1,11 @@
-"""Kill the worker while it delivers: no mail is lost, none is sent for a rollback.
+"""Kill the worker while it delivers: every mail arrives, none for a rollback.
 
     python -m drills.outbox [--mails 500] [--kills 10]
 
-The worker is a process of its own, killed with SIGKILL where it hurts most: while the
-SMTP server has not kept the mail yet, when it has and the worker does not know, and
-at any moment between. Another one is started, as a supervisor would.
+The worker runs in a separate process. The drill kills it with SIGKILL at the worst
+moments: before the SMTP server keeps the mail, after that but before the worker knows,
+and at random moments between two mails. Then it starts another worker, as a supervisor
+would.
 """
 
 import argparse
@@ -36,11 +37,11 @@ DELIVERED_WITHIN_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of the mails; `lag_seconds` is from the last fault to the end."""
+    """The result of a drill; `lag_seconds` runs from the last kill to the end."""
 
     owed: int
     arrived: int  # different messages
-    copies: int  # of messages that arrived before
+    copies: int  # of messages that had already arrived
     unowed: int  # mails for changes that were rolled back
     kills: int
     lag_seconds: float
@@ -85,7 +86,7 @@ class Worker:
 
 
 class Killer:
-    """Decides at which mail, and at which point of it, the worker dies."""
+    """Decides at which mails, and at which moment, the worker is killed."""
 
     def __init__(self, mails: int, kills: int, seed: int) -> None:
         victims = random.Random(seed).sample(range(mails * 9 // 10), kills)
@@ -101,7 +102,7 @@ class Killer:
             self.seen += 1
         plan = self.planned.get(self.seen)
         if plan == "between" and kept:
-            # The worker hears that the mail is kept, and dies soon after.
+            # The worker learns that the server kept the mail, and is killed soon after.
             asyncio.get_running_loop().call_later(random.uniform(0, 0.02), self._kill)
             del self.planned[self.seen]
         elif plan == ("kept" if kept else "unkept"):
@@ -144,7 +145,7 @@ async def drill(
 
 
 async def change(database: Database, mails: int) -> None:
-    """Add as many users as mails are owed, and some whose transaction fails."""
+    """Add a user for each mail, and some users whose transaction fails."""
     for number in range(mails):
         await add_user(database, f"user{number}@example.org")
         if number % ROLLED_BACK_EVERY == 0:
@@ -160,7 +161,7 @@ async def add_user(database: Database, email: str, *, fails: bool = False) -> No
         await UserService(session).add(data, "no hash", verified=True)
         await outbox.Outbox(session).add("account_exists", email)
         if fails:
-            raise Conflict("This change is not to be.")
+            raise Conflict("This change must be rolled back.")
 
 
 async def supervise(worker: Worker) -> None:

@@ -1,7 +1,7 @@
-"""Take Redis away under load: no request fails, limits hold, other requests are fast.
+"""Stop Redis under load: no request fails, limits hold, other requests are fast.
 
-`python -m drills.redis_outage` kills, freezes, restarts and empties a Valkey below a
-running service, and compares the answers that its clients get with those before.
+`python -m drills.redis_outage` kills, freezes, restarts and empties the Valkey of a
+running service, and compares the answers with those before.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from testbed.service import Service, command, make_environment, start_service
 from testbed.valkey import ValkeyServer, start_valkey
 
 LIMIT = 50  # of each counter, in the window
-WINDOW_SECONDS = 3600  # none of it comes back during the drill
+WINDOW_SECONDS = 3600  # no hit expires during the drill
 GRACE_SECONDS = 1.0
 ATTEMPTS = 2 * LIMIT  # in each phase, however slow the machine is
 READS = 200
@@ -50,8 +50,8 @@ def order(words: str) -> Callable[[ValkeyServer], None]:
     return give
 
 
-# Each event, and how often the limit may begin anew after it. The counters of the
-# process are full when an outage begins. Those of Redis are empty when it forgot them.
+# Each event, and how often the limit can start again after it. When an outage begins,
+# the counters of the process are full. The counters of Redis are empty if it lost them.
 OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], int]] = {
     "SCRIPT FLUSH": (order("SCRIPT FLUSH"), 0),
     "frozen": (ValkeyServer.pause, 0),
@@ -76,11 +76,11 @@ class Phase:
 
     @property
     def p99(self) -> float:
-        """Of reads, in milliseconds."""
+        """The 99th percentile of reads, in milliseconds."""
         return quantiles(self.read_ms, n=100)[98]
 
     async def last(self, seconds: float) -> None:
-        """Wait so long, and until there are enough answers to judge by."""
+        """Wait for this time, and until there are enough answers to judge."""
         await asyncio.sleep(seconds + GRACE_SECONDS)
         async with asyncio.timeout(PHASE_ENDS_WITHIN_SECONDS):
             while self.attempts < ATTEMPTS or len(self.read_ms) < READS:
@@ -91,7 +91,7 @@ class Phase:
 class Outcome:
     healthy: Phase
     phases: list[Phase]
-    healed: bool  # Redis counts again: to the limit, and no further
+    healed: bool  # Redis counts again, up to the limit
 
     @property
     def failures(self) -> int:
@@ -205,7 +205,7 @@ def start(home: Path, valkey: ValkeyServer) -> Iterator[Service]:
         home,
         SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
         REDIS_URL=valkey.url,
-        RATE_LIMIT_ALL="1000/1",  # reads ask Redis as well, and are rarely refused
+        RATE_LIMIT_ALL="1000/1",  # so that reads ask Redis, but are rarely refused
         RATE_LIMIT_REQUESTS=str(LIMIT),
         RATE_LIMIT_WINDOW_SECONDS=str(WINDOW_SECONDS),
     )

@@ -1,11 +1,11 @@
-"""Take products out of a copy of the repository, and put suppliers in.
+"""Remove products from a copy of the repository, and add suppliers.
 
     python -m drills.resource [--short]
 
 The drill deletes products by their stem and their registry lines. It upgrades a
 database that had them and a new one, on SQLite and on PostgreSQL, and runs `make check`
 and the rest of the suite. Then it follows `docs/adding-a-resource.md` to the letter and
-runs the tests of that page. The short form checks and tests less of what is left.
+runs the tests of that page. The short form runs fewer checks and tests.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from testbed.postgres import execute, start_postgres
 ROOT = Path(__file__).parents[1]
 PRODUCTS = Resource("product", "products")
 PAGE = "docs/adding-a-resource.md"
-# Everything that a schema can hold, by name.
+# Everything that a schema can contain, by name.
 SCHEMA = {
     "sqlite": "SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master",
     "postgresql": """
@@ -48,7 +48,7 @@ SCHEMA = {
     """,
 }
 LEFT_OVER = ("stock_movements",)
-REST = (  # of the suite, in the short form
+REST = (  # the tests that the short form runs
     "tests/api/test_authorization.py",
     "tests/api/test_idempotency.py",
     "tests/api/test_pages.py",
@@ -57,7 +57,7 @@ REST = (  # of the suite, in the short form
 
 
 class DrillFailed(Exception):
-    """A step that had to succeed."""
+    """A command failed, or products left something behind."""
 
 
 class Copy:
@@ -154,7 +154,7 @@ def check(copy: Copy, *, short: bool, tests: Sequence[str]) -> None:
 
 
 def databases(directory: Path, postgres_url: str) -> dict[str, list[str]]:
-    """One that has products and one without a schema, on each system."""
+    """Return one database with products and one without a schema, on each system."""
     urls = {}
     for age in ("old", "new"):
         name = f"test_drill_{age}"
@@ -215,7 +215,9 @@ def report(change: Change) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--short", action="store_true", help="Check and test less.")
+    parser.add_argument(
+        "--short", action="store_true", help="Run fewer checks and tests."
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)

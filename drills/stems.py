@@ -1,4 +1,4 @@
-"""A resource is its stem: take it out of a copy of the repository, or put one in."""
+"""Removes a resource by its stem from a copy of the repository, or adds one."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# The files in which a resource has a line of its own.
+# The registries: a resource has its own lines in these files.
 REGISTRIES = (
     "app/api/v1/router.py",
     "app/cli/__init__.py",
@@ -31,7 +31,7 @@ class Resource:
     plural: str
 
     def owns(self, part: str) -> bool:
-        """Whether a file or folder of this name is the resource's."""
+        """Return whether a file or folder with this name belongs to the resource."""
         stem = rf"(\d{{4}}_|test_)?({self.singular}|{self.plural})(\.\w+)?"
         return re.fullmatch(stem, part) is not None
 
@@ -50,9 +50,9 @@ class Change:
 
 
 def copy_repository(root: Path, target: Path) -> None:
-    """Copy the files under version control, and lend the copy the virtual environment.
+    """Copy the files under version control, and link the virtual environment.
 
-    The copy has stamps of its own, so that `make` installs nothing for it.
+    The copy has its own stamps, so that `make` installs nothing for it.
     """
     listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard")
     listed = subprocess.run(
@@ -92,7 +92,7 @@ def take_out(copy: Path, resource: Resource) -> Change:
 
 
 def without_empty_blocks(text: str) -> str:
-    """Drop the tables of `schemathesis.toml` that name no operation any more."""
+    """Remove the tables of `schemathesis.toml` that no longer name an operation."""
     empty = (
         r"(?:^#[^\n]*\n)*^\[\[operations\]\]\ninclude-name = \[\s*\]\n(?:\S[^\n]*\n)*"
     )
@@ -113,7 +113,7 @@ def put_in(copy: Path, page: Path) -> Iterator[str]:
 
 
 def add_lines(file: Path, diff: str) -> None:
-    """Put each line marked `+` behind the unmarked line before it."""
+    """Insert each line marked `+` after the unmarked line that precedes it."""
     lines = file.read_text().splitlines()
     at = 0
     for line in diff.splitlines():

@@ -1,10 +1,10 @@
-"""Whether answers tell by their time what they do not tell by their words.
+"""Checks that the time of an answer does not reveal whether an address is known.
 
     python -m drills.timing [--pairs 200]
 
-A known and an unknown address take turns. The difference, as the median over all
-turns, may be a tenth of the time that hashing a password takes: less is lost in the
-noise of any network.
+The drill sends a known and an unknown address in turns. The median of the differences
+must not exceed a tenth of the time of one password hash, because a smaller difference
+disappears in the noise of any network.
 """
 
 import argparse
@@ -100,7 +100,7 @@ async def compare(
     answers = set()
     for pair in range(WARM_UP + pairs):
         seconds = {}
-        # Whoever comes second may find a warmer cache: take turns at that, too.
+        # Alternate the order, because the second request can find a warmer cache.
         for email in sorted((KNOWN, f"unknown{next(numbers)}@example.org"))[
             :: 1 if pair % 2 else -1
         ]:

@@ -129,7 +129,7 @@ def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator
 
 @pytest.fixture
 def replica_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    """A second database, empty, to stand for a replica."""
+    """A second, empty database that acts as a replica."""
     name = f"test_replica_{uuid4().hex}"
     create = f"CREATE DATABASE {name} TEMPLATE {postgres_template}"
     asyncio.run(execute(postgres_url, create))
@@ -171,14 +171,14 @@ def settings(
 
 @pytest.fixture
 async def without_notes(settings: Settings) -> None:
-    """Leave what migrations make: notes refer to users, and no migration knows them."""
+    """Drop the notes: they refer to users, and no migration knows them."""
     async with Database(settings) as database:
         await drop_table(database.writer)
 
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
-    document()  # also makes an application, and each one sets up the log
+    document()  # builds an application, which would configure the log during the test
     app = create_application(settings, ROUTERS_WITH_NOTES)
     async with app.router.lifespan_context(app):
         yield app
@@ -193,7 +193,7 @@ async def client(app: FastAPI) -> AsyncGenerator[Client]:
 
 @pytest.fixture
 async def people(app: FastAPI) -> AsyncGenerator[People]:
-    """Makes accounts and logs them in."""
+    """Creates accounts and logs them in."""
     async with AsyncExitStack() as stack:
         yield People(app, stack)
 

@@ -1,4 +1,4 @@
-"""The pages lead somewhere, and quote the code as it is."""
+"""The links of the documentation lead to a target, and its quotes are the code."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ FENCED = re.compile(
 )
 FOLDERS = "|".join(each.name for each in (ROOT / "app").iterdir() if each.is_dir())
 FILE_OF_APP = re.compile(rf"(?<![\w/.])(?:app|{FOLDERS})/[\w./-]*\w\.\w+")
-# These two name files on purpose: they say where a line of code belongs.
+# These two pages name files on purpose, to say where code belongs.
 NAMING_FILES = {"CONTRIBUTING.md", "adding-a-resource.md"}
 
 each_page = pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_prose_names_a_symbol_or_a_setting_instead_of_a_file(page: Path) -> None
 
 
 @each_page
-def test_tests_that_prose_names_exist(page: Path) -> None:
+def test_tests_that_a_page_names_exist(page: Path) -> None:
     for file in re.findall(r"\btests/[\w/]+\.py\b", prose(page)):
         assert (ROOT / file).is_file(), file
 

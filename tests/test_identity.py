@@ -1,4 +1,4 @@
-"""The project's name stands in two files, so that a copy can take another name."""
+"""Only two files contain the project's name, so that a copy can be renamed."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ def letters(text: str) -> str:
     return re.sub(r"[^a-z0-9\n]", "", text.lower())
 
 
-def test_only_pyproject_and_identity_say_the_name() -> None:
+def test_only_pyproject_and_identity_contain_the_name() -> None:
     line = ["git", "ls-files", *CODE]
     listed = subprocess.run(line, cwd=ROOT, text=True, capture_output=True, check=True)
 

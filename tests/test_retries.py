@@ -1,4 +1,4 @@
-"""Clients that send a request until it is answered, over a line that loses answers."""
+"""Clients that repeat requests because the connection loses answers."""
 
 from asyncio import Semaphore, gather, sleep
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def service(
 
 @dataclass
 class Intent:
-    """A request that must take effect once, from a client that does not wait long."""
+    """A request that must take effect once, from a client with a short timeout."""
 
     key: str
     path: str
@@ -52,7 +52,7 @@ class Intent:
     given_up: int = 0
 
     async def deliver(self, client: httpx2.AsyncClient) -> httpx2.Response:
-        """Send the request until an answer to it arrives whole."""
+        """Send the request until a complete answer arrives."""
         while True:
             try:
                 answer = await client.post(
@@ -81,9 +81,9 @@ async def listed(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
 
 
 async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> None:
-    """Mutant: ignore the header; store the answer in another transaction; no lock.
+    """Mutants: ignore the header; store the answer in another transaction; no lock.
 
-    A repeated note would be refused for its title. Only the key tells likes apart.
+    A unique title would refuse a repeated note. Only the key finds repeated likes.
     """
     api = f"{service.url}/api/v1"
     token = log_in(service, USER)

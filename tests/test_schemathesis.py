@@ -19,7 +19,7 @@ from testbed.service import ROOT, Service, make_environment, start_service
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "60")
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 ADMIN = "admin@example.org"
-# These end the session of their caller, so a run of their own calls them last.
+# These end the session of the caller, so a separate run calls them last.
 ENDING = (
     "POST /api/v1/auth/logout-all",
     "POST /api/v1/auth/password/change",

@@ -1,4 +1,4 @@
-"""Logging in, and reading one's own account."""
+"""Logging in, and reading the caller's account."""
 
 import json
 from collections.abc import Iterator

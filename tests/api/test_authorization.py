@@ -1,4 +1,4 @@
-"""Who may call what: every operation, every role, as `docs/security.md` says."""
+"""Which role can call which operation, compared with `docs/security.md`."""
 
 import re
 from collections.abc import Iterator
@@ -72,11 +72,11 @@ class TestRoutes:
     async def test_let_in_only_the_documented_roles(
         self, people: People, client: Client
     ) -> None:
-        # Mutant: a scope left out, or one of a lesser role, on any route.
+        # Mutants: a route without its scope, or with the scope of a lesser role.
         callers = {"public": client}
         for role in ROLES:
             callers[role] = await people.sign_in(role)
-        # Logging out everywhere is the last thing that anybody does.
+        # Last, because it ends the caller's sessions.
         table = sorted(documented().items(), key=lambda row: "logout-all" in row[0])
         mistakes = []
 
@@ -93,7 +93,7 @@ class TestRoutes:
         assert mistakes == []
 
     @pytest.mark.parametrize("role", ROLES)
-    async def test_record_who_was_denied(
+    async def test_record_denied_callers(
         self, people: People, admin: Client, role: str
     ) -> None:
         caller = await people.sign_in(role)
@@ -107,9 +107,9 @@ class TestRoutes:
         assert all(event["detail"] == {"scope": "audit:read"} for event in events)
 
 
-class TestCaller:
-    async def test_is_looked_for_once(self, user: Client) -> None:
-        """Mutant: look again for the idempotency key, which names no scope."""
+class TestCallerLookup:
+    async def test_reads_the_session_once_in_a_request(self, user: Client) -> None:
+        """Mutant: read the session again to find the owner of the idempotency key."""
         with watch_statements() as statements:
             response = await user.post("/notes", json={"title": "Groceries"})
 
@@ -117,8 +117,8 @@ class TestCaller:
         assert sum("JOIN auth_sessions" in each for each in statements) == 1
 
 
-class TestUndecidedRoutes:
-    """Mutant: a walk over the routes that does not look into included routers."""
+class TestRoutesWithoutAccessRule:
+    """Mutant: a check that does not look into included routers."""
 
     async def endpoint(self) -> None: ...
 
@@ -144,7 +144,7 @@ class TestUndecidedRoutes:
         with pytest.raises(RuntimeError, match=path):
             check_routes(app, policies=())
 
-    def test_include_those_that_only_look_who_calls(self) -> None:
+    def test_include_routes_that_accept_callers_without_a_token(self) -> None:
         async def greet(_: VisitorDep) -> None: ...
 
         router = api_router(tags=[])
@@ -155,10 +155,10 @@ class TestUndecidedRoutes:
 
 
 class TestForeignRoutes:
-    """A route of another class would lose limits, strict JSON and idempotency."""
+    """A route of another class would have no limits, strict JSON or idempotency."""
 
     async def test_keep_the_service_from_starting(self) -> None:
-        """The trap program: `limited` on a plain router let 20 of 20 logins through."""
+        """On a plain router, `limited` would allow every login."""
         router = APIRouter()
 
         @router.post("/login", openapi_extra=public("A login has no token yet."))
@@ -168,8 +168,8 @@ class TestForeignRoutes:
         with pytest.raises(RuntimeError, match=r"api_router\(\).*/login"):
             create_application(make_settings(), [router])
 
-    async def test_do_not_store_answers_silently(self) -> None:
-        """The trap program: the same key changed the stock twice."""
+    async def test_cannot_ask_for_idempotency(self) -> None:
+        """The same key would change the stock twice."""
         router = APIRouter()
 
         @router.post("/stock")
@@ -188,7 +188,7 @@ class TestForeignRoutes:
         with pytest.raises(RuntimeError, match="/outer/inner"):
             create_application(make_settings(), [outer])
 
-    async def test_include_dependencies_that_the_route_cannot_see(self) -> None:
+    async def test_include_routes_whose_scope_is_on_a_router(self) -> None:
         outer, inner = api_router("/outer", tags=[]), api_router(tags=[])
         inner.add_api_route("/inner", greet)
         outer.include_router(inner, dependencies=[caller_with("users:read")])
@@ -196,7 +196,7 @@ class TestForeignRoutes:
         with pytest.raises(RuntimeError, match=r"on the route.*/outer/inner"):
             create_application(make_settings(), [outer])
 
-    async def test_include_those_with_a_misspelt_limit(self) -> None:
+    async def test_include_routes_with_a_misspelt_limit(self) -> None:
         router = api_router(tags=[])
         greeting = limited("logins")(greet_once)
         router.add_api_route("/hi", greeting, openapi_extra=public("A greeting."))
@@ -211,11 +211,11 @@ async def greet() -> None: ...
 async def greet_once() -> None: ...
 
 
-class TestObjects:
-    async def test_of_another_user_do_not_exist(
+class TestObjectsOfOthers:
+    async def test_answer_as_if_they_did_not_exist(
         self, people: People, user: Client
     ) -> None:
-        # Mutant: no owner in the WHERE.
+        # Mutant: a query that ignores the owner.
         other = await people.sign_in()
         [session] = (await other.get("/auth/sessions")).json()["items"]
         ids = {"session_id": session["id"], "user_id": other.user_id}
@@ -237,11 +237,11 @@ class TestObjects:
 
 
 @pytest.mark.parametrize("overrides", [{"rate_limit_enabled": False}])
-class TestFields:
-    async def test_that_the_server_owns_are_refused(
+class TestFieldsTheServerSets:
+    async def test_are_refused_in_every_request_body(
         self, app: FastAPI, people: People
     ) -> None:
-        # Mutant: a request schema without extra="forbid", or derived from a row.
+        # Mutants: a schema that allows unknown fields, or one derived from the table.
         admin = await people.sign_in("admin")
         before = (await admin.get("/users/me")).json()
         mistakes = []
@@ -271,7 +271,7 @@ class TestFields:
         assert (await admin.get("/users/me")).json() == before
 
 
-def test_every_setting_leaves_the_routes_decided() -> None:
+def test_routes_pass_the_check_in_production() -> None:
     settings = make_settings(
         environment="production",
         database_url="sqlite:///unused.db",
@@ -280,4 +280,4 @@ def test_every_setting_leaves_the_routes_decided() -> None:
         public_base_url="https://test",
     )
 
-    create_application(settings)  # it checks its routes
+    create_application(settings)  # checks every route

@@ -1,4 +1,4 @@
-"""A cursor continues the list it came from, and no other."""
+"""A cursor continues only the list that it came from."""
 
 import pytest
 from httpx2 import Response
@@ -14,8 +14,10 @@ async def get(client: Client, path: str, **parameters: str) -> Response:
 
 
 @pytest.mark.parametrize("path", SHARED + PERSONAL)
-async def test_a_cursor_fits_its_own_list_alone(people: People, path: str) -> None:
-    """Mutants: a context without the list, or without its owner."""
+async def test_a_cursor_is_refused_by_every_other_list(
+    people: People, path: str
+) -> None:
+    """Mutants: a signature without the name of the list, or without its owner."""
     account, other = await people.add("admin"), await people.sign_in("admin")
     admin = [await people.log_in(account) for _ in range(2)][-1]
     for title in "AB":
@@ -36,10 +38,10 @@ async def test_a_cursor_fits_its_own_list_alone(people: People, path: str) -> No
 @pytest.mark.parametrize(
     "other", [{"sort": "budget"}, {"sort": "title", "liked": "false"}, {}]
 )
-async def test_a_cursor_fits_one_order_and_one_set_of_filters(
+async def test_a_cursor_is_refused_with_another_sort_or_filter(
     user: Client, other: dict[str, str]
 ) -> None:
-    """Mutants: a context without the order; without the filters."""
+    """Mutants: a signature without the order, or without the filters."""
     for title in "AB":
         await user.post("/notes", json={"title": title})
     cursor = (await get(user, "/notes", sort="title")).json()["next_cursor"]

@@ -1,4 +1,4 @@
-"""The headers of every kind of answer, and the few that may differ."""
+"""The security headers of every kind of answer, and CORS."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ ALWAYS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "cross-origin",  # as there are origins to read it
+    "cross-origin-resource-policy": "cross-origin",  # because CORS is on
     "permissions-policy": (
         "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
     ),
@@ -32,7 +32,7 @@ PREFLIGHT = {
 BAD_PREFLIGHT = {**PREFLIGHT, "Access-Control-Request-Method": "BREW"}
 
 JSON = {"Content-Type": "application/json"}
-NOBODY = "00000000-0000-7000-8000-000000000000"
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ASSETS = "http://test/docs/assets/"
 
 KINDS: dict[str, tuple[int, Callable[[Client], Any]]] = {
@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[int, Callable[[Client], Any]]] = {
     "malformed": (400, lambda c: c.post("/notes", content=b"{", headers=JSON)),
     "unauthorized": (401, lambda c: c.get("/users/me", headers={"Authorization": ""})),
     "nothing there": (404, lambda c: c.get("/nowhere")),
-    "no such note": (404, lambda c: c.get(f"/notes/{NOBODY}")),
+    "no such note": (404, lambda c: c.get(f"/notes/{UNKNOWN}")),
     "no such method": (405, lambda c: c.put("/notes")),
     "trace": (405, lambda c: c.request("TRACE", "/notes")),
     "too large": (413, lambda c: c.post("/notes", content=b" " * 70_000)),
@@ -56,7 +56,7 @@ KINDS: dict[str, tuple[int, Callable[[Client], Any]]] = {
     "another host": (421, lambda c: c.get("/notes", headers={"Host": "evil.test"})),
     "invalid": (422, lambda c: c.post("/notes", json={})),
     "too long": (414, lambda c: c.get("/notes?q=" + "a" * 5000)),
-    "without a version": (428, lambda c: c.delete(f"/notes/{NOBODY}")),
+    "without a version": (428, lambda c: c.delete(f"/notes/{UNKNOWN}")),
     "headers too large": (
         431,
         lambda c: c.get("/notes", headers={"X": "a" * 33_000}),
@@ -99,8 +99,8 @@ async def caller(app: FastAPI, people: People) -> Client:
     return client
 
 
-async def test_are_on_every_kind_of_answer(caller: Client) -> None:
-    """Mutant: a layer that answers outside of the one that adds them."""
+async def test_every_kind_of_answer_has_the_security_headers(caller: Client) -> None:
+    """Mutant: a middleware that answers outside the one that adds the headers."""
     for kind, (status, ask) in KINDS.items():
         answer: Response = await ask(caller)
 
@@ -121,7 +121,7 @@ async def test_are_on_every_kind_of_answer(caller: Client) -> None:
             assert "secret" not in answer.text
 
 
-async def test_of_the_docs_allow_their_own_files_only(caller: Client) -> None:
+async def test_the_docs_load_only_their_own_files(caller: Client) -> None:
     answer = await caller.get("http://test/docs")
 
     policy = answer.headers["content-security-policy"]
@@ -143,7 +143,7 @@ async def test_of_the_docs_allow_their_own_files_only(caller: Client) -> None:
         "HTTPS://APP.EXAMPLE.COM",
     ],
 )
-async def test_let_no_other_origin_read(caller: Client, origin: str) -> None:
+async def test_no_other_origin_can_read_an_answer(caller: Client, origin: str) -> None:
     for headers in ({}, PREFLIGHT):
         method = "OPTIONS" if headers else "GET"
         headers = {"Origin": origin, **headers}
@@ -152,7 +152,7 @@ async def test_let_no_other_origin_read(caller: Client, origin: str) -> None:
         assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_let_scripts_read_what_they_need(caller: Client) -> None:
+async def test_scripts_can_read_the_headers_that_clients_need(caller: Client) -> None:
     answer = await caller.get("/notes")
 
     exposed = answer.headers["access-control-expose-headers"].lower()

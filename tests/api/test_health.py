@@ -1,4 +1,4 @@
-"""Probes of orchestrators and load balancers."""
+"""The health endpoints that orchestrators and load balancers ask."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from testbed.valkey import ValkeyServer
 from tests.support.people import Client
 
 
-async def test_says_that_the_process_is_alive(client: Client) -> None:
+async def test_live_says_that_the_process_is_alive(client: Client) -> None:
     response = await client.get("/health/live")
 
     assert (response.status_code, response.json()) == (200, {"status": "alive"})
 
 
-async def test_says_what_is_ready(client: Client, backend: str) -> None:
+async def test_ready_reports_each_dependency(client: Client, backend: str) -> None:
     response = await client.get("/health/ready")
 
     redis = "disabled" if backend == "sqlite" else "healthy"
@@ -28,7 +28,7 @@ async def test_says_what_is_ready(client: Client, backend: str) -> None:
     }
 
 
-async def test_is_not_logged(client: Client) -> None:
+async def test_health_requests_are_not_logged(client: Client) -> None:
     with capture_logs() as logs:
         await client.get("/health/live")
         await client.get("/health/ready")
@@ -41,7 +41,7 @@ async def test_is_not_logged(client: Client) -> None:
 class TestRedisDown:
     @pytest.fixture
     def patience(self) -> None:
-        """None: giving up is what is tested."""
+        """Keep the timeouts of production, because this class tests them."""
 
     @pytest.fixture
     def backend(self) -> str:
@@ -60,7 +60,7 @@ class TestRedisDown:
     async def test_degrades_without_refusing_requests(
         self, client: Client, user: Client
     ) -> None:
-        async with asyncio.timeout(60):  # the database, too, may be late at first
+        async with asyncio.timeout(60):  # the first probe of the database can be late
             while (response := await client.get("/health/ready")).status_code != 200:
                 await asyncio.sleep(0.02)
 
@@ -71,7 +71,9 @@ class TestRedisDown:
         assert (await user.get("/notes")).status_code == 200
 
     @pytest.mark.parametrize("overrides", [{"readiness_critical": ("redis",)}])
-    async def test_is_critical_where_the_settings_say_so(self, client: Client) -> None:
+    async def test_answers_503_if_the_settings_call_redis_critical(
+        self, client: Client
+    ) -> None:
         ready = await client.get("/health/ready")
 
         assert ready.status_code == 503

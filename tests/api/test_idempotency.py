@@ -1,4 +1,4 @@
-"""Requests sent again."""
+"""Repeated requests with an `Idempotency-Key`."""
 
 import json
 from asyncio import gather
@@ -54,8 +54,8 @@ def assert_replayed(first: Response, again: Response) -> None:
 
 
 class TestReplay:
-    async def test_is_the_first_answer(self, app: FastAPI, user: Client) -> None:
-        """Mutant: ignore the header; a fingerprint of the bytes."""
+    async def test_returns_the_first_answer(self, app: FastAPI, user: Client) -> None:
+        """Mutants: ignore the header; compare JSON bodies byte by byte."""
         first = await post(user, "k-1")
         again = await post(user, '"k-1"', dict(reversed(NOTE.items())))
 
@@ -73,7 +73,7 @@ class TestReplay:
             ("/notes/upload?title=Books", NOTE, 201, False, False),
         ],
     )
-    async def test_has_its_bytes_and_headers(
+    async def test_has_the_same_body_and_headers(
         self,
         admin: Client,
         url: str,
@@ -82,7 +82,7 @@ class TestReplay:
         tagged: bool,
         located: bool,
     ) -> None:
-        """Mutant: leave one of them out of what is stored."""
+        """Mutant: store the answer without one of its headers."""
         note = (await admin.post("/notes", json=NOTE)).json()
         kind = PLAIN if "upload" in url else JSON
         headers = kind | {"Idempotency-Key": "k"}
@@ -99,7 +99,7 @@ class TestReplay:
         )
         assert_replayed(first, again)
 
-    async def test_of_a_change_changes_nothing(self, user: Client) -> None:
+    async def test_does_not_repeat_the_change(self, user: Client) -> None:
         note = (await post(user, "create")).json()
         url = f"/notes/{note['id']}/likes"
 
@@ -116,10 +116,10 @@ class TestReplay:
             (f"/notes/{UUID(int=1)}/likes", {"delta": 1}, 404),
         ],
     )
-    async def test_of_a_refusal_that_will_not_change(
+    async def test_repeats_a_refusal_that_a_retry_cannot_change(
         self, user: Client, url: str, body: dict[str, Any], status: int
     ) -> None:
-        """Its `request_id` tells it from another one. Mutant: store one of the two."""
+        """The `request_id` shows which answer it is. Mutant: store only one status."""
         first, again = [await post(user, "k", body, url) for _ in range(2)]
         mended = await post(user, "k")
 
@@ -127,7 +127,9 @@ class TestReplay:
         assert_replayed(first, again)
         assert mended.json()["code"] == "idempotency_key_reused"
 
-    async def test_not_of_one_that_may(self, user: Client) -> None:
+    async def test_does_not_repeat_a_refusal_that_a_retry_can_change(
+        self, user: Client
+    ) -> None:
         taken = (await user.post("/notes", json=NOTE)).headers["location"]
 
         assert (await post(user, "k")).json()["code"] == "title_taken"
@@ -137,8 +139,10 @@ class TestReplay:
         assert response.status_code == 201
         assert "idempotent-replayed" not in response.headers
 
-    async def test_not_of_a_large_one(self, app: FastAPI, user: Client) -> None:
-        """Mutant: no limit to what is stored."""
+    async def test_does_not_repeat_an_answer_over_64_kib(
+        self, app: FastAPI, user: Client
+    ) -> None:
+        """Mutant: store answers of any size."""
         wrong = {f"{number}{'é' * 500}": 1 for number in range(40)}
 
         first, again = [await post(user, "k", wrong) for _ in range(2)]
@@ -148,8 +152,8 @@ class TestReplay:
         assert "idempotent-replayed" not in again.headers
         assert await count(app, IdempotencyKey) == 0
 
-    async def test_ends_after_a_day(self, app: FastAPI, user: Client) -> None:
-        """Mutant: another time, such as an hour."""
+    async def test_ends_after_24_hours(self, app: FastAPI, user: Client) -> None:
+        """Mutant: another duration, such as an hour."""
         first = await post(user, "k")
 
         await let_pass(app, timedelta(hours=23, minutes=55))
@@ -160,10 +164,10 @@ class TestReplay:
         assert response.status_code == 201
         assert await count(app, IdempotencyKey) == 1
 
-    async def test_is_refused_to_a_caller_who_lost_the_right(
+    async def test_is_refused_to_a_caller_who_lost_the_scope(
         self, people: People
     ) -> None:
-        """Mutant: begin the transaction before the caller is authorised."""
+        """Mutant: look the key up before the caller is authorised."""
         account = await people.add("admin")
         once, admin = await people.log_in(account), await people.sign_in("admin")
         await post(once, "k", ACCOUNT, "/users")
@@ -172,14 +176,14 @@ class TestReplay:
 
         assert (await post(demoted, "k", ACCOUNT, "/users")).status_code == 403
 
-    async def test_is_refused_to_a_caller_who_is_deleted_meanwhile(
+    async def test_is_refused_to_a_caller_deleted_during_the_request(
         self, app: FastAPI, people: People, admin: Client
     ) -> None:
-        """Mutants: store the answer after the commit; let the foreign key be a 500."""
+        """Mutants: store the answer after the commit; answer 500 to the broken key."""
         leaving = await people.sign_in("admin")
 
         async def body() -> AsyncGenerator[bytes]:
-            """Sent after the caller was authenticated, before the transaction."""
+            """Delete the caller after the authentication, before the transaction."""
             await admin.delete(f"/users/{leaving.user_id}")
             yield json.dumps(ACCOUNT).encode()
 
@@ -191,8 +195,10 @@ class TestReplay:
         assert response.headers["www-authenticate"].startswith("Bearer")
         assert await count(app, User) == 1
 
-    async def test_outlives_a_change_of_the_secret(self, settings: Settings) -> None:
-        """Mutant: a hash without the secret; match with the current secret alone."""
+    async def test_works_after_a_rotation_of_the_secret(
+        self, settings: Settings
+    ) -> None:
+        """Mutants: a hash without the secret; compare with the current secret only."""
         first, second = SECRETS
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
@@ -209,7 +215,7 @@ class TestReplay:
         assert unknown.json()["code"] == "idempotency_key_reused"
 
 
-class TestKey:
+class TestIdempotencyKey:
     async def test_belongs_to_one_user(self, people: People, app: FastAPI) -> None:
         """Mutant: leave the user out of the primary key."""
         for number in range(2):
@@ -219,7 +225,7 @@ class TestKey:
         assert await count(app) == 2
 
     async def test_belongs_to_one_request(self, user: Client) -> None:
-        """Mutant: leave the path, or the body, out of the fingerprint."""
+        """Mutants: a fingerprint without the path, or without the body."""
         first, second = [
             (await post(user, title, {**NOTE, "title": title})).json()["id"]
             for title in "AB"
@@ -243,7 +249,7 @@ class TestKey:
             ]
 
     async def test_belongs_to_one_media_type(self, user: Client) -> None:
-        """Mutants: leave it out of the fingerprint; put its parameters in."""
+        """Mutants: a fingerprint without the media type, or with its parameters."""
         url, key = "/notes/upload?title=Books", {"Idempotency-Key": "k"}
         first = await user.post(url, content="Emma", headers=PLAIN | key)
 
@@ -256,8 +262,8 @@ class TestKey:
         assert other.status_code == 422
         assert other.json()["code"] == "idempotency_key_reused"
 
-    async def test_is_given_once(self, user: Client) -> None:
-        """Mutant: let the first of two count."""
+    async def test_must_not_be_repeated(self, user: Client) -> None:
+        """Mutant: use the first of two keys."""
         keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
 
         response = await user.post("/notes", json=NOTE, headers=keys)
@@ -266,7 +272,7 @@ class TestKey:
         assert response.json()["code"] == "header_duplicated"
 
     @pytest.mark.parametrize("key", ["", '""', "a b", '"a', "a" * 256, 'a"b'])
-    async def test_must_be_one(self, user: Client, key: str) -> None:
+    async def test_must_be_well_formed(self, user: Client, key: str) -> None:
         response = await post(user, key)
 
         assert response.status_code == 400
@@ -275,10 +281,10 @@ class TestKey:
 
 class TestConcurrentRequests:
     @pytest.mark.parametrize("backend", ["postgresql"])
-    async def test_are_refused_rather_than_kept_waiting(
+    async def test_get_409_while_the_first_one_is_running(
         self, app: FastAPI, user: Client
     ) -> None:
-        """Mutants: wait for the lock; look the key up without it."""
+        """Mutants: wait for the lock; look the key up without a lock."""
         async with transaction(app.state.shared.database) as session:
             await OnceOnly(session, UUID(user.user_id), "k").claim()
             refused = await post(user, "k")
@@ -289,7 +295,7 @@ class TestConcurrentRequests:
         assert refused.headers["retry-after"] == "1"
         assert made.status_code == 201
 
-    async def test_with_one_key_have_one_effect(
+    async def test_with_the_same_key_have_one_effect(
         self, app: FastAPI, user: Client, backend: str
     ) -> None:
         """Mutant: do not look the key up."""

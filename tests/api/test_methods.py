@@ -1,4 +1,4 @@
-"""HEAD, OPTIONS, and methods that a resource does not have."""
+"""HEAD, OPTIONS, and methods that a resource does not support."""
 
 import pytest
 from fastapi import FastAPI
@@ -10,11 +10,11 @@ from tests.support.people import Client, open_client
 
 @pytest.fixture
 def backend() -> str:
-    return "sqlite"  # the methods are decided before the database is asked
+    return "sqlite"  # no test here depends on the database
 
 
-class TestNotAllowed:
-    """Catches an `Allow` with the methods of the first route only."""
+class TestMethodNotAllowed:
+    """Mutant: an `Allow` header with the methods of the first route only."""
 
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
@@ -34,7 +34,7 @@ class TestNotAllowed:
             ("CONNECT", "http://test/nowhere", ""),
         ],
     )
-    async def test_says_what_is(
+    async def test_lists_the_allowed_methods(
         self, client: Client, method: str, path: str, allowed: str
     ) -> None:
         answer = await client.request(method, path)
@@ -58,7 +58,7 @@ class TestHead:
         for name in ("content-length", "content-type", "cache-control"):
             assert head.headers[name] == got.headers[name], name
 
-    async def test_is_logged_as_such(self, client: Client) -> None:
+    async def test_is_logged_as_head(self, client: Client) -> None:
         with capture_logs() as logs:
             await client.head("/notes")
 
@@ -75,7 +75,7 @@ class TestOptions:
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
-    async def test_finds_nothing_where_nothing_is(self, client: Client) -> None:
+    async def test_answers_404_on_an_unknown_path(self, client: Client) -> None:
         assert (await client.options("/nowhere")).status_code == 404
 
 
@@ -92,8 +92,10 @@ class TestTrailingSlash:
             "http://test/.well-known/jwks.json/",
         ],
     )
-    async def test_is_another_path(self, client: Client, path: str) -> None:
-        """Mutant: to redirect, to wherever the `Host` header says."""
+    async def test_is_not_found_and_not_redirected(
+        self, client: Client, path: str
+    ) -> None:
+        """Mutant: redirect, which would trust the `Host` header."""
         for method in ("GET", "POST", "PUT", "OPTIONS", "HEAD"):
             answer = await client.request(method, path)
 
@@ -102,11 +104,11 @@ class TestTrailingSlash:
 
 
 class TestRootPath:
-    """Mutant: to look for a path, root and all, among those that begin below it."""
+    """Mutant: compare a path that still contains the root path."""
 
-    async def test_is_no_part_of_the_resource(self, app: FastAPI) -> None:
+    async def test_does_not_change_the_allowed_methods(self, app: FastAPI) -> None:
         async def rooted(scope: Scope, receive: Receive, send: Send) -> None:
-            # As `uvicorn --root-path` does.
+            # `uvicorn --root-path` changes the scope like this.
             below = {"root_path": "/shop", "path": f"/shop{scope['path']}"}
             await app({**scope, **below}, receive, send)
 

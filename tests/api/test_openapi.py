@@ -1,4 +1,4 @@
-"""The document says every status, each error with its media type."""
+"""The OpenAPI document lists every status, and the media type of each error."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ def test_every_error_is_a_problem_document() -> None:
                     assert answer["description"], (method, path, status)
 
 
-def test_every_operation_may_meet_the_edge() -> None:
+def test_every_operation_lists_the_errors_of_the_middleware() -> None:
     edge = {"400", "414", "421", "431", "500", "503", "504"}
     with_body = {"408", "413", "415"}
     for path, operations in document()["paths"].items():
@@ -35,8 +35,8 @@ def test_every_code_has_one_meaning() -> None:
     assert len(list(errors())) > 30
 
 
-def test_every_422_says_what_is_wrong_where() -> None:
-    """Mutant: a refusal with this status, but no `errors` in its problem document."""
+def test_every_422_names_the_invalid_field() -> None:
+    """Mutant: an error with this status but without `errors` in its document."""
     refusals = [error for error in errors() if error.status == 422]
 
     assert len(refusals) > 2
@@ -44,8 +44,8 @@ def test_every_422_says_what_is_wrong_where() -> None:
         assert issubclass(refusal, InvalidRequest), refusal
 
 
-def test_every_pattern_has_a_length() -> None:
-    """Mutant: leave the length to the pattern, where programs do not look for it."""
+def test_every_pattern_has_a_maximum_length() -> None:
+    """Mutant: state the length only in the pattern, where tools do not read it."""
     patterns = [each for each in schemas(document()) if "pattern" in each]
 
     assert len(patterns) > 2
@@ -53,7 +53,7 @@ def test_every_pattern_has_a_length() -> None:
 
 
 def schemas(part: Any) -> Iterator[dict[str, Any]]:
-    """Find the schemas in a part of the document, however deep."""
+    """Find the schemas in a part of the document, at any depth."""
     if isinstance(part, dict):
         if part.get("type") == "string":
             yield part

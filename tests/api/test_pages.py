@@ -1,4 +1,4 @@
-"""Lists that change while a client walks through them, page by page."""
+"""Lists that change while a client reads them page by page."""
 
 from decimal import Decimal
 from itertools import count
@@ -29,7 +29,7 @@ def make_note(position: int, user: UUID) -> Note:
     return Note(
         **times(position),
         owner_id=user,
-        title=f"Note {next(numbers)}",  # unique, so that no two could tie
+        title=f"Note {next(numbers)}",  # unique, so that no two rows sort alike
         text="",
         budget=Decimal(position),
     )
@@ -83,14 +83,14 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
 
 
 @pytest.mark.parametrize("path", LISTS)
-async def test_rows_that_come_and_go_neither_repeat_nor_hide_others(
+async def test_added_or_removed_rows_do_not_repeat_or_hide_others(
     lists: Lists, path: str
 ) -> None:
-    """Mutants: OFFSET; compare without the id; sort without it (PostgreSQL sees it)."""
+    """Mutants: OFFSET; compare, or (on PostgreSQL) sort, without the id."""
     make, queries = LISTS[path]
     append_only = path in APPEND_ONLY
     await check_changing_list(lists, path, make, queries, append_only=append_only)
 
 
-async def test_rows_keep_their_place_between_writers(lists: Lists) -> None:
+async def test_concurrent_writers_do_not_repeat_or_hide_rows(lists: Lists) -> None:
     await check_list_between_writers(lists, "/notes", make_note, NOTES)

@@ -1,4 +1,4 @@
-"""How lists are read when there are many rows."""
+"""The query plans of all lists, in tables with many rows."""
 
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.plans import Lists, Query, fill
 
 EVENT, RARE_EVENT = {"event": "auth.login.failure"}, {"event": "auth.refresh.reuse"}
 SINCE, UNTIL = {"since": "2026-01-01T10:00:00Z"}, {"until": "2026-01-01T20:00:00Z"}
-# The lists whose plans are read by the tests of one resource.
+# The tests of one resource check the plans of these lists.
 ELSEWHERE = [
     path
     for file in Path(__file__).parent.glob("*/test_query_plans.py")
@@ -27,7 +27,7 @@ LISTS: dict[str, tuple[Query, ...]] = {
     ),
     "/users": (
         {},
-        {"q": "u5"},  # a text that no user has would read every user
+        {"q": "u5"},  # a text without a match would read every user
         {"role": "editor"},
         {"role": "admin"},
         {"is_active": "true"},
@@ -49,7 +49,7 @@ LISTS: dict[str, tuple[Query, ...]] = {
         {"subject_id": "{user_id}"},
     ),
 }
-# What few rows are found by. PostgreSQL sorts what it knows to be few.
+# The indexes that find few rows. PostgreSQL sorts the result if it expects few rows.
 FOUND_BY: dict[str, dict[str, tuple[Query, ...]]] = {
     "/users": {
         "ix_users_role_created_at_id": ({"role": "admin"},),
@@ -67,7 +67,7 @@ FOUND_BY: dict[str, dict[str, tuple[Query, ...]]] = {
 }
 
 
-def test_no_list_is_forgotten() -> None:
+def test_every_list_has_its_plan_checked() -> None:
     paths = document()["paths"].items()
     lists = {path for path, methods in paths if "/Page_" in str(methods.get("get"))}
 
@@ -79,7 +79,7 @@ def overrides() -> dict[str, Any]:
     return {"request_deadline_seconds": 25}
 
 
-async def test_lists_are_read_by_an_index(app: FastAPI, admin: Client) -> None:
+async def test_every_list_is_read_through_an_index(app: FastAPI, admin: Client) -> None:
     """Mutant: drop an index, or add a column to the sort."""
     lists = Lists(app.state.shared.database, user_id=admin.user_id)
     await fill(lists.database, user=admin.user_id)

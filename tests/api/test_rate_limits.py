@@ -26,8 +26,8 @@ async def statuses(*requests: Any) -> Counter[int]:
         }
     ],
 )
-async def test_lets_exactly_the_limit_through(client: Client) -> None:
-    """Mutant: to read the counter first and to count afterwards lets all 300 in."""
+async def test_concurrent_requests_pass_up_to_the_limit(client: Client) -> None:
+    """Mutant: read the counter first and count afterwards, which allows all 300."""
     answers = await statuses(
         *(client.post("/auth/login", json=WRONG) for _ in range(300))
     )
@@ -36,7 +36,7 @@ async def test_lets_exactly_the_limit_through(client: Client) -> None:
 
 
 @pytest.mark.parametrize("overrides", [{"rate_limit_requests": 3}])
-class TestLimit:
+class TestAddressLimit:
     @pytest.mark.parametrize("path", ["login", "register", "refresh"])
     async def test_counts_every_outcome(self, client: Client, path: str) -> None:
         url = f"/auth/{path}"
@@ -49,7 +49,7 @@ class TestLimit:
         assert refused.json()["code"] == "rate_limited"
         assert 1 <= int(refused.headers["retry-after"]) <= 60
 
-    async def test_is_each_address_and_each_endpoint_for_itself(
+    async def test_counts_each_address_and_each_endpoint_separately(
         self, client: Client, people: People
     ) -> None:
         await statuses(*(client.post("/auth/login", json=WRONG) for _ in range(3)))
@@ -62,7 +62,7 @@ class TestLimit:
         response = await client.post("/auth/login", json=WRONG, headers=spoofed)
         assert response.status_code == 429
 
-    async def test_counts_a_network_of_ipv6_as_one(self, people: People) -> None:
+    async def test_counts_an_ipv6_network_as_one_address(self, people: People) -> None:
         for host in range(3):
             client = await people.anonymous(address=f"2001:db8:1:2::{host}")
             assert (await client.post("/auth/login", json=WRONG)).status_code == 401
@@ -74,15 +74,17 @@ class TestLimit:
 
 
 @pytest.mark.parametrize("overrides", [{"rate_limit_enabled": False}])
-async def test_can_be_switched_off(client: Client) -> None:
+async def test_limits_can_be_switched_off(client: Client) -> None:
     answers = await statuses(
         *(client.post("/auth/refresh", json={}) for _ in range(150))
     )
     assert answers == {422: 150}
 
 
-async def test_lets_many_log_in_at_once(client: Client, people: People) -> None:
-    """Mutant: a guess that is counted but not yet compared refuses the eleventh."""
+async def test_an_office_can_log_in_at_the_same_time(
+    client: Client, people: People
+) -> None:
+    """Mutant: refuse the eleventh login while ten hashes are still being compared."""
     user = await people.add()
     credentials = {"email": user.email, "password": PASSWORD}
 

@@ -1,4 +1,4 @@
-"""The limits of writes and of everything: whom they count, and what they tell."""
+"""The limits on writes and on all requests: their counters and their headers."""
 
 import asyncio
 import re
@@ -24,9 +24,9 @@ async def rename(client: Client) -> Response:
 
 
 @pytest.mark.parametrize("overrides", [WRITES])
-class TestWrites:
-    async def test_are_counted_for_each_account(self, people: People) -> None:
-        """Mutant: to partition by address lets one account use up another's quota."""
+class TestWriteLimit:
+    async def test_counts_each_account_separately(self, people: People) -> None:
+        """Mutant: count by address, so that one account uses up another's quota."""
         ann, bob = await people.sign_in(), await people.sign_in()
 
         answers = [(await rename(ann)).status_code for _ in range(3)]
@@ -35,26 +35,28 @@ class TestWrites:
         assert (await rename(bob)).status_code == 200
         assert (await ann.get("/users/me")).status_code == 200
 
-    async def test_are_counted_by_address_without_one(self, client: Client) -> None:
+    async def test_counts_by_address_without_a_token(self, client: Client) -> None:
         answers = [(await rename(client)).status_code for _ in range(3)]
 
         assert answers == [401, 401, 429]
 
-    async def test_count_whoever_guesses_at_tokens(self, client: Client) -> None:
+    async def test_counts_by_address_with_an_invalid_token(
+        self, client: Client
+    ) -> None:
         client.headers["Authorization"] = "Bearer a.b.c"
         answers = [(await rename(client)).status_code for _ in range(3)]
 
         assert answers == [401, 401, 429]
 
-    async def test_count_bodies_that_are_not_read(self, user: Client) -> None:
-        """Mutant: to count only once the caller is known lets these all in."""
+    async def test_counts_requests_whose_body_is_refused(self, user: Client) -> None:
+        """Mutant: count after the body was read, which never counts these requests."""
         answers = [
             (await user.patch("/users/me", content=b"{")).status_code for _ in range(3)
         ]
 
         assert answers == [415, 415, 429]
 
-    async def test_tell_what_remains(self, user: Client) -> None:
+    async def test_shows_the_remaining_quota(self, user: Client) -> None:
         told = [(await rename(user)).headers for _ in range(3)]
 
         assert {headers["ratelimit-policy"] for headers in told} == {
@@ -66,7 +68,7 @@ class TestWrites:
             ("writes", 0),
         ]
 
-    async def test_refuse_with_the_problem_of_iana(self, user: Client) -> None:
+    async def test_refuses_with_the_registered_problem_type(self, user: Client) -> None:
         *_, refused = [await rename(user) for _ in range(3)]
 
         assert refused.json() == {
@@ -87,8 +89,8 @@ class TestWrites:
 
 
 @pytest.mark.parametrize("overrides", [ALL])
-class TestEverything:
-    async def test_is_counted_for_each_address(
+class TestLimitOnAllRequests:
+    async def test_counts_each_address_separately(
         self, client: Client, people: People
     ) -> None:
         answers = [(await client.get("/notes")).status_code for _ in range(4)]
@@ -98,14 +100,16 @@ class TestEverything:
         other = await people.anonymous("192.0.2.2")
         assert (await other.get("/notes")).status_code == 401
 
-    async def test_is_counted_where_there_is_no_route(self, client: Client) -> None:
+    async def test_counts_unknown_paths_and_methods(self, client: Client) -> None:
         asked = [("GET", "/nowhere"), ("PUT", "/auth/sessions/1"), ("GET", "/nowhere")]
         answers = [(await client.request(*each)).status_code for each in asked]
 
         assert answers == [404, 405, 404]
         assert (await client.get("/nowhere")).status_code == 429
 
-    async def test_is_counted_beside_the_limit_of_a_route(self, client: Client) -> None:
+    async def test_counts_requests_that_a_route_limit_also_counts(
+        self, client: Client
+    ) -> None:
         for _ in range(3):
             answer = await client.post("/auth/refresh", json={})
             assert answer.status_code == 422
@@ -115,7 +119,7 @@ class TestEverything:
         assert refused.json()["violated-policies"] == ["all"]
 
 
-class TestLargeRate:
+class TestRateAboveAThousand:
     @pytest.mark.parametrize("overrides", [{"rate_limit_all": "6000/60"}])
     async def test_is_counted_in_a_shorter_window(self, client: Client) -> None:
         answer = await client.get("/notes")
@@ -124,9 +128,9 @@ class TestLargeRate:
         assert remaining(answer.headers["ratelimit"]) == ("all", 999)
 
 
-class TestAuth:
+class TestLimitsOfAuthEndpoints:
     @pytest.mark.parametrize("overrides", [{"rate_limit_requests": 1}])
-    async def test_tells_no_counter(self, client: Client) -> None:
+    async def test_do_not_show_the_remaining_quota(self, client: Client) -> None:
         url = "/auth/refresh"
         *_, answer = [await client.post(url, content=b"{") for _ in range(2)]
 
@@ -138,17 +142,17 @@ class TestAuth:
 
 @pytest.mark.parametrize("backend", ["postgresql"])
 @pytest.mark.parametrize("overrides", [BOTH])
-async def test_takes_one_round_trip(
+async def test_all_limits_of_a_request_take_one_round_trip(
     client: Client, user: Client, settings: Settings
 ) -> None:
-    """Mutant: a call for each policy."""
+    """Mutant: one call to Redis for each policy."""
     requests: list[Callable[[], Awaitable[Response]]] = [
         lambda: client.get("/notes"),
         lambda: client.post("/auth/refresh", json={}),
         lambda: rename(user),
         lambda: rename(client),
     ]
-    await requests[0]()  # the script may not be known yet
+    await requests[0]()  # Redis does not know the script before the first call
     for request in requests:
         async with commands(settings.redis_url) as seen:
             await request()
@@ -157,7 +161,7 @@ async def test_takes_one_round_trip(
 
 @asynccontextmanager
 async def commands(url: str) -> AsyncGenerator[list[str]]:
-    """List the commands that clients, and not scripts, send meanwhile."""
+    """List the commands that clients send in the block, without those of scripts."""
     seen: list[str] = []
     async with Redis.from_url(url) as client, client.monitor() as monitor:
 
@@ -179,7 +183,7 @@ async def commands(url: str) -> AsyncGenerator[list[str]]:
     seen[:] = [line for line in seen if line.split()[0] in COUNTED]
 
 
-# Connections introduce themselves with others.
+# A new connection also sends other commands, such as HELLO and CLIENT.
 COUNTED = {"EVALSHA", "EVAL", "GET", "SET", "INCR", "SCRIPT", "MULTI", "EXEC", "DEL"}
 
 

@@ -29,14 +29,14 @@ async def client() -> AsyncGenerator[AsyncClient]:
 
     app = FastAPI()
     add_error_handlers(app)
-    app.state.shared = SimpleNamespace(policies={})  # nothing is limited
+    app.state.shared = SimpleNamespace(policies={})  # without rate limits
     app.include_router(router)
     transport = ASGITransport(app)
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 
 
-class TestQuery:
+class TestQueryParameters:
     @pytest.mark.parametrize(
         ("query", "names"),
         [
@@ -45,10 +45,10 @@ class TestQuery:
             ("sort=name&limit=1&sort=price&limit=2&q=x", ["sort", "limit"]),
         ],
     )
-    async def test_says_a_single_thing_once(
+    async def test_refuses_to_repeat_a_single_value(
         self, client: AsyncClient, query: str, names: list[str]
     ) -> None:
-        """Catches FastAPI's own reading, where the last of two values wins."""
+        """Mutant: FastAPI's own reading, which uses the last of two values."""
         answer = await client.get(f"/search?{query}")
 
         assert answer.status_code == 422
@@ -56,7 +56,7 @@ class TestQuery:
         assert [fault["pointer"] for fault in faults] == [f"query/{n}" for n in names]
         assert {fault["code"] for fault in faults} == {"repeated"}
 
-    async def test_may_repeat_a_list(self, client: AsyncClient) -> None:
+    async def test_accepts_a_repeated_list(self, client: AsyncClient) -> None:
         answer = await client.get("/search?tag=a&limit=1&tag=b")
 
         assert (answer.status_code, answer.json()) == (200, ["a", "b"])

@@ -1,4 +1,4 @@
-"""The keys of access tokens: a secret, or a ring that others can verify with."""
+"""The keys that sign access tokens: one secret, or a ring with public keys."""
 
 import json
 from contextlib import AsyncExitStack
@@ -25,7 +25,7 @@ def with_ring(ring: list[dict[str, Any]]) -> dict[str, str]:
 
 
 class Restarts:
-    """The same database under one application after the other."""
+    """Starts applications with different settings on the same database."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self.settings = settings
@@ -48,9 +48,9 @@ async def assert_still_logged_in(people: People, user: Client) -> None:
     assert await is_logged_in(client, answer.json()["access_token"])
 
 
-class TestRotation:
+class TestKeyRotation:
     async def test_keeps_users_logged_in(self, settings: Settings) -> None:
-        # Mutant: a ring that verifies with its current key alone.
+        # Mutant: a ring that verifies only with its current key.
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
             before = await restarts.start(**with_ring(RING))
@@ -62,7 +62,7 @@ class TestRotation:
                     await restarts.start(**with_ring(ring)), user
                 )
 
-    async def test_of_the_secret_logs_nobody_out_either(
+    async def test_of_the_secret_keeps_users_logged_in_too(
         self, settings: Settings
     ) -> None:
         first, second = SECRETS
@@ -81,9 +81,11 @@ class TestRotation:
             assert (await refresh(client, token)).status_code == 401
 
 
-class TestRing:
-    async def test_is_the_only_family_that_verifies(self, settings: Settings) -> None:
-        # Mutant: the secret kept as one more key beside the ring.
+class TestKeyRing:
+    async def test_refuses_tokens_that_the_secret_signed(
+        self, settings: Settings
+    ) -> None:
+        # Mutant: accept the secret beside the keys of the ring.
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
             with_secret = await restarts.start()
@@ -100,9 +102,9 @@ class TestRing:
             assert not await is_logged_in(back, token)
 
 
-class TestJwks:
+class TestPublicKeys:
     @pytest.mark.parametrize("overrides", [with_ring(RING)])
-    async def test_verifies_what_the_service_signs(
+    async def test_verify_the_tokens_of_the_service(
         self, app: FastAPI, user: Client, client: Client
     ) -> None:
         answer = await client.get("http://test/.well-known/jwks.json")
@@ -120,13 +122,13 @@ class TestJwks:
         for entry in RING:
             assert entry["private_jwk"]["d"] not in answer.text
 
-    async def test_does_not_exist_for_a_secret(self, client: Client) -> None:
+    async def test_do_not_exist_if_a_secret_signs(self, client: Client) -> None:
         answer = await client.get("http://test/.well-known/jwks.json")
 
         assert (answer.status_code, answer.json()["code"]) == (404, "no_public_keys")
 
 
-class TestSettings:
+class TestSigningKeySettings:
     @pytest.mark.parametrize(
         "ring", ["nonsense", "[]", json.dumps([RING[0] | {"state": "next"}])]
     )

@@ -1,4 +1,4 @@
-"""Answers that are sent at the pace of the client."""
+"""Streamed answers, which wait for slow clients."""
 
 from asyncio import Event, Semaphore, create_task
 from collections.abc import AsyncGenerator
@@ -23,7 +23,7 @@ class TestSlowClient:
     async def test_holds_a_slot_until_it_has_read_everything(
         self, app: FastAPI, user: Client
     ) -> None:
-        """Mutant: no slots; give them back before the end."""
+        """Mutants: no slots; release a slot before the end."""
         await user.post("/notes", json={"title": "Groceries"})
         slow = Download(app, user, EXPORT)
         downloading = create_task(slow.run())
@@ -40,8 +40,8 @@ class TestSlowClient:
         assert (other.status_code, again.status_code) == (200, 200)
         assert not slow.sent[-1]["more_body"]
 
-    async def test_is_cut_when_it_takes_nothing(self) -> None:
-        """Mutant: wait for it for ever."""
+    async def test_is_disconnected_when_it_stops_reading(self) -> None:
+        """Mutant: wait for the client for ever."""
         content, slots = Content(), Semaphore(1)
         patience = timedelta(seconds=0.1)
         response = StreamedResponse(content.chunks(), slots, patience=patience)
@@ -57,8 +57,8 @@ class TestSlowClient:
         assert not slots.locked()
 
 
-class TestClientThatGoes:
-    async def test_ends_the_content(self) -> None:
+class TestClientThatDisconnects:
+    async def test_ends_the_generator(self) -> None:
         """Mutant: leave the generator to the garbage collector."""
         content, slots = Content(), Semaphore(1)
         response = StreamedResponse(content.chunks(), slots)
@@ -73,9 +73,9 @@ class TestClientThatGoes:
         assert not slots.locked()
 
 
-class TestHead:
-    async def test_runs_no_content(self) -> None:
-        """Mutant: answer HEAD by throwing the content of GET away."""
+class TestHeadRequest:
+    async def test_does_not_start_the_generator(self) -> None:
+        """Mutant: answer HEAD by discarding the content of GET."""
         content = Content()
         response = StreamedResponse(content.chunks(), Semaphore(1))
 

@@ -1,4 +1,4 @@
-"""What every command says of a database that it cannot use."""
+"""The errors of every command for a database that it cannot use."""
 
 from pathlib import Path
 

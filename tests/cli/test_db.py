@@ -3,10 +3,10 @@ import re
 from testbed.service import command
 
 
-def test_names_the_revision_that_the_database_is_at(
+def test_names_the_revision_of_the_database(
     environment: dict[str, str],
 ) -> None:
-    """Mutant: repeat the target, which may be `head` or `-1`."""
+    """Mutant: repeat the given target, such as `head` or `-1`."""
     upgraded = command("db", "upgrade", environment=environment)
     stepped = command("db", "downgrade", "-1", environment=environment)
     emptied = command("db", "downgrade", "base", environment=environment)

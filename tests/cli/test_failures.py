@@ -1,4 +1,4 @@
-"""A command that fails says why in one line."""
+"""A command that fails gives the reason in one line."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ COMMANDS = [
 ]
 
 
-class TestErrors:
+class TestCommandErrors:
     @pytest.mark.parametrize(
         "line",
         [
@@ -28,7 +28,7 @@ class TestErrors:
             "demo --users -1",
         ],
     )
-    def test_wrong_usage_is_one_line_and_two(
+    def test_wrong_usage_is_one_line_with_exit_status_2(
         self, environment: dict[str, str], line: str
     ) -> None:
         ended = command(*line.split(), environment=environment)
@@ -38,9 +38,7 @@ class TestErrors:
         assert ended.stderr.startswith("Error: ")
         assert ended.stderr.count("\n") == 1
 
-    def test_settings_that_production_refuses_are_named(
-        self, environment: dict[str, str]
-    ) -> None:
+    def test_refused_settings_are_named(self, environment: dict[str, str]) -> None:
         environment |= {"ENVIRONMENT": "production", "SECRET_KEY": "changeme"}
         ended = command("config", "check", environment=environment)
 
@@ -50,7 +48,7 @@ class TestErrors:
         assert "changeme" not in ended.stderr
         assert "Traceback" not in ended.stderr
 
-    def test_a_database_out_of_reach_is_one_line(
+    def test_an_unreachable_database_is_reported_in_one_line(
         self, environment: dict[str, str]
     ) -> None:
         environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
@@ -61,20 +59,20 @@ class TestErrors:
         assert ended.stderr.count("\n") == 1
 
     @pytest.mark.parametrize("line", COMMANDS)
-    def test_a_database_without_tables_is_one_line(
+    def test_a_database_without_tables_is_reported_in_one_line(
         self, environment: dict[str, str], line: str
     ) -> None:
-        """Mutant: catch only errors of this project."""
+        """Mutant: catch only the project's own errors."""
         assert_asks_for_the_schema(line, environment)
 
     @pytest.mark.parametrize("line", COMMANDS)
-    def test_a_database_that_is_not_there_is_not_made(
+    def test_a_missing_database_file_is_not_created(
         self, environment: dict[str, str], line: str
     ) -> None:
-        """Mutant: a mistyped path is a new, empty database."""
+        """Mutant: create an empty database at a mistyped path."""
         assert_creates_no_database(line, environment)
 
-    def test_postgresql_says_what_it_refuses(
+    def test_errors_of_postgresql_are_repeated(
         self, environment: dict[str, str], postgres_url: str
     ) -> None:
         environment["DATABASE_URL"] = postgres_url
@@ -93,7 +91,7 @@ class TestErrors:
             'password authentication failed for user "app"\n'
         )
 
-    def test_a_file_that_cannot_be_written_is_one_line(
+    def test_an_unwritable_file_is_reported_in_one_line(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
         (tmp_path / "file").touch()

@@ -1,4 +1,4 @@
-"""`keys generate|list|rotate`: from a secret to a ring, and one step on."""
+"""`keys generate|list|rotate`, with a secret and with a ring of keys."""
 
 import json
 from pathlib import Path

@@ -16,7 +16,7 @@ def environment(settings: Settings, tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestOutbox:
-    async def test_shows_what_was_given_up_and_tries_it_again(
+    async def test_shows_failed_mail_and_retries_it(
         self, settings: Settings, environment: dict[str, str]
     ) -> None:
         database = Database(settings)

@@ -12,7 +12,7 @@ from testbed.service import command
 
 
 class TestSetup:
-    def test_makes_what_is_missing_and_keeps_the_rest(
+    def test_creates_missing_files_and_keeps_existing_ones(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
         first = command("setup", environment=environment)
@@ -28,10 +28,10 @@ class TestSetup:
         assert (check.returncode, check.stderr) == (0, "")
         assert command("db", "check", environment=environment).returncode == 0
 
-    def test_leaves_the_environment_to_whom_it_is_said(
+    def test_does_not_write_an_environment_that_is_already_set(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutant: a `.env` that says `development`, whatever the environment says."""
+        """Mutant: write `development` to `.env` although ENVIRONMENT is set."""
         environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": "x" * 32}
         environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
 
@@ -41,10 +41,10 @@ class TestSetup:
         assert "ENVIRONMENT" not in (tmp_path / ".env").read_text()
 
 
-def test_counts_cores_where_processes_are_not_bound_to_any(
+def test_counts_all_cores_on_systems_without_cpu_affinity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Mutant: ask for an affinity, which macOS does not have."""
+    """Mutant: call `os.sched_getaffinity`, which macOS lacks."""
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
 
     assert usable_cores() == os.cpu_count()

@@ -1,10 +1,8 @@
 from testbed.service import command
 
 
-class TestUsers:
-    def test_are_created_with_a_password_from_stdin(
-        self, environment: dict[str, str]
-    ) -> None:
+class TestUsersCreate:
+    def test_reads_the_password_from_stdin(self, environment: dict[str, str]) -> None:
         command("db", "upgrade", environment=environment)
         create = ("users", "create", "--email", "ada@example.org", "--password-stdin")
 

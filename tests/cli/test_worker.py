@@ -36,7 +36,9 @@ class TestWorker:
             assert (await read_status(session)).pending == 0
         await database.close()
 
-    def test_needs_to_know_how_to_send(self, environment: dict[str, str]) -> None:
+    def test_refuses_to_start_without_smtp_url(
+        self, environment: dict[str, str]
+    ) -> None:
         secret = "k7Vq" + "0aZ4m9Xw" * 5
         staging = {"ENVIRONMENT": "staging", "SECRET_KEY": secret}
 

@@ -1,4 +1,4 @@
-"""Both rate limiters, each under the one clock that it knows."""
+"""Both rate limiters, each with the clock that it reads."""
 
 from collections.abc import AsyncIterator
 

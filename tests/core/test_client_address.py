@@ -15,24 +15,24 @@ PROXY = "10.0.0.1"
 OURS = ClientAddressResolver(
     [ip_network("10.0.0.0/8"), ip_network("2001:db8:aaaa::/48")]
 )
-NOBODY = ClientAddressResolver([])
+NO_PROXIES = ClientAddressResolver([])
 
 
 class TestUntrustedPeer:
-    @pytest.mark.parametrize("resolver", [OURS, NOBODY])
+    @pytest.mark.parametrize("resolver", [OURS, NO_PROXIES])
     @pytest.mark.parametrize("lines", [[], [b"6.6.6.6"], [b"6.6.6.6, 10.0.0.9"]])
-    def test_is_the_client_whatever_it_says(
+    def test_is_the_client_whatever_the_header_says(
         self, resolver: ClientAddressResolver, lines: list[bytes]
     ) -> None:
         assert resolver.resolve("192.0.2.7", lines) == "192.0.2.7"
 
     @given(st.binary(max_size=200))
-    def test_cannot_say_anything_that_changes_that(self, line: bytes) -> None:
+    def test_is_the_client_for_any_bytes_in_the_header(self, line: bytes) -> None:
         assert OURS.resolve("192.0.2.7", [line]) == "192.0.2.7"
-        assert NOBODY.resolve(PROXY, [line]) == PROXY
+        assert NO_PROXIES.resolve(PROXY, [line]) == PROXY
 
 
-class TestWalk:
+class TestForwardedFor:
     @pytest.mark.parametrize(
         ("lines", "client"),
         [
@@ -48,7 +48,7 @@ class TestWalk:
             ([b"2001:db8:bbbb::1, 2001:db8:aaaa::1"], "2001:db8:bbbb::1"),
         ],
     )
-    def test_ends_at_the_first_address_not_ours(
+    def test_yields_the_last_address_that_is_not_a_proxy(
         self, lines: Sequence[bytes | str], client: str
     ) -> None:
         assert OURS.resolve(PROXY, lines) == client
@@ -78,22 +78,22 @@ class TestWalk:
             b":" * 65,
         ],
     )
-    def test_ends_before_what_is_no_address(self, junk: bytes) -> None:
+    def test_is_not_read_beyond_an_invalid_address(self, junk: bytes) -> None:
         assert OURS.resolve(PROXY, [junk]) == PROXY
         assert OURS.resolve(PROXY, [b"6.6.6.6," + junk + b",10.0.0.2"]) == "10.0.0.2"
 
-    def test_goes_back_twenty_hops(self) -> None:
+    def test_is_read_for_at_most_20_hops(self) -> None:
         ours = b",10.0.0.2" * 19
         assert OURS.resolve(PROXY, [b"6.6.6.6,203.0.113.9" + ours]) == "203.0.113.9"
         assert OURS.resolve(PROXY, [b"203.0.113.9,10.0.0.3" + ours]) == "10.0.0.3"
 
     @given(st.lists(st.binary(max_size=80), max_size=5))
-    def test_ends_at_an_address_whatever_it_meets(self, lines: list[bytes]) -> None:
+    def test_always_yields_an_address(self, lines: list[bytes]) -> None:
         address = OURS.resolve(PROXY, lines)
         assert normalised(address) == address != "unix"
 
 
-class TestForms:
+class TestSpellingsOfAnAddress:
     @pytest.mark.parametrize(
         ("written", "address"),
         [
@@ -107,23 +107,23 @@ class TestForms:
             ("fe80::1%<script>", "fe80::1"),
         ],
     )
-    def test_of_one_address_are_one(self, written: str, address: str) -> None:
+    def test_are_normalised(self, written: str, address: str) -> None:
         assert OURS.resolve(PROXY, [written]) == address
-        assert NOBODY.resolve(written, []) == address
+        assert NO_PROXIES.resolve(written, []) == address
 
-    def test_of_our_proxy_are_all_trusted(self) -> None:
+    def test_of_a_trusted_proxy_are_all_trusted(self) -> None:
         assert OURS.resolve("::ffff:10.0.0.1", [b"203.0.113.9"]) == "203.0.113.9"
 
 
 class TestUnixSocket:
     @pytest.mark.parametrize("peer", [None, "", "/run/app.sock"])
-    def test_belongs_to_our_proxy_once_we_have_one(self, peer: str | None) -> None:
+    def test_is_trusted_if_a_proxy_is_configured(self, peer: str | None) -> None:
         assert OURS.resolve(peer, [b"203.0.113.9"]) == "203.0.113.9"
         assert OURS.resolve(peer, []) == "unix"
-        assert NOBODY.resolve(peer, [b"203.0.113.9"]) == "unix"
+        assert NO_PROXIES.resolve(peer, [b"203.0.113.9"]) == "unix"
 
 
-class TestScheme:
+class TestForwardedScheme:
     @pytest.mark.parametrize(
         ("lines", "scheme"),
         [
@@ -137,14 +137,18 @@ class TestScheme:
             ([b""], "http"),
         ],
     )
-    def test_is_what_our_proxy_says(self, lines: list[bytes], scheme: str) -> None:
+    def test_is_read_from_a_trusted_proxy(
+        self, lines: list[bytes], scheme: str
+    ) -> None:
         assert OURS.forwarded_scheme(PROXY, "http", lines) == scheme
 
-    def test_may_be_corrected_to_http(self) -> None:
+    def test_can_change_https_to_http(self) -> None:
         assert OURS.forwarded_scheme(PROXY, "https", [b"http"]) == "http"
 
-    @pytest.mark.parametrize("resolver", [OURS, NOBODY])
-    def test_is_not_what_others_say(self, resolver: ClientAddressResolver) -> None:
+    @pytest.mark.parametrize("resolver", [OURS, NO_PROXIES])
+    def test_is_ignored_from_any_other_address(
+        self, resolver: ClientAddressResolver
+    ) -> None:
         assert resolver.forwarded_scheme("192.0.2.7", "http", [b"https"]) == "http"
 
 
@@ -160,5 +164,7 @@ class TestLimiterPartition:
             ("unix", "unix"),
         ],
     )
-    def test_is_the_address_or_its_64(self, address: str, partition: str) -> None:
+    def test_is_the_ipv4_address_or_the_ipv6_64_network(
+        self, address: str, partition: str
+    ) -> None:
         assert limiter_partition(address) == partition

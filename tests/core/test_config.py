@@ -1,4 +1,4 @@
-"""Settings: what is read, and what production refuses."""
+"""Reading the settings, and the values that production refuses."""
 
 from pathlib import Path
 
@@ -35,14 +35,16 @@ def refused(monkeypatch: pytest.MonkeyPatch, **environment: str) -> set[str]:
     return {problem.split()[0] for problem in refusal.value.problems}
 
 
-class TestDevelopment:
-    def test_needs_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestDevelopmentSettings:
+    def test_have_a_default_for_every_value(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         settings = load(monkeypatch)
 
         assert settings.database_url == "sqlite+aiosqlite:///var/app.db"
         assert (settings.redis_url, settings.rate_limit_requests) == ("", 100)
 
-    def test_reads_dotenv_and_either_form_of_a_list(
+    def test_are_read_from_dotenv_with_both_forms_of_a_list(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Path(".env").write_text(
@@ -66,7 +68,7 @@ class TestDevelopment:
             ("sqlite:////tmp/x.db", "sqlite+aiosqlite:////tmp/x.db"),
         ],
     )
-    def test_chooses_the_driver(
+    def test_add_the_driver_to_the_database_url(
         self, monkeypatch: pytest.MonkeyPatch, url: str, expected: str
     ) -> None:
         assert load(monkeypatch, DATABASE_URL=url).database_url == expected
@@ -75,14 +77,14 @@ class TestDevelopment:
         "url",
         ["mysql://h/d", "nonsense", "sqlite://", "postgresql://u:pass/word@h/d"],
     )
-    def test_refuses_what_it_cannot_use(
+    def test_refuse_an_unsupported_database_url(
         self, monkeypatch: pytest.MonkeyPatch, url: str
     ) -> None:
         assert refused(monkeypatch, DATABASE_URL=url) == {"DATABASE_URL"}
 
 
-class TestProduction:
-    def test_starts_when_all_is_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestProductionSettings:
+    def test_accept_safe_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert load(monkeypatch, **GOOD).is_production
 
     @pytest.mark.parametrize(
@@ -111,12 +113,12 @@ class TestProduction:
             ("PASSWORD_MIN_LENGTH", "7"),
         ],
     )
-    def test_refuses(
+    def test_refuse_an_unsafe_value(
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
     ) -> None:
         assert refused(monkeypatch, **{**GOOD, name: value}) == {name}
 
-    def test_names_every_offender_at_once(
+    def test_report_every_problem_at_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert refused(
@@ -135,10 +137,10 @@ class TestProduction:
         }
 
     @pytest.mark.parametrize("networks", ["banana", "10.0.0.0/8,banana,10.0.0.1/8"])
-    def test_says_once_what_is_no_network(
+    def test_report_an_invalid_network_once(
         self, monkeypatch: pytest.MonkeyPatch, networks: str
     ) -> None:
-        """Mutant: one problem for each kind of network that it might have been."""
+        """Mutant: one problem for each IP version that pydantic tried."""
         with pytest.raises(ConfigurationError) as refusal:
             load(monkeypatch, TRUSTED_PROXIES=networks)
 
@@ -146,7 +148,7 @@ class TestProduction:
             "TRUSTED_PROXIES must list networks such as 10.0.0.0/8",
         )
 
-    def test_shows_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_show_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
         text = repr(load(monkeypatch, REDIS_URL="redis://:hunter2@h", **GOOD))
         for secret in (GOOD["SECRET_KEY"], "s3cret", "hunter2"):
             assert secret not in text

@@ -8,13 +8,13 @@ from app.core.email_address import canonical_email, parse_email
 
 
 class TestParseEmail:
-    def test_keeps_the_case_for_sending_and_drops_it_for_comparing(self) -> None:
+    def test_keeps_the_case_to_send_and_ignores_it_to_compare(self) -> None:
         identity = parse_email("Ada.Lovelace@Example.ORG")
 
         assert identity.email == "Ada.Lovelace@example.org"
         assert identity.canonical == "ada.lovelace@example.org"
 
-    def test_keeps_tags_and_dots_which_are_other_mailboxes(self) -> None:
+    def test_keeps_tags_and_dots_because_they_name_other_mailboxes(self) -> None:
         canonical = {
             parse_email(text).canonical
             for text in ("ada@example.org", "a.da@example.org", "ada+x@example.org")
@@ -77,7 +77,7 @@ class TestParseEmail:
             "ada@example..org",
         ],
     )
-    def test_refuses_what_is_no_mailbox(self, text: str) -> None:
+    def test_refuses_a_malformed_address(self, text: str) -> None:
         with pytest.raises(ValueError, match="This is not a valid e-mail address"):
             parse_email(text)
 
@@ -86,12 +86,12 @@ class TestParseEmail:
             parse_email("ada@" + "a." * 1_000_000 + "org")
 
     @given(st.text(max_size=40))
-    def test_answers_any_text_with_an_identity_or_a_refusal(self, text: str) -> None:
+    def test_accepts_or_refuses_any_text(self, text: str) -> None:
         with suppress(ValueError):
             parse_email(text)
 
     @given(st.emails())
-    def test_finds_the_same_identity_in_what_it_returns(self, text: str) -> None:
+    def test_returns_an_address_that_compares_as_the_given_one(self, text: str) -> None:
         identity = parse_email(text)
 
         assert identity.email.isascii()
@@ -100,12 +100,12 @@ class TestParseEmail:
 
 
 class TestCanonicalEmail:
-    def test_is_the_same_however_an_address_is_written(self) -> None:
+    def test_is_the_same_for_every_spelling(self) -> None:
         assert canonical_email("Ada@Example.ORG") == "ada@example.org"
 
     @pytest.mark.parametrize(
         "text", ["no address", " ada@example.org", "\N{KELVIN SIGN}@example.org"]
     )
-    def test_of_what_is_no_address_is_that_of_no_account(self, text: str) -> None:
-        """Mutant: `lower()` makes an account's address of a look-alike."""
+    def test_of_a_malformed_address_matches_no_account(self, text: str) -> None:
+        """Mutant: `lower()`, which turns a look-alike into an account's address."""
         assert canonical_email(text) == text

@@ -20,9 +20,9 @@ def _configured_afterwards() -> Iterator[None]:
     configure_logging(level="info", json=True)
 
 
-class TestJsonForm:
+class TestJsonFormat:
     @pytest.mark.parametrize("level", ["debug", "info", "warning"])
-    def test_is_one_line_from_the_configured_level_up(
+    def test_writes_one_line_from_the_configured_level_up(
         self, level: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         configure_logging(level=level, json=True)
@@ -58,7 +58,7 @@ class TestJsonForm:
         assert ours["request_id"] == "request-1"
         assert ours["exception"].endswith("ValueError: bad")
 
-    def test_shows_values_that_json_has_no_form_for(
+    def test_shows_values_of_types_that_json_lacks(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         configure_logging(level="info", json=True)
@@ -70,7 +70,7 @@ class TestJsonForm:
         assert line["counts"] == {"1": 2}
 
 
-class TestConsoleForm:
+class TestConsoleFormat:
     def test_is_not_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure_logging(level="info", json=False)
 
@@ -83,7 +83,7 @@ class TestConsoleForm:
     def test_shows_no_variables(
         self, library: type[logging.Logger], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Mutant: structlog's default prints the locals of every frame."""
+        """Mutant: structlog's default, which prints the variables of every frame."""
         configure_logging(level="info", json=False)
         password = "hunter-" + "two"
         try:
@@ -121,13 +121,13 @@ def test_a_new_configuration_reaches_loggers_in_use(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
-def test_a_full_disk_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutant: let the error of the write through."""
+def test_a_full_disk_raises_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mutant: let the error of the write pass."""
     configure_logging(level="info", json=True)
     full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
     monkeypatch.setattr("sys.stdout", full)
 
-    for size in (1, io.DEFAULT_BUFFER_SIZE):  # fails to flush, fails to write
+    for size in (1, io.DEFAULT_BUFFER_SIZE):  # the flush fails, the write fails
         get_logger("app.x").info("http.request", text="x" * size)
 
     with pytest.raises(OSError, match="No space left"):
@@ -137,7 +137,7 @@ def test_a_full_disk_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lines_of_threads_do_not_mix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant: write the line and its end separately."""
+    """Mutant: write the line and its line end separately."""
     with (tmp_path / "log").open("w") as file:
         monkeypatch.setattr("sys.stdout", file)
         configure_logging(level="info", json=True)

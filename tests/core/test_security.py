@@ -8,7 +8,7 @@ OLD, NEW = b"old" * 16, b"new" * 16
 
 
 class TestSecretRing:
-    def test_derives_what_rfc_5869_prescribes(self) -> None:
+    def test_derives_keys_as_in_rfc_5869(self) -> None:
         pseudorandom = hmac.digest(bytes(32), NEW, "sha256")  # extract, no salt
         block = hmac.digest(pseudorandom, b"cursor-v1\x01", "sha256")  # expand, once
 
@@ -20,7 +20,7 @@ class TestSecretRing:
         assert ring.derive("cursor-v1") != ring.derive("refresh-token-v1")
         assert ring.derive("cursor-v1") == SecretRing(NEW).derive("cursor-v1")
 
-    def test_derives_under_the_current_secret_first(self) -> None:
+    def test_derives_from_the_current_secret_first(self) -> None:
         ring = SecretRing(NEW, OLD)
 
         assert ring.derive_all("cursor-v1") == (
@@ -54,8 +54,6 @@ class TestSecretRing:
         ]
 
     @pytest.mark.parametrize("secrets", [(b"", None), (NEW, b"")])
-    def test_refuses_an_empty_secret_that_anyone_knows(
-        self, secrets: tuple[bytes, bytes | None]
-    ) -> None:
+    def test_refuses_an_empty_secret(self, secrets: tuple[bytes, bytes | None]) -> None:
         with pytest.raises(ValueError, match="empty"):
             SecretRing(*secrets)

@@ -34,8 +34,10 @@ async def client() -> AsyncGenerator[AsyncClient]:
         return refusal_response(error)
 
     app = FastAPI(exception_handlers={AppError: render})
-    app.state.shared = SimpleNamespace(policies={})  # nothing is limited
-    app.include_router(router, prefix="/v1")  # included routes get handlers anew
+    app.state.shared = SimpleNamespace(policies={})  # without rate limits
+    app.include_router(
+        router, prefix="/v1"
+    )  # FastAPI builds new handlers for included routes
     transport = ASGITransport(app)
     async with AsyncClient(transport=transport, base_url="http://test/v1") as client:
         yield client
@@ -50,7 +52,7 @@ def nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
     return opening * depth + b"1" * (closing == b"}") + closing * depth
 
 
-class TestMalformed:
+class TestMalformedBody:
     @pytest.mark.parametrize(
         "body",
         [
@@ -80,19 +82,19 @@ class TestMalformed:
             b'"\xc0\x80"',
         ],
     )
-    async def test_body_is_refused(self, client: AsyncClient, body: bytes) -> None:
+    async def test_is_refused(self, client: AsyncClient, body: bytes) -> None:
         assert await refusal(client, body) == (400, "body_malformed")
 
-    async def test_body_is_not_repeated(self, client: AsyncClient) -> None:
+    async def test_is_not_repeated_in_the_answer(self, client: AsyncClient) -> None:
         answer = await client.post("/echo", content=b'{"hunter2', headers=JSON)
         assert "hunter2" not in answer.text
 
 
-class TestDepth:
+class TestNestingDepth:
     @pytest.mark.parametrize(
         ("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")]
     )
-    async def test_of_32_levels_is_the_most(
+    async def test_is_at_most_32_levels(
         self, client: AsyncClient, opening: bytes, closing: bytes
     ) -> None:
         levels = MAX_DEPTH // (opening.count(b"[") + opening.count(b"{"))
@@ -121,19 +123,19 @@ class TestDepth:
             {"[" * 50: "{" * 50},
         ],
     )
-    async def test_is_not_width_and_not_text(
+    async def test_ignores_width_and_brackets_in_text(
         self, client: AsyncClient, value: Any
     ) -> None:
         answer = await client.post("/echo", json=value)
         assert answer.json() == {"value": value}
 
     def test_is_measured_in_one_pass_over_hostile_quotes(self) -> None:
-        # Tried from each quote anew, this would take minutes.
+        # A search that starts again at each quote would take minutes.
         with pytest.raises(BodyMalformed):
             parse(b"[" * 33 + b'\\"' * 500_000)
 
 
-class TestText:
+class TestTextInJson:
     @pytest.mark.parametrize(
         ("body", "pointer", "code"),
         [
@@ -147,7 +149,7 @@ class TestText:
             (rb'{"a/b~c \u00e9": "\ud800"}', "#/a~1b~0c%20%C3%A9", "lone_surrogate"),
         ],
     )
-    async def test_that_cannot_be_stored_is_refused_where_it_is(
+    async def test_that_cannot_be_stored_is_refused_with_its_position(
         self, client: AsyncClient, body: bytes, pointer: str, code: str
     ) -> None:
         answer = await client.post("/echo", content=body, headers=JSON)
@@ -158,7 +160,7 @@ class TestText:
     @pytest.mark.parametrize(
         "body", [rb'"\ud83d\ude00"', rb'"\\u0000"', rb'"\\ud800"', '"é😀"'.encode()]
     )
-    async def test_that_looks_like_it_is_read(
+    async def test_that_only_resembles_it_is_read(
         self, client: AsyncClient, body: bytes
     ) -> None:
         answer = await client.post("/echo", content=body, headers=JSON)
@@ -177,7 +179,7 @@ class TestContentType:
             "application/json; charset=us-ascii",
         ],
     )
-    async def test_is_json_in_utf_8(
+    async def test_json_in_utf_8_is_read(
         self, client: AsyncClient, content_type: str
     ) -> None:
         headers = {"content-type": content_type}
@@ -203,7 +205,7 @@ class TestContentType:
             "application/json; charset",
         ],
     )
-    async def test_of_another_kind_is_refused(
+    async def test_any_other_is_refused(
         self, client: AsyncClient, content_type: str | None
     ) -> None:
         headers = {} if content_type is None else {"content-type": content_type}
@@ -215,7 +217,7 @@ class TestContentType:
 
 class TestContentCoding:
     @pytest.mark.parametrize("coding", ["", "identity", "Identity"])
-    async def test_may_be_none(self, client: AsyncClient, coding: str) -> None:
+    async def test_identity_is_read(self, client: AsyncClient, coding: str) -> None:
         headers = JSON | {"content-encoding": coding}
         answer = await client.post("/echo", content=b"1", headers=headers)
         assert answer.json() == {"value": 1}
@@ -223,8 +225,10 @@ class TestContentCoding:
     @pytest.mark.parametrize(
         "codings", [["gzip"], ["x"], ["gzip, identity"], ["identity", "br"]]
     )
-    async def test_is_refused(self, client: AsyncClient, codings: list[str]) -> None:
-        """Mutant: to read what is said to be compressed as if it were not."""
+    async def test_any_other_is_refused(
+        self, client: AsyncClient, codings: list[str]
+    ) -> None:
+        """Mutant: read a compressed body as if it were not compressed."""
         headers = [*JSON.items(), *(("content-encoding", each) for each in codings)]
         answer = await client.post("/echo", content=b"1", headers=headers)
         assert answer.status_code == 415
@@ -233,12 +237,14 @@ class TestContentCoding:
 
 
 class TestBody:
-    async def test_that_is_missing_is_left_to_the_schema(
+    async def test_that_is_missing_is_refused_by_the_schema(
         self, client: AsyncClient
     ) -> None:
         assert (await client.post("/echo")).status_code == 422
 
-    async def test_that_no_one_reads_is_not_examined(self, client: AsyncClient) -> None:
+    async def test_of_a_route_without_a_body_is_ignored(
+        self, client: AsyncClient
+    ) -> None:
         headers = {"content-type": "text/plain"}
         answer = await client.post("/nothing", content=b"{", headers=headers)
         assert answer.status_code == 200
@@ -254,7 +260,7 @@ class TestBody:
             max_leaves=10,
         )
     )
-    def test_that_is_proper_means_what_it_says(self, value: Any) -> None:
+    def test_of_valid_json_is_read_unchanged(self, value: Any) -> None:
         for ascii_only in (True, False):
             assert parse(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 

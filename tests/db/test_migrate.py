@@ -1,4 +1,4 @@
-"""The history of the schema, on both databases."""
+"""Migrations, on both databases."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ from testbed.service import command, make_environment
 
 pytestmark = pytest.mark.usefixtures("without_notes")
 
-# To write in SQLite they wait for the first to end, however slow the machine.
+# On SQLite the others wait for the first to end, even on a slow machine.
 PATIENT_APP = """
 from app.cli import main
 from app.db import sqlite
@@ -74,7 +74,9 @@ async def test_models_and_migrations_agree(settings: Settings) -> None:
     await migrate.check(settings)
 
 
-async def test_finds_drift(settings: Settings, database: Database) -> None:
+async def test_check_finds_a_column_without_a_migration(
+    settings: Settings, database: Database
+) -> None:
     async with transaction(database) as session:
         await session.execute(text("ALTER TABLE users ADD COLUMN shoe_size INTEGER"))
 
@@ -82,7 +84,9 @@ async def test_finds_drift(settings: Settings, database: Database) -> None:
         await migrate.check(settings)
 
 
-async def test_goes_back_and_forth(settings: Settings, database: Database) -> None:
+async def test_downgrades_to_nothing_and_upgrades_again(
+    settings: Settings, database: Database
+) -> None:
     full = await tables(database)
 
     await migrate.downgrade(settings, "base")
@@ -94,10 +98,10 @@ async def test_goes_back_and_forth(settings: Settings, database: Database) -> No
     assert await tables(database) == full
 
 
-async def test_each_downgrade_leaves_no_trace(
+async def test_each_downgrade_removes_all_objects_of_its_revision(
     settings: Settings, database: Database
 ) -> None:
-    """Mutants: leave a function or a table of search; drop the function of audit."""
+    """Mutants: leave a function or a table of the search; drop the audit's function."""
     await migrate.downgrade(settings, "base")
     before = await objects(database)
     left = []
@@ -112,13 +116,13 @@ async def test_each_downgrade_leaves_no_trace(
         assert await objects(database) == expected
 
 
-async def test_own_revisions_lie_beside_those_of_the_release(
+async def test_own_revisions_are_kept_apart_from_the_released_ones(
     settings: Settings,
     database: Database,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Mutants: upgrade to `head`; let the second start a branch; no `depends_on`."""
+    """Mutants: upgrade to `head`; start a branch with each one; omit `depends_on`."""
     monkeypatch.setattr(migrate, "OWN", tmp_path)
     full, released = await objects(database), texts(migrate.RELEASED)
 
@@ -138,7 +142,9 @@ async def test_own_revisions_lie_beside_those_of_the_release(
     await migrate.downgrade(settings, "own@-1")
     await migrate.upgrade(settings)
     assert await objects(database) == full
-    await migrate.downgrade(settings, REVISIONS[-2])  # and first, what depends on it
+    await migrate.downgrade(
+        settings, REVISIONS[-2]
+    )  # first downgrades the own revisions
     assert await objects(database) < full
 
 
@@ -146,10 +152,10 @@ def texts(directory: Path) -> dict[str, str]:
     return {file.name: file.read_text() for file in directory.glob("*.py")}
 
 
-async def test_four_upgrades_at_once_all_succeed(
+async def test_four_concurrent_upgrades_all_succeed(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Mutants: no lock; on SQLite, a transaction for each revision alone."""
+    """Mutants: no lock; on SQLite, a separate transaction for each revision."""
     await migrate.downgrade(settings, "base")
     environment = make_environment(tmp_path, DATABASE_URL=settings.database_url)
     upgrade = partial(

@@ -1,4 +1,4 @@
-"""PostgreSQL that goes away, and comes back."""
+"""PostgreSQL ends connections, stops, refuses a password, and returns."""
 
 import asyncio
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def backend() -> str:
 async def test_survives_connections_killed_while_idle(
     app: FastAPI, people: People, database_url: str
 ) -> None:
-    """Mutant: no check at checkout, which fails a request for each connection."""
+    """Mutant: no check at checkout, so that each dead connection fails a request."""
     engine = app.state.shared.database.writer
     opened: list[Any] = []
 
@@ -59,10 +59,10 @@ async def test_survives_connections_killed_while_idle(
         assert [answer.status_code for answer in answers] == [200] * 20
 
 
-async def test_answers_503_to_a_change_that_it_ends(
+async def test_answers_503_if_postgresql_ends_the_connection(
     app: FastAPI, user: Client, database_url: str
 ) -> None:
-    """Mutant: no look at `connection_invalidated`, which makes it a 500."""
+    """Mutant: ignore `connection_invalidated`, which makes the answer a 500."""
     note = {"title": "Groceries"}
     read = app.state.shared.database.read
     blocker = await asyncpg.connect(database_url)
@@ -81,7 +81,7 @@ async def test_answers_503_to_a_change_that_it_ends(
 
 
 @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.1}])
-async def test_answers_503_when_no_connection_comes_free(
+async def test_answers_503_if_no_connection_becomes_free(
     app: FastAPI, user: Client
 ) -> None:
     engine = app.state.shared.database.writer
@@ -92,22 +92,22 @@ async def test_answers_503_when_no_connection_comes_free(
     assert response.status_code == 503
     assert response.json()["code"] == "overloaded"
     assert int(response.headers["retry-after"]) >= 1
-    ready = await user.get("/health/ready")  # busy is not down
+    ready = await user.get("/health/ready")  # a busy database is healthy
     assert ready.json()["checks"]["database"] == "healthy"
     for connection in connections:
         await connection.close()
     assert (await user.get("/notes")).status_code == 200
 
 
-class TestLog:
-    """Mutants: name the type of our own error only; log no expected 5xx."""
+class TestLoggedReason:
+    """Mutants: log only the service's own error type; do not log expected 5xx."""
 
     @pytest.fixture
     def settings(self, postgres_url: str) -> Settings:
         url = make_url(postgres_url).set(password=WRONG)
         return make_settings(database_url=url.render_as_string(hide_password=False))
 
-    async def test_says_why_the_database_does_not_answer(
+    async def test_says_why_the_database_is_unavailable(
         self, settings: Settings
     ) -> None:
         app = create_application(settings)
@@ -149,10 +149,10 @@ class TestServerRestart:
     def settings(self, postgres: PostgresServer) -> Settings:
         return make_settings(database_url=postgres.url, health_probe_seconds=0.05)
 
-    async def test_starts_without_it_and_heals_by_itself(
+    async def test_starts_without_the_database_and_recovers(
         self, postgres: PostgresServer, settings: Settings
     ) -> None:
-        """Mutant: a lifespan that connects, which ends the process."""
+        """Mutant: connect during startup, which ends the process."""
         await migrate.upgrade(settings)
         token = await log_in(settings)
         postgres.stop()

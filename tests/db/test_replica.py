@@ -1,4 +1,4 @@
-"""A replica that lags for ever: a database that the service does not write to."""
+"""A replica that never receives a change: a database without the service's writes."""
 
 from typing import Any
 
@@ -35,10 +35,10 @@ async def log_in(client: Client, password: str = ACCOUNT["password"]) -> dict[st
     return tokens
 
 
-class TestLag:
-    """Mutant: the replica for every read, as that of the caller's session."""
+class TestReplicationLag:
+    """Mutant: use the replica for every read, even for the caller's session."""
 
-    async def test_does_not_touch_sessions(self, client: Client) -> None:
+    async def test_does_not_affect_sessions(self, client: Client) -> None:
         registered = await client.post("/auth/register", json=ACCOUNT)
         assert registered.status_code == 201, registered.text
 
@@ -53,7 +53,7 @@ class TestLag:
         assert (await client.post("/auth/logout", json=spent)).status_code == 204
         assert (await client.get("/users/me")).status_code == 401
 
-    async def test_does_not_touch_mailed_links(
+    async def test_does_not_affect_mailed_links(
         self, app: FastAPI, client: Client
     ) -> None:
         await client.post("/auth/register", json=ACCOUNT)

@@ -1,4 +1,4 @@
-"""SQLite under several processes at once."""
+"""SQLite with several processes."""
 
 import asyncio
 import sqlite3
@@ -14,7 +14,7 @@ from app.core.config import Settings
 from app.db import sqlite
 from app.db.session import Database, transaction
 
-sqlite.BUSY_TIMEOUT_SECONDS = 120  # its lock is not fair
+sqlite.BUSY_TIMEOUT_SECONDS = 120  # SQLite's lock has no queue
 
 async def lane(database):
     for _ in range({rounds}):
@@ -34,7 +34,7 @@ asyncio.run(main())
 """
 
 
-async def test_loses_no_update_of_four_processes(sqlite_database_url: str) -> None:
+async def test_four_processes_lose_no_update(sqlite_database_url: str) -> None:
     """Mutant: a deferred BEGIN, which loses most updates or fails at once."""
     file = sqlite_database_url.removeprefix("sqlite:///")
     with sqlite3.connect(file) as connection:

@@ -1,4 +1,4 @@
-"""The timeouts that the documentation recommends for the role, set on a database."""
+"""The timeouts recommended for the database role, here set on the database."""
 
 import asyncio
 
@@ -29,10 +29,10 @@ async def database_url(postgres_database_url: str) -> str:
 
 @pytest.mark.usefixtures("without_notes")
 class TestMigrations:
-    async def test_wait_for_each_other_as_long_as_it_takes(
+    async def test_wait_for_each_other_without_a_timeout(
         self, settings: Settings, database_url: str
     ) -> None:
-        """Mutant: leave the timeouts as they are on the connection of the lock."""
+        """Mutant: keep the timeouts of the role on the connection that waits."""
         lock = f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK})"
         async with holding(database_url, lock):
             upgrade = asyncio.create_task(migrate.upgrade(settings))
@@ -40,10 +40,10 @@ class TestMigrations:
 
         await upgrade
 
-    async def test_keep_no_reader_waiting_behind_them(
+    async def test_do_not_block_readers_while_they_wait(
         self, settings: Settings, database_url: str
     ) -> None:
-        """Mutants: wait for a table without an end; give up at the first refusal."""
+        """Mutants: wait for a table without a timeout; give up after the first one."""
         waits = WAITS.replace("2s", "0s")
         async with holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE"):
             downgrade = asyncio.create_task(migrate.downgrade(settings, "base"))
@@ -58,7 +58,7 @@ class TestMigrations:
 
 
 class TestRequests:
-    async def test_that_meet_a_locked_row_are_told_to_come_again(
+    async def test_on_a_locked_row_get_503_with_retry_after(
         self, user: Client, database_url: str
     ) -> None:
         note = (await user.post("/notes", json={"title": "Groceries"})).json()
@@ -77,10 +77,10 @@ class TestRequests:
         assert failed["sqlstate"] in {"55P03", "57014"}
 
     @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])
-    async def test_may_be_sent_again_after_these_errors(
+    async def test_get_503_for_errors_that_a_retry_can_solve(
         self, app: FastAPI, state: str
     ) -> None:
-        """Mutant: a list that lacks one of them."""
+        """Mutant: a list without one of these SQLSTATEs."""
         database = app.state.shared.database
         fail = text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
 

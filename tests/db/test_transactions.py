@@ -1,8 +1,8 @@
-"""When a request's transaction ends, seen from the wire.
+"""A request's transaction ends before its answer is sent.
 
 A deferred foreign key makes COMMIT itself fail, as a serialization failure or a lost
 connection would in production. The mutant is the default scope of a dependency with
-`yield`: it ends after the answer, and acknowledges what it then fails to commit.
+`yield`: the transaction ends after the answer, so that a 2xx can precede a failure.
 """
 
 from collections.abc import AsyncGenerator
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/v1/probe")
 
 
 class TokenReused(Unauthorized):
-    """A refusal that must be remembered."""
+    """A refusal that commits its changes."""
 
     keeps_changes = True
 
@@ -80,7 +80,7 @@ async def background(
 
 
 class Recorder:
-    """Notes what each answer's status was when it was sent, and what was committed."""
+    """Records whether the row was committed when each answer was sent."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self.app = app
@@ -143,18 +143,18 @@ class TestCommit:
         assert (await probe.post("/early/1")).status_code == 201
         assert recorder.committed[1]
 
-    async def test_that_fails_is_an_error_and_writes_nothing(
+    async def test_that_fails_answers_500_and_writes_nothing(
         self, probe: Client, database: Database
     ) -> None:
         for child in range(30):
             fails = child % 3 == 0
-            parameters = {"parent": 7} if fails else {}  # there is no parent
+            parameters = {"parent": 7} if fails else {}  # no such parent exists
             response = await probe.post(f"/early/{child}", params=parameters)
             assert response.status_code == (500 if fails else 201)
             assert ("internal_error" in response.text) is fails
             assert await has_child(database, child) is not fails
 
-    async def test_by_default_would_come_after_the_answer(
+    async def test_would_follow_the_answer_in_fastapi_s_default_scope(
         self, probe: Client, recorder: Recorder, database: Database
     ) -> None:
         await probe.post("/late/1")
@@ -175,13 +175,13 @@ class TestRefusal:
         assert (await probe.post("/refuse/1")).status_code == 409
         assert not await has_child(database, 1)
 
-    async def test_that_must_be_remembered_commits(
+    async def test_with_keeps_changes_commits(
         self, probe: Client, database: Database
     ) -> None:
         assert (await probe.post("/remember/1")).status_code == 401
         assert await has_child(database, 1)
 
-    async def test_nobody_expected_rolls_back(
+    async def test_of_an_unexpected_error_rolls_back(
         self, probe: Client, database: Database
     ) -> None:
         response = await probe.post("/fail/1")

@@ -1,4 +1,4 @@
-"""The values of a made-up row that its seed decides."""
+"""The values of a made-up row that depend on its seed."""
 
 from typing import Any
 

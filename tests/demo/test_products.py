@@ -12,7 +12,7 @@ from tests.demo.rows import lasting
 
 class TestProducts:
     def test_are_the_same_for_the_same_seed(self) -> None:
-        """Mutants: no seed for `Random`, the number alone for a seed."""
+        """Mutants: `Random` without a seed; a seed of only the number."""
         first = [lasting(make_product(number)) for number in range(1, 51)]
         again = [lasting(make_product(number, seed=0)) for number in range(1, 51)]
         others = [lasting(make_product(number, seed=1)) for number in range(1, 51)]
@@ -20,8 +20,8 @@ class TestProducts:
         assert first == again
         assert all(one != other for one, other in zip(first, others, strict=True))
 
-    def test_are_what_the_service_takes_and_people_read(self) -> None:
-        """Mutants: `a everyday`, `rainy sundays`; a material without care."""
+    def test_are_valid_and_readable(self) -> None:
+        """Mutants: `a everyday`; `rainy sundays`; a material without care advice."""
         for number in range(1, 2001):
             product = make_product(number)
             fields = ProductCreate.model_fields.keys()
@@ -34,8 +34,8 @@ class TestProducts:
             assert "sundays" not in text
             assert "november" not in text
 
-    def test_are_mostly_cheap_and_priced_as_in_shops(self) -> None:
-        """Mutant: prices spread evenly."""
+    def test_are_mostly_cheap_with_prices_as_in_shops(self) -> None:
+        """Mutant: evenly distributed prices."""
         products = [make_product(number) for number in range(1, 2001)]
         prices = [product["price"] for product in products]
         ranges = [made["price"] for _, _, made in THINGS]
@@ -43,7 +43,7 @@ class TestProducts:
         assert {str(price)[-3:] for price in prices} == {".95", ".99", ".00", ".50"}
         assert float(mean(prices)) < 0.85 * mean(map(mean, ranges))
 
-    def test_of_a_first_start_are_enough_for_the_tour(self) -> None:
+    def test_of_setup_are_enough_for_the_tour(self) -> None:
         """The README lists two active kitchen products below 50."""
         found = [
             product
@@ -55,7 +55,7 @@ class TestProducts:
         assert len(found) >= 2
 
     @pytest.mark.parametrize("category", WORDS["things"])
-    def test_have_words_for_all_they_are_made_of(self, category: str) -> None:
+    def test_have_words_for_every_material(self, category: str) -> None:
         for thing in WORDS["things"][category].values():
             cheapest, dearest = thing["price"]
 

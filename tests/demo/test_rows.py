@@ -32,7 +32,7 @@ class TestAdding:
     async def test_in_two_steps_makes_the_same_rows_as_in_one(
         self, app: FastAPI, demo: Any
     ) -> None:
-        """Mutants: forget the seed; number each time from 1."""
+        """Mutants: ignore the seed; start from number 1 each time."""
         database = app.state.shared.database
         await demo.add(database, 5, seed=7)
         at_once = await keys(app, demo)
@@ -44,7 +44,7 @@ class TestAdding:
         assert await keys(app, demo) == at_once
 
     async def test_skips_numbers_that_are_taken(self, app: FastAPI, demo: Any) -> None:
-        """Mutant: number on from the count of the rows in the table."""
+        """Mutant: continue from the number of rows in the table."""
         database = app.state.shared.database
         await demo.add(database, 5)
         first, *_ = await keys(app, demo)
@@ -54,7 +54,7 @@ class TestAdding:
 
         assert len(await keys(app, demo)) == 7
 
-    async def test_ends_an_empty_table(self, app: FastAPI, demo: Any) -> None:
+    async def test_fills_an_empty_table(self, app: FastAPI, demo: Any) -> None:
         database = app.state.shared.database
         empty = await is_empty(database, demo.UNIQUE)
 

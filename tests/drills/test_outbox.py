@@ -1,4 +1,4 @@
-"""The outbox drill in short; `python -m drills.outbox` is the long form."""
+"""The short outbox drill; `python -m drills.outbox` is the long form."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ class TestOutboxDrill:
     async def test_loses_no_mail_and_sends_none_for_a_rollback(
         self, tmp_path: Path, database_url: str
     ) -> None:
-        # Mutants: settling before sending loses mail; sending before the commit sends
-        # some for what is rolled back; an id for each attempt makes copies strangers.
+        # Mutants: mark mail as sent before sending it; send before the commit; use a
+        # new Message-ID for each attempt.
         outcome = await drill(tmp_path, database_url, mails=40, kills=3, seed=3)
 
         assert outcome.kept_its_promises, str(outcome)

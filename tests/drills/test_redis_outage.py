@@ -1,19 +1,19 @@
-"""The Redis drill in short; `python -m drills.redis_outage` is its long form."""
+"""The short Redis drill; `python -m drills.redis_outage` is the long form."""
 
 from pathlib import Path
 
 from drills.redis_outage import drill
 
-ATTEMPTS = 3  # a busy machine has slow phases of its own, each time another one
+ATTEMPTS = 3  # a busy machine is slow for other reasons, each time in another phase
 # A request that waits for Redis takes longer than this. To see smaller differences, run
 # `python -m drills.redis_outage` on an idle machine.
 WAIT_MS = 100
 
 
-def test_fails_no_request_passes_no_limit_and_makes_no_other_request_wait(
+def test_an_outage_fails_no_request_lifts_no_limit_and_delays_no_other(
     tmp_path: Path,
 ) -> None:
-    """Mutants: no breaker; no limits while Redis is away; no return to Redis."""
+    """Mutants: no breaker; no limits during the outage; no return to Redis."""
     outcomes = []
     for attempt in range(ATTEMPTS):
         directory = tmp_path / str(attempt)

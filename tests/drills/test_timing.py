@@ -1,6 +1,6 @@
-"""The work behind the answers whose times `python -m drills.timing` compares.
+"""The work behind the answers that `python -m drills.timing` compares by time.
 
-Clocks are for that drill: these counts are the same on every machine.
+These tests count work instead of time, so that they agree on every machine.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ def overrides() -> dict[str, Any]:
     return {
         "registration": "verified",
         "rate_limit_enabled": False,
-        "health_probe_seconds": 3600,  # its statements are not ours
+        "health_probe_seconds": 3600,  # keeps the probe's statements out
     }
 
 
@@ -41,9 +41,9 @@ async def measure(
     return measure
 
 
-class TestUnknownAddress:
+class TestWorkForUnknownAddress:
     @pytest.mark.parametrize("name", ["forgot", "resend"])
-    async def test_makes_the_same_work_as_a_known_one(
+    async def test_is_the_same_as_for_a_known_one(
         self, measure: Measure, name: str
     ) -> None:
         """Mutant: no row in the outbox if the address is unknown."""
@@ -51,10 +51,8 @@ class TestUnknownAddress:
 
         assert await measure(name, "unknown@example.org") == known
 
-    async def test_makes_as_much_of_it_where_it_becomes_known(
-        self, measure: Measure
-    ) -> None:
-        """Mutants: look before the hash; tell the owner nothing, or not on record."""
+    async def test_is_as_much_when_it_registers(self, measure: Measure) -> None:
+        """Mutants: look the address up before the hash; omit the mail or the event."""
         known_answer, known_hashes, known = await measure("register", KNOWN)
         answer, hashes, statements = await measure("register", "unknown@example.org")
 

@@ -1,4 +1,4 @@
-"""What the resource adds to the machinery that other tests use it for."""
+"""The resource's own rules; other tests use it for the shared machinery."""
 
 import pytest
 from httpx2 import Response
@@ -16,7 +16,7 @@ async def write(client: Client, **fields: str) -> dict[str, str]:
 
 
 class TestCreateNote:
-    async def test_returns_what_can_be_read_at_its_location(self, user: Client) -> None:
+    async def test_returns_the_note_that_its_location_names(self, user: Client) -> None:
         created = await user.post("/notes", json=GROCERIES)
         read = await user.get(f"http://test{created.headers['location']}")
 
@@ -60,7 +60,7 @@ class TestUpdateNote:
 
 
 class TestLikeNote:
-    async def test_adds_to_those_before(self, user: Client) -> None:
+    async def test_adds_to_the_earlier_likes(self, user: Client) -> None:
         note = await write(user)
         url = f"/notes/{note['id']}/likes"
 
@@ -110,12 +110,12 @@ class TestExportNotes:
         assert full.text == "# Groceries\n\nBread\n\n"
 
 
-class TestOwner:
+class TestOwnership:
     @pytest.mark.parametrize("owned", [True, False])
-    async def test_alone_reads_and_changes_a_note(
+    async def test_only_the_owner_reads_and_changes_a_note(
         self, people: People, owned: bool
     ) -> None:
-        """Mutant: no owner in the WHERE."""
+        """Mutant: a query that ignores the owner."""
         owner, other = await people.sign_in(), await people.sign_in()
         url = f"/notes/{(await write(owner))['id']}"
         caller, match = owner if owned else other, {"If-Match": "*"}

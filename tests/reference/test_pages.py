@@ -23,8 +23,8 @@ def test_the_generated_pages_are_current(generated: str) -> None:
     assert write(check=True) == []
 
 
-def test_a_route_without_its_row_is_noticed_and_added(generated: str) -> None:
-    """Mutant: keep the table that the page has."""
+def test_a_missing_row_is_reported_and_added(generated: str) -> None:
+    """Mutant: keep the existing table."""
     rows = generated.splitlines(keepends=True)
     PAGE.write_text("".join(row for row in rows if not row.startswith(ROW)))
 
@@ -33,7 +33,7 @@ def test_a_route_without_its_row_is_noticed_and_added(generated: str) -> None:
     assert PAGE.read_text() == generated
 
 
-def test_the_prose_around_the_table_stays(generated: str) -> None:
+def test_the_text_around_the_table_is_kept(generated: str) -> None:
     PAGE.write_text(f"Before.\n{generated}After.\n")
 
     assert write(check=False) == []

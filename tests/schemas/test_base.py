@@ -24,11 +24,11 @@ def test_text_is_trimmed(title: str | None) -> None:
         ("\u3000\x1c", "string_too_short"),
         (LONGEST + "b", "string_too_long"),
         (LONGEST + " ", "string_too_long"),
-        ("\u0958" * 101, "string_too_long"),  # of two letters each, when composed
+        ("\u0958" * 101, "string_too_long"),  # each becomes two letters when composed
     ],
 )
-def test_text_is_measured_before_and_after(title: str, code: str) -> None:
-    """Mutant: to measure after trimming only accepts what the document refuses."""
+def test_text_is_measured_before_and_after_trimming(title: str, code: str) -> None:
+    """Mutant: measure only after trimming, which the document does not describe."""
     with pytest.raises(ValidationError) as refusal:
         Note(title=title)
 
@@ -37,5 +37,5 @@ def test_text_is_measured_before_and_after(title: str, code: str) -> None:
 
 
 def test_text_is_composed() -> None:
-    """Mutant: to store letters and their accents apart, as some systems type them."""
+    """Mutant: store letters and accents separately, as some systems type them."""
     assert Note(title="re\u0301sume\u0301").title == "r\xe9sum\xe9"

@@ -1,4 +1,4 @@
-"""Requests and answers as bytes, on sockets of a running service."""
+"""Sends requests as bytes to a running service and reads its answers."""
 
 import socket
 import time
@@ -45,7 +45,7 @@ class Edge:
             return read_answer(connection)
 
     def lines(self, request_id: str) -> list[dict[str, Any]]:
-        """What was logged of a request, which is only after it was answered."""
+        """Wait for the log lines of a request, because they follow its answer."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             log = self.service.log()

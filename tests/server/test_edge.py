@@ -26,7 +26,7 @@ from tests.server.edge import HOST, Edge, head, read_answer
 PATH = "/api/v1/notes"
 LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
 LIVE = "/api/v1/health/live"
-PROXY = "127.0.0.2"  # another address of this machine, to connect from
+PROXY = "127.0.0.2"  # a second loopback address, to connect from
 JSON = "Content-Type: application/json"
 
 
@@ -50,7 +50,7 @@ def edge(
     ) as service:
         address = ("127.0.0.1", service.port)
         with socket.create_connection(address, 60) as slow:
-            # Given up after 10 seconds, in which the other tests run.
+            # The service gives up after 10 seconds. The other tests run meanwhile.
             slow.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
             yield Edge(service, slow)
 
@@ -111,9 +111,9 @@ HOSTILE = {
 }
 
 
-class TestHostile:
+class TestHostileBytes:
     @pytest.mark.parametrize("name", HOSTILE)
-    def test_bytes_reach_no_route(self, edge: Edge, name: str) -> None:
+    def test_are_refused_before_any_route(self, edge: Edge, name: str) -> None:
         answer = edge.ask(HOSTILE[name])
 
         assert 400 <= answer.status < 500, answer
@@ -125,10 +125,8 @@ class TestHostile:
         for line in edge.lines(answer.problem["request_id"]):
             assert line.get("route", UNMATCHED) in (UNMATCHED, REACHED.get(name))
 
-    def test_body_that_is_still_coming_does_not_hide_its_refusal(
-        self, edge: Edge
-    ) -> None:
-        """Catches a server that resets the connection, and the answer with it."""
+    def test_a_refusal_arrives_while_the_client_still_sends(self, edge: Edge) -> None:
+        """Mutant: a server that resets the connection and so loses the answer."""
         with edge.connect() as connection:
             connection.sendall(head("POST", LOGIN, JSON, "Content-Length: 10000000"))
             for _ in range(20):
@@ -142,7 +140,7 @@ class TestHostile:
         assert answer.status == 413
         assert answer.problem["code"] == "body_too_large"
 
-    def test_slow_body_is_cut(self, edge: Edge) -> None:
+    def test_a_slow_body_ends_with_408(self, edge: Edge) -> None:
         answer = read_answer(edge.slow)
 
         assert answer.status == 408
@@ -150,7 +148,7 @@ class TestHostile:
         assert edge.slow.recv(1) == b""
 
 
-# Routes that refuse by themselves, once they know the method or read the body.
+# Routes that refuse the request themselves, by its method or while reading its body.
 REACHED = {
     "a body over the limit": LOGIN,
     "chunks over the limit": LOGIN,
@@ -158,14 +156,14 @@ REACHED = {
 }
 
 
-class TestLeaving:
-    """Mutant: gunicorn's 500 for what was not answered, with an id of no request."""
+class TestClientDisconnects:
+    """Mutant: gunicorn logs a 500 with a request id of its own."""
 
     BODY = b'{"email": "me@example.org", "password": "a quiet orange typewriter"}'
 
     @contextmanager
     def being_read(self, edge: Edge, request_id: str) -> Iterator[socket.socket]:
-        """Send the head of a request, until an endpoint asks for its body."""
+        """Send the head of a request and wait until the endpoint asks for the body."""
         lines = (JSON, f"Content-Length: {len(self.BODY)}", "Expect: 100-continue")
         with edge.connect() as connection:
             connection.sendall(
@@ -180,29 +178,29 @@ class TestLeaving:
         assert [line for line in edge.service.log() if is_failure(line)] == []
         return found
 
-    def test_before_its_body_has_come_is_logged_as_such(self, edge: Edge) -> None:
+    def test_before_its_body_is_complete_is_logged_as_499(self, edge: Edge) -> None:
         with self.being_read(edge, "left-before-the-body") as connection:
             connection.sendall(self.BODY[:9])
 
         [line] = self.logged(edge, "left-before-the-body")
         assert (line["event"], line["status_code"]) == ("http.request", 499)
 
-    def test_before_its_answer_is_no_failure(self, edge: Edge) -> None:
+    def test_before_its_answer_is_not_logged_as_a_failure(self, edge: Edge) -> None:
         file = Path(edge.service.environment["HOME"]) / "var/app.db"
         with closing(sqlite3.connect(file)) as another:
             another.execute("BEGIN IMMEDIATE")
             with self.being_read(edge, "left-before-the-answer") as connection:
                 connection.sendall(self.BODY)
-                look_around(edge)  # by then the body was read
-            look_around(edge)  # and now the departure
+                look_around(edge)  # afterwards, the service has read the body
+            look_around(edge)  # afterwards, it has seen the disconnect
 
         [line] = self.logged(edge, "left-before-the-answer")
         assert line["event"] == "http.request"
-        assert line["status_code"] in (201, 499)  # as gunicorn waits for 3 seconds
+        assert line["status_code"] in (201, 499)  # 201 if the endpoint ends first
 
 
 def look_around(edge: Edge) -> None:
-    """Ask for something else, which is answered after what came before it."""
+    """Send another request; the service answers it after the earlier events."""
     assert edge.ask(head("GET", LIVE)).status == 200
 
 
@@ -210,7 +208,7 @@ def is_failure(line: dict[str, Any]) -> bool:
     return line["level"] == "error" or int(line.get("status_code", 0)) >= 500
 
 
-class TestAddress:
+class TestClientAddress:
     SPOOFED = (
         "X-Forwarded-For: 203.0.113.9",
         "X-Real-IP: 203.0.113.9",
@@ -224,7 +222,7 @@ class TestAddress:
         ("source", "client"),
         [("127.0.0.1", "127.0.0.1"), (PROXY, "203.0.113.9")],
     )
-    def test_is_told_by_proxies_only(
+    def test_is_accepted_only_from_proxies(
         self, edge: Edge, source: str, client: str
     ) -> None:
         answer = edge.ask(head("GET", "/nowhere", *self.SPOOFED), source)
@@ -232,7 +230,7 @@ class TestAddress:
         [line] = edge.lines(answer.headers["x-request-id"])
         assert line["client_ip"] == client
 
-    def test_is_the_last_that_no_proxy_of_ours_wrote(self, edge: Edge) -> None:
+    def test_is_the_last_address_that_is_not_a_proxy(self, edge: Edge) -> None:
         forwarded = (
             "X-Forwarded-For: 198.51.100.1, 203.0.113.9",
             f"X-Forwarded-For: {PROXY}",

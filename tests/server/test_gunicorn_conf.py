@@ -41,10 +41,10 @@ def workers(service: Service) -> list[int]:
     return [int(event.removeprefix(BOOTING)) for event in booting]
 
 
-def test_a_replaced_worker_keeps_the_settings_of_the_start(
+def test_a_replaced_worker_keeps_the_settings_of_startup(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Mutant: read the settings in each worker, when `.env` may be half edited."""
+    """Mutant: read the settings in each worker, while `.env` is being edited."""
     with start_service(tmp_path, environment=environment) as service:
         (tmp_path / ".env").write_text("ENVIRONMENT=nonsense\n")
         [first] = workers(service)
@@ -57,7 +57,7 @@ def test_a_replaced_worker_keeps_the_settings_of_the_start(
 
 
 @pytest.mark.parametrize("worker_class", WORKER_CLASSES[1:])
-def test_uvicorn_shuts_the_application_down_while_a_client_stays(
+def test_uvicorn_shuts_down_while_a_client_is_connected(
     environment: dict[str, str], tmp_path: Path, worker_class: str
 ) -> None:
     """Mutant: wait for the client until gunicorn kills the worker."""

@@ -1,4 +1,4 @@
-"""The service in processes of its own, with the command line of the guide."""
+"""The service in separate processes, started by the guide's command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
         yield service
 
 
-def test_answers_and_logs_alike_under_every_server(service: Service) -> None:
+def test_answers_and_logs_the_same_under_every_server(service: Service) -> None:
     headers = {
         "X-Request-ID": "from-the-client-1",
         "X-Forwarded-For": "203.0.113.9",
@@ -53,7 +53,7 @@ def test_answers_and_logs_alike_under_every_server(service: Service) -> None:
 
 
 def test_stops_while_workers_are_still_starting(tmp_path: Path) -> None:
-    """Mutant: what comes before uvloop hears signals is lost, up to this timeout."""
+    """Mutant: a signal before uvloop handles signals is lost until the timeout."""
     environment = make_environment(tmp_path, SECRET_KEY=SECRET)
     environment["GRACEFUL_TIMEOUT_SECONDS"] = "3600"
 
@@ -62,7 +62,7 @@ def test_stops_while_workers_are_still_starting(tmp_path: Path) -> None:
 
 
 def test_workers_share_a_limit_while_redis_is_away(tmp_path: Path) -> None:
-    """Mutant: a worker that does not know of the other, of which only a flag tells."""
+    """Mutant: a worker that ignores the number of workers on the command line."""
     with start_valkey(tmp_path) as valkey:
         environment = make_environment(
             tmp_path,
@@ -75,7 +75,7 @@ def test_workers_share_a_limit_while_redis_is_away(tmp_path: Path) -> None:
             tmp_path, "--workers", "2", environment=environment
         ) as service:
             valkey.stop()
-            # Which of them answers is chance.
+            # The kernel decides which worker answers.
             asked, degraded, passed = 0, 0, 0
             while degraded < 2 and asked < 5000:
                 for _ in range(50):
@@ -84,7 +84,7 @@ def test_workers_share_a_limit_while_redis_is_away(tmp_path: Path) -> None:
                 events = [entry["event"] for entry in service.log()]
                 degraded = events.count("rate_limit.degraded")
 
-    assert degraded == 2, f"of {asked} requests a worker had none"
+    assert degraded == 2, f"{degraded} of 2 workers answered {asked} requests"
     assert 5 < passed <= 10
 
 

@@ -1,4 +1,4 @@
-"""The wheel serves by itself, from a directory that holds nothing of the repository."""
+"""The wheel serves on its own, from a directory without the repository."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel, and with the dependencies of this one."""
+    """An environment with the wheel and the dependencies of this environment."""
     environment = tmp_path_factory.mktemp("installed")
     run(sys.executable, "-m", "venv", "--without-pip", environment)
     python = environment / "bin/python"
@@ -50,8 +50,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("install", "--no-index", "--no-deps", wheel),
     )
     [packages] = environment.glob("lib/*/site-packages")
-    # A path in such a file is added without the .pth files that lie there: one of
-    # them puts the repository on the path.
+    # Python adds the paths in this file without reading the .pth files there: one of
+    # those would put the repository on the path.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return environment / "bin"
 
@@ -76,7 +76,7 @@ def serving(program: Path, environment: dict[str, str]) -> Iterator[Service]:
         process.wait(120)
 
 
-def test_holds_every_file_of_the_package(wheel: Path) -> None:
+def test_contains_every_file_of_the_package(wheel: Path) -> None:
     tracked = run("git", "ls-files", "app", cwd=ROOT).split()
 
     assert set(tracked) <= set(ZipFile(wheel).namelist())
@@ -105,6 +105,8 @@ def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
         each for each in path if (tmp_path / each / "pyproject.toml").exists()
     ] == []
     assert "Password, shown only once: " in setup
-    assert login.json()["code"] == "invalid_credentials"  # from the database
+    assert (
+        login.json()["code"] == "invalid_credentials"
+    )  # the service has read the database
     assert {page.status_code for page in pages} == {200}
     assert malformed.headers["content-type"] == "application/problem+json"

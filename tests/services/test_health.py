@@ -1,4 +1,4 @@
-"""When a dependency counts as healthy."""
+"""The rules by which a dependency counts as healthy."""
 
 import asyncio
 import time
@@ -11,18 +11,18 @@ from app.services.health import HealthMonitor
 
 @pytest.fixture
 def patience() -> None:
-    """None: giving up is what is tested."""
+    """Keep the timeouts of production, because these tests check them."""
 
 
 class Dependency:
-    """Answers, refuses, hangs, or is read late because the event loop is busy."""
+    """Answers, refuses, hangs, or blocks the event loop before its reply is read."""
 
     def __init__(self) -> None:
         self.state = "up"
 
     async def probe(self) -> None:
         if self.state == "down":
-            raise ConnectionRefusedError("nobody listens")
+            raise ConnectionRefusedError("port is closed")
         if self.state == "silent":
             await asyncio.Event().wait()
         if self.state == "unread":
@@ -32,7 +32,7 @@ class Dependency:
 
 
 async def states(*states: str) -> list[bool | None]:
-    """Whether it was healthy after each probe."""
+    """Return whether the dependency was healthy after each probe."""
     dependency = Dependency()
     monitor = HealthMonitor({"database": dependency.probe}, interval=60)
     seen = []
@@ -42,32 +42,32 @@ async def states(*states: str) -> list[bool | None]:
     return seen
 
 
-async def test_is_as_the_first_probe_finds_it() -> None:
+async def test_the_first_probe_decides_the_first_state() -> None:
     assert await states("up") == [True]
     assert await states("down", "up") == [False, True]
 
 
 async def test_two_failures_in_a_row_make_it_unhealthy_and_one_success_heals() -> None:
-    """Mutants: one failure; failures counted over successes between them."""
+    """Mutants: one failure is enough; a success does not reset the count."""
     assert await states("up", "down", "up", "down", "down", "down", "up", "down") == [
         *(True, True, True, True),
         *(False, False, True, True),
     ]
 
 
-async def test_a_dependency_that_is_silent_is_unhealthy() -> None:
-    """Mutant: no time limit."""
+async def test_a_dependency_that_does_not_answer_is_unhealthy() -> None:
+    """Mutant: no timeout."""
     async with asyncio.timeout(60):
         assert await states("up", "silent", "silent") == [True, True, False]
 
 
-async def test_a_busy_process_is_not_a_dependency_that_is_down() -> None:
-    """Mutant: `asyncio.timeout`, whose half a second passes while the loop stands."""
+async def test_a_busy_event_loop_does_not_make_a_dependency_unhealthy() -> None:
+    """Mutant: `asyncio.timeout`, which counts the time that the loop is blocked."""
     assert await states("unread") == [True]
 
 
 async def test_every_change_is_logged_once() -> None:
-    """Mutant: begin as unhealthy, and say nothing of a start without it."""
+    """Mutant: begin as unhealthy, so that a failure at startup is not logged."""
     with capture_logs() as logs:
         await states("down", "down", "up", "up")
 
@@ -76,11 +76,11 @@ async def test_every_change_is_logged_once() -> None:
         "dependency.healthy",
     ]
     assert logs[0]["reason"] == "ConnectionRefusedError"
-    assert logs[0]["message"] == "nobody listens"
+    assert logs[0]["message"] == "port is closed"
 
 
-async def test_a_probe_that_began_may_end() -> None:
-    """Mutant: cancel it, on whose connection nobody waits then."""
+async def test_a_probe_that_has_started_is_not_cancelled() -> None:
+    """Mutant: cancel a slow probe, which abandons its connection."""
     began, ended = asyncio.Event(), False
 
     async def probe() -> None:

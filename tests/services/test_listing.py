@@ -1,4 +1,4 @@
-"""What a resource gets by declaring a `Listing`."""
+"""Pages, filters and statements of a `Listing`."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -42,7 +42,7 @@ class Query(PageParameters):
 
 
 async def add_rows(database: Database) -> list[dict[str, Any]]:
-    """Add two rows of each value, which it returns, and one that is not listed."""
+    """Add two rows of each value and one that is not listed. Return the two."""
     numbers = count(1)
     rows = [
         {
@@ -65,7 +65,9 @@ async def add_rows(database: Database) -> list[dict[str, Any]]:
     async with transaction(database) as session:
         session.add_all(owners)
         await session.flush()
-        connection = await session.connection()  # the session would set the version
+        connection = (
+            await session.connection()
+        )  # unlike a session, it does not set the version
         await connection.execute(insert(Note), [*rows, other])
     return rows
 
@@ -91,7 +93,7 @@ def database(app: FastAPI) -> Database:
 async def test_continues_after_a_value_of_any_type(
     database: Database, sort: str
 ) -> None:
-    """Mutant: read the position back as text."""
+    """Mutant: read the position in the cursor as text."""
     rows = await add_rows(database)
 
     ids = await walk(database, sort=sort)
@@ -126,4 +128,6 @@ async def test_builds_a_statement_once(database: Database) -> None:
     for after in (7, 8):
         await walk(database, after=after)
 
-    assert LISTING.statement.cache_info().misses == 2  # the first page, and the others
+    assert (
+        LISTING.statement.cache_info().misses == 2
+    )  # one for the first page, one for all others

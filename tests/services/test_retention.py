@@ -1,4 +1,4 @@
-"""What the database forgets, and what it keeps."""
+"""Purging expired rows, and keeping all others."""
 
 import asyncio
 from datetime import timedelta
@@ -95,10 +95,10 @@ KEPT = {
 }
 
 
-async def test_only_what_is_useless_goes_batch_by_batch(
+async def test_deletes_only_expired_rows_in_batches(
     app: FastAPI, people: People
 ) -> None:
-    """Mutants: stopping after the first batch; `now` in the place of `long_ago`."""
+    """Mutants: stop after the first batch; delete rows as soon as they expire."""
     database = app.state.shared.database
     await fill(database, await people.add())
 
@@ -107,7 +107,7 @@ async def test_only_what_is_useless_goes_batch_by_batch(
     assert await names(database) == KEPT
 
 
-async def test_a_process_sees_to_it(app: FastAPI, people: People) -> None:
+async def test_a_background_task_purges(app: FastAPI, people: People) -> None:
     database = app.state.shared.database
     await fill(database, await people.add())
 
@@ -116,9 +116,9 @@ async def test_a_process_sees_to_it(app: FastAPI, people: People) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("backend", ["postgresql"])  # which says why in its words
-async def test_is_tried_again_whatever_failed(app: FastAPI, people: People) -> None:
-    """Mutant: catch only what says that the database is down."""
+@pytest.mark.parametrize("backend", ["postgresql"])  # for its error message
+async def test_retries_after_any_error(app: FastAPI, people: People) -> None:
+    """Mutant: catch only the errors of a database that is down."""
     database = app.state.shared.database
     await fill(database, await people.add())
     rename = "ALTER TABLE {} RENAME TO {}"
@@ -143,6 +143,6 @@ async def test_is_tried_again_whatever_failed(app: FastAPI, people: People) -> N
     }
 
 
-async def test_a_service_that_runs_has_it(app: FastAPI) -> None:
-    """Mutant: nobody starts it."""
+async def test_a_running_service_purges(app: FastAPI) -> None:
+    """Mutant: do not start the purge with the application."""
     assert "purge" in {task.get_name() for task in asyncio.all_tasks()}

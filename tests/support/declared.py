@@ -1,4 +1,4 @@
-"""Holds the OpenAPI document to its word: each answer in the tests must be in it."""
+"""Checks that the OpenAPI document declares each answer that a test receives."""
 
 import re
 from functools import cache
@@ -11,9 +11,9 @@ from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 
 
 async def assert_declared(response: Response) -> None:
-    """Refuse an answer whose status or media type the document does not have.
+    """Refuse an answer whose status or media type the document does not declare.
 
-    It catches an endpoint that raises an error it does not document.
+    The check finds endpoints that raise an error without documenting it.
     """
     request = response.request
     operation = find_operation(request.method, request.url.path)

@@ -1,4 +1,4 @@
-"""A client that takes a streamed answer at its own pace."""
+"""A client that reads a streamed answer at its own pace."""
 
 from asyncio import Event
 
@@ -9,7 +9,7 @@ from tests.support.people import Client
 
 
 class Download:
-    """Takes one chunk, then nothing until `resumed` is set."""
+    """Reads one chunk, then nothing until `resumed` is set."""
 
     def __init__(self, app: FastAPI, client: Client, path: str) -> None:
         self.app = app

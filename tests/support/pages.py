@@ -1,4 +1,4 @@
-"""Lists that change while a client walks through them, page by page."""
+"""Checks of lists that change while a client reads them page by page."""
 
 from asyncio import Event, TaskGroup
 from collections import deque
@@ -24,16 +24,16 @@ chance = Random(7)  # noqa: S311
 
 
 def times(position: int) -> dict[str, Any]:
-    """The ids are random, so that rows of a tie have another order than they were made.
+    """Return a random id and times that grow with the position.
 
-    The instant grows with the position.
+    Because ids are random, rows with equal times do not sort as they were added.
     """
     instant = START + timedelta(hours=position)
     return {"id": UUID(int=chance.getrandbits(128)), "created_at": instant}
 
 
 class Lists:
-    """The lists as an administrator reads them, and rows that come and go."""
+    """Reads lists as an administrator, and adds and removes rows."""
 
     def __init__(self, database: Database, admin: Client) -> None:
         self.database = database
@@ -50,7 +50,7 @@ class Lists:
         await self.add([make(position, self.id)])
 
     async def remove(self, ids: Iterable[str]) -> None:
-        """Delete rows that were added here, and no others."""
+        """Delete those of the rows that this object added."""
         async with transaction(self.database) as session:
             for row in [self.added.pop(each) for each in ids if each in self.added]:
                 await session.delete(row)
@@ -76,7 +76,7 @@ def of(rows: Iterable[Any], seen: Iterable[str]) -> list[str]:
 
 
 def by_time(rows: Iterable[Any], query: Query) -> list[str]:
-    """The ids in the order of the list: every sort agrees with the time."""
+    """The ids in the order of the list. Every sort order agrees with the time."""
 
     def key(row: Any) -> tuple[datetime, UUID]:
         return getattr(row, "occurred_at", None) or row.created_at, row.id
@@ -97,9 +97,9 @@ async def check_changing_list(
     append_only: bool,
     expected: Expect = by_time,
 ) -> None:
-    """Let one row come, then, in another walk, rows go, after each page of a list.
+    """Add a row after each page of a list; then remove rows after each page.
 
-    In two walks, because the mistakes of one could make up for those of the other.
+    These are two walks, because the mistakes of one could hide those of the other.
     """
     for query in queries:
         rows = [make(position, lists.id) for position in POSITIONS]

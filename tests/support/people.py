@@ -1,4 +1,4 @@
-"""Who uses the service in the tests."""
+"""The clients and the accounts of the tests."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,10 +18,10 @@ numbers = count(1)
 
 
 class Client(AsyncClient):
-    """A client that knows whose token it sends."""
+    """A client that knows the account of its token."""
 
     account: User
-    tokens: dict[str, Any]  # the answer of its login
+    tokens: dict[str, Any]  # the answer to its login
 
     @property
     def user_id(self) -> str:
@@ -36,7 +36,7 @@ class Client(AsyncClient):
 async def open_client(
     app: ASGIApp, address: str = "192.0.2.1"
 ) -> AsyncGenerator[Client]:
-    # Answer 500 as a server would, rather than raise into the test.
+    # Answer 500 like a server, instead of raising the error in the test.
     transport = ASGITransport(app, raise_app_exceptions=False, client=(address, 12345))
     async with Client(
         transport=transport,

@@ -1,4 +1,4 @@
-"""Many rows, and how the database reads them."""
+"""Fills tables with many rows and reads the query plans."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ EXPRESSIONS = {
         "salt": "x'00'",
     },
 }
-# One row in a hundred is about the user whose list is read.
+# One row in a hundred belongs to the user whose list the test reads.
 FILL = (
     """
     INSERT INTO users
@@ -74,9 +74,9 @@ FILL = (
 async def fill(
     database: Database, statements: Sequence[str] = FILL, **ids: str
 ) -> None:
-    """Fill tables, and collect the statistics that PostgreSQL has in service.
+    """Fill tables, and collect the statistics that PostgreSQL has in production.
 
-    `ids` are put into the statements by their names.
+    `ids` replace the placeholders of the same names in the statements.
     """
     name = database.writer.dialect.name
     cast = "'{}'::uuid" if name == "postgresql" else "'{}'"
@@ -87,13 +87,13 @@ async def fill(
     async with transaction(database) as session:
         for statement in statements:
             await session.execute(text(statement.format(**values)), {"rows": ROWS})
-    if name == "postgresql":  # in service, autovacuum does it; SQLite has no statistics
+    if name == "postgresql":  # autovacuum's task; SQLite has none
         async with transaction(database) as session:
             await session.execute(text("ANALYZE"))
 
 
 class Plans:
-    """The plan of each statement that reads while this is listening."""
+    """Records each reading statement and explains its plan."""
 
     def __init__(self, database: Database) -> None:
         self.engine = database.reader
@@ -105,7 +105,7 @@ class Plans:
             self.statements.append((statement, values))
 
     async def explain(self) -> list[str]:
-        """The plans of the statements since the last time, each below its statement."""
+        """The plans of the statements since the last call, each below its statement."""
         plans = [await self.of(*noted) for noted in self.statements]
         self.statements.clear()
         assert plans
@@ -120,7 +120,7 @@ class Plans:
 
 
 class Lists:
-    """The lists of a service with many rows, each read for two pages."""
+    """Reads two pages of each list of a service with many rows."""
 
     def __init__(self, database: Database, **ids: str) -> None:
         self.database = database
@@ -138,7 +138,7 @@ class Lists:
         return await self.plans.explain()
 
     async def check(self, client: Client, path: str, query: Query) -> None:
-        """Refuse to read all rows of a table, or to sort them."""
+        """Assert that no plan reads all rows of a table or sorts them."""
         backend = self.database.writer.dialect.name
         for plan in await self.explain(client, path, query):
             assert not scans(plan, backend), plan
@@ -147,7 +147,7 @@ class Lists:
     async def check_found_by(
         self, client: Client, path: str, indexes: dict[str, tuple[Query, ...]]
     ) -> None:
-        """Demand the index by which few rows are found."""
+        """Assert that the plans use the index that finds few rows."""
         for index, queries in indexes.items():
             for query in queries:
                 plans = await self.explain(client, path, query)
@@ -159,7 +159,7 @@ def sorts(plan: str) -> bool:
 
 
 def scans(plan: str, backend: str) -> list[str]:
-    """Find the lines that read a whole table, and not in the order of an index."""
+    """Find the lines of a plan that read a whole table without an index."""
     if backend == "postgresql":
         return re.findall("Seq Scan.*", plan)
     return re.findall(r"^SCAN (?!.* (?:USING|VIRTUAL) ).*", plan, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The service in processes of its own, under each server that it supports."""
+"""The service in separate processes, under each server that it supports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A database whose timeouts are short, and locks that are held for longer."""
+"""A database with short timeouts, and locks that are held for longer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from testbed.postgres import execute
 
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
-# Asks for waits of twice the time that the timeouts allow.
+# Counts the waits that last twice as long as the timeouts allow.
 WAITS = """
     SELECT count(*) FROM pg_locks
     WHERE NOT granted AND waitstart < now() - interval '2s'
@@ -39,7 +39,7 @@ async def holding(url: str, statement: str) -> AsyncIterator[asyncpg.Connection]
 
 
 async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
-    """Return when the answer is more than none."""
+    """Return when the answer to the question is not zero."""
     connection = await asyncpg.connect(url, server_settings=LIFTED)
     try:
         while not await connection.fetchval(question):

@@ -1,4 +1,4 @@
-"""Watching what a test needs counted inside the running application."""
+"""Counts hashes and statements inside the running application."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 
 
 class HashWatch:
-    """Counts comparisons and dummy hashes, and can hold them up."""
+    """Counts comparisons and dummy hashes, and can hold them back."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -25,7 +25,7 @@ class HashWatch:
             self.started += 1
             self.running += 1
             self.most = max(self.most, self.running)
-            if current_thread() is not main_thread():  # where nobody could open it
+            if current_thread() is not main_thread():  # the test itself runs there
                 assert self.gate.wait(60)
             try:
                 return work(*args, **kwargs)
@@ -45,7 +45,7 @@ def watch_hashes(monkeypatch: pytest.MonkeyPatch) -> HashWatch:
 
 @contextmanager
 def watch_statements() -> Iterator[list[str]]:
-    """List the statements sent meanwhile, without their values."""
+    """List the statements that are sent in the block, without their values."""
     statements: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:

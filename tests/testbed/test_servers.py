@@ -1,4 +1,4 @@
-"""The servers the other tests stand on."""
+"""The servers that the other tests use."""
 
 import os
 import select
@@ -59,16 +59,18 @@ async def fetch_value(postgres: PostgresServer, query: str) -> object:
 
 
 class TestPostgres:
-    async def test_speaks_utf_8_whatever_the_machine_speaks(
+    async def test_uses_utf_8_whatever_the_locale_of_the_machine(
         self, postgres: PostgresServer
     ) -> None:
         assert await fetch_value(postgres, "SELECT lower('ÀÉ')") == "àé"
 
-    async def test_takes_options_over_its_own(self, postgres: PostgresServer) -> None:
+    async def test_lets_options_override_its_defaults(
+        self, postgres: PostgresServer
+    ) -> None:
         assert await fetch_value(postgres, "SHOW max_connections") == "20"
         assert await fetch_value(postgres, "SHOW fsync") == "off"
 
-    async def test_keeps_address_and_data_through_a_crash(
+    async def test_keeps_its_address_and_data_after_a_crash(
         self, postgres: PostgresServer
     ) -> None:
         url = postgres.url
@@ -91,7 +93,7 @@ class TestPostgres:
 
 
 class TestValkey:
-    def test_a_pause_keeps_connections_and_data(
+    def test_keeps_connections_and_data_during_a_pause(
         self, valkey: ValkeyServer, redis: Redis
     ) -> None:
         redis.set("key", "value")
@@ -104,7 +106,7 @@ class TestValkey:
 
         assert redis.get("key") == b"value"
 
-    def test_a_restart_keeps_the_address_alone(
+    def test_keeps_only_its_address_after_a_restart(
         self, valkey: ValkeyServer, redis: Redis
     ) -> None:
         redis.set("key", "value")
@@ -116,7 +118,7 @@ class TestValkey:
 
         assert redis.get("key") is None
 
-    def test_a_lost_port_is_replaced(self, tmp_path: Path) -> None:
+    def test_takes_another_port_if_its_own_is_in_use(self, tmp_path: Path) -> None:
         server = ValkeyServer(tmp_path)
         with socket.create_server(("127.0.0.1", server.port)) as thief:
             server.start_on_a_free_port()
@@ -124,8 +126,10 @@ class TestValkey:
 
             assert server.port != thief.getsockname()[1]
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the leash")
-    def test_dies_with_a_parent_that_is_killed(self, tmp_path: Path) -> None:
+    @pytest.mark.skipif(
+        sys.platform != "linux", reason="only Linux can kill a child with its parent"
+    )
+    def test_ends_when_its_parent_is_killed(self, tmp_path: Path) -> None:
         orphan = subprocess.run(
             [sys.executable, "-c", ORPHAN, str(tmp_path)],
             cwd=Path(__file__).parents[2],

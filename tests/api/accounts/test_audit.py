@@ -1,4 +1,4 @@
-"""The record of what happened to accounts."""
+"""The audit log: which events it contains, who reads them, and that they last."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ async def events(admin: Client, **query: Any) -> list[dict[str, Any]]:
 
 
 class TestAuditEvents:
-    async def test_say_who_did_what_to_whom_from_where_in_which_request(
+    async def test_name_actor_subject_address_and_request(
         self, admin: Client, user: Client
     ) -> None:
         headers = {"X-Request-ID": "promotion-of-a-user", "User-Agent": "Tests/1"}
@@ -49,10 +49,10 @@ class TestAuditEvents:
             "detail": {"old": "user", "new": "editor"},
         }
 
-    async def test_are_kept_only_when_the_change_is(
+    async def test_are_rolled_back_with_a_refused_change(
         self, admin: Client, user: Client
     ) -> None:
-        # Mutant: the event in a transaction of its own.
+        # Mutant: commit the event in a separate transaction.
         response = await admin.patch(f"/users/{admin.user_id}", json={"role": "user"})
 
         assert response.json()["code"] == "last_admin"
@@ -64,7 +64,7 @@ class TestAuditEvents:
         names = [e["event"] for e in await events(admin, subject_id=user.user_id)]
         assert names[0] == "account.deleted"
 
-    async def test_are_filtered_and_paged(self, admin: Client, user: Client) -> None:
+    async def test_can_be_filtered_and_paged(self, admin: Client, user: Client) -> None:
         for active in (False, True, False):
             await admin.patch(f"/users/{user.user_id}", json={"is_active": active})
         query: dict[str, Any] = {
@@ -101,14 +101,14 @@ class TestAuditEvents:
             {"actor_id": "1"},
         ],
     )
-    async def test_refuse_a_filter_that_means_nothing(
+    async def test_refuse_an_invalid_filter(
         self, admin: Client, query: dict[str, str]
     ) -> None:
         response = await admin.get("/audit-events", params=query)
 
         assert response.status_code == 422
 
-    async def test_are_for_administrators(self, editor: Client) -> None:
+    async def test_are_shown_to_administrators_only(self, editor: Client) -> None:
         assert (await editor.get("/audit-events")).status_code == 403
 
     @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ class TestAuditEvents:
     async def test_cannot_be_changed_even_in_the_database(
         self, app: FastAPI, admin: Client, user: Client, change: Any
     ) -> None:
-        # Mutant: no triggers.
+        # Mutant: a table without its triggers.
         await admin.delete(f"/users/{user.user_id}")
         database = app.state.shared.database
         before = await database.read.all(select(AuditEvent.id), {})
@@ -131,21 +131,23 @@ class TestAuditEvents:
         assert await database.read.all(select(AuditEvent.id), {}) == before != []
 
     @pytest.mark.usefixtures("without_notes")
-    async def test_can_be_migrated_away_and_back(self, settings: Settings) -> None:
+    async def test_survive_a_downgrade_and_an_upgrade_of_the_schema(
+        self, settings: Settings
+    ) -> None:
         await migrate.downgrade(settings, "0001")
         await migrate.upgrade(settings)
         await migrate.check(settings)
 
     async def test_cannot_be_truncated(self, app: FastAPI, backend: str) -> None:
         if backend == "sqlite":
-            return  # has no TRUNCATE
+            return  # SQLite has no TRUNCATE
         with pytest.raises(DBAPIError, match="append-only"):
             async with transaction(app.state.shared.database) as session:
                 await session.execute(text("TRUNCATE audit_events"))
 
 
 class TestSecurityEvents:
-    async def test_show_what_happened_to_the_account_and_not_where_the_admin_was(
+    async def test_hide_the_address_and_the_browser_of_the_administrator(
         self, admin: Client, user: Client
     ) -> None:
         await admin.patch(f"/users/{user.user_id}", json={"role": "editor"})
@@ -164,7 +166,9 @@ class TestSecurityEvents:
         assert event["event"] == "account.role.changed"
         assert (event["ip"], event["user_agent"]) == (None, None)
 
-    async def test_show_nobody_elses(self, admin: Client, user: Client) -> None:
+    async def test_do_not_show_the_events_of_another_account(
+        self, admin: Client, user: Client
+    ) -> None:
         await admin.patch(f"/users/{user.user_id}", json={"role": "editor"})
 
         items = (await admin.get("/users/me/security-events")).json()["items"]

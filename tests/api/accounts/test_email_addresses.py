@@ -1,4 +1,4 @@
-"""Registration by mail, proving an address, and moving to another one."""
+"""Registering by mail, confirming an address, and changing it."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ class TestRegisterOpen:
     async def test_mails_nothing_for_a_refused_registration(
         self, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: sending before the commit reaches people who have no account."""
+        """Mutant: send before the commit, so that a refused request mails, too."""
         await client.post("/auth/register", json=ADA)
         for body in (ADA, {**ADA, "password": "short"}):
             assert (await client.post("/auth/register", json=body)).status_code >= 400
@@ -52,10 +52,10 @@ class TestRegisterOpen:
 
 @verified
 class TestRegisterVerified:
-    async def test_nobody_logs_in_before_the_link_was_used(
+    async def test_refuses_a_login_until_the_link_is_used(
         self, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: `admits` without `unproved` lets the first login succeed."""
+        """Mutant: a login that ignores whether the address is confirmed."""
         await client.post("/auth/register", json=ADA)
 
         refused = await client.post("/auth/login", json=ADA)
@@ -87,7 +87,7 @@ class TestRegisterVerified:
         assert await log_in(client, owner.email, PASSWORD) == 200
         assert await log_in(client, owner.email, ADA["password"]) == 401
 
-    async def test_makes_one_account_of_two_requests_at_once(
+    async def test_creates_one_account_for_concurrent_requests(
         self, client: Client, app: FastAPI
     ) -> None:
         answers = await asyncio.gather(
@@ -98,9 +98,7 @@ class TestRegisterVerified:
         kinds = sorted(kind for kind, _ in await mailed(app))
         assert kinds == ["account_exists"] * 3 + ["verify_email"]
 
-    async def test_still_says_what_is_wrong_with_the_input(
-        self, client: Client
-    ) -> None:
+    async def test_names_the_field_that_is_invalid(self, client: Client) -> None:
         response = await client.post("/auth/register", json={**ADA, "password": "x"})
 
         assert response.status_code == 422
@@ -118,10 +116,10 @@ class TestRegisterVerified:
 
         assert await log_in(client, ADA["email"], "another quiet evening") == 200
 
-    async def test_does_not_concern_whom_an_administrator_adds(
+    async def test_lets_an_account_log_in_that_an_administrator_created(
         self, admin: Client, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: an administrator who cannot log in counts as the last but one."""
+        """Mutant: an account that an administrator creates is unconfirmed, too."""
         created = await admin.post("/users", json=ADA)
 
         assert created.json()["email_verified"] is True
@@ -142,7 +140,7 @@ class TestRegisterClosed:
 
 
 class TestResend:
-    async def test_mails_only_who_is_not_verified(
+    async def test_mails_only_an_unconfirmed_address(
         self, people: People, client: Client, app: FastAPI
     ) -> None:
         waiting = await people.add(email_verified=False)
@@ -161,7 +159,9 @@ class TestResend:
             ("verify_email", None),
         ]
 
-    async def test_replaces_the_link_before(self, client: Client, app: FastAPI) -> None:
+    async def test_replaces_the_previous_link(
+        self, client: Client, app: FastAPI
+    ) -> None:
         await client.post("/auth/register", json=ADA)
         first = await newest_token(app, "verify_email")
         await client.post("/auth/verify-email/resend", json={"email": ADA["email"]})
@@ -172,7 +172,7 @@ class TestResend:
 
 
 class TestChangeEmail:
-    async def test_moves_the_account_once_the_link_was_used(
+    async def test_takes_effect_once_the_link_is_used(
         self, people: People, client: Client, app: FastAPI
     ) -> None:
         account = await people.add()
@@ -204,7 +204,7 @@ class TestChangeEmail:
         body = {"token": stale, "password": "another quiet evening"}
         assert (await client.post("/auth/password/reset", json=body)).status_code == 400
 
-    async def test_tells_of_a_taken_address_only_who_reads_its_mail(
+    async def test_reveals_a_taken_address_only_after_the_link_is_used(
         self, people: People, user: Client, client: Client, app: FastAPI
     ) -> None:
         owner = await people.add()
@@ -234,7 +234,7 @@ class TestChangeEmail:
     @pytest.mark.parametrize(
         "email", ["no address", "a@b.co\r\nBcc: c@d.co", "\uff41dmin@example.org"]
     )
-    async def test_refuses_what_is_no_address(
+    async def test_refuses_a_malformed_address(
         self, user: Client, app: FastAPI, email: str
     ) -> None:
         body = {"email": email, "password": PASSWORD}
@@ -245,12 +245,12 @@ class TestChangeEmail:
         assert await read_outbox(app) == []
 
 
-class TestReuse:
+class TestReusedRefreshToken:
     @pytest.mark.parametrize("overrides", [{"refresh_leeway_seconds": 0}])
-    async def test_of_a_refresh_token_is_told_to_the_owner(
+    async def test_is_reported_to_the_owner_by_mail(
         self, user: Client, app: FastAPI
     ) -> None:
-        """Mutant: without `keeps_changes` the mail is rolled back with the refusal."""
+        """Mutant: roll the queued mail back together with the refused request."""
         spent = {"refresh_token": user.tokens["refresh_token"]}
         await user.post("/auth/refresh", json=spent)
 

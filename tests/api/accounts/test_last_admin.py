@@ -1,4 +1,4 @@
-"""Somebody can always administer the service."""
+"""The service always keeps at least one administrator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,8 +38,8 @@ Removal = Callable[[Client, Client], Awaitable[int]]
 async def test_two_administrators_cannot_remove_each_other_at_once(
     people: People, first: Removal, second: Removal
 ) -> None:
-    # Mutants: counting the others without a lock; locking the one to change first,
-    # which ends in a deadlock.
+    # Mutants: count the other administrators without a lock; lock the account to change
+    # first, which ends in a deadlock.
     one, other = await people.sign_in("admin"), await people.sign_in("admin")
 
     statuses = await asyncio.gather(first(one, other), second(other, one))

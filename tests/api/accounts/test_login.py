@@ -1,4 +1,4 @@
-"""Logging in: what it tells, what it costs, and when it stops."""
+"""Login: its answer, its cost, and its limits against guessing."""
 
 import asyncio
 from itertools import islice
@@ -13,7 +13,7 @@ from tests.support.people import Client, People
 from tests.support.watch import watch_hashes, watch_statements
 
 UNLIMITED = {"rate_limit_enabled": False}
-WRONG = "not the password of anybody"
+WRONG = "not the password of any account"
 
 
 async def log_in(
@@ -25,7 +25,7 @@ async def log_in(
     return response.status_code
 
 
-class TestAnswer:
+class TestLoginRefusal:
     async def test_is_the_same_for_every_reason(
         self, people: People, client: Client
     ) -> None:
@@ -53,10 +53,10 @@ class TestAnswer:
         assert len({tuple(sorted(answer.headers.items())) for answer in answers}) == 1
 
     @pytest.mark.parametrize("overrides", [UNLIMITED | {"health_probe_seconds": 3600}])
-    async def test_takes_as_long_for_an_unknown_address(
+    async def test_costs_the_same_work_for_an_unknown_address(
         self, people: People, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutants: refuse an unknown address before the hash, or leave no record."""
+        """Mutants: refuse an unknown address before the hash; write no audit event."""
         known = await people.add()
         disabled = await people.add(is_active=False)
         hashes = watch_hashes(monkeypatch)
@@ -77,7 +77,7 @@ class TestAnswer:
         assert all(each == work[0] for each in work)
 
 
-class TestCost:
+class TestHashingCost:
     @pytest.mark.parametrize(
         "overrides",
         [
@@ -91,7 +91,7 @@ class TestCost:
         client: Client,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        # Mutants: hashing on the event loop, in its default threads, or all at once.
+        # Mutants: hash on the event loop, in its default threads, or all at once.
         watch = watch_hashes(monkeypatch)
         watch.gate.clear()
         clients = [await people.anonymous() for _ in range(60)]
@@ -113,8 +113,8 @@ class TestCost:
         assert (watch.started, watch.most) == (18, 2)
 
 
-class TestOldHashes:
-    async def test_of_bcrypt_are_accepted_once_and_upgraded(
+class TestBcryptHashes:
+    async def test_are_accepted_and_replaced_by_argon2id(
         self, app: FastAPI, people: People, client: Client
     ) -> None:
         import bcrypt
@@ -133,12 +133,12 @@ class TestOldHashes:
         assert await log_in(client, user.email, WRONG) == 401
 
 
-class TestGuessing:
+class TestPasswordGuessing:
     @pytest.mark.parametrize("overrides", [{"rate_limit_requests": 1000}])
-    async def test_in_parallel_is_compared_as_often_as_the_limit_says(
+    async def test_in_parallel_gets_no_more_comparisons_than_the_limit(
         self, people: People, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Mutant: checking the counter first and counting the failure afterwards.
+        # Mutant: check the counter before the hash and count the failure after it.
         clients = [await people.anonymous(f"198.51.100.{n}") for n in range(200)]
         watch = watch_hashes(monkeypatch)
 
@@ -152,7 +152,9 @@ class TestGuessing:
         assert (statuses.count(401), statuses.count(429)) == (10, 190)
         assert watch.started == 10
 
-    async def test_by_one_address_stops_across_accounts(self, people: People) -> None:
+    async def test_from_one_address_is_limited_across_accounts(
+        self, people: People
+    ) -> None:
         attacker = await people.anonymous("198.51.100.7")
         emails = [f"nobody{n}@example.org" for n in range(25)]
 
@@ -162,10 +164,10 @@ class TestGuessing:
         elsewhere = await people.anonymous("198.51.100.8")
         assert await log_in(elsewhere, emails[0], WRONG) == 401
 
-    async def test_is_answered_alike_whatever_counter_is_full(
+    async def test_gets_the_same_429_from_every_counter(
         self, people: People, user: Client, client: Client
     ) -> None:
-        # Mutant: naming the counter, or limiting accounts that exist only.
+        # Mutants: name the counter in the answer; limit only accounts that exist.
         for email in (user.email, "nobody@example.org"):
             for n in range(10):
                 attacker = await people.anonymous(f"198.51.100.{n}")
@@ -191,10 +193,10 @@ class TestGuessing:
         assert len({answer.content for answer in answers}) == 1
         assert all(0 < int(answer.headers["Retry-After"]) <= 900 for answer in answers)
 
-    async def test_does_not_lock_out_a_device_that_is_known(
+    async def test_does_not_lock_out_a_known_device(
         self, people: People, user: Client, client: Client
     ) -> None:
-        # Mutant: one counter an account.
+        # Mutant: one counter for each account, shared by all devices.
         first = await client.post(
             "/auth/login", json={"email": user.email, "password": PASSWORD}
         )
@@ -206,7 +208,7 @@ class TestGuessing:
         assert await log_in(client, user.email) == 429
         assert await log_in(client, user.email, **device) == 200
 
-    async def test_by_a_known_device_stops_too(
+    async def test_from_a_known_device_is_limited_too(
         self, people: People, user: Client, client: Client
     ) -> None:
         first = await client.post(
@@ -222,10 +224,10 @@ class TestGuessing:
         elsewhere = await people.anonymous("198.51.100.8")
         assert await log_in(elsewhere, user.email) == 200
 
-    async def test_gains_nothing_from_the_device_of_somebody_else(
+    async def test_gains_nothing_from_the_device_token_of_another_user(
         self, people: People, user: Client, editor: Client, client: Client
     ) -> None:
-        # Mutant: a token that is not bound to its user.
+        # Mutant: a device token that is not bound to its user.
         first = await client.post(
             "/auth/login", json={"email": editor.email, "password": PASSWORD}
         )
@@ -239,10 +241,10 @@ class TestGuessing:
         assert statuses == [401] * 10
         assert await log_in(elsewhere, user.email, WRONG, **device) == 429
 
-    async def test_right_passwords_count_nothing(
+    async def test_does_not_count_correct_passwords(
         self, user: Client, client: Client
     ) -> None:
-        # Mutant: no refund.
+        # Mutant: no refund for a correct password.
         statuses = [await log_in(client, user.email) for _ in range(22)]
 
         assert set(statuses) == {200}
@@ -251,7 +253,7 @@ class TestGuessing:
         "overrides",
         [{"rate_limit_requests": 5, "rate_limit_window_seconds": 3600}],
     )
-    async def test_counts_every_outcome_of_an_address_besides(
+    async def test_meets_the_address_limit_that_counts_every_outcome(
         self, people: People, client: Client
     ) -> None:
         user = await people.add()
@@ -263,7 +265,7 @@ class TestGuessing:
 
         assert statuses == [200, 401, 200, 401, 200, 429]
 
-    async def test_is_on_record_without_what_was_typed(
+    async def test_is_recorded_without_the_typed_address_or_password(
         self, people: People, admin: Client
     ) -> None:
         attacker = await people.anonymous("198.51.100.7")
@@ -274,6 +276,6 @@ class TestGuessing:
 
         events = [event["event"] for event in answer.json()["items"]]
         assert events.count("auth.login.failure") == 10
-        assert events.count("auth.login.throttled") == 1  # a flood is told once
+        assert events.count("auth.login.throttled") == 1  # a flood is recorded once
         assert "typed-password" not in answer.text
         assert WRONG not in answer.text

@@ -1,4 +1,4 @@
-"""Choosing another password, and a first one after forgetting the old."""
+"""Changing a password, and resetting a forgotten one."""
 
 import asyncio
 from datetime import timedelta
@@ -82,7 +82,7 @@ class TestChangePassword:
             (CHANGE | {"role": "admin"}, 422, "extra_forbidden"),
         ],
     )
-    async def test_refuses(
+    async def test_refuses_invalid_input_and_changes_nothing(
         self,
         user: Client,
         app: FastAPI,
@@ -100,8 +100,10 @@ class TestChangePassword:
         assert await is_signed_in(user)
         assert await mailed(app) == []
 
-    async def test_lets_one_of_several_at_once_win(self, people: People) -> None:
-        """Mutant: `lock` without `User.password_hash == ...` lets all of them win."""
+    async def test_lets_one_of_several_concurrent_changes_win(
+        self, people: People
+    ) -> None:
+        """Mutant: lock the account without comparing its password hash again."""
         account = await people.add()
         clients = [await people.log_in(account) for _ in range(4)]
 
@@ -117,7 +119,9 @@ class TestChangePassword:
 
         assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
 
-    async def test_bounds_guessing_with_a_stolen_token(self, user: Client) -> None:
+    async def test_limits_password_guesses_with_a_stolen_token(
+        self, user: Client
+    ) -> None:
         wrong = CHANGE | {"current_password": "not my password"}
         statuses = [
             (await user.post("/auth/password/change", json=wrong)).status_code
@@ -126,10 +130,10 @@ class TestChangePassword:
 
         assert statuses == [401] * 10 + [429]
 
-    async def test_hashes_no_other_password_before_the_current_one_was_right(
+    async def test_hashes_the_new_password_only_if_the_current_one_is_right(
         self, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutant: to hash first occupies the hash threads, however often refused."""
+        """Mutant: hash the new password first, so that refusals cost hashes, too."""
         watch = watch_hashes(monkeypatch)
         wrong = CHANGE | {"current_password": "not my password"}
 
@@ -169,7 +173,7 @@ class TestForgotPassword:
         assert comparable(known.headers) == comparable(unknown.headers)
         assert [to for _, to in await mailed(app)] == [account.email, None]
 
-    async def test_takes_no_host_from_the_client(
+    async def test_links_to_the_configured_host_and_not_the_request_s(
         self, user: Client, app: FastAPI
     ) -> None:
         await user.post(
@@ -216,7 +220,7 @@ class TestResetPassword:
         assert (await mailed(app))[-1] == ("password_changed", account.email)
 
     async def test_works_once(self, user: Client, app: FastAPI) -> None:
-        """Mutant: `redeem` that takes what `find` saw lets each choose a password."""
+        """Mutant: redeem a token that an earlier SELECT found, without a lock."""
         token = await forget(user, app, user.email)
 
         answers = await asyncio.gather(
@@ -226,17 +230,19 @@ class TestResetPassword:
         assert sorted(answers) == [(204, ""), *[REFUSED] * 4]
         assert await reset(user, token) == REFUSED
 
-    async def test_takes_only_the_newest(self, user: Client, app: FastAPI) -> None:
+    async def test_accepts_only_the_newest_link(
+        self, user: Client, app: FastAPI
+    ) -> None:
         first = await forget(user, app, user.email)
         second = await forget(user, app, user.email)
 
         assert await reset(user, first) == REFUSED
         assert (await reset(user, second))[0] == 204
 
-    async def test_survives_being_asked_for_twice_at_once(
+    async def test_keeps_one_link_of_several_concurrent_requests(
         self, user: Client, app: FastAPI
     ) -> None:
-        """Mutant: delete and insert instead of the upsert break the primary key."""
+        """Mutant: DELETE and INSERT instead of the upsert break the primary key."""
         answers = await asyncio.gather(
             *(
                 user.post("/auth/password/forgot", json={"email": user.email})
@@ -252,7 +258,7 @@ class TestResetPassword:
     async def test_refuses_a_token_of_another_purpose(
         self, people: People, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: a lookup without `purpose` lets a reset link verify an address."""
+        """Mutant: look a token up without its purpose."""
         account = await people.add(email_verified=False)
         token = await forget(client, app, account.email)
 
@@ -269,7 +275,7 @@ class TestResetPassword:
 
         assert await reset(user, token) == REFUSED
 
-    async def test_refuses_it_to_a_deactivated_account(
+    async def test_refuses_a_token_of_an_account_that_was_deactivated(
         self, user: Client, admin: Client, app: FastAPI
     ) -> None:
         token = await forget(user, app, user.email)
@@ -284,7 +290,9 @@ class TestResetPassword:
             assert await reset(user, token) == REFUSED
 
     @pytest.mark.parametrize("token", ["", "app_vt_x", "é" * 500])
-    async def test_refuses_any_other_text(self, client: Client, token: str) -> None:
+    async def test_refuses_text_that_is_not_a_token(
+        self, client: Client, token: str
+    ) -> None:
         assert (await reset(client, token))[0] == 400
 
     async def test_keeps_the_token_when_the_password_is_refused(
@@ -296,7 +304,9 @@ class TestResetPassword:
 
         assert (await reset(user, token))[0] == 204
 
-    async def test_stores_only_a_digest(self, user: Client, app: FastAPI) -> None:
+    async def test_stores_only_a_digest_of_the_token(
+        self, user: Client, app: FastAPI
+    ) -> None:
         token = await forget(user, app, user.email)
 
         async with transaction(app.state.shared.database) as session:

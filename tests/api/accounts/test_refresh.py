@@ -1,4 +1,4 @@
-"""Rotating refresh tokens: each line of the table of who gets what."""
+"""Refresh tokens: rotation, reuse, forgery, logout and expiry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,8 +28,8 @@ async def assert_dead(client: Client, user: Client, *tokens: str) -> None:
     assert not await is_logged_in(client, user.tokens["access_token"])
 
 
-class TestOnce:
-    async def test_gives_a_new_pair_of_the_same_session(
+class TestFirstRefresh:
+    async def test_returns_new_tokens_for_the_same_session(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         first = user.tokens
@@ -44,11 +44,12 @@ class TestOnce:
 
 
 @pytest.mark.parametrize("overrides", [{}, STRICT])
-class TestAtOnce:
-    async def test_gives_every_request_the_same_successor(
+class TestConcurrentRefreshes:
+    async def test_all_return_the_same_successor(
         self, app: FastAPI, people: People, user: Client, client: Client
     ) -> None:
-        # Mutants: a SELECT before a plain UPDATE; in strict mode, no arrival times.
+        # Mutants: an UPDATE that does not compare the generation; without a leeway,
+        # ignore that the requests arrived before the rotation.
         clients = [await people.anonymous(f"192.0.2.{n}") for n in range(50)]
         token = user.tokens["refresh_token"]
 
@@ -62,8 +63,8 @@ class TestAtOnce:
         assert (await refresh(client, successor)).status_code == 200
 
 
-class TestAgain:
-    async def test_within_the_leeway_gives_the_same_successor(
+class TestReuse:
+    async def test_within_the_leeway_returns_the_same_successor(
         self, app: FastAPI, client: Client, user: Client, admin: Client
     ) -> None:
         token = user.tokens["refresh_token"]
@@ -75,7 +76,7 @@ class TestAgain:
         assert again.status_code == 200
         assert again.json()["refresh_token"] == first["refresh_token"]
         after = await only_session(app, user)
-        # Mutant: a replay that moves rotated_at extends the leeway for ever.
+        # Mutant: a replay that moves `rotated_at`, which extends the leeway for ever.
         assert (after.generation, after.rotated_at) == (1, before.rotated_at)
         query = {"subject_id": user.user_id, "event": "auth.refresh.replayed_in_leeway"}
         events = (await admin.get("/audit-events", params=query)).json()["items"]
@@ -92,14 +93,14 @@ class TestAgain:
 
         assert answer.status_code == 401
         assert answer.json()["code"] == "refresh_token_invalid"
-        # Mutant: without `keeps_changes` the revocation is rolled back.
+        # Mutant: roll the revocation back together with the refused request.
         await assert_dead(client, user, successor)
         assert (await only_session(app, user)).revoked_reason == "reuse"
 
-    async def test_once_the_successor_was_used_ends_the_session_at_any_time(
+    async def test_after_the_successor_was_used_ends_the_session(
         self, client: Client, user: Client
     ) -> None:
-        # Mutant: a leeway that asks for the time alone.
+        # Mutant: a leeway that checks only the time.
         first = user.tokens["refresh_token"]
         second = (await refresh(client, first)).json()["refresh_token"]
         third = (await refresh(client, second)).json()["refresh_token"]
@@ -119,7 +120,7 @@ class TestAgain:
 
         await assert_dead(client, user, successor)
 
-    async def test_by_a_thief_ends_it_for_both(
+    async def test_by_a_thief_ends_the_session_for_thief_and_owner(
         self, client: Client, people: People, user: Client
     ) -> None:
         thief = await people.anonymous("198.51.100.7")
@@ -137,11 +138,11 @@ class TestAgain:
         await assert_dead(client, user, latest)
 
 
-class TestForged:
-    async def test_tokens_kill_nothing(
+class TestForgedToken:
+    async def test_does_not_end_the_session(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
-        # Mutant: looking at the generation before the signature.
+        # Mutant: compare the generation before the signature.
         token = user.tokens["refresh_token"]
         second = (await refresh(client, token)).json()["refresh_token"]
         await refresh(client, second)
@@ -158,7 +159,7 @@ class TestForged:
         assert await is_logged_in(client, user.tokens["access_token"])
         assert (await only_session(app, user)).revoked_at is None
 
-    async def test_logout_ends_nothing_either(
+    async def test_does_not_log_the_owner_out(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
@@ -169,7 +170,7 @@ class TestForged:
         assert answer.status_code == 204
         assert await is_logged_in(client, user.tokens["access_token"])
 
-    async def test_token_of_a_session_that_never_was_is_refused_alike(
+    async def test_of_an_unknown_session_is_refused(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
@@ -178,8 +179,8 @@ class TestForged:
         assert (await refresh(client, token)).status_code == 401
 
 
-class TestAhead:
-    async def test_of_a_restored_database_ends_the_session(
+class TestTokenNewerThanItsSession:
+    async def test_ends_the_session_as_after_restoring_a_backup(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
@@ -193,10 +194,10 @@ class TestAhead:
 
 
 class TestLogout:
-    async def test_racing_a_refresh_leaves_nothing_alive(
+    async def test_during_a_refresh_leaves_no_valid_token(
         self, people: People, client: Client
     ) -> None:
-        # Mutant: a rotation that does not look at revoked_at again.
+        # Mutant: a rotation that does not check again whether the session was revoked.
         account = await people.add()
         other = await people.anonymous("192.0.2.2")
         for _ in range(8):
@@ -215,7 +216,7 @@ class TestLogout:
                 assert not await is_logged_in(client, raced.json()["access_token"])
             await assert_dead(client, user, *survivors)
 
-    async def test_answers_alike_whatever_the_token(
+    async def test_answers_the_same_for_every_token(
         self, client: Client, user: Client
     ) -> None:
         token = user.tokens["refresh_token"]
@@ -224,16 +225,16 @@ class TestLogout:
             assert (answer.status_code, answer.content) == (204, b"")
 
 
-class TestLifetime:
+class TestSessionLifetime:
     @pytest.mark.parametrize("column", ["idle_expires_at", "expires_at"])
-    async def test_ends_by_disuse_and_by_age(
+    async def test_ends_when_idle_and_at_the_maximum_age(
         self, app: FastAPI, client: Client, user: Client, column: str
     ) -> None:
         await alter_sessions(app, user, **{column: utc_now()})
 
         await assert_dead(client, user, user.tokens["refresh_token"])
 
-    async def test_is_renewed_by_use_but_never_beyond_its_age(
+    async def test_grows_with_use_but_not_beyond_the_maximum_age(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         now = utc_now()
@@ -254,16 +255,16 @@ Cause = Callable[[], Awaitable[object]]
 
 
 class TestRefusals:
-    async def test_meet_any_text_that_is_no_token(
+    async def test_include_text_that_is_not_a_refresh_token(
         self, client: Client, user: Client
     ) -> None:
-        """Mutant: a schema with room for refresh tokens only."""
+        """Mutant: a schema that answers 422 to text that is longer than a token."""
         for text in (*NO_REFRESH_TOKENS, user.tokens["access_token"]):
             answer = await refresh(client, text)
             assert answer.status_code == 401
             assert answer.json()["code"] == "refresh_token_invalid"
 
-    async def test_are_the_same_bytes_for_every_reason(
+    async def test_have_the_same_body_for_every_reason(
         self, app: FastAPI, client: Client, people: People, admin: Client
     ) -> None:
         async def disabled(user: Client) -> None:

@@ -49,7 +49,7 @@ class TestRegister:
             ("is_active", True),
         ],
     )
-    async def test_says_which_field_is_refused(
+    async def test_names_the_field_that_is_invalid(
         self, client: Client, field: str, value: object
     ) -> None:
         response = await client.post(

@@ -1,4 +1,4 @@
-"""Seeing and ending sessions, and what follows from other changes for them."""
+"""Listing and ending sessions, and how changes to the account end them."""
 
 import asyncio
 from datetime import timedelta
@@ -14,14 +14,14 @@ from tests.support.sessions import alter_sessions, is_logged_in, refresh
 
 
 async def make_stale(app: FastAPI, client: Client) -> None:
-    """Let the password have been given eleven minutes ago."""
+    """Move the time of the last password check eleven minutes into the past."""
     await alter_sessions(app, client, auth_time=utc_now() - timedelta(minutes=11))
     tokens = (await refresh(client, client.tokens["refresh_token"])).json()
     client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
 
 
-class TestList:
-    async def test_shows_where_one_is_logged_in(
+class TestListSessions:
+    async def test_shows_each_device_and_marks_the_current_one(
         self, people: People, user: Client
     ) -> None:
         other = await people.log_in(user.account, "2001:db8:1:2::3")
@@ -45,7 +45,7 @@ class TestList:
         seen_by_other = (await other.get("/auth/sessions")).json()["items"]
         assert [session["current"] for session in seen_by_other] == [True, False]
 
-    async def test_leaves_out_what_has_ended(
+    async def test_omits_sessions_that_have_ended(
         self, app: FastAPI, people: People, user: Client
     ) -> None:
         await alter_sessions(app, user, idle_expires_at=utc_now())
@@ -56,8 +56,8 @@ class TestList:
         assert [session["current"] for session in items] == [True]
 
 
-class TestEnd:
-    async def test_holds_from_the_next_request(
+class TestEndSession:
+    async def test_takes_effect_at_the_next_request(
         self, people: People, user: Client, client: Client
     ) -> None:
         other = await people.log_in(user.account, "192.0.2.9")
@@ -73,10 +73,10 @@ class TestEnd:
         again = await other.delete(f"/auth/sessions/{session_id}")
         assert (again.status_code, again.json()["code"]) == (404, "session_not_found")
 
-    async def test_does_not_reach_anybody_elses(
+    async def test_does_not_end_a_session_of_another_user(
         self, user: Client, editor: Client, client: Client
     ) -> None:
-        # Mutant: no owner in the WHERE.
+        # Mutant: a query that ignores the owner.
         [session] = (await user.get("/auth/sessions")).json()["items"]
 
         answer = await editor.delete(f"/auth/sessions/{session['id']}")
@@ -85,7 +85,7 @@ class TestEnd:
         assert await is_logged_in(client, user.tokens["access_token"])
 
     @pytest.mark.parametrize("keep", [False, True])
-    async def test_of_all_spares_the_current_one_if_asked(
+    async def test_keeps_the_current_session_if_asked_when_ending_all(
         self, people: People, user: Client, client: Client, *, keep: bool
     ) -> None:
         other = await people.log_in(user.account, "192.0.2.9")
@@ -97,8 +97,8 @@ class TestEnd:
         assert not await is_logged_in(client, other.tokens["access_token"])
 
 
-class TestLimit:
-    async def test_ends_the_least_recently_used_of_more_than_twenty(
+class TestSessionLimit:
+    async def test_ends_the_least_recently_used_session_beyond_twenty(
         self, app: FastAPI, people: People, user: Client, client: Client
     ) -> None:
         await alter_sessions(app, user, rotated_at=utc_now() - timedelta(days=2))
@@ -106,7 +106,7 @@ class TestLimit:
         others = [
             await people.log_in(user.account, f"192.0.2.{n}") for n in range(10, 28)
         ]
-        # The first is the oldest, but not the one unused for longest.
+        # The first session is the oldest, but no longer the least recently used.
         await refresh(client, user.tokens["refresh_token"])
 
         last = await people.log_in(user.account, "192.0.2.30")
@@ -121,8 +121,8 @@ class TestLimit:
     async def test_holds_when_many_log_in_at_once(
         self, people: People, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Mutant: without the lock on the user each login counts the others out.
-        # Hashing would only set them apart.
+        # Mutant: no lock on the user, so that concurrent logins miss each other.
+        # Without the patch, hashing would spread the logins over time.
         monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
         for n in range(16):
             await people.log_in(user.account, f"192.0.2.{n}")
@@ -160,7 +160,7 @@ class TestReauthenticate:
         assert after[0]["id"] != before[0]["id"]
         assert (await user.post("/auth/logout-all")).status_code == 204
 
-    async def test_is_needed_to_end_a_session_but_not_to_see_them(
+    async def test_is_required_to_end_a_session_but_not_to_list_them(
         self, app: FastAPI, user: Client
     ) -> None:
         await make_stale(app, user)
@@ -170,10 +170,10 @@ class TestReauthenticate:
 
         assert answer.json()["code"] == "reauthentication_required"
 
-    async def test_refuses_a_wrong_password_and_counts_it(
+    async def test_limits_and_records_wrong_passwords(
         self, user: Client, client: Client
     ) -> None:
-        # Mutant: a comparison without the guard, for whoever stole a token.
+        # Mutant: no limit, so that the thief of a token can guess the password.
         wrong = {"password": "not my password at all"}
 
         answers = [
@@ -187,7 +187,7 @@ class TestReauthenticate:
         names = [event["event"] for event in events]
         assert names.count("auth.reauthentication.failure") == 10
 
-    async def test_at_once_with_logout_starts_no_session(
+    async def test_during_a_logout_starts_no_session(
         self, people: People, client: Client
     ) -> None:
         account = await people.add()
@@ -205,7 +205,9 @@ class TestReauthenticate:
 
 
 class TestDeleteAccount:
-    async def test_needs_the_password_whatever_the_token(self, user: Client) -> None:
+    async def test_needs_the_password_even_in_a_fresh_session(
+        self, user: Client
+    ) -> None:
         for body in ({}, {"password": "not my password at all"}):
             answer = await user.request("DELETE", "/users/me", json=body)
             assert answer.status_code in {401, 422}
@@ -217,13 +219,13 @@ class TestDeleteAccount:
         assert (await user.get("/users/me")).status_code == 401
 
 
-class TestEffects:
-    """What ends sessions does so in the same transaction, from the next request."""
+class TestEffectsOfAccountChanges:
+    """A change and the end of its sessions are one transaction."""
 
-    async def test_disabling_ends_every_session_and_enabling_brings_none_back(
+    async def test_disabling_ends_every_session_and_enabling_restores_none(
         self, admin: Client, people: People, user: Client, client: Client
     ) -> None:
-        # Mutant: only looking at is_active, so that enabling revives old sessions.
+        # Mutant: check only `is_active`, so that enabling restores old sessions.
         other = await people.log_in(user.account, "192.0.2.9")
         path = f"/users/{user.user_id}"
 
@@ -247,10 +249,10 @@ class TestEffects:
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
         assert (await refresh(client, user.tokens["refresh_token"])).status_code == 401
 
-    async def test_a_role_counts_from_the_next_request_in_the_same_session(
+    async def test_a_role_changes_at_the_next_request_of_the_session(
         self, admin: Client, user: Client
     ) -> None:
-        # Mutant: a role from the token.
+        # Mutant: read the role from the token.
         path = f"/users/{user.user_id}"
 
         before = await user.get("/users")
@@ -263,10 +265,10 @@ class TestEffects:
         for answer in (before, demoted):
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
-    async def test_a_disabled_account_cannot_race_a_login_into_a_session(
+    async def test_a_login_while_the_account_is_disabled_leaves_no_session(
         self, admin: Client, people: People, user: Client, client: Client
     ) -> None:
-        # Mutant: without the lock on the user a login outlives the revocation.
+        # Mutant: no lock on the user, so that the new session escapes the revocation.
         path = f"/users/{user.user_id}"
 
         answer, _ = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: one's own, and other people's."""
+"""Accounts over HTTP: the caller's own, and their administration."""
 
 from typing import Any
 
@@ -144,7 +144,7 @@ class TestAdministration:
         assert len(seen) == 6
         assert seen == sorted(seen, reverse=True)
 
-    async def test_a_role_counts_from_the_next_request_on(
+    async def test_a_role_changes_at_the_next_request(
         self, admin: Client, user: Client
     ) -> None:
         url = f"/users/{user.user_id}"
@@ -196,10 +196,10 @@ class TestAdministration:
         assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
 
     @pytest.mark.parametrize("path", ["/users/me", "/users/{id}"])
-    async def test_deletes_no_version_but_the_one_that_was_read(
+    async def test_deletes_only_the_version_that_if_match_names(
         self, admin: Client, user: Client, path: str
     ) -> None:
-        """RFC 9110 §13.2.1; without `If-Match` any version is deleted."""
+        """RFC 9110 §13.2.1. Without `If-Match` a DELETE removes any version."""
         client = user if path == "/users/me" else admin
         body = {"password": PASSWORD} if path == "/users/me" else None
         url = path.format(id=user.user_id)

@@ -1,4 +1,4 @@
-"""One request put to an ASGI application by hand, and what came of it."""
+"""Sends one request to an ASGI application and collects the answer."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ def http_scope(
 
 
 def chunks(*bodies: bytes, ends: bool = True) -> list[Message]:
-    """Cut a request body into messages; without its end more would follow."""
+    """Cut a request body into messages. Without `ends` the last one announces more."""
     last = len(bodies) - 1 if ends else len(bodies)
     return [
         {"type": "http.request", "body": body, "more_body": index < last}
@@ -75,7 +75,7 @@ def chunks(*bodies: bytes, ends: bool = True) -> list[Message]:
 
 
 def receiving(*messages: Message) -> Receive:
-    """Receive `messages`; the client stays, and is silent from there on."""
+    """Receive `messages`; then the client stays connected and sends nothing."""
     remaining = iter(messages)
 
     async def receive() -> Message:
@@ -88,7 +88,7 @@ def receiving(*messages: Message) -> Receive:
 
 
 async def ask(app: ASGIApp, scope: Scope, *messages: Message) -> Answer:
-    """Put the request to `app`; without `messages` it has no body."""
+    """Send the request to `app`. Without `messages` it has no body."""
     answer = Answer()
 
     async def send(message: Message) -> None:

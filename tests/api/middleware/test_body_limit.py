@@ -30,7 +30,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def echo_or_complain(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a body that could not be read as well, as frameworks do."""
+    """Answer 400 if the body cannot be read, as frameworks do."""
     try:
         await echo(scope, receive, send)
     except ClientDisconnect:
@@ -51,7 +51,7 @@ async def accept_anything(body: Annotated[str, Body()]) -> str:
 
 
 async def forbidden(scope: Scope, receive: Receive, send: Send) -> None:
-    raise AssertionError("the application must not be asked")
+    raise AssertionError("the middleware called the application")
 
 
 def length(value: bytes) -> tuple[bytes, bytes]:
@@ -62,7 +62,7 @@ def upload(*headers: tuple[bytes, bytes], **others: Any) -> Scope:
     return http_scope(method="POST", headers=(HOST, *headers), **others)
 
 
-class TestSize:
+class TestBodySize:
     async def test_a_body_of_exactly_the_limit_passes(self) -> None:
         app = BodyLimitMiddleware(echo, default=10)
         answer = await ask(app, upload(length(b"10")), *chunks(b"12345", b"67890"))
@@ -70,32 +70,34 @@ class TestSize:
         assert answer.body == b"1234567890"
 
     @pytest.mark.parametrize("value", [b"11", b"0011", b"9" * 18, b"9" * 5000])
-    async def test_a_declared_excess_is_refused_unread(self, value: bytes) -> None:
+    async def test_a_declared_size_over_the_limit_is_refused_unread(
+        self, value: bytes
+    ) -> None:
         app = BodyLimitMiddleware(forbidden, default=10)
         answer = await ask(app, upload(length(value)))
         assert answer.status == 413
         assert answer.problem["code"] == "body_too_large"
         assert answer.values(b"connection") == [b"close"]
 
-    async def test_an_undeclared_excess_is_refused_once_it_shows(self) -> None:
+    async def test_a_body_without_a_length_is_refused_at_the_limit(self) -> None:
         app = BodyLimitMiddleware(echo_or_complain, default=10)
         body = chunks(b"123456", b"78901", ends=False)
         answer = await ask(app, upload(CHUNKED), *body)
         assert answer.status == 413
         assert answer.problem["code"] == "body_too_large"
 
-    async def test_a_length_that_lies_is_not_believed(self) -> None:
+    async def test_a_body_longer_than_declared_is_refused(self) -> None:
         app = BodyLimitMiddleware(echo_or_complain, default=10)
         answer = await ask(app, upload(length(b"5")), *chunks(b"12345678901"))
         assert answer.status == 413
 
-    async def test_a_body_of_http_2_needs_no_header_to_be_counted(self) -> None:
+    async def test_an_http_2_body_without_a_length_is_counted(self) -> None:
         app = BodyLimitMiddleware(echo_or_complain, default=10)
         answer = await ask(app, upload(http_version="2"), *chunks(b"12345678901"))
         assert answer.status == 413
         assert answer.values(b"connection") == []  # RFC 9113 §8.2.2
 
-    async def test_a_path_may_have_a_limit_of_its_own(self) -> None:
+    async def test_a_path_can_have_its_own_limit(self) -> None:
         app = BodyLimitMiddleware(
             echo, default=10, uploads={"/import": Allowance(20, timedelta(1))}
         )
@@ -104,8 +106,8 @@ class TestSize:
         narrow = await ask(app, upload(length(b"15"), path="/import/x"), *chunks(body))
         assert (wide.status, narrow.status) == (200, 413)
 
-    async def test_of_a_path_holds_below_a_root_path(self) -> None:
-        """Mutant: look for the path, root and all."""
+    async def test_the_limit_of_a_path_applies_below_a_root_path(self) -> None:
+        """Mutant: compare a path that still contains the root path."""
         app = BodyLimitMiddleware(
             echo, default=10, uploads={"/import": Allowance(20, timedelta(1))}
         )
@@ -114,7 +116,7 @@ class TestSize:
         answer = await ask(app, scope, *chunks(b"123456789012345"))
         assert answer.status == 200
 
-    async def test_fastapi_cannot_turn_the_refusal_into_its_own(self) -> None:
+    async def test_fastapi_cannot_replace_the_refusal(self) -> None:
         app = FastAPI()
         app.add_api_route("/", accept_anything, methods=["POST"])
         limited = BodyLimitMiddleware(app, default=10)
@@ -123,7 +125,7 @@ class TestSize:
         assert answer.status == 413
         assert answer.problem["code"] == "body_too_large"
 
-    async def test_an_application_that_reads_on_changes_nothing(self) -> None:
+    async def test_an_application_that_keeps_reading_does_not_change_it(self) -> None:
         async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
             for _ in range(3):
                 await receive()
@@ -133,15 +135,15 @@ class TestSize:
         answer = await ask(app, upload(CHUNKED), *body)
         assert answer.status == 413
 
-    async def test_an_answer_under_way_is_not_answered_again(self) -> None:
+    async def test_an_answer_that_has_started_is_not_replaced(self) -> None:
         app = BodyLimitMiddleware(stream_back, default=10)
         answer = await ask(app, upload(CHUNKED), *chunks(b"123456", b"78901"))
         assert answer.status == 200
         assert answer.body == b"123456"
 
 
-class TestTime:
-    async def test_a_client_that_falls_silent_is_refused(self) -> None:
+class TestBodyTimeout:
+    async def test_a_client_that_stops_sending_is_refused(self) -> None:
         app = BodyLimitMiddleware(
             echo_or_complain, default=10, silence=AT_ONCE, total=NEVER
         )
@@ -150,27 +152,27 @@ class TestTime:
         assert answer.problem["code"] == "request_timeout"
         assert answer.values(b"connection") == [b"close"]
 
-    async def test_a_client_that_drips_is_refused_in_the_end(self) -> None:
+    async def test_a_client_that_sends_too_slowly_is_refused(self) -> None:
         app = BodyLimitMiddleware(
             echo_or_complain, default=10, silence=NEVER, total=AT_ONCE
         )
         answer = await ask(app, upload(length(b"5")), *chunks(b"1234", ends=False))
         assert answer.status == 408
 
-    async def test_waiting_for_the_disconnect_takes_as_long_as_it_takes(self) -> None:
+    async def test_waiting_for_the_disconnect_has_no_timeout(self) -> None:
         [body] = chunks(b"1234")
         messages = iter([body, DISCONNECT])
         seen: list[Message] = []
 
         async def receive() -> Message:
             message = next(messages)
-            if message is DISCONNECT:  # after more turns of the loop than a timeout
+            if message is DISCONNECT:  # later than a timeout of zero would end
                 for _ in range(5):
                     await asyncio.sleep(0)
             return message
 
         async def send(message: Message) -> None:
-            raise AssertionError(f"nothing was to be sent, but {message}")
+            raise AssertionError(f"the middleware sent {message}")
 
         async def listener(_: Scope, receive: Receive, __: Send) -> None:
             seen.extend([await receive(), await receive()])
@@ -182,15 +184,15 @@ class TestTime:
 
 class TestWithoutABody:
     @pytest.mark.parametrize("scope_type", ["websocket", "lifespan"])
-    async def test_other_protocols_pass_untouched(self, scope_type: str) -> None:
+    async def test_other_protocols_pass_unchanged(self, scope_type: str) -> None:
         assert await passed_on({"type": scope_type, "headers": []})
 
-    async def test_a_request_without_a_body_is_not_watched(self) -> None:
+    async def test_a_request_without_a_body_passes_unchanged(self) -> None:
         assert await passed_on(http_scope())
 
 
 async def passed_on(scope: Scope) -> bool:
-    """Whether the application is given the very callables of the server."""
+    """Return whether the application receives the server's own callables."""
     given: list[Callable[..., Any]] = []
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:

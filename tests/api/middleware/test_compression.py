@@ -35,7 +35,7 @@ async def test_large_answers_are_compressed(app: ASGIApp) -> None:
     assert gzip.decompress(answer.body) == LARGE
 
 
-async def test_leaves_the_answer_alone_when_the_client_does_not_accept_gzip() -> None:
+async def test_answers_are_not_compressed_unless_the_client_accepts_gzip() -> None:
     answer = await compressed(Response(LARGE), accept=False)
 
     assert answer.body == LARGE
@@ -52,7 +52,7 @@ async def test_leaves_the_answer_alone_when_the_client_does_not_accept_gzip() ->
         Response(LARGE, headers={"content-encoding": "br"}),
     ],
 )
-async def test_what_would_not_gain_is_left_alone(app: ASGIApp) -> None:
+async def test_small_and_compressed_answers_are_not_compressed(app: ASGIApp) -> None:
     plain, answer = await compressed(app, accept=False), await compressed(app)
 
     assert answer.body == plain.body

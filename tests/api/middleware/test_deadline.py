@@ -25,7 +25,7 @@ def settings(**values: object) -> Settings:
 
 def make_app() -> tuple[FastAPI, asyncio.Event]:
     app = create_application(settings())
-    app.state.shared = SimpleNamespace(policies={})  # nothing is limited
+    app.state.shared = SimpleNamespace(policies={})  # without rate limits
     cancelled = asyncio.Event()
 
     @app.post("/api/v1/hang")
@@ -39,7 +39,7 @@ def make_app() -> tuple[FastAPI, asyncio.Event]:
     return app, cancelled
 
 
-async def test_answers_504_and_cancels_what_takes_too_long() -> None:
+async def test_answers_504_and_cancels_a_slow_endpoint() -> None:
     app, cancelled = make_app()
     with capture_logs() as logs:
         async with open_client(app) as client:
@@ -53,8 +53,8 @@ async def test_answers_504_and_cancels_what_takes_too_long() -> None:
     assert cancelled.is_set()
 
 
-async def test_leaves_a_slow_body_to_the_limits_on_bodies() -> None:
-    """The deadline is for our work, not for the client's."""
+async def test_does_not_count_the_time_of_a_slow_client() -> None:
+    """The deadline limits the service; the body timeouts limit the client."""
     app, _ = make_app()
 
     @app.post("/api/v1/echo")
@@ -74,8 +74,8 @@ async def test_leaves_a_slow_body_to_the_limits_on_bodies() -> None:
     assert response.json() == {"a": 1}
 
 
-async def test_of_a_path_holds_below_a_root_path() -> None:
-    """Mutant: look for the path, root and all."""
+async def test_the_deadline_of_a_path_applies_below_a_root_path() -> None:
+    """Mutant: compare a path that still contains the root path."""
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.3)  # three deadlines

@@ -56,7 +56,7 @@ async def break_down(scope: Scope, receive: Receive, send: Send) -> None:
 
 class TestRequestId:
     @pytest.mark.parametrize("given", [b"abcd.E-1", b"x" * 64, b"0198c0de_2f"])
-    async def test_is_the_one_given(self, given: bytes) -> None:
+    async def test_is_the_one_that_the_client_sent(self, given: bytes) -> None:
         answer = await ask(
             in_context(greet), http_scope(headers=[(b"x-request-id", given)])
         )
@@ -73,7 +73,7 @@ class TestRequestId:
             b"\xe9" * 8,
         ],
     )
-    async def test_is_new_when_the_given_one_is_not_plain(self, given: bytes) -> None:
+    async def test_is_new_if_the_client_sent_an_invalid_one(self, given: bytes) -> None:
         answer = await ask(
             in_context(greet), http_scope(headers=[(b"x-request-id", given)])
         )
@@ -86,13 +86,13 @@ class TestRequestId:
         first, second = (answer.values(b"x-request-id") for answer in answers)
         assert first != second
 
-    async def test_is_in_the_problem_and_its_header(self) -> None:
+    async def test_is_in_the_problem_document_and_its_header(self) -> None:
         answer = await ask(
             in_context(UnhandledErrorsMiddleware(break_down)), http_scope()
         )
         assert answer.values(b"x-request-id") == [answer.problem["request_id"].encode()]
 
-    async def test_leaves_a_prepared_message_as_it_was(self) -> None:
+    async def test_does_not_change_a_message_that_is_sent_again(self) -> None:
         start: Message = {"type": "http.response.start", "status": 503, "headers": []}
 
         async def prepared(scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,8 +102,8 @@ class TestRequestId:
         assert start["headers"] == []
 
 
-class TestContext:
-    async def test_is_there_within_the_request_only(self) -> None:
+class TestRequestContext:
+    async def test_exists_only_during_the_request(self) -> None:
         witness = Witness()
         answer = await ask(in_context(witness), http_scope())
         [context] = witness.contexts
@@ -111,12 +111,12 @@ class TestContext:
         assert context.client_address == "192.0.2.7"
         assert current_request() is None
 
-    async def test_ends_with_a_failing_request_too(self) -> None:
+    async def test_ends_when_the_request_fails(self) -> None:
         with pytest.raises(RuntimeError):
             await ask(in_context(break_down), http_scope())
         assert current_request() is None
 
-    async def test_is_each_request_s_own(self) -> None:
+    async def test_is_separate_for_concurrent_requests(self) -> None:
         both_arrived = asyncio.Barrier(2)
         names: dict[str, str] = {}
 
@@ -139,13 +139,13 @@ class TestContext:
         assert names == {"/a": "request-a", "/b": "request-b"}
 
 
-class TestProxies:
+class TestForwardedHeaders:
     FORWARDED = (
         (b"x-forwarded-for", b"203.0.113.9"),
         (b"x-forwarded-proto", b"https"),
     )
 
-    async def test_of_ours_are_believed(self) -> None:
+    async def test_from_a_trusted_proxy_are_used(self) -> None:
         witness = Witness()
         scope = http_scope(headers=self.FORWARDED, client=("10.0.0.1", 1))
         await ask(in_context(witness, trusted=OUR_PROXIES), scope)
@@ -154,7 +154,7 @@ class TestProxies:
         assert Request(seen).client == ("203.0.113.9", 0)
         assert seen["scheme"] == "https"
 
-    async def test_of_others_change_nothing(self) -> None:
+    async def test_from_any_other_address_are_ignored(self) -> None:
         witness = Witness()
         scope = http_scope(headers=self.FORWARDED, client=("192.0.2.7", 1))
         await ask(in_context(witness, trusted=OUR_PROXIES), scope)
@@ -163,14 +163,14 @@ class TestProxies:
         assert Request(seen).client == ("192.0.2.7", 1)
         assert seen["scheme"] == "http"
 
-    async def test_a_unix_socket_has_a_client_too(self) -> None:
+    async def test_are_not_needed_on_a_unix_socket(self) -> None:
         witness = Witness()
         await ask(in_context(witness), http_scope(client=None))
         assert witness.contexts[0].client_address == "unix"
 
 
 class TestLogLine:
-    async def test_says_what_happened(self) -> None:
+    async def test_contains_the_request_and_its_outcome(self) -> None:
         scope = http_scope(
             path="/a",
             query=b"token=secret",
@@ -190,7 +190,7 @@ class TestLogLine:
             "request_id": "request-1",
         }
 
-    async def test_holds_what_the_application_adds(self) -> None:
+    async def test_contains_the_fields_that_the_application_adds(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             context = current_request()
             assert context is not None
@@ -200,7 +200,7 @@ class TestLogLine:
         entry = await logged(app, http_scope())
         assert entry["user_id"] == "u1"
 
-    async def test_stays_one_bounded_line(self) -> None:
+    async def test_is_one_line_of_bounded_length(self) -> None:
         entry = await logged(greet, http_scope(path="/a\r\nhttp.request" + "é" * 5000))
         assert entry["path"].startswith("/a\\r\\nhttp.request")
         assert len(entry["path"]) < 10_000
@@ -218,7 +218,7 @@ class TestLogLine:
             await ask(in_context(break_down), http_scope())
         assert [entry["status_code"] for entry in logs] == [500]
 
-    async def test_is_written_once_beside_the_error(self) -> None:
+    async def test_is_written_once_after_the_line_of_the_error(self) -> None:
         with capture_logs() as logs:
             await ask(in_context(UnhandledErrorsMiddleware(break_down)), http_scope())
         events = [entry["event"] for entry in logs]
@@ -226,8 +226,8 @@ class TestLogLine:
         assert logs[1]["status_code"] == 500
 
 
-class TestClientThatLeft:
-    async def test_while_sending_its_body_is_logged_as_such(self) -> None:
+class TestClientDisconnects:
+    async def test_while_sending_its_body_is_logged_as_499(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await Response(b"", 400)(scope, receive, send)
@@ -235,14 +235,14 @@ class TestClientThatLeft:
         entry = await logged(app, http_scope(), DISCONNECT)
         assert entry["status_code"] == 499
 
-    async def test_without_any_answer_is_logged_as_such(self) -> None:
+    async def test_before_the_answer_is_logged_as_499(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await Request(scope, receive).body()
 
         entry = await logged(UnhandledErrorsMiddleware(app), http_scope(), DISCONNECT)
         assert entry["status_code"] == 499
 
-    async def test_and_cancelled_its_request_is_logged_as_such(self) -> None:
+    async def test_and_cancels_the_request_is_logged_as_499(self) -> None:
         reached = asyncio.Event()
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -257,7 +257,7 @@ class TestClientThatLeft:
                 await task
         assert [entry["status_code"] for entry in logs] == [499]
 
-    async def test_after_its_answer_was_served(self) -> None:
+    async def test_after_the_answer_is_logged_as_served(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await greet(scope, receive, send)
             await receive()
@@ -266,7 +266,7 @@ class TestClientThatLeft:
         assert entry["status_code"] == 200
 
 
-class TestRoute:
+class TestLoggedRoute:
     @pytest.mark.parametrize(
         ("method", "path", "route"),
         [
@@ -278,13 +278,13 @@ class TestRoute:
             ("GET", "/absent", "__unmatched__"),
         ],
     )
-    async def test_is_logged_as_declared(
+    async def test_is_the_declared_template(
         self, method: str, path: str, route: str
     ) -> None:
         entry = await logged(routed(), http_scope(method=method, path=path))
         assert entry["route"] == route
 
-    async def test_of_a_mounted_application_has_its_prefix(self) -> None:
+    async def test_contains_the_prefix_of_a_mounted_application(self) -> None:
         outer = Starlette(routes=[Mount("/v2", app=routed())])
         entry = await logged(outer, http_scope(path="/v2/plain/17"))
         assert entry["route"] == "/v2/plain/{item}"

@@ -56,26 +56,26 @@ class TestEveryAnswer:
         for name, value in EXPECTED.items():
             assert answer.headers.get_list(name) == [value]
 
-    async def test_names_no_server(self) -> None:
+    async def test_does_not_name_the_server(self) -> None:
         answer = await ask(answering(server="a-server/1.0"), http_scope())
         assert answer.values(b"server") == []
 
 
-class TestRoute:
+class TestHeadersOfARoute:
     @pytest.mark.parametrize("name", ["cache-control", "content-security-policy"])
-    async def test_may_know_better(self, name: str) -> None:
+    async def test_can_replace_the_cache_and_content_policies(self, name: str) -> None:
         answer = await ask(answering(**{name: "its own"}), http_scope())
         assert answer.values(name.encode()) == [b"its own"]
 
-    async def test_may_not_weaken_the_rest(self) -> None:
+    async def test_cannot_replace_any_other_header(self) -> None:
         answer = await ask(answering(x_frame_options="SAMEORIGIN"), http_scope())
         assert answer.values(b"x-frame-options") == [b"DENY"]
 
-    async def test_keeps_its_own_headers(self) -> None:
+    async def test_are_kept(self) -> None:
         answer = await ask(answering(etag='"1"'), http_scope())
         assert answer.values(b"etag") == [b'"1"']
 
-    async def test_may_send_a_prepared_message_again(self) -> None:
+    async def test_are_not_added_to_a_message_that_is_sent_again(self) -> None:
         start: Message = {"type": "http.response.start", "status": 503, "headers": []}
 
         async def prepared(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,19 +85,19 @@ class TestRoute:
         assert start["headers"] == []
 
 
-class TestTransport:
-    async def test_https_is_pinned(self) -> None:
+class TestStrictTransportSecurity:
+    async def test_is_sent_over_https(self) -> None:
         answer = await ask(answering(), http_scope(scheme="https"))
         expected = [b"max-age=31536000; includeSubDomains"]
         assert answer.values(b"strict-transport-security") == expected
 
-    async def test_http_cannot_be(self) -> None:
+    async def test_is_not_sent_over_http(self) -> None:
         answer = await ask(answering(), http_scope())
         assert answer.values(b"strict-transport-security") == []
 
 
-class TestCrossOrigin:
-    async def test_resources_are_shared_when_asked_to(self) -> None:
+class TestCrossOriginResourcePolicy:
+    async def test_is_cross_origin_if_enabled(self) -> None:
         app = SecurityHeadersMiddleware(greet, cross_origin=True)
         answer = await ask(app, http_scope())
         assert answer.values(b"cross-origin-resource-policy") == [b"cross-origin"]
@@ -122,7 +122,7 @@ def whole_application() -> ASGIApp:
     async def bug() -> None:
         raise RuntimeError
 
-    # Starlette puts its own answer to errors outside of what is added here.
+    # Starlette handles unhandled errors outside the middleware that is added here.
     app.add_middleware(MethodsMiddleware)
     app.add_middleware(BodyLimitMiddleware, default=10)
     app.add_middleware(StrictHttpMiddleware, allowed_hosts=[])

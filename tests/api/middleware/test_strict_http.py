@@ -32,9 +32,9 @@ def host(value: bytes) -> Scope:
     return http_scope(headers=[(b"host", value)])
 
 
-class TestHost:
+class TestHostHeader:
     @pytest.mark.parametrize("headers", [[], [HOST, HOST], [(b"host", b"")]])
-    async def test_there_must_be_exactly_one(self, headers: Headers) -> None:
+    async def test_must_come_exactly_once(self, headers: Headers) -> None:
         assert await code(http_scope(headers=headers)) == (400, "host_invalid")
 
     @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ class TestHost:
             b"a" * 256,
         ],
     )
-    async def test_must_be_one(self, value: bytes) -> None:
+    async def test_must_be_well_formed(self, value: bytes) -> None:
         assert await code(host(value)) == (400, "host_invalid")
 
     @pytest.mark.parametrize("value", [b"a.example", b"10.1.2.3:8000", b"[::1]:8000"])
     @pytest.mark.parametrize("allowed", [[], ["*"], ["*", "b.example"]])
-    async def test_may_be_any_unless_named(
+    async def test_can_be_any_host_unless_hosts_are_configured(
         self, value: bytes, allowed: list[str]
     ) -> None:
         assert (await guard(host(value), allowed_hosts=allowed)).status == 200
@@ -76,19 +76,21 @@ class TestHost:
             b"[::1]:8000",
         ],
     )
-    async def test_is_allowed_by_name_or_domain(self, value: bytes) -> None:
+    async def test_is_compared_with_the_configured_names_and_domains(
+        self, value: bytes
+    ) -> None:
         allowed = ["A.example", "*.b.example", "[::1]"]
         assert (await guard(host(value), allowed_hosts=allowed)).status == 200
 
     @pytest.mark.parametrize(
         "value", [b"b.example", b"xb.example", b"x.a.example", b"a.example.evil"]
     )
-    async def test_of_someone_else_is_misdirected(self, value: bytes) -> None:
+    async def test_of_another_host_is_refused_with_421(self, value: bytes) -> None:
         allowed = ["a.example", "*.b.example"]
         refused = await code(host(value), allowed_hosts=allowed)
         assert refused == (421, "host_not_allowed")
 
-    async def test_of_a_health_probe_may_be_a_bare_address(self) -> None:
+    async def test_of_a_health_probe_can_be_an_address(self) -> None:
         scope = http_scope(path="/live", headers=[(b"host", b"10.1.2.3:8000")])
         options = {"allowed_hosts": ["a.example"], "any_host_paths": ["/live"]}
         assert (await guard(scope, **options)).status == 200
@@ -97,8 +99,8 @@ class TestHost:
         scope["path"] = "/live/x"
         assert (await guard(scope, **options)).status == 421
 
-    async def test_of_a_health_probe_may_be_left_out_in_http_1_0(self) -> None:
-        """As HAProxy does unless told otherwise. Mutant: excuse every path."""
+    async def test_of_a_health_probe_can_be_missing_in_http_1_0(self) -> None:
+        """HAProxy's default probe sends no Host. Mutant: allow this on every path."""
         scope = http_scope(path="/live", headers=[])
         scope["http_version"] = "1.0"
         options = {"allowed_hosts": ["a.example"], "any_host_paths": ["/live"]}
@@ -108,33 +110,35 @@ class TestHost:
         scope["headers"], scope["path"] = [], "/other"
         assert await code(scope, **options) == (400, "host_invalid")
 
-    async def test_of_a_health_probe_must_be_one_all_the_same(self) -> None:
+    async def test_of_a_health_probe_cannot_be_missing_in_http_1_1(self) -> None:
         scope = http_scope(path="/live", headers=[])
         refused = await code(scope, any_host_paths=["/live"])
         assert refused == (400, "host_invalid")
 
 
-class TestHeaders:
+class TestHeaderLimits:
     @pytest.mark.parametrize(
         "name", [b"authorization", b"content-type", b"content-length"]
     )
-    async def test_that_mean_one_thing_come_once(self, name: bytes) -> None:
+    async def test_a_header_with_a_single_value_cannot_be_repeated(
+        self, name: bytes
+    ) -> None:
         once = http_scope(headers=[HOST, (name, b"1")])
         twice = http_scope(headers=[HOST, (name, b"1"), (name, b"1")])
         assert (await guard(once)).status == 200
         assert await code(twice) == (400, "header_duplicated")
 
-    async def test_that_are_lists_may_come_again(self) -> None:
+    async def test_a_header_with_a_list_can_be_repeated(self) -> None:
         accept = (b"accept", b"application/json")
         assert (await guard(http_scope(headers=[HOST, accept, accept]))).status == 200
 
-    async def test_are_at_most_a_hundred(self) -> None:
+    async def test_a_request_has_at_most_100_headers(self) -> None:
         many = [HOST, *[(b"x-a", b"1")] * 99]
         assert (await guard(http_scope(headers=many))).status == 200
         refused = await code(http_scope(headers=[*many, (b"x-a", b"1")]))
         assert refused == (431, "headers_too_large")
 
-    async def test_have_at_most_32_kib(self) -> None:
+    async def test_headers_have_at_most_32_kib_together(self) -> None:
         room = 32 * 1024 - sum(map(len, HOST)) - len(b"x-a")
         filled = http_scope(headers=[HOST, (b"x-a", b"v" * room)])
         over = http_scope(headers=[HOST, (b"x-a", b"v" * (room + 1))])
@@ -150,14 +154,14 @@ class TestHeaders:
         assert await code(over) == (431, "headers_too_large")
 
 
-class TestTarget:
-    async def test_path_has_at_most_2_kib_as_sent(self) -> None:
+class TestRequestTarget:
+    async def test_path_has_at_most_2_kib_before_decoding(self) -> None:
         filled = http_scope(raw_path=b"/" + b"a" * 2047)
         over = http_scope(raw_path=b"/" + b"a" * 2048)
         assert (await guard(filled)).status == 200
         assert await code(over) == (414, "uri_too_long")
 
-    async def test_path_is_measured_where_the_server_keeps_only_the_decoded(
+    async def test_path_is_limited_if_the_server_keeps_only_the_decoded_one(
         self,
     ) -> None:
         over = http_scope(path="/" + "é" * 1024)
@@ -169,18 +173,18 @@ class TestTarget:
         assert await code(http_scope(query=b"a" * 4097)) == (414, "uri_too_long")
 
     @pytest.mark.parametrize("character", ["\0", "\n", "\r", "\x1f", "\x7f"])
-    async def test_path_holds_no_control_character(self, character: str) -> None:
+    async def test_path_contains_no_control_character(self, character: str) -> None:
         scope = http_scope(path=f"/a{character}b", raw_path=b"/a%00b")
         assert await code(scope) == (400, "path_invalid")
 
     @pytest.mark.parametrize(
         "query", [b"q=%00", b"q=%0a", b"q=%1F", b"q=%7f", b"%0D=q", b"q=\x00"]
     )
-    async def test_query_holds_no_control_character(self, query: bytes) -> None:
+    async def test_query_contains_no_control_character(self, query: bytes) -> None:
         assert await code(http_scope(query=query)) == (400, "path_invalid")
 
     @pytest.mark.parametrize("query", [b"q=%20%C3%A9%80", b"q=100%", b"q=%2500"])
-    async def test_query_may_hold_all_else(self, query: bytes) -> None:
+    async def test_query_can_contain_any_other_character(self, query: bytes) -> None:
         scope = http_scope(path="/caf\u00e9/\u00a0", query=query)
         assert (await guard(scope)).status == 200
 

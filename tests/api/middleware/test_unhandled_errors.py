@@ -22,7 +22,7 @@ def failing(error: BaseException, *, after_start: bool = False) -> ASGIApp:
 
 
 class TestUnhandledError:
-    async def test_is_answered_without_a_word_of_it(self) -> None:
+    async def test_is_answered_without_its_message(self) -> None:
         answer = await ask(failing(RuntimeError(SECRET)), http_scope())
         assert answer.status == 500
         assert answer.problem == {
@@ -42,13 +42,13 @@ class TestUnhandledError:
         assert entry["error_type"] == "RuntimeError"
         assert entry["exc_info"]
 
-    async def test_in_the_middle_of_an_answer_cuts_it(self) -> None:
+    async def test_during_an_answer_cuts_the_answer(self) -> None:
         with capture_logs() as logs, pytest.raises(RuntimeError):
             await ask(failing(RuntimeError(), after_start=True), http_scope())
         assert [entry["event"] for entry in logs] == ["http.unhandled_error"]
 
-    async def test_that_was_a_refusal_cuts_an_answer_in_one_line(self) -> None:
-        """Mutants: pass it on, which the server logs whole; take any error for one."""
+    async def test_that_is_an_expected_one_is_logged_in_one_line(self) -> None:
+        """Mutants: raise it, and the server logs a traceback; log every error so."""
         refusal = RuntimeError("Starlette: the response has already started.")
         refusal.__cause__ = DatabaseUnavailable()
 
@@ -69,22 +69,22 @@ class TestUnhandledError:
         ]
 
 
-class TestOtherEndings:
-    async def test_a_client_that_left_gets_nothing(self) -> None:
+class TestExpectedEndings:
+    async def test_a_client_that_disconnected_gets_no_answer(self) -> None:
         with capture_logs() as logs:
             answer = await ask(failing(ClientDisconnect()), http_scope())
         assert answer == Answer([])
         assert logs == []
 
-    async def test_a_cancellation_passes(self) -> None:
+    async def test_a_cancellation_is_not_handled(self) -> None:
         with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
             await ask(failing(asyncio.CancelledError()), http_scope())
         assert logs == []
 
-    async def test_a_failing_start_of_the_application_passes(self) -> None:
+    async def test_an_error_at_startup_is_not_handled(self) -> None:
         with pytest.raises(RuntimeError):
             await ask(failing(RuntimeError()), {"type": "lifespan"})
 
-    async def test_an_answer_passes(self) -> None:
+    async def test_an_answer_passes_unchanged(self) -> None:
         answer = await ask(UnhandledErrorsMiddleware(greet), http_scope())
         assert (answer.status, answer.body) == (200, b"hello")

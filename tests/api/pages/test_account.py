@@ -11,7 +11,7 @@ from tests.support.people import Client
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestAccountPages:
     @pytest.mark.parametrize("page", PAGES.values())
-    async def test_send_the_token_to_an_endpoint_that_exists(
+    async def test_send_the_token_to_an_existing_endpoint(
         self, client: Client, page: str
     ) -> None:
         response = await client.get(f"http://test/account/{page}")

@@ -9,7 +9,7 @@ from tests.support.people import Client
 class TestDocs:
     @pytest.mark.parametrize("overrides", [{"app_name": "Cut & <Paste>"}])
     async def test_escape_the_name_of_the_application(self, client: Client) -> None:
-        """Mutant: autoescape off."""
+        """Mutant: templates without automatic escaping."""
         response = await client.get("http://test/docs")
 
         assert response.status_code == 200

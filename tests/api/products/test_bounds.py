@@ -9,7 +9,7 @@ MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
 @pytest.mark.parametrize(
     ("field", "longest"), [("sku", "9" * 64), ("price", "999999999999.99")]
 )
-async def test_the_document_says_how_long_a_text_can_be(
+async def test_the_document_states_the_length_that_the_service_accepts(
     editor: Client, field: str, longest: str
 ) -> None:
     """Mutant: document another length than the service accepts."""

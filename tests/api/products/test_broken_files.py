@@ -1,4 +1,4 @@
-"""Files that come and go while PostgreSQL goes away."""
+"""Imports and exports that lose their connection to PostgreSQL."""
 
 from asyncio import Task, create_task, sleep
 from collections.abc import AsyncGenerator, Mapping
@@ -30,7 +30,7 @@ def backend() -> str:
 
 @pytest.fixture
 async def line(postgres_database_url: str) -> AsyncGenerator[Tripwire]:
-    """What is between the application and PostgreSQL."""
+    """The proxy between the application and PostgreSQL."""
     async with open_line(Tripwire(make_url(postgres_database_url).port or 0)) as line:
         yield line
         line.cut.set()
@@ -44,7 +44,7 @@ def database_url(line: Tripwire, postgres_database_url: str) -> str:
 
 @pytest.fixture
 def driver(app: FastAPI) -> list[Any]:
-    """The driver's connections, as they are made."""
+    """The connections of the driver; the list grows with each new one."""
     made: list[Any] = []
     engine = app.state.shared.database.writer.sync_engine
 
@@ -85,7 +85,7 @@ class TestImport:
         "phrase", [COPY, b"ANALYZE", b"INSERT INTO products", b"UPDATE", b"COMMIT"]
     )
     @pytest.mark.parametrize("killed", [True, False])
-    async def test_is_503_with_nothing_written(
+    async def test_answers_503_and_writes_nothing(
         self,
         app: FastAPI,
         editor: Client,
@@ -95,7 +95,7 @@ class TestImport:
         key: dict[str, str],
         killed: bool,
     ) -> None:
-        """Mutants: let errors of the driver pass; say that the rollback failed."""
+        """Mutants: do not handle errors of the driver; report the failed rollback."""
         line.phrase = phrase
         with capture_logs() as logs:
             answer = begin_import(editor, rows(2 * BATCH, "S"), key)
@@ -110,13 +110,13 @@ class TestImport:
         assert refused.json()["code"] == "dependency_unavailable"
         [failed] = failures(logs)
         assert "exc_info" not in failed
-        assert "rollback" not in failed["message"]  # that is not why
+        assert "rollback" not in failed["message"]  # a consequence, not the cause
         await assert_nothing_is_left(app, editor, 0)
 
-    async def test_ends_when_it_waits_to_send_more(
+    async def test_ends_while_the_driver_waits_to_send_more(
         self, app: FastAPI, editor: Client, line: Tripwire, driver: list[Any]
     ) -> None:
-        """Mutant: leave the driver waiting for ever to go on writing."""
+        """Mutant: leave the driver waiting for ever until it can write."""
         await app.state.shared.database.writer.dispose()
         line.phrase = COPY
         answer = begin_import(editor, rows(BATCH, "S", description="x" * 5000))
@@ -132,10 +132,10 @@ class TestImport:
 
 class TestExport:
     @pytest.mark.parametrize("phrase", [b"BEGIN", b"set_config", b"SELECT products"])
-    async def test_that_has_not_begun_is_503(
+    async def test_answers_503_before_the_first_row(
         self, app: FastAPI, editor: Client, line: Tripwire, phrase: bytes
     ) -> None:
-        """Mutant: begin and end the transaction by the driver itself."""
+        """Mutant: let the driver begin and end the transaction without SQLAlchemy."""
         line.phrase = phrase
         line.cut.set()
         with capture_logs() as logs:
@@ -147,10 +147,10 @@ class TestExport:
         assert [entry["event"] for entry in failures(logs)] == ["http.failed"]
         await assert_nothing_is_left(app, editor, 0)
 
-    async def test_that_has_begun_is_cut(
+    async def test_cuts_an_answer_that_has_started(
         self, app: FastAPI, editor: Client, postgres_database_url: str
     ) -> None:
-        """Mutants: end the answer as if it were whole; log a traceback."""
+        """Mutants: end the answer as if it were complete; log a traceback."""
         await begin_import(editor, rows(5000, "S"))
         download = Download(app, editor, EXPORT)
         downloading = create_task(download.run())
@@ -162,7 +162,9 @@ class TestExport:
             await downloading
 
         assert download.sent[0]["status"] == 200
-        assert download.sent[-1]["more_body"]  # the end, which tells that it is whole
+        assert download.sent[-1][
+            "more_body"
+        ]  # the client can see that the answer is incomplete
         [entry] = failures(logs)
         assert (entry["event"], entry["code"]) == ("http.cut", "dependency_unavailable")
         assert entry["message"]
@@ -171,6 +173,6 @@ class TestExport:
 
 
 def is_full(connection: Any) -> bool:
-    """More waits to be sent than the driver lets wait."""
+    """Return whether the driver has too many unsent bytes to accept more."""
     waits: int = connection._transport.get_write_buffer_size()
     return waits > 65_536

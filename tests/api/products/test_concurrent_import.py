@@ -1,4 +1,4 @@
-"""An import, and somebody who changes the same products meanwhile."""
+"""An import while other requests change the same products."""
 
 import json
 from asyncio import Task, create_task, sleep
@@ -16,7 +16,7 @@ from app.schemas.product import ProductCreate, StockChange
 from app.services.products.writes import ProductService
 from tests.support.people import Client
 
-pytestmark = pytest.mark.parametrize("backend", ["postgresql"])  # SQLite: one writer
+pytestmark = pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
 
 MUG: dict[str, Any] = {"sku": "MUG", "name": "Mug", "price": "12.50", "currency": "EUR"}
 CREATED = ProductCreate(**MUG, stock=7, status="active", category="kitchen")
@@ -36,7 +36,7 @@ def database(app: FastAPI) -> Database:
 async def begin_import(
     database: Database, editor: Client, *rows: dict[str, Any]
 ) -> Task[Response]:
-    """Start an import, which has come to wait for somebody when this returns."""
+    """Start an import and return when it waits for another transaction."""
     content = "\n".join(map(json.dumps, rows))
     headers = {"Content-Type": "application/x-ndjson"}
     url = "/products/import"
@@ -59,10 +59,10 @@ async def deltas(editor: Client, product_id: UUID) -> list[int]:
 @pytest.mark.parametrize(
     ("row", "stock", "logged"), [({"stock": 3}, 3, [-4]), ({}, 7, [])]
 )
-async def test_updates_what_is_created_meanwhile(
+async def test_updates_a_product_created_during_the_import(
     database: Database, editor: Client, row: Any, stock: int, logged: list[int]
 ) -> None:
-    """Mutant: insert or update in one statement, by what was known before it."""
+    """Mutant: decide before the statement whether it inserts or updates."""
     rows = {**MUG, **row, "price": "9"}, {**MUG, "sku": "OTHER"}
     async with transaction(database) as session:
         product = await ProductService(session).create(CREATED)
@@ -76,10 +76,10 @@ async def test_updates_what_is_created_meanwhile(
     assert await deltas(editor, product.id) == logged
 
 
-async def test_counts_from_the_stock_that_others_leave(
+async def test_counts_from_the_stock_that_another_change_left(
     database: Database, editor: Client
 ) -> None:
-    """Mutants: log movements without locking the products; as of when it began."""
+    """Mutants: write movements without a lock, or from the stock at the start."""
     async with transaction(database) as session:
         product = await ProductService(session).create(CREATED)
     async with transaction(database) as delivery:
@@ -88,7 +88,7 @@ async def test_counts_from_the_stock_that_others_leave(
             importing = await begin_import(
                 database, editor, {**MUG, "stock": 3}, {**MUG, "sku": "OTHER"}
             )
-            # It has looked for MUG, and waits for what becomes of OTHER.
+            # The import has read MUG and waits for the transaction that created OTHER.
             arrives = StockChange(delta=5, reason="delivery")
             actor_id = UUID(editor.user_id)
             await ProductService(delivery).change_stock(
@@ -106,10 +106,10 @@ async def test_counts_from_the_stock_that_others_leave(
     assert (mug["stock"], mug["updated_at"]) == (3, last["created_at"])
 
 
-async def test_creates_what_got_another_sku_meanwhile(
+async def test_creates_a_product_whose_sku_changed_during_the_import(
     database: Database, editor: Client
 ) -> None:
-    """Mutant: take for known what was so when the import began."""
+    """Mutant: use the SKUs as they were when the import began."""
     async with transaction(database) as session:
         product = await ProductService(session).create(CREATED)
     async with transaction(database) as session:

@@ -1,4 +1,4 @@
-"""A cursor of products continues them for callers who see the same ones."""
+"""A cursor of products works for every caller who sees the same products."""
 
 import pytest
 from httpx2 import Response
@@ -18,8 +18,8 @@ async def add_products(editor: Client) -> None:
         assert response.status_code == 201, response.text
 
 
-async def test_fits_no_other_list(admin: Client, user: Client) -> None:
-    """Mutant: a context without the list."""
+async def test_is_refused_by_every_other_list(admin: Client, user: Client) -> None:
+    """Mutant: a signature without the name of the list."""
     await add_products(admin)
     paths = ("/products", "/users")
     cursors = {path: (await get(admin, path)).json()["next_cursor"] for path in paths}
@@ -31,10 +31,10 @@ async def test_fits_no_other_list(admin: Client, user: Client) -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"q": "mug"}, {"q": "mug", "sort": "price"}])
-async def test_fits_only_callers_who_see_the_same_rows(
+async def test_works_only_for_callers_who_see_the_same_rows(
     client: Client, user: Client, editor: Client, query: dict[str, str]
 ) -> None:
-    """Mutant: a context without the filters that the service adds to the query."""
+    """Mutant: a signature without the filters that the service adds."""
     await add_products(editor)
     path = "/products"
     of_active = (await get(client, path, **query)).json()["next_cursor"]

@@ -1,4 +1,4 @@
-"""The catalogue as files."""
+"""Importing and exporting products as files."""
 
 import asyncio
 import csv
@@ -67,7 +67,7 @@ class TestImport:
         assert (move["delta"], move["stock_after"], move["reason"]) == (-3, 2, "import")
         assert move["actor_id"] == editor.user_id
 
-    async def test_of_many_rows_is_searchable(self, editor: Client) -> None:
+    async def test_makes_many_rows_searchable(self, editor: Client) -> None:
         rows = [{**MUG, "sku": f"S{n}", "name": f"Thing {n}"} for n in range(5000)]
 
         response = await send(editor, ndjson(*rows))
@@ -77,10 +77,8 @@ class TestImport:
         assert [product["sku"] for product in found["items"]] == ["S4321"]
 
     @pytest.mark.parametrize("mode", ["strict", "partial"])
-    async def test_tells_what_is_wrong_in_which_line(
-        self, editor: Client, mode: str
-    ) -> None:
-        """Mutant: import the good rows of a strict import."""
+    async def test_reports_each_faulty_line(self, editor: Client, mode: str) -> None:
+        """Mutant: store the valid rows of a strict import."""
         good = ndjson(MUG)
         body = b"".join(
             [
@@ -129,12 +127,12 @@ class TestImport:
         assert found == expected
         assert {"line", "pointer", "code", "message"} <= set(report["errors"][0])
 
-    async def test_counts_the_rows_that_are_wrong(self, editor: Client) -> None:
+    async def test_counts_the_invalid_rows(self, editor: Client) -> None:
         response = await send(editor, ndjson({**MUG, "stock": -1}))
 
         assert response.json()["detail"] == ("Nothing was imported. Invalid rows: 1.")
 
-    async def test_refuses_an_sku_that_is_there_twice(self, editor: Client) -> None:
+    async def test_refuses_a_repeated_sku(self, editor: Client) -> None:
         response = await send(editor, ndjson(MUG, MUG))
 
         assert response.status_code == 422
@@ -142,7 +140,7 @@ class TestImport:
         assert (fault["line"], fault["code"]) == (2, "sku_repeated")
         assert await listed(editor) == {}
 
-    async def test_reports_a_hundred_faults(self, editor: Client) -> None:
+    async def test_reports_at_most_a_hundred_faults(self, editor: Client) -> None:
         body = b"x\n" * 3000 + ndjson(MUG)
 
         response = await send(editor, body, mode="partial")
@@ -172,8 +170,10 @@ class TestImport:
         assert (products["A"]["price"], products["A"]["stock"]) == ("12.50", 3)
         assert products["B"]["name"] == "=Sum"
 
-    async def test_keeps_what_is_behind_a_quote_too_many(self, editor: Client) -> None:
-        """Mutant: let a quote in the middle of a cell begin a quoted one."""
+    async def test_reads_the_lines_after_an_unbalanced_quote(
+        self, editor: Client
+    ) -> None:
+        """Mutant: let a quote in the middle of a cell begin a quoted cell."""
         rows = (
             'A,5" nail,1,EUR\nB,6" x 7" board,1,EUR\nC,nail,1,EUR\n'
             'D,"nail" 8,1,EUR\nE,nail,1,EUR\nF,"nail,1,EUR\nG,nail,1,EUR\n'
@@ -193,7 +193,7 @@ class TestImport:
     @pytest.mark.parametrize(
         "header", ["a,b", "sku,name,price", "sku,sku,name,price,currency"]
     )
-    async def test_refuses_csv_without_a_header(
+    async def test_refuses_csv_with_an_invalid_header(
         self, editor: Client, header: str
     ) -> None:
         body = f"{header}\nA,Name,1,EUR\n".encode()
@@ -203,10 +203,8 @@ class TestImport:
         [fault] = response.json()["errors"]
         assert (fault["line"], fault["code"]) == (1, "header_invalid")
 
-    async def test_leaves_alone_what_a_row_says_nothing_of(
-        self, editor: Client
-    ) -> None:
-        """Mutant: take null for the value of a new product."""
+    async def test_keeps_the_fields_that_a_row_omits(self, editor: Client) -> None:
+        """Mutant: store null in the fields that a new product omits."""
         rest = {"description": "d", "category": "c", "stock": 5, "status": "active"}
         nothing = dict.fromkeys(rest)
         await send(editor, ndjson({**MUG, **rest}))
@@ -221,7 +219,7 @@ class TestImport:
         assert rest.items() <= products["MUG-1"].items()
         assert (products["NEW"]["stock"], products["NEW"]["status"]) == (0, "draft")
 
-    async def test_with_a_key_is_done_once(self, editor: Client) -> None:
+    async def test_with_a_repeated_key_is_done_once(self, editor: Client) -> None:
         body = ndjson(*({**MUG, "sku": f"S{n}"} for n in range(50)))
 
         first = await send(editor, body, key="k")
@@ -234,15 +232,15 @@ class TestImport:
         assert other.json()["code"] == "idempotency_key_reused"
         assert len(await listed(editor)) == 50
 
-    async def test_is_for_editors_and_two_media_types(
+    async def test_needs_an_editor_and_a_supported_media_type(
         self, editor: Client, user: Client
     ) -> None:
         assert (await send(user, ndjson(MUG))).status_code == 403
         response = await send(editor, ndjson(MUG), "application/json")
         assert response.status_code == 415
 
-    async def test_reads_plain_text_in_utf_8(self, editor: Client) -> None:
-        """Mutant: to read the bytes of another charset, or of gzip, as if they were."""
+    async def test_reads_only_uncompressed_utf_8(self, editor: Client) -> None:
+        """Mutant: read another charset, or gzip, as if it were plain UTF-8."""
         row = ndjson(MUG)
         for parameters, status in (
             ("", 200),
@@ -260,7 +258,7 @@ class TestImport:
         assert packed.headers["accept-encoding"] == "identity"
 
     @pytest.mark.parametrize("overrides", [{"import_max_body_bytes": 100_000}])
-    async def test_has_a_limit_of_its_own(self, editor: Client) -> None:
+    async def test_has_its_own_body_limit(self, editor: Client) -> None:
         row = ndjson({**MUG, "description": "x" * 4000})
         body = b"".join(row.replace(b"MUG-1", b"S%d" % n) for n in range(24))
 
@@ -291,7 +289,7 @@ class TestExport:
         for sku, product in before.items():
             assert [product[n] for n in unchanged] == [after[sku][n] for n in unchanged]
 
-    async def test_is_the_products_as_they_are_read(self, editor: Client) -> None:
+    async def test_has_the_same_fields_as_the_list(self, editor: Client) -> None:
         await send(editor, ndjson({**MUG, "stock": 3}, {**MUG, "sku": "B"}))
 
         exported = await editor.get("/products/export")
@@ -299,8 +297,8 @@ class TestExport:
         lines = [json.loads(line) for line in exported.text.splitlines()]
         assert {line["sku"]: line for line in lines} == await listed(editor)
 
-    async def test_holds_no_formula(self, editor: Client) -> None:
-        """Mutant: write text as it is."""
+    async def test_escapes_formulas_in_csv(self, editor: Client) -> None:
+        """Mutant: write cells that a spreadsheet would execute."""
         names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\uff1d1+1"]
         rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
         await send(editor, ndjson(*rows))
@@ -311,10 +309,10 @@ class TestExport:
         assert not [cell for cell in cells if cell[:1] in tuple("=+-@\uff1d\t\r\n")]
 
     @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-    async def test_of_which_only_the_headers_are_wanted_reads_nothing(
+    async def test_answers_head_without_reading_products(
         self, editor: Client, database_url: str
     ) -> None:
-        """Mutant: answer HEAD by throwing the content of GET away."""
+        """Mutant: answer HEAD by discarding the content of GET."""
         whole = await editor.get("/products/export?format=csv")
         connection = await asyncpg.connect(database_url)
         async with connection.transaction(), asyncio.timeout(60):
@@ -327,8 +325,8 @@ class TestExport:
             assert headers.headers[name] == whole.headers[name]
         assert "content-length" not in headers.headers
 
-    async def test_ignores_no_filter(self, editor: Client) -> None:
-        """Mutant: to export everything, and to import strictly."""
+    async def test_refuses_unknown_parameters(self, editor: Client) -> None:
+        """Mutant: ignore them: export every product, and import in strict mode."""
         exported = await editor.get("/products/export?status=archived")
         imported = await editor.post(
             "/products/import?Mode=partial",

@@ -1,4 +1,4 @@
-"""Changes of stock and imports that are sent again."""
+"""Repeated stock changes and imports with an `Idempotency-Key`."""
 
 import json
 
@@ -17,7 +17,7 @@ def assert_replayed(first: Response, again: Response) -> None:
 
 
 class TestStockChange:
-    async def test_moves_nothing_when_it_is_sent_again(self, editor: Client) -> None:
+    async def test_is_applied_once_when_it_is_repeated(self, editor: Client) -> None:
         product = (await editor.post("/products", json=MUG)).json()
         url = f"/products/{product['id']}"
         change = {"delta": 5, "reason": "delivery"}
@@ -34,8 +34,10 @@ class TestStockChange:
 
 
 class TestImport:
-    async def test_is_known_by_its_bytes_and_media_type(self, editor: Client) -> None:
-        """Mutants: leave the media type out; put its parameters in."""
+    async def test_is_recognised_by_its_bytes_and_media_type(
+        self, editor: Client
+    ) -> None:
+        """Mutants: a fingerprint without the media type, or with its parameters."""
         url, content = "/products/import", json.dumps(MUG)
         first = await editor.post(url, content=content, headers=NDJSON | KEY)
 

@@ -1,4 +1,4 @@
-"""Files of any size pass through little memory."""
+"""Imports and exports use little memory, whatever the size of the file."""
 
 import json
 import tracemalloc
@@ -20,8 +20,8 @@ async def rows(count: int) -> AsyncIterator[bytes]:
         yield row.encode() + b"\n"
 
 
-async def test_an_import_holds_little_of_a_large_file(editor: Client) -> None:
-    """Mutant: bound what waits for the disk by rows only."""
+async def test_an_import_keeps_little_of_a_file_in_memory(editor: Client) -> None:
+    """Mutant: limit the lines that wait for the disk by number, not by size."""
     tracemalloc.start()
     try:
         response = await editor.post(
@@ -35,7 +35,9 @@ async def test_an_import_holds_little_of_a_large_file(editor: Client) -> None:
     assert most < 32 * MIB
 
 
-async def test_an_export_holds_a_batch(app: FastAPI, editor: Client) -> None:
+async def test_an_export_keeps_one_batch_in_memory(
+    app: FastAPI, editor: Client
+) -> None:
     """Mutant: fetch all rows at once."""
     rows = [json.dumps({**ROW, "description": "", "sku": f"S{n}"}) for n in range(2500)]
     await editor.post("/products/import", content="\n".join(rows), headers=NDJSON)

@@ -1,4 +1,4 @@
-"""The catalogue against a dictionary, by whatever sequence of requests."""
+"""Random sequences of requests, compared with products in a dictionary."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ filters = st.fixed_dictionaries(
 
 class Catalogue(RuleBasedStateMachine):
     call: Callable[..., Response]
-    visit: Callable[..., Response]  # without a token
+    visit: Callable[..., Response]  # sends no token
     empty: Callable[[], None]
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class Catalogue(RuleBasedStateMachine):
             said["price"] = f"{Decimal(row['price']):.2f}"
             new = {"version": before["version"] + 1, "updated_at": after["updated_at"]}
             assert after == before | said | new
-            self.products.setdefault(after["id"], after)  # which is no movement
+            self.products.setdefault(after["id"], after)  # new: without a movement
             self.changed(after, "import")
 
     @precondition(lambda self: self.products)
@@ -218,7 +218,7 @@ class Catalogue(RuleBasedStateMachine):
         path: str = "/products",
         between: Callable[[], None] | None = None,
     ) -> Any:
-        """Read all pages; `between` the first two, something happens."""
+        """Read all pages. Call `between` after the first one."""
         seen: Any = []
         while query.get("cursor", "") is not None:
             page = (ask or self.call)("GET", path, params=query).json()
@@ -260,7 +260,7 @@ def found(product: Json, q: str) -> bool:
 
 
 def test_behaves_like_a_dictionary(settings: Settings) -> None:
-    """Mutants: OFFSET; no movement of an import; visitors who see drafts."""
+    """Mutants: OFFSET; an import without movements; drafts shown to visitors."""
     app = create_application(settings)
 
     async def empty() -> None:

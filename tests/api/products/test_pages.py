@@ -1,4 +1,4 @@
-"""Products and movements that change while a client walks through them."""
+"""Products and movements that change while a client reads their pages."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -35,7 +35,7 @@ def make_product(position: int, _: UUID) -> Product:
     number = next(numbers)
     return Product(
         **times(position),
-        # A search finds all of them, every other one by its title.
+        # A search finds all products, every other one by its title.
         sku=f"{('MUG', 'POT')[number % 2]}-{number}",
         name=f"Thing {position}",
         description="A mug.",
@@ -67,24 +67,24 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
     return Lists(app.state.shared.database, admin)
 
 
-async def test_products_that_come_and_go_neither_repeat_nor_hide_others(
+async def test_added_or_removed_products_do_not_repeat_or_hide_others(
     lists: Lists,
 ) -> None:
-    """Mutants: OFFSET; compare without the id; sort without it (PostgreSQL sees it)."""
+    """Mutants: OFFSET; compare, or (on PostgreSQL) sort, without the id."""
     await check_changing_list(
         lists, "/products", make_product, PRODUCTS, append_only=False, expected=in_order
     )
 
 
-async def test_products_keep_their_place_between_writers(lists: Lists) -> None:
+async def test_concurrent_writers_do_not_repeat_or_hide_products(lists: Lists) -> None:
     await check_list_between_writers(
         lists, "/products", make_product, PRODUCTS, in_order
     )
 
 
-async def test_movements_neither_repeat_nor_hide_others(lists: Lists) -> None:
+async def test_new_movements_do_not_repeat_or_hide_others(lists: Lists) -> None:
     product = make_product(FIRST, lists.id)
-    product.id = lists.id  # the movements below are of this product
+    product.id = lists.id  # the product of the movements below
     await lists.add([product])
     del lists.added[str(product.id)]
 

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP."""
+"""Products over HTTP."""
 
 from asyncio import gather, sleep
 from collections import Counter
@@ -35,7 +35,7 @@ async def add(editor: Client, **fields: Any) -> dict[str, Any]:
 
 
 class TestCreateProduct:
-    async def test_returns_the_product_and_where_it_is(self, editor: Client) -> None:
+    async def test_returns_the_product_and_its_location(self, editor: Client) -> None:
         response = await editor.post("/products", json=MUG)
 
         assert response.status_code == 201
@@ -45,8 +45,8 @@ class TestCreateProduct:
         again = await editor.get("http://test" + response.headers["location"])
         assert again.json() == product
 
-    async def test_is_updated_when_it_is_created(self, editor: Client) -> None:
-        """Mutant: to look at the clock once for each."""
+    async def test_sets_both_times_to_the_same_instant(self, editor: Client) -> None:
+        """Mutant: read the clock separately for each time."""
         for number in range(5):
             added = await add(editor, sku=f"S{number}")
             read = (await editor.get(f"/products/{added['id']}")).json()
@@ -82,7 +82,7 @@ class TestCreateProduct:
             ("id", "x"),
         ],
     )
-    async def test_refuses_a_wrong_value(
+    async def test_refuses_an_invalid_value(
         self, editor: Client, field: str, value: object
     ) -> None:
         response = await editor.post("/products", json={**MUG, field: value})
@@ -91,7 +91,7 @@ class TestCreateProduct:
         assert response.json()["errors"][0]["pointer"] == f"#/{field}"
 
     async def test_lists_the_first_hundred_errors(self, editor: Client) -> None:
-        """Mutant: list all of them, which is ten times as long as the request."""
+        """Mutant: list all, in an answer that is ten times as long as the body."""
         unknown = {f"a{number}": 1 for number in range(1000)}
 
         response = await editor.post("/products", json=MUG | unknown)
@@ -118,7 +118,7 @@ class TestReadProduct:
             assert response.status_code == 404
             assert response.json()["code"] == "product_not_found"
 
-    async def test_answers_304_to_who_has_it(self, editor: Client) -> None:
+    async def test_answers_304_if_the_etag_matches(self, editor: Client) -> None:
         product = await add(editor)
         url = f"/products/{product['id']}"
 
@@ -129,8 +129,8 @@ class TestReadProduct:
         response = await editor.get(url, headers={"If-None-Match": '"v2"'})
         assert response.status_code == 200
 
-    async def test_reads_all_lines_of_a_list(self, editor: Client) -> None:
-        """Mutant: to read the last line, or the first, alone."""
+    async def test_reads_every_line_of_if_none_match(self, editor: Client) -> None:
+        """Mutants: read only the last line, or only the first."""
         url = f"/products/{(await add(editor))['id']}"
 
         for tags in (('"v1"', '"x"'), ('"x"', '"v1"')):
@@ -158,9 +158,7 @@ class TestUpdateProduct:
         assert (await editor.get(url)).json() == changed
 
     @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-    async def test_needs_the_version_it_was_made_for(
-        self, editor: Client, method: str
-    ) -> None:
+    async def test_needs_the_current_version(self, editor: Client, method: str) -> None:
         product = await add(editor)
         url = f"/products/{product['id']}"
         body: dict[str, Any] = {"json": {"price": "9"}} if method == "PATCH" else {}
@@ -195,10 +193,10 @@ class TestUpdateProduct:
             (["*", '"v1"'], 400),
         ],
     )
-    async def test_takes_its_lines_for_one_list(
+    async def test_reads_several_lines_of_if_match_as_one_list(
         self, editor: Client, lines: list[str], status: int
     ) -> None:
-        """RFC 9110 §5.3, §5.6.1.2; mutants: one line alone, no empty elements."""
+        """RFC 9110 §5.3, §5.6.1.2. Mutants: read one line; refuse empty elements."""
         product = await add(editor)
 
         response = await editor.patch(
@@ -209,9 +207,7 @@ class TestUpdateProduct:
 
         assert response.status_code == status
 
-    async def test_refuses_null_where_there_must_be_a_value(
-        self, editor: Client
-    ) -> None:
+    async def test_refuses_null_in_a_required_field(self, editor: Client) -> None:
         product = await add(editor)
 
         response = await editor.patch(
@@ -222,7 +218,7 @@ class TestUpdateProduct:
 
         assert response.status_code == 422
 
-    async def test_changes_nothing_when_nothing_is_sent(self, editor: Client) -> None:
+    async def test_changes_nothing_for_an_empty_body(self, editor: Client) -> None:
         product = await add(editor)
 
         response = await editor.patch(
@@ -244,7 +240,7 @@ class TestDeleteProduct:
 
 
 class TestListProducts:
-    async def test_pages_without_a_gap_or_a_repeat(self, editor: Client) -> None:
+    async def test_pages_through_all_products_in_order(self, editor: Client) -> None:
         made = [await add(editor, sku=f"S{n}", price=f"{n % 3}") for n in range(7)]
         for field, sign in product(("created_at", "price", "name"), ("", "-")):
             made.sort(key=itemgetter(field, "id"), reverse=bool(sign))
@@ -309,7 +305,7 @@ class TestListProducts:
             "in_stock=maybe",
         ],
     )
-    async def test_refuses_parameters_it_does_not_know(
+    async def test_refuses_invalid_or_unknown_parameters(
         self, client: Client, query: str
     ) -> None:
         response = await client.get(f"/products?{query}")
@@ -369,13 +365,13 @@ class TestSearchProducts:
         assert response.status_code == 200, response.text
         return [product["sku"] for product in response.json()["items"]]
 
-    async def test_finds_words_by_their_beginnings(self, searchable: Client) -> None:
-        """Mutant: hand the text to the database as its own query language."""
+    async def test_finds_words_by_their_first_letters(self, searchable: Client) -> None:
+        """Mutant: pass the text to the database as a query in its own language."""
         found = {q: await self.skus(searchable, q, sort="name") for q in SEARCHES}
 
         assert found == {q: skus.split() for q, skus in SEARCHES.items()}
 
-    async def test_follows_changes(self, searchable: Client) -> None:
+    async def test_follows_updates_and_deletions(self, searchable: Client) -> None:
         page = (await searchable.get("/products", params={"q": "blue"})).json()
         url = f"/products/{page['items'][0]['id']}"
 
@@ -387,7 +383,7 @@ class TestSearchProducts:
         await searchable.delete(url, headers={"If-Match": "*"})
         assert await self.skus(searchable, "green") == []
 
-    async def test_has_the_best_first_and_pages_through_all(
+    async def test_lists_the_best_matches_first_on_every_page(
         self, editor: Client, client: Client
     ) -> None:
         for number in range(4):
@@ -414,7 +410,7 @@ class TestSearchProducts:
         )
         assert refused.json()["code"] == "cursor_invalid"
 
-    async def test_shows_visitors_no_drafts(
+    async def test_hides_drafts_from_visitors(
         self, searchable: Client, client: Client
     ) -> None:
         await add(searchable, sku="D1", name="Secret mug", status="draft")
@@ -422,14 +418,16 @@ class TestSearchProducts:
         assert await self.skus(client, "secret") == []
         assert await self.skus(searchable, "secret") == ["D1"]
 
-    async def test_refuses_what_nobody_types(self, client: Client) -> None:
+    async def test_refuses_more_than_200_characters(self, client: Client) -> None:
         response = await client.get("/products", params={"q": "x" * 201})
 
         assert response.status_code == 422
 
     @pytest.mark.parametrize("q", ["", " ", "\u3000"])
-    async def test_for_nothing_is_none(self, searchable: Client, q: str) -> None:
-        """Mutants: to refuse an empty box; to bind the cursor to its emptiness."""
+    async def test_with_an_empty_text_lists_all_products(
+        self, searchable: Client, q: str
+    ) -> None:
+        """Mutants: refuse an empty text; sign the empty text into the cursor."""
         whole = (await searchable.get("/products")).json()
         page = (await searchable.get("/products?limit=2")).json()
         rest = await searchable.get(
@@ -438,7 +436,9 @@ class TestSearchProducts:
 
         assert page["items"] + rest.json()["items"] == whole["items"]
 
-    async def test_for_punctuation_finds_nothing(self, searchable: Client) -> None:
+    async def test_with_only_punctuation_finds_nothing(
+        self, searchable: Client
+    ) -> None:
         assert await self.skus(searchable, "%") == []
 
 
@@ -453,7 +453,7 @@ async def searchable(editor: Client) -> Client:
 
 
 class TestChangeStock:
-    async def test_adds_and_takes(self, editor: Client) -> None:
+    async def test_adds_and_removes_stock(self, editor: Client) -> None:
         product = await add(editor, stock=1)
         url = f"/products/{product['id']}/stock"
 
@@ -474,8 +474,8 @@ class TestChangeStock:
         assert response.json()["code"] == "insufficient_stock"
         assert response.json()["detail"] == "Only 1 left in stock."
 
-    async def test_heeds_the_version_it_was_made_for(self, editor: Client) -> None:
-        """RFC 9110 §13.1.1; mutants: to ignore it; to sell from a stale stock."""
+    async def test_honours_if_match(self, editor: Client) -> None:
+        """RFC 9110 §13.1.1. Mutants: ignore the header; change a stale version."""
         url = f"/products/{(await add(editor, stock=3))['id']}/stock"
         sale = {"delta": -1, "reason": "sold"}
 
@@ -496,7 +496,9 @@ class TestChangeStock:
         moves = (await editor.get(url.replace("stock", "movements"))).json()["items"]
         assert [move["stock_after"] for move in moves] == [0, 1, 2]
 
-    async def test_sells_once_to_those_who_saw_the_same(self, editor: Client) -> None:
+    async def test_accepts_one_of_several_concurrent_changes_to_a_version(
+        self, editor: Client
+    ) -> None:
         """Mutant: compare the version of a row that is not locked."""
         url = f"/products/{(await add(editor, stock=9))['id']}/stock"
         sale = {"delta": -1, "reason": "sold"}
@@ -511,7 +513,7 @@ class TestChangeStock:
         statuses = Counter(answer.status_code for answer in answers)
         assert statuses == {200: 1, 412: 7}
 
-    async def test_refuses_to_change_nothing(self, editor: Client) -> None:
+    async def test_refuses_a_change_of_zero(self, editor: Client) -> None:
         product = await add(editor)
 
         response = await editor.post(
@@ -520,8 +522,10 @@ class TestChangeStock:
 
         assert response.status_code == 422
 
-    async def test_sells_no_more_than_there_is(self, editor: Client) -> None:
-        """Mutant: read the stock, then write it."""
+    async def test_never_sells_more_than_the_stock_under_concurrency(
+        self, editor: Client
+    ) -> None:
+        """Mutant: read the stock and write the new value in a second statement."""
         product = await add(editor, stock=50)
         url = f"/products/{product['id']}/stock"
         sale = {"delta": -1, "reason": "sold"}
@@ -536,7 +540,7 @@ class TestChangeStock:
 
 class TestConcurrentEdits:
     async def test_lose_no_update(self, editor: Client) -> None:
-        """Mutant: leave the version out of the check."""
+        """Mutant: write without comparing the version."""
         product = await add(editor, stock=0)
         url = f"/products/{product['id']}"
 
@@ -551,7 +555,7 @@ class TestConcurrentEdits:
                 assert response.status_code in {200, 412}
                 if response.status_code == 200:
                     times -= 1
-                else:  # in step with the others it would fail again
+                else:  # a random pause, or all clients would collide again
                     await sleep(random() * 0.5)  # noqa: S311
 
         await gather(*(increment(10) for _ in range(20)))
@@ -562,7 +566,9 @@ class TestConcurrentEdits:
 
 
 class TestListMovements:
-    async def test_tells_who_changed_the_stock_and_why(self, editor: Client) -> None:
+    async def test_shows_the_author_and_the_reason_of_each_change(
+        self, editor: Client
+    ) -> None:
         product = await add(editor, stock=1)
         url = f"/products/{product['id']}"
         await editor.post(f"{url}/stock", json={"delta": 4, "reason": "delivery"})
@@ -606,11 +612,11 @@ class TestListMovements:
     @pytest.mark.parametrize(
         "change", ["UPDATE {} SET delta = 0", "DELETE FROM {}", "TRUNCATE {}"]
     )
-    async def test_is_never_rewritten(
+    async def test_cannot_be_changed_even_in_the_database(
         self, app: FastAPI, editor: Client, change: str, backend: str
     ) -> None:
         if backend == "sqlite" and change.startswith("TRUNCATE"):
-            return  # does not know it
+            return  # SQLite has no TRUNCATE
         product = await add(editor)
         await editor.post(
             f"/products/{product['id']}/stock", json={"delta": 1, "reason": "delivery"}

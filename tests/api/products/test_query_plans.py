@@ -1,4 +1,4 @@
-"""How products and their movements are read when there are many."""
+"""The query plans of products and movements, in tables with many rows."""
 
 from itertools import product as combinations
 from typing import Any
@@ -46,7 +46,7 @@ WORDS = {
 MATCHING = """
 SELECT * FROM products WHERE search @@ to_tsquery('simple', 'rare') LIMIT 1001
 """
-# What few rows are found by. PostgreSQL sorts what it knows to be few.
+# The indexes that find few rows. PostgreSQL sorts the result if it expects few rows.
 FOUND_BY: dict[str, tuple[Query, ...]] = {
     "ix_products_status_created_at_id": ({"status": "archived"},),
     "ix_products_status_price_id": ({"status": "archived", "sort": "price"},),
@@ -56,7 +56,7 @@ FOUND_BY: dict[str, tuple[Query, ...]] = {
     "ix_products_category_name_id": ({**SMALL, "sort": "name"},),
     "ix_products_price_id": ({"max_price": "0", "sort": "price"},),
 }
-# One row in a hundred is about the product whose list is read.
+# One row in a hundred belongs to the product whose list the test reads.
 FILL = (
     """
     INSERT INTO products
@@ -84,7 +84,7 @@ def overrides() -> dict[str, Any]:
     return {"request_deadline_seconds": 25}
 
 
-async def test_lists_are_read_by_an_index(
+async def test_every_list_is_read_through_an_index(
     app: FastAPI, client: Client, admin: Client, backend: str
 ) -> None:
     """Mutant: drop an index, or add a column to the sort."""

@@ -1,4 +1,4 @@
-"""How a file's bytes become lines."""
+"""Splitting the bytes of a file into records."""
 
 import asyncio
 import csv
@@ -27,7 +27,7 @@ def split(content: bytes, size: int) -> list[Line]:
 
 
 def seconds(content: bytes, size: int) -> float:
-    """At best: others run on this machine, too."""
+    """Return the best of five runs, because other processes use the machine, too."""
     taken = []
     for _ in range(5):
         started = process_time()
@@ -37,8 +37,8 @@ def seconds(content: bytes, size: int) -> float:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000, MAX_LINE])
-def test_chunks_make_no_difference(size: int) -> None:
-    """Mutant: end a record that is too long elsewhere than at its line's end."""
+def test_the_size_of_the_chunks_makes_no_difference(size: int) -> None:
+    """Mutant: end a record that is too long before the end of its line."""
     whole = split(FILE, len(FILE))
 
     assert whole[0] == Line(1, 3, b'a,"b\n\n""c",d\r')
@@ -49,8 +49,8 @@ def test_chunks_make_no_difference(size: int) -> None:
     assert split(FILE, size) == whole
 
 
-def test_records_begin_where_they_do_for_a_reader_of_csv() -> None:
-    """Mutants: count all quotes; forget that two of them are one; or the comma."""
+def test_records_begin_on_the_same_lines_as_in_csv_reader() -> None:
+    """Mutants: count every quote; ignore doubled quotes; ignore commas."""
     for length in range(1, 7):
         for characters in product('a,"\n', repeat=length):
             text = "".join(characters)
@@ -70,8 +70,10 @@ def test_records_begin_where_they_do_for_a_reader_of_csv() -> None:
     ],
     ids=["many lines", "many lines and chunks", "many chunks"],
 )
-def test_a_record_in_pieces_takes_time_by_its_length(record: bytes, size: int) -> None:
-    """Mutant: count the quotes of the whole record at each of its lines."""
+def test_the_time_grows_linearly_with_the_length_of_a_record(
+    record: bytes, size: int
+) -> None:
+    """Mutant: count the quotes of the whole record again at each of its lines."""
     eighth, whole = seconds(record[: MAX_LINE // 8], size), seconds(record, size)
 
     assert whole < 24 * eighth

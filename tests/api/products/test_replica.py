@@ -1,4 +1,4 @@
-"""The catalogue on a replica that lags for ever."""
+"""Products on a replica that never receives a change."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The words of all scripts, as each database indexes them."""
+"""Each database indexes the words of all scripts as the service splits them."""
 
 from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
@@ -16,7 +16,7 @@ from app.services.products.search import search_columns, words
 from testbed.postgres import execute
 from tests.conftest import make_settings
 
-# The first two planes, the plane of tags, and where private use begins and ends.
+# The first two planes, the plane of tags, and both ends of the private use planes.
 CODE_POINTS = (*range(1, 0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE0200))
 LETTERS = {
     letter
@@ -61,8 +61,8 @@ async def index(database: Database, texts: Sequence[str]) -> list[set[str]]:
     return [each - title for each, title in zip(indexed, titles, strict=True)]
 
 
-async def test_the_database_indexes_the_words_as_they_are(database: Database) -> None:
-    """Mutants: SQLite's tokenizer unicode61; to_tsvector; another mark of titles."""
+async def test_the_database_indexes_the_words_unchanged(database: Database) -> None:
+    """Mutants: the tokenizer unicode61; to_tsvector; another mark for title words."""
     names = [f"aa{chr(point)}bb" for point in CODE_POINTS]
     texts = [" ".join(names[n : n + 800]) for n in range(0, len(names), 800)]
 
@@ -73,7 +73,7 @@ async def test_the_database_indexes_the_words_as_they_are(database: Database) ->
 
 
 async def test_the_locale_of_the_database_does_not_matter(postgres_url: str) -> None:
-    """Mutant: the lower() of the database, which in C knows the letters of ASCII."""
+    """Mutant: the database's lower(), which knows only ASCII in the locale C."""
     name = f"test_{uuid4().hex}"
     await execute(postgres_url, f"CREATE DATABASE {name} {IN_C}")
     url = make_url(postgres_url).set(database=name)
@@ -89,9 +89,9 @@ async def test_the_locale_of_the_database_does_not_matter(postgres_url: str) -> 
 
 
 def test_case_does_not_matter() -> None:
-    """Mutant: lower(), which keeps the sigma at the end of a word and the micro sign.
+    """Mutant: lower() does not fold the final sigma and the micro sign.
 
-    Unicode leaves the two other letters i of Turkish to the language of the reader.
+    The test omits the two Turkish letters i: their case depends on the language.
     """
     cases = {(a, b) for a in LETTERS - {*"ıİ"} for b in (a.upper(), a.lower())}
 

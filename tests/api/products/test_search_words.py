@@ -1,4 +1,4 @@
-"""Products are found by words of every script, on both databases."""
+"""Searching finds words of every script, on both databases."""
 
 import json
 from typing import Any
@@ -57,10 +57,10 @@ async def send(who: Client, *products: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("sort", [{}, {"sort": "name"}])
-async def test_names_and_their_words_are_found(
+async def test_finds_names_and_their_words(
     editor: Client, sort: dict[str, str]
 ) -> None:
-    """Mutants: to part words at marks; to leave accents apart from their letters."""
+    """Mutants: split words at combining marks; do not compose accents and letters."""
     for number, name in enumerate(NAMES):
         body = {**PRODUCT, "sku": f"N{number}", "name": name}
         response = await editor.post("/products", json=body)
@@ -71,8 +71,8 @@ async def test_names_and_their_words_are_found(
             assert f"N{number}" in await skus(editor, q, **sort), (name, q)
 
 
-async def test_words_too_long_for_an_index_are_no_fault(editor: Client) -> None:
-    """Mutant: not to shorten them, of which a tsvector refuses those over 2 KiB."""
+async def test_accepts_words_that_are_too_long_for_an_index(editor: Client) -> None:
+    """Mutant: do not shorten them; a tsvector refuses words over 2 KiB."""
     long = {"sku": "L1", "name": "Lamp", "description": "ü" * 2500 + "x" * 2500}
 
     response = await editor.post("/products", json=PRODUCT | long)
@@ -81,8 +81,8 @@ async def test_words_too_long_for_an_index_are_no_fault(editor: Client) -> None:
     assert await skus(editor, "lamp üüü") == ["L1"]
 
 
-async def test_every_write_changes_the_words(app: FastAPI, editor: Client) -> None:
-    """Mutants: leave the words out of one write; on SQLite, leave out a trigger."""
+async def test_every_write_updates_the_words(app: FastAPI, editor: Client) -> None:
+    """Mutants: omit the words in one kind of write; on SQLite, omit a trigger."""
     body = {**PRODUCT, "sku": "S1", "name": "Blue mug", "category": "Kitchen"}
     created = (await editor.post("/products", json=body)).json()
     url = f"/products/{created['id']}"
@@ -99,7 +99,7 @@ async def test_every_write_changes_the_words(app: FastAPI, editor: Client) -> No
     assert await skus(editor, "pan") == []
     assert await skus(editor, "pot kit stout") == ["S1"]
 
-    del body["category"]  # an import keeps what its file leaves out
+    del body["category"]  # an import keeps the fields that a row omits
     await send(editor, {**body, "name": "Jug"}, {**body, "sku": "S2", "name": "Jug"})
     assert await skus(editor, "jug kit stout") == ["S1"]
     assert sorted(await skus(editor, "jug")) == ["S1", "S2"]
@@ -107,14 +107,14 @@ async def test_every_write_changes_the_words(app: FastAPI, editor: Client) -> No
     await editor.delete(url, headers=ANY)
     assert await skus(editor, "jug") == ["S2"]
 
-    # The first product was deleted; the next number follows the count.
+    # One product is left, so the next made-up product has number 2.
     await products.add(app.state.shared.database, 1)
     product = products.make_product(2)
     assert await skus(editor, product["name"]) == [product["sku"]]
     assert await skus(editor, product["description"][:200]) == [product["sku"]]
 
 
-async def test_a_change_of_nothing_keeps_the_version(editor: Client) -> None:
+async def test_an_update_without_a_change_keeps_the_version(editor: Client) -> None:
     """Mutant: write the words of a product that has not changed."""
     body = {**PRODUCT, "sku": "S1", "name": "Blue mug"}
     created = (await editor.post("/products", json=body)).json()
@@ -125,7 +125,7 @@ async def test_a_change_of_nothing_keeps_the_version(editor: Client) -> None:
     assert changed.json() == created
 
 
-async def test_rows_written_by_sql_are_found_once_they_are_saved(
+async def test_rows_written_by_sql_are_found_after_the_service_saves_them(
     app: FastAPI, editor: Client
 ) -> None:
     body = {**PRODUCT, "sku": "S1", "name": "Blue mug"}

@@ -1,4 +1,4 @@
-"""Files that come and go at the pace of a slow client, and everybody else meanwhile."""
+"""Imports and exports of slow clients do not delay other requests."""
 
 import resource
 from asyncio import (
@@ -49,7 +49,7 @@ async def assert_others_are_served(editor: Client, sku: str) -> None:
 
 
 class PausedImport:
-    """A body that stops in the middle, when what it has sent was read."""
+    """An import that pauses when the service has read half of its body."""
 
     def __init__(self, editor: Client, number: int, key: str = "") -> None:
         self.editor = editor
@@ -77,7 +77,9 @@ class PausedImport:
 
 class TestImport:
     @pytest.mark.parametrize("key", ["", "key-"])
-    async def test_that_pauses_holds_nobody_up(self, editor: Client, key: str) -> None:
+    async def test_that_pauses_does_not_delay_other_requests(
+        self, editor: Client, key: str
+    ) -> None:
         """Mutant: begin the transaction with the first rows."""
         imports = [PausedImport(editor, n, key and f"{key}{n}") for n in range(POOL)]
         answers = [await each.begin() for each in imports]
@@ -89,11 +91,11 @@ class TestImport:
 
         assert created == [4 * BATCH] * POOL
 
-    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite: one writer
-    async def test_waits_for_another_with_one_connection_for_all(
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
+    async def test_waits_for_another_import_with_one_connection_in_total(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: let each import wait in a transaction of its own."""
+        """Mutant: let each waiting import hold its own transaction."""
         database = app.state.shared.database
         imports = [PausedImport(editor, number) for number in range(POOL)]
         async with database.probe.connect() as other:
@@ -110,10 +112,10 @@ class TestImport:
 
         assert created == [4 * BATCH] * POOL
 
-    async def test_of_a_file_without_room_says_so(
+    async def test_answers_507_if_the_disk_is_full(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: catch nothing; begin the transaction first."""
+        """Mutants: do not handle the error; begin the transaction first."""
         with largest_file(1 << 20):
             answer = await editor.post(
                 "/products/import", content=rows(20_000, "S"), headers=NDJSON
@@ -126,10 +128,10 @@ class TestImport:
 
 
 class TestExport:
-    async def test_to_slow_clients_leaves_half_of_the_pool(
+    async def test_for_slow_clients_uses_at_most_half_of_the_pool(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: no slots; give them back before the end."""
+        """Mutants: no slots; release a slot before the end."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         slow = Download(app, editor, EXPORT)
         downloading = create_task(slow.run())
@@ -147,10 +149,10 @@ class TestExport:
         assert not slow.sent[-1]["more_body"]
         assert slow.sent[0]["status"] == 200
 
-    async def test_without_a_connection_is_refused_and_not_cut(
+    async def test_without_a_free_connection_is_refused_before_it_starts(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: send the status, or the CSV header, before there are rows."""
+        """Mutants: send the status, or the CSV header, before the first row."""
         resources = app.state.shared
         content = export_products(resources.database, "csv")
         response = StreamedResponse(content, resources.single(FileSlots).exports)
@@ -168,7 +170,7 @@ class TestExport:
         assert sent == []
         assert (await editor.get("/products/export")).status_code == 200
 
-    async def test_stops_when_the_client_goes(
+    async def test_stops_when_the_client_disconnects(
         self, app: FastAPI, editor: Client
     ) -> None:
         """Mutant: leave the generator to the garbage collector."""
@@ -187,7 +189,7 @@ class TestExport:
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Make a larger one fail as on a full disk."""
+    """Make writing a larger file fail as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -1,4 +1,4 @@
-"""Imports and exports may take longer than the timeouts of the role."""
+"""Imports and exports can take longer than the timeouts of the database role."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.support.people import Client
 from tests.support.timeouts import WAITS, holding, set_timeouts, until
 
 ROW = b'{"sku": "ROW-1", "name": "Row", "price": "1", "currency": "EUR"}\n'
-# Asks whether no transaction was idle for less than that, or PostgreSQL ended it.
+# Asks whether a transaction was idle for two seconds, or PostgreSQL has ended it.
 WAS_IDLE = """
     SELECT NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE datname = current_database()
@@ -33,10 +33,10 @@ async def database_url(postgres_database_url: str) -> str:
 
 
 class TestImports:
-    async def test_wait_for_each_other_as_long_as_it_takes(
+    async def test_wait_for_each_other_without_a_timeout(
         self, editor: Client, database_url: str
     ) -> None:
-        """Mutant: leave them the timeouts of the role."""
+        """Mutant: keep the timeouts of the role."""
         async with holding(database_url, WAIT_FOR_OTHERS):
             send = editor.post("/products/import", content=ROW, headers=NDJSON)
             imports = asyncio.create_task(send)
@@ -46,10 +46,10 @@ class TestImports:
 
 
 class TestExports:
-    async def test_go_at_the_pace_of_the_client(
+    async def test_wait_for_a_slow_client_without_a_timeout(
         self, app: FastAPI, editor: Client, database_url: str
     ) -> None:
-        """Mutant: leave them the timeouts of the role."""
+        """Mutant: keep the timeouts of the role."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         download = Download(app, editor, EXPORT)
         downloading = asyncio.create_task(download.run())

@@ -1,4 +1,4 @@
-"""The README's tour, pasted into a shell under each server."""
+"""The commands of the README's tour, run in a shell under each server."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
         yield service
 
 
-def test_the_tour_of_the_readme(service: Service, tmp_path: Path) -> None:
+def test_the_commands_of_the_tour_work(service: Service, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
     tour = readme.partition("<!-- tour -->\n```sh\n")[2].partition("```")[0]
     tour = tour.replace("http://127.0.0.1:8000", service.url)

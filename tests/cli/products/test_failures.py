@@ -1,4 +1,4 @@
-"""`products` on a database that it cannot use."""
+"""`products` with a database that it cannot use."""
 
 import pytest
 
@@ -6,21 +6,25 @@ from testbed.service import command
 from tests.cli.failures import assert_asks_for_the_schema, assert_creates_no_database
 
 
-def test_a_database_without_tables_is_one_line(environment: dict[str, str]) -> None:
-    """Mutant: catch only errors of this project."""
+def test_a_database_without_tables_is_reported_in_one_line(
+    environment: dict[str, str],
+) -> None:
+    """Mutant: catch only the project's own errors."""
     assert_asks_for_the_schema("products export", environment)
 
 
 @pytest.mark.parametrize("line", ["products export", "products import file"])
-def test_a_database_that_is_not_there_is_not_made(
+def test_a_missing_database_file_is_not_created(
     environment: dict[str, str], line: str
 ) -> None:
-    """Mutant: a mistyped path is a new, empty database."""
+    """Mutant: create an empty database at a mistyped path."""
     assert_creates_no_database(line, environment)
 
 
 @pytest.mark.parametrize("count", ["many", "-1"])
-def test_a_wrong_count_is_one_line(environment: dict[str, str], count: str) -> None:
+def test_an_invalid_count_is_reported_in_one_line(
+    environment: dict[str, str], count: str
+) -> None:
     ended = command("demo", "--products", count, environment=environment)
 
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -28,7 +32,7 @@ def test_a_wrong_count_is_one_line(environment: dict[str, str], count: str) -> N
     assert ended.stderr.count("\n") == 1
 
 
-def test_setup_adds_some(environment: dict[str, str]) -> None:
+def test_setup_adds_products(environment: dict[str, str]) -> None:
     done = command("setup", environment=environment)
 
     assert "50 products" in done.stdout

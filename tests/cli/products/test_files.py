@@ -1,4 +1,4 @@
-"""Product files on the command line: what is said meanwhile, and at the end."""
+"""Product files on the command line: their progress and their result."""
 
 import os
 import signal
@@ -38,10 +38,10 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 
 
 class TestImport:
-    def test_says_that_it_reads_and_that_it_stores(
+    def test_shows_progress_while_reading_and_storing(
         self, environment: dict[str, str]
     ) -> None:
-        """Mutant: silence when all is read, which is the longer part."""
+        """Mutant: show nothing while storing, which takes longer than reading."""
         ended = command("products", "import", "mugs.ndjson", environment=environment)
 
         assert (ended.returncode, ended.stdout) == (
@@ -51,7 +51,7 @@ class TestImport:
         size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
         assert ended.stderr == f"Reading: {size} of {size} bytes\nStoring 20 rows\n"
 
-    def test_does_not_know_the_size_of_a_pipe(
+    def test_shows_no_size_for_a_pipe(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
         """Mutant: `Reading: 1520 of 1 bytes`."""
@@ -63,7 +63,7 @@ class TestImport:
         assert (process.returncode, stderr) == (0, "Reading\nStoring 20 rows\n")
         assert stdout == "Created 20, updated 0, failed 0.\n"
 
-    def test_names_the_lines_at_fault_and_imports_nothing(
+    def test_names_the_invalid_lines_and_imports_nothing(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
         with (tmp_path / "mugs.ndjson").open("ab") as file:
@@ -82,13 +82,13 @@ class TestImport:
         assert partial.stdout == "Created 20, updated 0, failed 1.\n"
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_says_that_nothing_was_imported_when_it_is_stopped(
+    def test_says_that_nothing_was_imported_if_it_is_interrupted(
         self, environment: dict[str, str], number: signal.Signals
     ) -> None:
-        """Mutants: only `Interrupted.`; end by SIGTERM without a message."""
+        """Mutants: print only `Interrupted.`; end by SIGTERM without a message."""
         file = make_url(environment["DATABASE_URL"]).database or ""
         with closing(sqlite3.connect(file)) as other:
-            other.execute("BEGIN IMMEDIATE")  # until then it cannot be done
+            other.execute("BEGIN IMMEDIATE")  # holds the import back
             process = start(environment, "import", "mugs.ndjson")
             assert process.stderr
             while process.stderr.readline() != "Storing 20 rows\n":
@@ -100,13 +100,13 @@ class TestImport:
         exported = command("products", "export", environment=environment)
         assert (exported.returncode, exported.stdout) == (0, "")
 
-    async def test_does_not_say_so_when_it_may_have_been(
+    async def test_does_not_say_so_if_it_is_interrupted_during_the_commit(
         self, environment: dict[str, str], postgres_database_url: str
     ) -> None:
-        """Mutant: that nothing was imported, whenever it is stopped."""
+        """Mutant: say that nothing was imported after every interruption."""
         url = make_url(postgres_database_url)
         async with open_line(Tripwire(url.port or 0)) as line:
-            line.phrase = b"COMMIT;"  # not ON COMMIT DROP
+            line.phrase = b"COMMIT;"  # does not match ON COMMIT DROP
             own = url.set(port=line.port).render_as_string(hide_password=False)
             process = start(
                 environment | {"DATABASE_URL": own}, "import", "mugs.ndjson"
@@ -121,8 +121,10 @@ class TestImport:
 
 
 @pytest.mark.parametrize("line", ["products export", "openapi"])
-def test_a_closed_stdout_is_one_line(environment: dict[str, str], line: str) -> None:
-    """Mutant: write to what is None."""
+def test_a_closed_stdout_is_reported_in_one_line(
+    environment: dict[str, str], line: str
+) -> None:
+    """Mutant: write to `sys.stdout` although it is None."""
     ended = subprocess.run(
         ["sh", "-c", f'"$0" -m app {line} >&-', sys.executable],
         cwd=environment["HOME"],

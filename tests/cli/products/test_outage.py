@@ -1,4 +1,4 @@
-"""Files on the command line while PostgreSQL goes away."""
+"""Product files on the command line when PostgreSQL ends the connection."""
 
 from asyncio import create_task, to_thread
 from collections.abc import AsyncGenerator
@@ -38,18 +38,18 @@ def environment(
     ("arguments", "phrase"),
     [
         (("import", "large.ndjson"), b"COPY "),
-        (("import", "large.ndjson"), b"COMMIT;"),  # not ON COMMIT DROP
+        (("import", "large.ndjson"), b"COMMIT;"),  # does not match ON COMMIT DROP
         (("export",), b"SELECT products"),
     ],
 )
-async def test_is_one_line_when_the_database_goes(
+async def test_a_lost_database_is_reported_in_one_line(
     line: Tripwire,
     environment: dict[str, str],
     postgres_database_url: str,
     arguments: tuple[str, ...],
     phrase: bytes,
 ) -> None:
-    """Mutants: name no error of the driver's; write on after the reader has gone."""
+    """Mutants: do not handle the driver's errors; keep writing after the error."""
     line.phrase = phrase
     run = create_task(
         to_thread(command, "products", *arguments, environment=environment)

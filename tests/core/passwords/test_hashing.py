@@ -20,7 +20,7 @@ def hasher() -> Iterator[PasswordHasher]:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The argon2 parameters of every hash computed, whether to store or compare."""
+    """The argon2 parameters of every computed hash, stored or compared."""
     done: list[str] = []
     hash_, verify = argon2.PasswordHasher.hash, argon2.PasswordHasher.verify
 
@@ -39,7 +39,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class Gate:
-    """Keeps hashes from finishing, to look at a full queue."""
+    """Holds hashes back, so that a test can examine a full queue."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened = threading.Event()
@@ -74,7 +74,9 @@ class TestHash:
     async def test_salts_every_hash(self, hasher: PasswordHasher) -> None:
         assert await hasher.hash(PASSWORD) != await hasher.hash(PASSWORD)
 
-    async def test_refuses_rather_than_shortens(self, hasher: PasswordHasher) -> None:
+    async def test_refuses_a_long_password_instead_of_truncating_it(
+        self, hasher: PasswordHasher
+    ) -> None:
         with pytest.raises(ValueError, match="too long"):
             await hasher.hash("x" * 129)
 
@@ -82,7 +84,7 @@ class TestHash:
         ("memory_kib", "passes"),
         [(19_455, 2), (1024, 2), (19_456, 1), (7_167, 5), (7_168, 4), (47_103, 1)],
     )
-    def test_refuses_parameters_below_owasps(
+    def test_refuses_parameters_weaker_than_owasp_recommends(
         self, memory_kib: int, passes: int
     ) -> None:
         with pytest.raises(ValueError, match="OWASP"):
@@ -90,7 +92,7 @@ class TestHash:
 
 
 class TestVerify:
-    async def test_tells_the_right_password_from_a_wrong_one(
+    async def test_accepts_only_the_right_password(
         self, hasher: PasswordHasher
     ) -> None:
         stored = await hasher.hash(PASSWORD)
@@ -100,7 +102,7 @@ class TestVerify:
         assert await hasher.verify("", stored) == (False, None)
 
     @pytest.mark.parametrize("place", [72, 127])
-    async def test_compares_to_the_last_character(
+    async def test_compares_every_character(
         self, hasher: PasswordHasher, place: int
     ) -> None:
         password = "a" * 128
@@ -122,12 +124,12 @@ class TestVerify:
             ("\N{LATIN SMALL LIGATURE FI}ne days", "fine days"),
         ],
     )
-    async def test_does_not_mind_how_a_character_is_composed(
+    async def test_accepts_every_unicode_form_of_a_character(
         self, hasher: PasswordHasher, chosen: str, typed: str
     ) -> None:
         assert (await hasher.verify(typed, await hasher.hash(chosen))).ok
 
-    async def test_renews_a_hash_of_other_parameters(
+    async def test_replaces_a_hash_with_other_parameters(
         self, hasher: PasswordHasher
     ) -> None:
         older = PasswordHasher(1, 1, memory_kib=7_168, passes=5)
@@ -142,7 +144,7 @@ class TestVerify:
         assert await hasher.verify(PASSWORD, right.upgraded_hash) == (True, None)
         assert wrong == (False, None)
 
-    async def test_accepts_a_bcrypt_hash_once_and_renews_it(
+    async def test_accepts_a_bcrypt_hash_and_replaces_it(
         self, hasher: PasswordHasher
     ) -> None:
         bcrypt = pytest.importorskip("bcrypt")
@@ -158,7 +160,7 @@ class TestVerify:
 
 
 class TestEqualWork:
-    async def test_takes_as_long_for_an_unknown_account_as_for_a_wrong_password(
+    async def test_is_done_for_an_unknown_account(
         self, hasher: PasswordHasher, work: list[str]
     ) -> None:
         stored = await hasher.hash(PASSWORD)
@@ -173,7 +175,7 @@ class TestEqualWork:
         "password", ["x" * 129, "x" * 1_000_000, "ﷺ" * 100, "\ud800", "nul\0", ""]
     )
     @pytest.mark.parametrize("known", [True, False])
-    async def test_takes_as_long_for_a_password_that_no_account_has(
+    async def test_is_done_for_an_impossible_password(
         self, hasher: PasswordHasher, work: list[str], password: str, known: bool
     ) -> None:
         stored = await hasher.hash(PASSWORD) if known else None
@@ -184,7 +186,7 @@ class TestEqualWork:
         assert work == ["m=19456,t=2,p=1"]
 
     @pytest.mark.parametrize("stored", ["", "!", "$1$md5", "$argon2id$", "plain"])
-    async def test_does_the_same_for_a_hash_it_cannot_read(
+    async def test_is_done_for_an_unreadable_hash(
         self, hasher: PasswordHasher, work: list[str], stored: str
     ) -> None:
         assert await hasher.verify(stored, stored) == (False, None)
@@ -192,8 +194,10 @@ class TestEqualWork:
         assert work == ["m=19456,t=2,p=1"]
 
 
-class TestQueue:
-    async def test_refuses_what_is_too_much_before_any_work(self, gate: Gate) -> None:
+class TestHashQueue:
+    async def test_refuses_a_hash_beyond_the_limit_before_any_work(
+        self, gate: Gate
+    ) -> None:
         hasher = PasswordHasher(slots=1, queue=2)
         accepted = [asyncio.create_task(hasher.hash(PASSWORD)) for _ in range(3)]
         await gate.wait_for(1)
@@ -210,7 +214,7 @@ class TestQueue:
         assert await hasher.hash(PASSWORD) == "hash"
         hasher.close()
 
-    async def test_works_on_as_many_as_it_has_slots(self, gate: Gate) -> None:
+    async def test_computes_as_many_hashes_as_it_has_slots(self, gate: Gate) -> None:
         hasher = PasswordHasher(slots=2, queue=1)
         accepted = [asyncio.create_task(hasher.hash(PASSWORD)) for _ in range(3)]
 
@@ -221,7 +225,9 @@ class TestQueue:
         await asyncio.gather(*accepted)
         hasher.close()
 
-    async def test_drops_what_a_client_no_longer_waits_for(self, gate: Gate) -> None:
+    async def test_drops_a_queued_hash_whose_client_disconnected(
+        self, gate: Gate
+    ) -> None:
         hasher = PasswordHasher(slots=1, queue=1)
         running = asyncio.create_task(hasher.hash(PASSWORD))
         await gate.wait_for(1)
@@ -238,7 +244,7 @@ class TestQueue:
         assert gate.started == 2
         hasher.close()
 
-    async def test_counts_a_running_hash_whose_client_has_left(
+    async def test_counts_a_running_hash_whose_client_disconnected(
         self, gate: Gate
     ) -> None:
         hasher = PasswordHasher(slots=1, queue=0)
@@ -271,7 +277,9 @@ class TestQueue:
 
 
 class TestClose:
-    async def test_forgets_what_waits_and_finishes_what_runs(self, gate: Gate) -> None:
+    async def test_cancels_queued_hashes_and_finishes_running_ones(
+        self, gate: Gate
+    ) -> None:
         hasher = PasswordHasher(slots=1, queue=1)
         running = asyncio.create_task(hasher.hash(PASSWORD))
         await gate.wait_for(1)
@@ -289,7 +297,7 @@ class TestClose:
 
 class TestNormalise:
     @pytest.mark.parametrize("text", ["x" * 128, "🎸" * 128, "ᾂ" * 128])
-    def test_takes_128_code_points_of_any_script(self, text: str) -> None:
+    def test_accepts_128_code_points_of_any_script(self, text: str) -> None:
         assert normalise(text) is not None
         assert normalise(text + "x") is None
 
@@ -297,13 +305,13 @@ class TestNormalise:
         decomposed = "α\u0313\u0300\u0345" * 128  # noqa: RUF001
 
         assert normalise(decomposed) == "ᾂ" * 128
-        assert normalise("ﷺ" * 8) is None  # eighteen letters each
+        assert normalise("ﷺ" * 8) is None  # 18 letters each after normalising
 
-    def test_does_not_read_megabytes_of_marks(self) -> None:
+    def test_refuses_megabytes_of_marks_quickly(self) -> None:
         with ThreadPoolExecutor(1) as thread:
             marks = thread.submit(normalise, "\u0316\u0301" * 5_000_000)
             assert marks.result(timeout=30) is None
 
     @pytest.mark.parametrize("text", ["nul\0", "\ud800", "x\udfff", "a\udc00b"])
-    def test_refuses_what_no_keyboard_sends(self, text: str) -> None:
+    def test_refuses_nul_and_lone_surrogates(self, text: str) -> None:
         assert normalise(text) is None

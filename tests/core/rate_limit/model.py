@@ -1,4 +1,4 @@
-"""Both limiters with a clock that the test moves, and a slow, obvious model."""
+"""Both limiters with a clock that the test moves, and a simple model of them."""
 
 import time
 from collections import defaultdict
@@ -50,9 +50,9 @@ class MemoryStage:
 
 
 class SteppedRedis(Redis):
-    """Gives the scripts the test's clock, a list in the form of TIME's reply.
+    """Gives the scripts the test's clock: a list in the form of the reply to TIME.
 
-    It refuses every digest, so that the text of each script passes through `eval`.
+    It refuses EVALSHA, so that it sees the text of each script in `eval`.
     """
 
     async def evalsha(self, *_: Any) -> Any:
@@ -119,7 +119,7 @@ async def remaining(limiter: RateLimiter, *hits: Hit) -> list[int]:
 
 @dataclass
 class LogModel:
-    """Keeps every hit for ever, and looks at all of them to count."""
+    """Keeps every hit for ever and counts by reading all of them."""
 
     now_us: int = 0
     calls: int = 0
@@ -158,7 +158,7 @@ class LogModel:
         return [at for at, _ in entries if at + window > now_us]
 
     def _wait_us(self, hit: Hit) -> int | None:
-        """Try now, and then every moment at which a hit expires."""
+        """Try now, and then each moment at which a hit expires."""
         window = hit.policy.window // timedelta(microseconds=1)
         moments = (at + window for at in self._live(hit, self.now_us))
         for moment in [self.now_us, *sorted(moments)]:

@@ -1,4 +1,4 @@
-"""The promises that both rate limiters keep, in memory and in Redis."""
+"""The behaviour that both rate limiters share, in memory and in Redis."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ class TestWindow:
         assert [d.allowed for d in decisions] == [True, True, True, False, False]
         assert [d.quotas[0].remaining for d in decisions] == [2, 1, 0, 0, 0]
 
-    async def test_counts_each_partition_apart(self, limiter: RateLimiter) -> None:
+    async def test_counts_each_partition_separately(self, limiter: RateLimiter) -> None:
         await limiter.hit(Hit(THREE, "ann", cost=3))
 
         assert (await limiter.hit(Hit(THREE, "bob"))).allowed
@@ -43,7 +43,7 @@ class TestWindow:
         assert in_time.allowed
         assert in_time.retry_after is None
 
-    async def test_waits_for_as_many_as_the_cost(self, stage: Stage) -> None:
+    async def test_retry_after_considers_the_cost(self, stage: Stage) -> None:
         for _ in range(3):
             await stage.limiter.hit(ANN)
             await stage.wait(1)
@@ -52,7 +52,7 @@ class TestWindow:
 
         assert refused.retry_after == 8  # the second of the three is 2 seconds old
 
-    async def test_refusals_extend_nothing(self, stage: Stage) -> None:
+    async def test_refusals_do_not_extend_the_wait(self, stage: Stage) -> None:
         await stage.limiter.hit(Hit(THREE, "ann", cost=3))
         for _ in range(9):
             await stage.wait(1)
@@ -62,7 +62,7 @@ class TestWindow:
 
         assert (await stage.limiter.hit(ANN)).allowed
 
-    async def test_says_when_there_will_be_more(self, stage: Stage) -> None:
+    async def test_shows_when_quota_returns(self, stage: Stage) -> None:
         full = await stage.limiter.hit(Hit(THREE, "ann", cost=0))
         await stage.limiter.hit(ANN)
         await stage.wait(4)
@@ -73,7 +73,9 @@ class TestWindow:
 
 
 class TestSeveralPolicies:
-    async def test_one_refusal_consumes_nothing(self, limiter: RateLimiter) -> None:
+    async def test_a_refusal_consumes_no_quota_of_the_others(
+        self, limiter: RateLimiter
+    ) -> None:
         hits = [Hit(TEN, "ip"), ANN, Hit(BRIEF, "ann")]
 
         decisions = [await limiter.hit(*hits) for _ in range(5)]
@@ -108,7 +110,9 @@ class TestCost:
         assert [line["event"] for line in logs] == ["rate_limit.cost_above_limit"]
         assert await remaining(limiter, Hit(TEN, "ip")) == [10]
 
-    async def test_of_zero_reads_without_counting(self, limiter: RateLimiter) -> None:
+    async def test_of_zero_reads_the_counter_without_counting(
+        self, limiter: RateLimiter
+    ) -> None:
         await limiter.hit(Hit(THREE, "ann", cost=3))
 
         look = await limiter.hit(Hit(THREE, "ann", cost=0))
@@ -116,7 +120,7 @@ class TestCost:
         assert look.allowed
         assert look.quotas[0].remaining == 0
 
-    async def test_fits_a_limit_lowered_below_what_is_used(
+    async def test_of_zero_is_allowed_when_the_limit_was_lowered(
         self, limiter: RateLimiter
     ) -> None:
         await limiter.hit(Hit(THREE, "ann", cost=3))
@@ -131,7 +135,7 @@ class TestCost:
 
 
 class TestConcurrency:
-    async def test_never_allows_one_too_many(self, limiter: RateLimiter) -> None:
+    async def test_never_allows_more_than_the_limit(self, limiter: RateLimiter) -> None:
         hit = Hit(TEN, "ann")
 
         decisions = await asyncio.gather(*(limiter.hit(hit) for _ in range(500)))

@@ -1,4 +1,4 @@
-"""A real Valkey frozen, gone and back: no error, and no open door."""
+"""A real Valkey that hangs, stops and returns: no error, and no lost limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,7 +43,7 @@ async def real(
 
 
 async def hit_in_redis(limiter: ResilientRateLimiter, clock: ManualClock) -> None:
-    """Insist: on a busy machine a healthy server, too, may answer late."""
+    """Repeat the hit: on a busy machine even a healthy server can answer late."""
     for _ in range(50):
         if not (await limiter.hit(ANN)).degraded:
             return
@@ -55,9 +55,9 @@ async def hit_in_redis(limiter: ResilientRateLimiter, clock: ManualClock) -> Non
 class TestOutage:
     @pytest.fixture
     def patience(self) -> None:
-        """None: this is what production does."""
+        """Keep the timeouts of production, because this class tests them."""
 
-    async def test_limits_all_the_same_and_heals(
+    async def test_keeps_limiting_and_recovers(
         self,
         real: ResilientRateLimiter,
         valkey: ValkeyServer,
@@ -72,12 +72,12 @@ class TestOutage:
         valkey.start()
 
         assert all(decision.degraded for decision in during)
-        # Mutant: counters that are empty when the outage begins let ten more through.
+        # Mutant: counters that are empty when the outage begins allow ten more.
         assert 1 <= sum(decision.allowed for decision in during) <= 9
         assert not during[-1].allowed
         await hit_in_redis(real, clock)
 
-    async def test_opens_no_door_to_a_crowd(
+    async def test_does_not_let_concurrent_requests_exceed_the_limit(
         self, real: ResilientRateLimiter, valkey: ValkeyServer, end: Outage
     ) -> None:
         end(valkey)
@@ -87,8 +87,8 @@ class TestOutage:
         assert sum(decision.allowed for decision in decisions) == 10
 
 
-class TestPool:
-    async def test_exhausted_opens_no_door(self, real: ResilientRateLimiter) -> None:
+class TestExhaustedPool:
+    async def test_does_not_suspend_the_limit(self, real: ResilientRateLimiter) -> None:
         decisions = await asyncio.gather(*(real.hit(ANN) for _ in range(500)))
 
         assert 1 <= sum(decision.allowed for decision in decisions) <= 10

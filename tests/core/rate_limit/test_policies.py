@@ -1,4 +1,4 @@
-"""The table of the limits, and the settings that it reads."""
+"""The table of limits, and the settings that it reads."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ class TestPolicies:
         }
         assert all(policy.name == name for name, policy in table.items())
 
-    def test_leave_out_a_limit_without_a_rate(self) -> None:
+    def test_omit_a_limit_without_a_rate(self) -> None:
         table = policies(make_settings(rate_limit_writes="", rate_limit_all=None))
 
         assert not {"writes", "all"} & table.keys()
@@ -73,11 +73,11 @@ class TestRate:
         "given", ["1001/60", "1500/7", "1001/1", "1000000/60", (1001, 1)]
     )
     def test_without_an_equal_shorter_window_is_refused(self, given: object) -> None:
-        """Mutants: round the rate; accept it, and fail when the limits are made."""
+        """Mutants: round the rate; accept it and fail when the table is built."""
         with pytest.raises(ValidationError, match="such as 6000/60"):
             make_settings(rate_limit_all=given)
 
     @pytest.mark.parametrize("given", ["600", "600/", "0/60", "-1/60", "1/1/1", "a/b"])
-    def test_of_another_form_is_refused(self, given: str) -> None:
+    def test_of_another_format_is_refused(self, given: str) -> None:
         with pytest.raises(ValidationError, match="must be requests/seconds"):
             make_settings(rate_limit_writes=given)

@@ -18,7 +18,9 @@ class TestPolicy:
             Policy("busier", 1001, MINUTE)
 
     @pytest.mark.parametrize(("limit", "window"), [(0, MINUTE), (1, timedelta(0))])
-    def test_refuses_to_allow_nothing(self, limit: int, window: timedelta) -> None:
+    def test_refuses_a_limit_or_window_that_is_not_positive(
+        self, limit: int, window: timedelta
+    ) -> None:
         with pytest.raises(ValueError, match="must be positive"):
             Policy("closed", limit, window)
 
@@ -65,7 +67,7 @@ class TestMemoryBound:
         assert (await limiter.hit(Hit(THREE, "ann"))).quotas[0].remaining == 1
 
     async def test_forgets_expired_hits_that_redis_has_counted(self) -> None:
-        """Mutant: expire hits only when this process decides, which it may never do."""
+        """Mutant: expire hits only in a decision, which may never come here."""
         clock = ManualClock()
         limiter = MemoryRateLimiter(clock=clock)
         limiter.record(Hit(THREE, "ann", cost=3))

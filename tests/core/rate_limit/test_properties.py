@@ -1,4 +1,4 @@
-"""Random schedules, compared with a model that is too simple to be wrong."""
+"""Random schedules of hits, compared with a model that is obviously correct."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ from tests.core.rate_limit.model import (
 
 RULES = [policy("tight", 2, 1), policy("wide", 5, 3), policy("odd", 3, 0.7)]
 
-# A pause, the hits of a call, a refund of the call that many calls ago, or a reset.
+# A pause, the hits of one call, a refund of an earlier call (counted back), or a reset.
 Step = float | list[Hit] | int | tuple[Policy, str]
 Schedule = list[Step]
 
@@ -89,7 +89,7 @@ class TestEachLimiter:
 
     @pytest.mark.parametrize("kind", KINDS)
     @given(schedule=st.lists(st.tuples(pauses, costs), min_size=10, max_size=40))
-    async def test_no_window_anywhere_holds_more_than_the_limit(
+    async def test_no_window_contains_more_hits_than_the_limit(
         self, kind: Kind, valkey: ValkeyServer, schedule: list[tuple[float, int]]
     ) -> None:
         rule = policy("five", 5, seconds=1)

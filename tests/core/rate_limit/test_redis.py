@@ -18,7 +18,7 @@ LARGE = policy("large", 1000, seconds=30)
 
 
 class RecordingRedis(Redis):
-    """Remembers what it sends."""
+    """Records the commands that it sends."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -70,7 +70,7 @@ class TestServerClock:
 
     async def test_a_caller_who_waits_is_allowed(self, limiter: RateLimiter) -> None:
         asked = await limiter.hit(Hit(SHORT, "ann", cost=3))
-        while asked.allowed:  # as long as the window is over before the next call
+        while asked.allowed:  # a slow machine: the window ended before the next call
             asked = await limiter.hit(Hit(SHORT, "ann", cost=3))
         assert asked.retry_after is not None
 
@@ -78,7 +78,7 @@ class TestServerClock:
 
         assert (await limiter.hit(Hit(SHORT, "ann"))).allowed
 
-    async def test_no_window_of_a_crowd_holds_more_than_the_limit(
+    async def test_no_window_contains_more_concurrent_hits_than_the_limit(
         self, limiter: RateLimiter
     ) -> None:
         stamps: list[int] = []
@@ -109,7 +109,7 @@ class TestKeys:
             expires_at_ms = await client.pexpiretime(hit.key)
             assert 0 <= expires_at_ms * 1000 - expires_at_us < 1000
 
-    async def test_keep_content_and_expiry_through_refusals_and_looks(
+    async def test_do_not_change_when_a_hit_is_refused_or_costs_nothing(
         self, client: RecordingRedis, limiter: RateLimiter
     ) -> None:
         full = [Hit(LONG, "ann", cost=10), Hit(LARGE, "ann", cost=1000)]
@@ -132,12 +132,12 @@ class TestKeys:
 
         assert await client.keys() == []
 
-    async def test_still_count_when_the_clock_has_gone_back(
+    async def test_still_count_after_the_clock_was_set_back(
         self, client: RecordingRedis, limiter: RateLimiter
     ) -> None:
         hit = Hit(SHORT, "ann")
         now = await server_time(client)
-        # Newest first: the middle one has expired, and was written after the oldest.
+        # Newest first. The middle hit has expired, but was written after the oldest.
         for second in (now + 10, now - 10, now):
             await client.lpush(hit.key, int(second * 1e6))
 
@@ -148,7 +148,7 @@ class TestKeys:
 
 
 class TestRoundTrips:
-    async def test_are_one_for_all_the_hits_of_a_call(
+    async def test_are_one_for_all_hits_of_a_call(
         self, client: RecordingRedis, limiter: RateLimiter
     ) -> None:
         hits = [Hit(LONG, "ip"), Hit(LONG, "ann"), Hit(LARGE, "ann")]
@@ -161,7 +161,7 @@ class TestRoundTrips:
         assert decision.allowed
         assert client.sent == ["EVALSHA", "EVALSHA"]
 
-    async def test_survive_the_loss_of_the_scripts(
+    async def test_send_a_script_again_that_the_server_lost(
         self, client: RecordingRedis, limiter: RateLimiter
     ) -> None:
         first = await limiter.hit(Hit(LONG, "ann", cost=2))

@@ -10,7 +10,7 @@ ANN = Hit(THREE, "ann")
 
 
 class TestRefund:
-    async def test_gives_back_every_counter(self, limiter: RateLimiter) -> None:
+    async def test_restores_every_counter(self, limiter: RateLimiter) -> None:
         hits = [Hit(TEN, "ip", cost=4), Hit(THREE, "ann", cost=2), Hit(BRIEF, "ann")]
         decision = await limiter.hit(*hits)
 
@@ -18,7 +18,7 @@ class TestRefund:
 
         assert await remaining(limiter, *hits) == [10, 3, 10]
 
-    async def test_removes_nothing_else_of_the_same_microsecond(
+    async def test_keeps_other_hits_of_the_same_microsecond(
         self, limiter: RateLimiter
     ) -> None:
         twin = await limiter.hit(Hit(TEN, "ann", cost=2))
@@ -29,7 +29,7 @@ class TestRefund:
 
         assert await remaining(limiter, Hit(TEN, "ann")) == [7]
 
-    async def test_leaves_the_times_of_other_hits(self, stage: Stage) -> None:
+    async def test_does_not_change_the_times_of_other_hits(self, stage: Stage) -> None:
         await stage.limiter.hit(ANN)
         await stage.wait(1)
         middle = await stage.limiter.hit(ANN)

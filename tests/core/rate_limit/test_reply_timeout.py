@@ -1,4 +1,4 @@
-"""One timer for many replies."""
+"""One shared timer for the replies that are awaited."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ async def test_gives_up_on_a_late_reply() -> None:
 
 
 async def test_gives_up_on_each_reply_separately() -> None:
-    """Mutants: give up on all of them; look only at the first."""
+    """Mutants: give up on all replies; check only the first."""
     timeout = ReplyTimeout(SECONDS)
     done = asyncio.Event()
     early = [
@@ -38,7 +38,7 @@ async def test_gives_up_on_each_reply_separately() -> None:
 
 
 async def test_forgets_a_reply_that_has_arrived() -> None:
-    """Mutant: keep it; the timer breaks when its time is over."""
+    """Mutant: keep the reply, which makes the timer fail when its time is over."""
     timeout = ReplyTimeout(SECONDS)
     await timeout.wait(asyncio.sleep(0))
 
@@ -48,7 +48,7 @@ async def test_forgets_a_reply_that_has_arrived() -> None:
 
 
 async def test_does_not_count_while_the_loop_is_busy() -> None:
-    """Mutant: compare clocks."""
+    """Mutant: compare the clock with the start of the wait."""
     timeout = ReplyTimeout(SECONDS)
     reply = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(timeout.wait(reply))
@@ -60,8 +60,8 @@ async def test_does_not_count_while_the_loop_is_busy() -> None:
     await waiting
 
 
-def test_outlives_an_event_loop() -> None:
-    """Mutant: believe that the timer of the previous loop is still ticking."""
+def test_works_in_a_second_event_loop() -> None:
+    """Mutant: assume that the timer of the previous loop still runs."""
     timeout = ReplyTimeout(SECONDS)
     asyncio.run(timeout.wait(asyncio.sleep(0)))
 

@@ -1,4 +1,4 @@
-"""What happens to a call when the shared limiter fails, and to the calls after it."""
+"""Limiting while the shared limiter fails, and the circuit breaker."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ ANN = Hit(TEN, "ann")
 
 
 class ScriptedLimiter(MemoryRateLimiter):
-    """A shared limiter that fails, or hangs, on demand."""
+    """A shared limiter that fails or hangs when a test says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ async def fail(
 
 
 class TestFallback:
-    async def test_allows_this_process_its_share(
+    async def test_allows_this_process_its_share_of_the_limit(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter
     ) -> None:
         shared.error = RedisConnectionError("gone")
@@ -81,14 +81,14 @@ class TestFallback:
     @pytest.mark.parametrize(
         "error", [RedisConnectionError("pool"), TimeoutError(), OSError()]
     )
-    async def test_answers_whatever_the_outage(
+    async def test_answers_in_every_kind_of_outage(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, error: Exception
     ) -> None:
         shared.error = error
 
         assert (await limiter.hit(ANN)).degraded
 
-    async def test_refunds_where_the_hit_was_counted(
+    async def test_refunds_in_the_limiter_that_counted_the_hit(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter
     ) -> None:
         here = await limiter.hit(ANN)
@@ -101,7 +101,9 @@ class TestFallback:
         await limiter.refund(here)
 
         assert there.allowed
-        assert locally.quotas[0].remaining == 2  # `here` was counted here as well
+        assert (
+            locally.quotas[0].remaining == 2
+        )  # `here` was also counted in this process
         assert (await limiter.hit(ANN)).quotas[0].remaining == 9
 
     async def test_refunds_and_resets_never_raise(
@@ -117,7 +119,7 @@ class TestFallback:
 
 
 class TestBreaker:
-    async def test_opens_on_three_failures_and_asks_no_more(
+    async def test_opens_after_three_failures_and_stops_asking(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
         with capture_logs() as logs:
@@ -130,7 +132,7 @@ class TestBreaker:
             ("rate_limit.degraded", "warning")
         ]
 
-    async def test_bears_failures_further_apart(
+    async def test_stays_closed_if_failures_are_rare(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
         for _ in range(6):
@@ -152,7 +154,7 @@ class TestBreaker:
         assert not any(d.degraded for d in decisions)
         assert [line["event"] for line in logs] == ["rate_limit.recovered"]
 
-    async def test_forgets_the_failures_of_before_it_closed(
+    async def test_forgets_earlier_failures_when_it_closes(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
         await fail(limiter, shared, times=3)
@@ -195,7 +197,7 @@ class TestBreaker:
         assert asked == 4
         assert [decision.degraded for decision in decisions] == [False, True, True]
 
-    async def test_lets_another_probe_when_one_is_cancelled(
+    async def test_sends_another_probe_if_one_is_cancelled(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
         await fail(limiter, shared, times=3)
@@ -211,7 +213,7 @@ class TestBreaker:
 
         assert not (await limiter.hit(ANN)).degraded
 
-    async def test_learns_nothing_from_calls_begun_before_it_opened(
+    async def test_ignores_results_of_calls_that_began_before_it_opened(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
         shared.gate.clear()

@@ -22,7 +22,7 @@ SMTP = "smtps://u:p@mail.example.com"
 
 
 class TestRegistration:
-    def test_is_open_only_in_development_unless_said(self) -> None:
+    def test_is_open_by_default_only_in_development(self) -> None:
         assert make_settings().registration == "open"
         assert make_settings(**PRODUCTION).registration == "verified"
         staging = make_settings(**PRODUCTION | {"environment": "staging"})
@@ -34,11 +34,11 @@ class TestSmtpUrl:
     @pytest.mark.parametrize(
         "url", ["http://mail.example.com", "smtp://", "mail.example.com:25"]
     )
-    def test_names_a_server(self, url: str) -> None:
+    def test_must_name_a_server(self, url: str) -> None:
         with pytest.raises(ValidationError, match="smtp_url"):
             make_settings(smtp_url=url)
 
-    def test_may_not_send_a_password_in_plain_text(self) -> None:
+    def test_must_not_send_a_password_in_plain_text(self) -> None:
         with pytest.raises(ValidationError, match="plain text") as refused:
             make_settings(**PRODUCTION, smtp_url="smtp://u:hunter2@mail.example.com")
 
@@ -49,13 +49,13 @@ class TestSmtpUrl:
 
 class TestMailFrom:
     @pytest.mark.parametrize("sender", ["", "nobody", "a@b.co\nBcc: c@d.co"])
-    def test_is_an_address(self, sender: str) -> None:
+    def test_must_be_an_address(self, sender: str) -> None:
         with pytest.raises(ValidationError, match="mail_from"):
             make_settings(mail_from=sender)
 
 
 class TestMailInProduction:
-    """What a mail says must be true for who reads it; without SMTP_URL none is sent."""
+    """If mail is sent, its links and its sender must work for the recipient."""
 
     @pytest.mark.parametrize(
         "url",
@@ -70,8 +70,8 @@ class TestMailInProduction:
             "https://api.localhost",
         ],
     )
-    def test_links_to_https_and_another_machine(self, url: str) -> None:
-        """Mutant: refuse the default alone."""
+    def test_links_must_use_https_and_a_public_host(self, url: str) -> None:
+        """Mutant: refuse only the default."""
         values = PRODUCTION | {"public_base_url": url}
         make_settings(**values)
         make_settings(**values | {"environment": "staging"}, smtp_url=SMTP)
@@ -83,14 +83,14 @@ class TestMailInProduction:
     @pytest.mark.parametrize(
         "sender", ["no-reply@localhost", "Shop <no-reply@Localhost>"]
     )
-    def test_comes_from_an_address_that_can_be_answered(self, sender: str) -> None:
+    def test_must_come_from_a_real_domain(self, sender: str) -> None:
         values = PRODUCTION | {"mail_from": sender}
         make_settings(**values)
         with pytest.raises(ValidationError, match="people can answer"):
             make_settings(**values, smtp_url=SMTP)
 
-    def test_names_all_of_it_at_once(self) -> None:
-        """Mutant: a validator of SMTP_URL, after which MAIL_FROM is not looked at."""
+    def test_reports_every_problem_at_once(self) -> None:
+        """Mutant: a validator of SMTP_URL that ends before MAIL_FROM is checked."""
         defaults = PRODUCTION | {"public_base_url": "http://127.0.0.1:8000"}
         del defaults["mail_from"]
         for url in (SMTP, "nonsense://"):
@@ -99,8 +99,8 @@ class TestMailInProduction:
             names = {str(error["loc"][0]) for error in refused.value.errors()}
             assert {"public_base_url", "mail_from"} <= names
 
-    async def test_that_waits_is_told_at_the_start(self) -> None:
-        """Mutant: start in silence, and nobody's link ever arrives."""
+    async def test_that_cannot_be_sent_is_reported_at_startup(self) -> None:
+        """Mutant: start without a warning, while no link is ever sent."""
         for smtp_url, expected in (("", ["mail.waits"]), (SMTP, [])):
             settings = make_settings(**PRODUCTION, smtp_url=smtp_url)
             database = Database(settings)

@@ -72,7 +72,7 @@ def changed(usual: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def signed(
     header: object, claims: object, key: SigningKey = KEY, algorithm: str = "HS256"
 ) -> str:
-    """Any header over any claims, and still a signature of ours over both."""
+    """Sign any header and any claims with the service's key."""
     parts = [
         part if isinstance(part, bytes) else json.dumps(part).encode()
         for part in (header, claims)
@@ -83,7 +83,7 @@ def signed(
 
 
 def refuses(token: str, tokens: AccessTokens | None = None) -> str:
-    """Assert the one refusal; the reason that was logged."""
+    """Assert that the token is refused, and return the reason in the log."""
     with capture_logs() as logs, pytest.raises(InvalidAccessToken) as refusal:
         (tokens or service()).verify(token)
     assert refusal.value.status == 401
@@ -99,7 +99,7 @@ def refuses(token: str, tokens: AccessTokens | None = None) -> str:
 
 class TestRoundTrip:
     @pytest.mark.parametrize("keys", [SECRET_KEYS, PAIR_KEYS, EDWARDS_KEYS])
-    def test_reads_back_what_it_wrote(self, keys: SigningKeys) -> None:
+    def test_reads_the_claims_that_were_issued(self, keys: SigningKeys) -> None:
         tokens = service(keys)
         now = datetime.now(UTC).replace(microsecond=0)
 
@@ -120,17 +120,17 @@ class TestRoundTrip:
 
         assert len(ids) == 100
 
-    def test_takes_the_token_that_the_attacks_below_depart_from(self) -> None:
+    def test_accepts_the_token_that_the_attacks_below_change(self) -> None:
         assert service().verify(signed(header(), claims())).sub == USER
 
-    def test_returns_claims_that_cannot_change(self) -> None:
+    def test_returns_claims_that_cannot_be_changed(self) -> None:
         read = service().verify(signed(header(), claims()))
 
         with pytest.raises(ValidationError, match="frozen"):
             read.sub = SESSION  # type: ignore[misc]
 
     @given(st.text("abc:_ ", max_size=60), st.uuids(), st.uuids())
-    def test_takes_any_user_session_and_scope(
+    def test_accepts_any_user_session_and_scope(
         self, scope: str, user_id: UUID, session_id: UUID
     ) -> None:
         tokens = service()
@@ -142,15 +142,15 @@ class TestRoundTrip:
         assert (read.sub, read.sid, read.scope) == (user_id, session_id, scope)
 
 
-class TestRotation:
-    def test_survives_one_change_of_the_secret(self) -> None:
+class TestKeyRotation:
+    def test_accepts_tokens_of_the_previous_secret(self) -> None:
         token = issue(service(SigningKeys.from_secret(SecretRing(OLD))))
 
         after = service(SigningKeys.from_secret(SecretRing(NEW, OLD)))
         assert after.verify(token).sub == USER
         refuses(token, service(SigningKeys.from_secret(SecretRing(NEW))))
 
-    def test_survives_a_rotation_of_the_key_ring(self) -> None:
+    def test_accepts_tokens_after_a_rotation_of_the_ring(self) -> None:
         ring = [generate()]
         token = issue(service(SigningKeys.from_ring(json.dumps(ring))))
 
@@ -160,8 +160,8 @@ class TestRotation:
         assert rotated.verify(issue(rotated)).sub == USER
 
 
-class TestShape:
-    def test_refuses_a_tampered_character_anywhere(self) -> None:
+class TestTokenFormat:
+    def test_refuses_a_changed_character_at_any_place(self) -> None:
         token = issue(service())
 
         for place in range(len(token)):
@@ -189,7 +189,7 @@ class TestShape:
         assert refuses(disguise.format(token, token)) == "shape"
 
     @pytest.mark.parametrize("token", ["", "..", "a.b", "a..c", "\ud800.\0.é", "a.b.c"])
-    def test_refuses_what_is_no_token(self, token: str) -> None:
+    def test_refuses_text_that_is_not_a_token(self, token: str) -> None:
         refuses(token)
 
     def test_refuses_a_long_token_before_reading_it(self) -> None:
@@ -201,7 +201,7 @@ class TestShape:
         assert refuses(beyond) == "shape"
         assert refuses("a." * 2_000_000) == "shape"
 
-    def test_refuses_the_last_bits_of_a_signature_spelt_otherwise(self) -> None:
+    def test_refuses_another_last_character_of_the_signature(self) -> None:
         token = issue(service())
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -209,7 +209,7 @@ class TestShape:
             refuses(token[:-1] + character)
 
     @given(st.text(max_size=60) | st.from_regex(r"\A[\w-]+\.[\w-]+\.[\w-]+\Z"))
-    def test_raises_nothing_else(self, token: str) -> None:
+    def test_refuses_any_text_with_the_same_error(self, token: str) -> None:
         with pytest.raises(InvalidAccessToken):
             service().verify(token)
 
@@ -224,11 +224,11 @@ class TestShape:
         refuses(signed(header(), b'{"x":' + whole + b"}"))
 
 
-class TestHeader:
+class TestTokenHeader:
     @pytest.mark.parametrize(
         "typ", ["AT+JWT", "application/at+jwt", "Application/AT+jwt"]
     )
-    def test_takes_the_type_as_rfc_9068_spells_it(self, typ: str) -> None:
+    def test_accepts_every_spelling_of_the_type_in_rfc_9068(self, typ: str) -> None:
         assert service().verify(signed(header(typ=typ), claims())).sub == USER
 
     @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ class TestHeader:
         refuses(signed(header(kid=kid), claims()))
 
     @pytest.mark.parametrize("alg", ["none", "None", "", "HS512", "ES256", None, ...])
-    def test_refuses_any_algorithm_but_that_of_the_key(self, alg: object) -> None:
+    def test_refuses_any_algorithm_but_the_one_of_the_key(self, alg: object) -> None:
         refuses(signed(header(alg=alg), claims()))
 
     def test_refuses_a_token_without_a_signature(self) -> None:
@@ -268,11 +268,11 @@ class TestHeader:
             {"unknown": 1},
         ],
     )
-    def test_refuses_any_further_parameter(self, extra: dict[str, Any]) -> None:
+    def test_refuses_any_other_parameter(self, extra: dict[str, Any]) -> None:
         refuses(signed(header(**extra), claims()))
 
     @pytest.mark.parametrize("text", [b"[]", b"1", b"null", b'"HS256"', b"{", b"\xff"])
-    def test_refuses_a_header_that_is_no_object(self, text: bytes) -> None:
+    def test_refuses_a_header_that_is_not_an_object(self, text: bytes) -> None:
         refuses(signed(text, claims()))
 
     def test_refuses_the_public_key_used_as_a_secret(self) -> None:
@@ -292,7 +292,7 @@ class TestHeader:
         assert refuses(signed(header(), claims(), other)) == "signature"
 
 
-class TestClaims:
+class TestTokenClaims:
     @pytest.mark.parametrize("name", sorted(set(claims())))
     def test_refuses_a_token_without_a_claim(self, name: str) -> None:
         assert refuses(signed(header(), claims(**{name: ...}))) == "ValidationError"
@@ -321,15 +321,19 @@ class TestClaims:
             {"amr": [1]},
         ],
     )
-    def test_refuses_claims_that_are_not_ours(self, changes: dict[str, Any]) -> None:
+    def test_refuses_a_claim_with_an_unexpected_value(
+        self, changes: dict[str, Any]
+    ) -> None:
         refuses(signed(header(), claims(**changes)))
 
     @pytest.mark.parametrize("text", [b"[]", b"1", b"null", b"{", b'{"exp":NaN}'])
-    def test_refuses_claims_that_are_no_object(self, text: bytes) -> None:
+    def test_refuses_claims_that_are_not_an_object(self, text: bytes) -> None:
         refuses(signed(header(), text))
 
     @pytest.mark.parametrize("audience", [["api"], ["other", "api"]])
-    def test_takes_a_list_of_audiences_with_ours(self, audience: Sequence[str]) -> None:
+    def test_accepts_a_list_that_contains_the_audience(
+        self, audience: Sequence[str]
+    ) -> None:
         assert service().verify(signed(header(), claims(aud=audience))).sub == USER
 
     def test_refuses_the_token_of_another_service(self) -> None:
@@ -340,7 +344,7 @@ class TestClaims:
 
 
 class TestRepeatedMembers:
-    """joserfc and pydantic read the last one, other verifiers may read the first."""
+    """joserfc and pydantic read the last one; other verifiers can read the first."""
 
     @pytest.mark.parametrize("name", [b'"sub"', b'"\\u0073ub"', b'"other"'])
     @pytest.mark.parametrize("separator", [b",", b" , "])
@@ -368,11 +372,11 @@ class TestRepeatedMembers:
         assert refuses(signed(header(), text)) == "BodyMalformed"
 
 
-class TestTimes:
+class TestTokenLifetime:
     @pytest.mark.parametrize(
         ("iat", "exp"), [(-300, 300), (-600, 0), (-601, -1), (2, 600), (0, 1)]
     )
-    def test_takes_a_token_within_its_time_and_the_leeway(
+    def test_accepts_a_token_within_its_lifetime_and_the_leeway(
         self, iat: int, exp: int
     ) -> None:
         now = int(time.time())
@@ -392,7 +396,7 @@ class TestTimes:
             (0, 10**9, "lifetime"),
         ],
     )
-    def test_refuses_a_token_outside_its_time(
+    def test_refuses_a_token_outside_its_lifetime(
         self, iat: int, exp: int, reason: str
     ) -> None:
         now = int(time.time())
@@ -401,13 +405,13 @@ class TestTimes:
 
         assert refuses(token) == reason
 
-    def test_heeds_a_time_before_which_a_token_is_not_valid(self) -> None:
+    def test_refuses_a_token_before_its_nbf_time(self) -> None:
         now = int(time.time())
 
         assert refuses(signed(header(), claims(nbf=now + 60))) == "not yet valid"
         assert service().verify(signed(header(), claims(nbf=now))).sub == USER
 
-    def test_refuses_what_lives_longer_than_the_setting_now_allows(self) -> None:
+    def test_refuses_a_token_that_lives_longer_than_the_setting(self) -> None:
         token = issue(service(lifetime=timedelta(minutes=30)))
 
         assert refuses(token) == "lifetime"

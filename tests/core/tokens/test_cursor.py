@@ -28,18 +28,18 @@ scalars = (
 
 class TestCursorSigner:
     @given(st.lists(scalars, max_size=4), st.text(max_size=50))
-    def test_reads_back_what_it_wrote(
+    def test_decodes_the_position_that_was_encoded(
         self, position: list[JsonScalar], context: str
     ) -> None:
         assert signer.decode(signer.encode(position, context), context) == position
 
-    def test_writes_what_a_url_takes_unchanged(self) -> None:
+    def test_writes_only_characters_that_a_url_keeps(self) -> None:
         cursor = signer.encode(["?" * n for n in range(8)], "")
 
         assert cursor.replace("-", "").replace("_", "").isalnum()
         assert cursor.isascii()
 
-    def test_refuses_the_cursor_of_another_listing(self) -> None:
+    def test_refuses_the_cursor_of_another_context(self) -> None:
         cursor = signer.encode(POSITION, "user=1")
 
         with pytest.raises(CursorInvalid) as refusal:
@@ -73,16 +73,16 @@ class TestCursorSigner:
     @pytest.mark.parametrize(
         "cursor", ["", "A", "AA", "=", "é", "\ud800", "\0", "A" * 23, "A" * 1_000_000]
     )
-    def test_refuses_what_is_no_cursor(self, cursor: str) -> None:
+    def test_refuses_text_that_is_not_a_cursor(self, cursor: str) -> None:
         with pytest.raises(CursorInvalid):
             signer.decode(cursor, "c")
 
-    def test_holds_the_longest_name_and_no_more_than_a_query_string(self) -> None:
+    def test_encodes_the_longest_name_and_refuses_more(self) -> None:
         assert len(signer.encode(["\x01" * 200, "0" * 32], "c")) <= MAX_LENGTH
         with pytest.raises(ValueError, match="too long"):
             signer.encode(["x" * 2000], "c")
 
-    def test_survives_one_change_of_the_secret(self) -> None:
+    def test_accepts_cursors_of_the_previous_secret(self) -> None:
         cursor = CursorSigner(SecretRing(OLD)).encode(POSITION, "c")
 
         assert CursorSigner(SecretRing(NEW, OLD)).decode(cursor, "c") == POSITION

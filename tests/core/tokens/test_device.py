@@ -11,7 +11,7 @@ ANN, BEN = uuid4(), uuid4()
 OLD, NEW = b"old" * 16, b"new" * 16
 
 
-def test_names_the_same_device_each_time() -> None:
+def test_a_token_names_the_same_device_each_time() -> None:
     tokens = DeviceTokens(SecretRing(NEW))
 
     first = tokens.find_device(tokens.issue(ANN), ANN)
@@ -21,7 +21,7 @@ def test_names_the_same_device_each_time() -> None:
     assert tokens.find_device(tokens.issue(ANN), ANN) != first
 
 
-def test_means_nothing_for_another_user_or_another_secret() -> None:
+def test_a_token_is_worthless_for_another_user_or_secret() -> None:
     token = DeviceTokens(SecretRing(OLD)).issue(ANN)
 
     assert DeviceTokens(SecretRing(OLD)).find_device(token, BEN) is None
@@ -29,7 +29,7 @@ def test_means_nothing_for_another_user_or_another_secret() -> None:
     assert DeviceTokens(SecretRing(NEW, OLD)).find_device(token, ANN) is not None
 
 
-def test_cannot_be_altered() -> None:
+def test_a_changed_token_is_refused() -> None:
     tokens = DeviceTokens(SecretRing(NEW))
     token = tokens.issue(ANN)
 
@@ -41,7 +41,7 @@ def test_cannot_be_altered() -> None:
         assert tokens.find_device(nonsense, ANN) is None
 
 
-def test_ends_after_a_year(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_expires_after_a_year(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = DeviceTokens(SecretRing(NEW))
     token = tokens.issue(ANN)
 

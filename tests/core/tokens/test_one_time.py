@@ -19,5 +19,5 @@ class TestDigest:
     def test_is_the_sha256_that_the_database_stores(self) -> None:
         assert one_time.digest("app_vt_x") == hashlib.sha256(b"app_vt_x").digest()
 
-    def test_takes_any_text_a_client_can_send(self) -> None:
+    def test_accepts_any_text_that_a_client_can_send(self) -> None:
         assert len(one_time.digest("\ud800" * 10_000)) == 32

@@ -19,7 +19,7 @@ tokens = RefreshTokens(SecretRing(NEW))
 
 
 def written(body: bytes) -> str:
-    """A token of any body, with the right checksum, as an attacker can make it."""
+    """A token with any body and the right checksum, as an attacker can make it."""
     text = "app_rt_" + encode_base62(body)
     return text + encode_base62(zlib.crc32(text.encode()).to_bytes(4))
 
@@ -30,7 +30,7 @@ def body_of(token: str) -> bytes:
 
 class TestIssue:
     @given(st.uuids(), st.integers(0, 2**32 - 1), st.binary(min_size=32, max_size=32))
-    def test_reads_back_what_it_wrote(
+    def test_parses_the_token_that_was_issued(
         self, session_id: UUID, generation: int, salt: bytes
     ) -> None:
         parsed = tokens.parse(tokens.issue(session_id, generation, salt))
@@ -55,7 +55,7 @@ class TestIssue:
     def test_writes_the_same_token_again_for_a_retry(self) -> None:
         assert tokens.issue(SID, 7, SALT) == tokens.issue(SID, 7, SALT)
 
-    def test_makes_tokens_unlike_for_each_session_generation_and_salt(self) -> None:
+    def test_depends_on_session_generation_and_salt(self) -> None:
         issued = {
             tokens.issue(session_id, generation, salt)
             for session_id in (SID, uuid4())
@@ -95,7 +95,7 @@ class TestParse:
             tokens.issue(SID, 7, SALT).replace("app_rt_", "app_vt_"),
         ],
     )
-    def test_refuses_what_is_no_token(self, token: str) -> None:
+    def test_refuses_text_that_is_not_a_token(self, token: str) -> None:
         with pytest.raises(RefreshTokenInvalid):
             tokens.parse(token)
 
@@ -107,7 +107,7 @@ class TestParse:
             tokens.parse(token)
 
     @given(st.text(max_size=80))
-    def test_raises_nothing_else(self, token: str) -> None:
+    def test_refuses_any_text_with_the_same_error(self, token: str) -> None:
         with pytest.raises(RefreshTokenInvalid) as refusal:
             tokens.parse(token)
 
@@ -117,7 +117,7 @@ class TestParse:
         )
         assert refusal.value.detail == RefreshTokenInvalid().detail
 
-    def test_shows_no_mac_in_its_repr(self) -> None:
+    def test_does_not_show_the_mac_in_its_repr(self) -> None:
         parsed = tokens.parse(tokens.issue(SID, 7, SALT))
 
         assert repr(parsed.mac) not in repr(parsed)
@@ -140,12 +140,12 @@ class TestAuthentic:
         assert forged.session_id == SID
         assert not tokens.authentic(forged, SALT)
 
-    def test_refuses_the_right_token_under_another_salt(self) -> None:
+    def test_refuses_a_valid_token_with_another_salt(self) -> None:
         parsed = tokens.parse(tokens.issue(SID, 7, SALT))
 
         assert not tokens.authentic(parsed, bytes(32))
 
-    def test_survives_one_change_of_the_secret(self) -> None:
+    def test_accepts_tokens_of_the_previous_secret(self) -> None:
         parsed = tokens.parse(RefreshTokens(SecretRing(OLD)).issue(SID, 7, SALT))
 
         assert RefreshTokens(SecretRing(NEW, OLD)).authentic(parsed, SALT)

@@ -23,7 +23,7 @@ def load(*ring: dict[str, Any]) -> SigningKeys:
 
 
 class TestFromSecret:
-    def test_signs_under_the_current_secret_and_verifies_under_both(self) -> None:
+    def test_signs_with_the_current_secret_and_verifies_with_both(self) -> None:
         before = SigningKeys.from_secret(SecretRing(OLD))
         after = SigningKeys.from_secret(SecretRing(NEW, OLD))
 
@@ -58,7 +58,7 @@ class TestFromRing:
         assert keys.find(RETIRED["kid"]) is not None
         assert keys.find("unknown") is None
 
-    def test_publishes_the_public_halves_alone(self) -> None:
+    def test_publishes_only_public_keys(self) -> None:
         jwks = load(CURRENT, NEXT, RETIRED).jwks()
 
         assert jwks is not None
@@ -70,20 +70,20 @@ class TestFromRing:
         for entry in (CURRENT, NEXT, RETIRED):
             assert entry["private_jwk"]["d"] not in json.dumps(jwks)
 
-    def test_publishes_no_private_member_it_does_not_know(self) -> None:
+    def test_does_not_publish_unknown_members_of_a_key(self) -> None:
         jwk = {**CURRENT["private_jwk"], "seed": "very-private", "key_ops": "sign"}
 
         keys = load({**CURRENT, "private_jwk": jwk})
 
         assert "very-private" not in json.dumps(keys.jwks())
 
-    def test_forgets_a_key_after_its_time(self) -> None:
+    def test_drops_a_key_that_has_expired(self) -> None:
         keys = load(CURRENT, {**RETIRED, "not_after": at(seconds=-1)})
 
         assert keys.find(RETIRED["kid"]) is None
         assert RETIRED["kid"] not in json.dumps(keys.jwks())
 
-    def test_keeps_a_key_until_its_time(self) -> None:
+    def test_keeps_a_key_until_it_expires(self) -> None:
         keys = load(CURRENT, {**RETIRED, "not_after": at(hours=1)})
 
         assert keys.find(RETIRED["kid"]) is not None
@@ -126,7 +126,7 @@ class TestFromRing:
             dict(OKPKey.generate_key("X25519").as_dict(private=True)),
         ],
     )
-    def test_refuses_half_or_broken_pairs_without_showing_them(
+    def test_refuses_incomplete_keys_without_showing_them(
         self, jwk: dict[str, str]
     ) -> None:
         with pytest.raises(ValueError, match="not a private key for ES256") as refusal:
@@ -136,7 +136,7 @@ class TestFromRing:
         assert not any(jwk.get(name, "absent") in shown for name in ("d", "x"))
 
     @pytest.mark.parametrize("text", ["", "{", '[{"private_jwk": {"d": "S3cret"'])
-    def test_refuses_what_is_no_json_without_showing_it(self, text: str) -> None:
+    def test_refuses_malformed_json_without_showing_it(self, text: str) -> None:
         with pytest.raises(ValueError, match="JSON") as refusal:
             SigningKeys.from_ring(text)
 
@@ -173,7 +173,7 @@ class TestRotate:
         assert len({entry["kid"] for entry in rotated}) == 3
         assert load(*rotated).current.kid != CURRENT["kid"]
 
-    def test_drops_retired_keys_after_their_time(self) -> None:
+    def test_drops_retired_keys_that_have_expired(self) -> None:
         gone = {**RETIRED, "not_after": at(seconds=-1)}
         other = {**generate(), "state": "retired", "not_after": at(hours=1)}
 
@@ -182,7 +182,7 @@ class TestRotate:
         assert other["kid"] in kids
         assert gone["kid"] not in kids
 
-    def test_can_go_on_for_ever(self) -> None:
+    def test_can_be_repeated_without_limit(self) -> None:
         ring = [generate()]
         for _ in range(4):
             ring = rotate(ring)

@@ -33,7 +33,7 @@ class TestInFlight:
         assert [task.done() for task in waiting] == [True, False, False]
 
     async def test_wakes_all_callers_when_no_attempt_is_pending(self) -> None:
-        """Mutant: waking only one leaves the others waiting for ever."""
+        """Mutant: wake only one, so that the others wait for ever."""
         work = InFlight()
         work.begin(["a"])
         waiting = [asyncio.create_task(work.wait(["a"])) for _ in range(3)]
@@ -45,7 +45,7 @@ class TestInFlight:
         assert not await work.wait(["a"])
 
     async def test_skips_a_caller_that_was_cancelled(self) -> None:
-        """Mutant: waking a cancelled caller that has not run since raises."""
+        """Mutant: wake a cancelled caller before it runs, which raises."""
         work = InFlight()
         work.begin(["a"])
         work.begin(["a"])
@@ -61,7 +61,7 @@ class TestInFlight:
         assert stays.done()
 
     async def test_wakes_another_if_the_woken_caller_is_cancelled(self) -> None:
-        """Mutant: without it no caller takes the attempt that was given back."""
+        """Mutant: wake no other caller, so that the attempt remains unused."""
         work = InFlight()
         work.begin(["a"])
         work.begin(["a"])

@@ -51,7 +51,7 @@ class TestCheck:
     async def test_ends_when_its_client_disconnects_during_the_refund(
         self, hasher: PasswordHasher
     ) -> None:
-        """Mutant: `comparing.end` after the refund makes the next one wait for ever."""
+        """Mutant: end the attempt after the refund; the next one waits for ever."""
         limiter = SlowRefunds()
         limits = policies(make_settings(login_failures_per_account=1))
         throttle = LoginThrottle(hasher, limiter, limits, SecretRing(b"secret"))

@@ -1,4 +1,4 @@
-"""Delivery: once in the ordinary case, at least once in every other."""
+"""Delivering mail: once if nothing fails, at least once if something does."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -28,7 +28,7 @@ from tests.support.people import Client
 
 
 class BrokenTransport:
-    """Fails, or hangs, as often as told."""
+    """Fails the given number of times, or hangs."""
 
     def __init__(self, failures: int = 10**6, *, hangs: bool = False) -> None:
         self.failures = failures
@@ -118,10 +118,10 @@ class TestDelivery:
             assert row.context == {}
         assert await worker.deliver_due() == 0
 
-    async def test_sends_nothing_for_what_was_rolled_back(
+    async def test_sends_nothing_for_a_transaction_that_rolled_back(
         self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
     ) -> None:
-        """Mutant: sending from `Outbox.add`, before the commit."""
+        """Mutant: send while the mail is queued, before the commit."""
         with suppress(Conflict):
             async with transaction(database) as session:
                 await outbox.Outbox(session).add("account_exists", "ada@example.org")
@@ -132,10 +132,10 @@ class TestDelivery:
 
         assert mailbox[1].messages == []
 
-    async def test_shares_the_mail_between_workers(
+    async def test_sends_each_mail_once_with_several_workers(
         self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
     ) -> None:
-        """Mutant: `claim` without moving `due_at` lets each worker send each mail."""
+        """Mutant: a claim that leaves the mail due, so that each worker sends it."""
         await owe(database, *(f"user{number}@example.org" for number in range(30)))
         settings = with_smtp(settings, mailbox[0])
 
@@ -149,7 +149,7 @@ class TestDelivery:
     async def test_takes_over_from_a_worker_that_died(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: a claim that is never given back loses the mail."""
+        """Mutant: a claim that never expires, so that the mail is lost."""
         await owe(database, "ada@example.org")
         hanging = BrokenTransport(hangs=True)
         dying = asyncio.create_task(
@@ -161,17 +161,17 @@ class TestDelivery:
         heir = BrokenTransport(failures=0)
 
         worker = make_worker(database, settings, heir)
-        assert await worker.deliver_due() == 0  # the lease still runs
+        assert await worker.deliver_due() == 0  # the lease has not expired
         await make_due(database)
         assert await worker.deliver_due() == 1
 
         [mail] = heir.sent
         assert mail.recipient == "ada@example.org"
 
-    async def test_one_message_id_whoever_sends_it(
+    async def test_uses_the_same_message_id_in_every_attempt(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: a fresh id for each attempt defeats de-duplication."""
+        """Mutant: a new id for each attempt, so that servers keep every copy."""
         await owe(database, "ada@example.org")
         transport = BrokenTransport(failures=0)
         worker = make_worker(database, settings, transport)
@@ -186,8 +186,8 @@ class TestDelivery:
         assert first == second
 
 
-class TestFailure:
-    async def test_is_tried_again_later_and_at_last_given_up(
+class TestDeliveryFailure:
+    async def test_is_retried_later_and_finally_given_up(
         self, database: Database, settings: Settings
     ) -> None:
         await owe(database, "ada@example.org")
@@ -209,7 +209,7 @@ class TestFailure:
         assert await make_worker(database, settings, revived).deliver_due() == 1
         assert revived.sent[0].link is not None
 
-    async def test_gives_up_at_once_on_an_address_that_does_not_exist(
+    async def test_gives_up_at_once_if_the_address_does_not_exist(
         self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
     ) -> None:
         mailbox[1].answers = {
@@ -226,7 +226,7 @@ class TestFailure:
         assert (full.dead_at, full.sent_at) == (None, None)
         assert ada.sent_at is not None
 
-    async def test_of_the_server_is_no_failure_of_the_worker(
+    async def test_of_the_server_does_not_stop_the_worker(
         self, database: Database, settings: Settings
     ) -> None:
         await owe(database, "ada@example.org")
@@ -254,11 +254,11 @@ async def running(worker: MailWorker) -> AsyncGenerator[None]:
     await task
 
 
-class TestRunning:
-    async def test_wakes_when_there_is_mail(
+class TestRunningWorker:
+    async def test_wakes_when_mail_is_queued(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: without `wake` the mail waits for the next look, an hour away."""
+        """Mutant: no wake-up, so that the mail waits an hour for the next poll."""
         slow = settings.model_copy(update={"outbox_poll_seconds": 3600.0})
         transport = BrokenTransport(failures=0)
         worker = make_worker(database, slow, transport)
@@ -269,7 +269,7 @@ class TestRunning:
                 await waiting.add("account_exists", "ada@example.org")
             await transport.called.wait()
 
-    async def test_outlives_a_database_that_does_not_answer(
+    async def test_survives_a_database_that_does_not_answer(
         self, database: Database, settings: Settings
     ) -> None:
         worker = make_worker(database, settings, BrokenTransport(failures=0))
@@ -290,7 +290,7 @@ class TestRunning:
             await transport.called.wait()
 
 
-class TestDevelopment:
+class TestMailInDevelopment:
     @pytest.fixture
     def overrides(self, tmp_path: Path) -> dict[str, Any]:
         return {
@@ -299,7 +299,7 @@ class TestDevelopment:
             "outbox_poll_seconds": 3600,
         }
 
-    async def test_keeps_the_mail_as_a_file_and_shows_its_link(
+    async def test_is_written_to_a_file_and_its_link_is_logged(
         self, client: Client, tmp_path: Path
     ) -> None:
         body = {"email": "ada@example.org", "password": "violet umbrella parade"}
@@ -323,7 +323,7 @@ class TestDevelopment:
 
 
 class TestFindTransport:
-    def test_is_none_where_mail_must_be_sent_and_nothing_says_how(self) -> None:
+    def test_returns_none_outside_development_without_smtp_url(self) -> None:
         staging = make_settings(
             environment="staging", secret_key="x" * 40, database_url="sqlite:///x.db"
         )
