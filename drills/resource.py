@@ -72,6 +72,7 @@ class Copy:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),
             "TEST_DATABASE_URL": self.postgres_url,
+            "ENVIRONMENT": "development",
             "SECRET_KEY": "a-secret-for-a-drill-and-for-nothing-else",
         }
         if database_url:
