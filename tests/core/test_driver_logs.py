@@ -1,17 +1,11 @@
 """The log at the level debug, with both databases."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from app.core.logging import configure_logging
 from tests.support.people import Client
-
-
-@pytest.fixture
-def overrides() -> dict[str, Any]:
-    return {"log_level": "debug"}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +19,7 @@ async def test_shows_no_parameter_of_a_statement(
 ) -> None:
     """Mutant: let the driver of SQLite log its statements."""
     email = (await user.get("/users/me")).json()["email"]
-    capsys.readouterr()
+    configure_logging(level="debug", json=True)  # to the captured stdout
 
     asked = await user.post("/auth/password/forgot", json={"email": email})
     written = await user.post("/notes", json={"title": "Groceries-4711"})
