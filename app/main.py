@@ -26,12 +26,15 @@ from app.api.v1.router import ROUTERS
 from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, get_logger
 from app.core.rate_limit.policies import rates
+from app.core.settings.warnings import find_warnings
 from app.identity import VERSION
 from app.services.mail.worker import delivering
 from app.services.retention import purging
 from app.state import open_state
+
+log = get_logger(__name__)
 
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
@@ -67,6 +70,8 @@ def create_application(
         # Runs in the worker, after the fork: connections do not survive one.
         async with open_state(settings) as state:
             app.state.shared = state
+            if weak := list(find_warnings(settings)):
+                log.warning("settings.weak", settings=weak)
             await state.health.start()
             async with (
                 purging(state.database),

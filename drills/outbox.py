@@ -118,15 +118,23 @@ class Killer:
         self.last_kill_at = time.monotonic()
 
 
+def make_settings(database_url: str, smtp_url: str = "") -> Settings:
+    return Settings(
+        _env_file=None,
+        environment="development",
+        secret_key="a-key-of-the-drills-0123456789-abcdef",
+        database_url=database_url,
+        smtp_url=smtp_url,
+    )
+
+
 async def drill(
     home: Path, database_url: str, *, mails: int, kills: int, seed: int
 ) -> Report:
     """Run the drill on a migrated database without mail in it."""
     killer = Killer(mails, kills, seed)
     with smtp_server(killer.interrupt) as (smtp_url, mailbox):
-        settings = Settings(
-            _env_file=None, database_url=database_url, smtp_url=smtp_url
-        )
+        settings = make_settings(database_url, smtp_url)
         killer.worker = worker = Worker(home, settings)
         database = Database(settings)
         try:
@@ -195,7 +203,7 @@ def report(mailbox: Mailbox, owed: int, kills: int, lag: float) -> Report:
 
 
 async def prepared(home: Path, database_url: str, **options: int) -> Report:
-    await migrate.upgrade(Settings(_env_file=None, database_url=database_url))
+    await migrate.upgrade(make_settings(database_url))
     return await drill(home, database_url, **options)
 
 

@@ -22,7 +22,6 @@ from pathlib import Path
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.core.settings.database import with_async_driver
 from drills.stems import (
     Change,
     Resource,
@@ -48,6 +47,7 @@ SCHEMA = {
     """,
 }
 LEFT_OVER = ("stock_movements",)
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 REST = (  # the tests that the short form runs
     "tests/api/test_authorization.py",
     "tests/api/test_idempotency.py",
@@ -72,7 +72,9 @@ class Copy:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),
             "TEST_DATABASE_URL": self.postgres_url,
-            "SECRET_KEY": "a-secret-for-a-drill-and-for-nothing-else",
+            "ENVIRONMENT": "development",
+            "ENVIRONMENT": "development",
+            "SECRET_KEY": "k3vQ9sLx7RmZ2pTf8WcYb5NdHjA4gUeK",
         }
         if database_url:
             environment["DATABASE_URL"] = database_url
@@ -181,7 +183,9 @@ def refuse_leftovers(copy: Path) -> None:
 
 
 async def refuse_leftovers_in(url: str) -> None:
-    engine = create_async_engine(with_async_driver(url))
+    engine = create_async_engine(
+        make_url(url).set(drivername=DRIVERS[url.partition(":")[0]])
+    )
     async with engine.connect() as connection:
         names = await connection.scalars(text(SCHEMA[engine.dialect.name]))
         left = [

@@ -158,6 +158,8 @@ async def drill(settings: Settings, pairs: int) -> list[Comparison]:
 def make_settings(database_url: str) -> Settings:
     return Settings(
         _env_file=None,
+        environment="development",
+        secret_key="a-key-of-the-drills-0123456789-abcdef",
         database_url=database_url,
         registration="verified",
         rate_limit_enabled=False,

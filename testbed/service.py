@@ -83,6 +83,8 @@ def make_environment(home: Path, **settings: str) -> dict[str, str]:
         "HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "LOG_FORMAT": "json",
+        "ENVIRONMENT": "development",
+        "SECRET_KEY": "a-key-of-the-testbed-0123456789-abcdef",
         **{name.upper(): str(value) for name, value in patience.SETTINGS.items()},
         **settings,
     }

@@ -35,7 +35,7 @@ from tests.support.people import Client, People, open_client
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 # The tests ignore settings of this machine.
-for name in NotesSettings.model_fields:
+for name in (*NotesSettings.model_fields, "fastapi_env"):
     os.environ.pop(name.upper(), None)
 patience.let_hypothesis_take_its_time()
 
@@ -218,6 +218,8 @@ def make_settings(**values: Any) -> Settings:
         "log_format": "json",
         "public_base_url": "http://test",
         "outbox_in_process": False,
+        "environment": "development",
+        "secret_key": "a-key-of-the-tests-0123456789-abcdef",
         **patience.SETTINGS,
     }
     return NotesSettings(_env_file=None, **defaults | values)

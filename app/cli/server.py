@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import binary_stdout, errors, output, run
+from app.cli.console import binary_stdout, errors, fail, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
 from app.demo import RESOURCES
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.db.session import Database
 
 CONFIGURATION = Path(__file__).parents[1] / "server/gunicorn_conf.py"
-ADMIN_EMAIL = "admin@example.com"
+DEVELOPMENT_ADMIN = "admin@example.com"
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
@@ -24,14 +24,21 @@ group = typer.Typer()
 
 
 @group.command()
-def setup() -> None:
+def setup(
+    admin_email: Annotated[
+        str,
+        typer.Option(
+            help="E-mail address of the first administrator. Development has a default."
+        ),
+    ] = "",
+) -> None:
     """Prepare a first start: create .env, the database and an administrator.
 
     It keeps everything that exists. In development it also adds demo data.
     """
     write_env(Path(".env"))
     settings = get_settings()
-    run(prepare(settings))
+    run(prepare(settings, admin_email))
 
 
 def write_env(file: Path) -> None:
@@ -46,7 +53,7 @@ def write_env(file: Path) -> None:
     output.print(f"Wrote {file} with a new SECRET_KEY.")
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, admin_email: str) -> None:
     from sqlalchemy import exists, select
 
     from app.db import migrate
@@ -58,11 +65,15 @@ async def prepare(settings: Settings) -> None:
         async with transaction(database) as session:
             admins = exists().where(User.role == Role.ADMIN)
             has_admin = await session.scalar(select(admins))
+        is_development = settings.environment == "development"
         if not has_admin:
-            password = await create_user(ADMIN_EMAIL, "admin", None)
-            output.print(f"Created the administrator {ADMIN_EMAIL}.")
+            email = admin_email or (DEVELOPMENT_ADMIN if is_development else "")
+            if not email:
+                fail("There is no administrator yet. Name one with --admin-email.")
+            password = await create_user(email, "admin", None)
+            output.print(f"Created the administrator {email}.", markup=False)
             output.print(f"Password, shown only once: {password}", markup=False)
-        if settings.environment == "development":
+        if is_development:
             await load_demo(database)
 
 
@@ -108,7 +119,7 @@ def serve(
 ) -> None:
     """Serve in production with gunicorn."""
     settings = get_settings()
-    on_sqlite = settings.database_url.startswith("sqlite")
+    on_sqlite = settings.on_sqlite
     if workers is None and "web_concurrency" in settings.model_fields_set:
         workers = settings.web_concurrency
     if workers is None:

@@ -1,15 +1,24 @@
 """Reads the settings from the environment or `.env`. No other module reads them.
 
 `Settings` joins the groups of `app.core.settings` under the flat names of environment
-variables. Validators refuse values that are unsafe in production, so that one message
-names all of them.
+variables. Validators refuse unsafe values, so that one message names all of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.core.errors import own_words
 from app.core.settings.database import DatabaseSettings
@@ -42,9 +51,79 @@ class Settings(
         hide_input_in_errors=True,
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """List the sources of values; the first that has a value wins."""
+        names: dict[str, str | None] = {}
+        for source in (dotenv_settings, env_settings):
+            assert isinstance(source, EnvSettingsSource)  # noqa: S101 - for mypy
+            names |= source.env_vars
+        named = (
+            {"environment": names["fastapi_env"]} if names.get("fastapi_env") else {}
+        )
+        return (
+            init_settings,
+            InitSettingsSource(settings_cls, dict(read_secret_files(names))),
+            env_settings,
+            dotenv_settings,
+            InitSettingsSource(settings_cls, named),
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _environment_of_postgresql(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse to guess the environment of a database that others can share."""
+        url = str(values.get("database_url"))
+        return {"environment": None, **values} if url.startswith("postgres") else values
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _was_readable(cls, value: object) -> object:
+        if isinstance(value, ValueError):
+            raise value
+        return value
+
     @property
     def logs_json(self) -> bool:
         return (self.log_format or self.environment) not in {"console", "development"}
+
+
+def secret_names() -> list[str]:
+    """List the settings that hold a secret. Each can come from a file."""
+    return [name for name, field in Settings.model_fields.items() if not field.repr]
+
+
+def read_secret_files(
+    names: Mapping[str, str | None],
+) -> Iterator[tuple[str, str | ValueError]]:
+    """Read the file of each `NAME_FILE`, or give the reason why it cannot be read."""
+    for name in secret_names():
+        if not (path := names.get(f"{name}_file")):
+            continue
+        try:
+            secret = Path(path).read_text().strip()
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not a text"
+            yield name, ValueError(f"cannot be read from its file: {reason}")
+        else:
+            yield name, secret or ValueError("has an empty file")
+
+
+def misspelt_names() -> Iterator[tuple[str, str]]:
+    """Yield each name of `.env` that looks like a setting but is none, and that one."""
+    known = {*Settings.model_fields, "fastapi_env"}
+    known |= {f"{name}_file" for name in secret_names()}
+    for name in DotEnvSettingsSource(Settings).env_vars:
+        if name not in known:
+            for nearest in get_close_matches(name, known, n=1, cutoff=0.8):
+                yield name.upper(), nearest.upper()
 
 
 class ConfigurationError(Exception):

@@ -20,6 +20,8 @@ from app.core.request_context import current_request
 # The servers log each request as well; the application's own line says more.
 SILENCED = ("uvicorn.access", "gunicorn.access")
 OWN_HANDLERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "sqlalchemy")
+# At the level debug, drivers log the parameters of statements: hashes and links.
+DRIVERS = ("aiosqlite", "asyncpg", "aiosmtplib", "redis")
 LEVELS = logging.getLevelNamesMapping()
 
 Form = Callable[[WrappedLogger, str, EventDict], bytes]
@@ -114,6 +116,8 @@ def configure_logging(*, level: str, json: bool) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    for name in DRIVERS:
+        logging.getLogger(name).setLevel(logging.INFO)
     for name in SILENCED:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = False

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.errors import DatabaseUnavailable
-from app.core.settings.database import DatabaseSettings
+from app.core.settings.database import TLS_PARAMETERS, DatabaseSettings
 
 SET_TIMEOUTS = """
 SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings
@@ -31,7 +31,11 @@ TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
 def create_engine(
     settings: DatabaseSettings, url: str, *, pool_size: int | None = None
 ) -> AsyncEngine:
+    parts = make_url(url)
+    tls = {name: parts.query[name] for name in TLS_PARAMETERS if name in parts.query}
     connect_args: dict[str, Any] = {
+        # asyncpg reads `sslmode` and its companions only from a URL.
+        "dsn": URL.create("postgresql", query=tls).render_as_string(),
         "timeout": settings.db_connect_timeout_seconds,
         "server_settings": {"application_name": settings.app_name.lower()},
     }
@@ -43,7 +47,7 @@ def create_engine(
             "prepared_statement_name_func": lambda: f"__{uuid4()}__",
         }
     engine = create_async_engine(
-        url,
+        parts.difference_update_query(tls),
         echo=settings.debug,
         hide_parameters=True,
         pool_size=pool_size or settings.db_pool_size,

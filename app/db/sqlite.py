@@ -5,6 +5,7 @@ the busy timeout says; BEGIN IMMEDIATE waits its turn. Within a process the pool
 one is the queue; between processes it is SQLite's lock.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ def create_writer(
     settings: DatabaseSettings, *, foreign_keys: bool = True
 ) -> AsyncEngine:
     file = Path(make_url(settings.database_url).database or "")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A failure here names the file. The driver's error does not, and leaks a thread.
-    file.open("ab").close()
+    # Only the owner can read it: it holds live links. SQLite copies the mode to the
+    # files beside it.
+    os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
     engine = _create_engine(
         settings,
         1,

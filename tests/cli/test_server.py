@@ -10,6 +10,9 @@ import pytest
 from app.cli.server import usable_cores
 from testbed.service import command
 
+NAMED = ("setup", "--admin-email", "ada@example.org")
+STRONG = "k7Vq0aZ4m9XwT2bN8rLcYe5HdJ1uGfS6"
+
 
 class TestSetup:
     def test_creates_missing_files_and_keeps_existing_ones(
@@ -32,13 +35,31 @@ class TestSetup:
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
         """Mutant: write `development` to `.env` although ENVIRONMENT is set."""
-        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": "x" * 32}
+        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": STRONG}
         environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
 
-        done = command("setup", environment=environment)
+        done = command(*NAMED, environment=environment)
 
         assert done.returncode == 0, done.stderr
         assert "ENVIRONMENT" not in (tmp_path / ".env").read_text()
+
+    def test_asks_for_the_first_administrator_outside_development(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutant: an administrator whose mailbox belongs to no person."""
+        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": STRONG}
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
+
+        unnamed = command("setup", environment=environment)
+        named = command(*NAMED, environment=environment)
+        again = command("setup", environment=environment)
+
+        assert (unnamed.returncode, named.returncode, again.returncode) == (1, 0, 0)
+        assert unnamed.stderr.endswith(
+            "Error: There is no administrator yet. Name one with --admin-email.\n"
+        )
+        assert "Created the administrator ada@example.org." in named.stdout
+        assert "admin@example.com" not in unnamed.stdout + named.stdout + again.stdout
 
 
 def test_counts_all_cores_on_systems_without_cpu_affinity(

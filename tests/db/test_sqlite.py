@@ -1,9 +1,17 @@
 """SQLite with several processes."""
 
 import asyncio
+import os
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db.session import Database, transaction
+from tests.conftest import make_settings
 
 PROCESSES, LANES, ROUNDS = 4, 3, 100
 
@@ -61,3 +69,25 @@ async def test_four_processes_lose_no_update(sqlite_database_url: str) -> None:
     [[value]] = connection.execute("SELECT value FROM counter")
     connection.close()
     assert value == PROCESSES * LANES * ROUNDS
+
+
+@pytest.fixture
+def _generous_umask() -> Iterator[None]:
+    """Gunicorn sets 0, so that every account could read a new file."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_generous_umask")
+async def test_only_the_owner_reads_the_files_of_a_new_database(tmp_path: Path) -> None:
+    """Mutant: modes that the umask chooses. The files hold links and hashes."""
+    url = f"sqlite:///{tmp_path}/var/app.db"
+    async with Database(make_settings(database_url=url)) as database:
+        async with transaction(database) as session:
+            await session.execute(text("CREATE TABLE notes (title TEXT)"))
+        directory = tmp_path / "var"
+        modes = {file.name: file.stat().st_mode & 0o777 for file in directory.iterdir()}
+
+    assert modes == {"app.db": 0o600, "app.db-wal": 0o600, "app.db-shm": 0o600}
+    assert directory.stat().st_mode & 0o777 == 0o700

@@ -1,12 +1,18 @@
 """The base of every group, and the types and checks that the groups share."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from app.identity import TITLE
+
+DEFAULT_PASSWORDS = frozenset(
+    "admin app changeme default guest mysecretpassword pass passw0rd password postgres "
+    "postgresql redis root secret test user 123456 12345678".split()
+)
 
 
 def split_commas(value: object) -> object:
@@ -42,9 +48,60 @@ def in_production(info: ValidationInfo) -> bool:
     return bool(info.data.get("environment", "production") == "production")
 
 
+def outside_development(info: ValidationInfo) -> bool:
+    """Whether to refuse weak secrets. An invalid environment counts as production."""
+    return info.data.get("environment") != "development"
+
+
 def refuse(condition: object, reason: str) -> None:
     if condition:
         raise ValueError(reason)
+
+
+def split_url(url: str) -> SplitResult:
+    """Parse a URL, or refuse it in our words: Python's errors contain the password."""
+    try:
+        parts = urlsplit(url)
+        misplaced = "@" in f"{parts.path}{parts.query}{parts.fragment}" or (
+            parts.port == 0
+        )
+    except ValueError:
+        misplaced = True
+    if misplaced:
+        raise ValueError(
+            "must be a URL with a number as its port; in a password, write / as %2F, "
+            ": as %3A, ? as %3F, # as %23, [ as %5B and @ as %40"
+        )
+    return parts
+
+
+def is_local(host: str) -> bool:
+    """Whether a host, such as localhost, means the machine that reads its name."""
+    host = host.lower().rstrip(".")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def refuse_default_password(parts: SplitResult, info: ValidationInfo) -> None:
+    password = unquote(parts.password or "").lower()
+    refuse(
+        outside_development(info)
+        and password
+        and password in {unquote(parts.username or "").lower(), *DEFAULT_PASSWORDS},
+        "has a default password; set one that is random",
+    )
+
+
+def refuse_plaintext(host: str, encrypted: bool, info: ValidationInfo) -> None:
+    local = not host or host.startswith("/") or is_local(host)
+    allowed = local or host in info.data.get("plaintext_hosts", ())
+    refuse(
+        outside_development(info) and not encrypted and not allowed,
+        "must use TLS to a host that is not local, or PLAINTEXT_HOSTS must name it",
+    )
 
 
 class AppSettings(BaseModel):
@@ -53,7 +110,9 @@ class AppSettings(BaseModel):
     environment: Literal["development", "staging", "production"] = Field(
         "development",
         description="Kind of this deployment. `production` refuses unsafe settings and "
-        "does not serve /docs; `development` needs no other setting.",
+        "does not serve /docs; `staging` refuses weak secrets; `development` needs no "
+        "other setting on SQLite. Required on PostgreSQL. FASTAPI_ENV is read where "
+        "this is not set.",
     )
     app_name: str = Field(
         TITLE,
@@ -70,6 +129,19 @@ class AppSettings(BaseModel):
         pattern=r"^(/[A-Za-z0-9._~-]+)+$",
         description="First part of the path of every API route.",
     )
+
+    plaintext_hosts: Names = Field(
+        (),
+        description="Hosts of PostgreSQL and Redis that the service can reach without "
+        "TLS outside development, comma-separated, such as the names of containers on "
+        "a private network. Hosts on the same machine need no entry.",
+    )
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _environment(cls, environment: object) -> object:
+        refuse(environment is None, "must be set, because DATABASE_URL is not SQLite")
+        return environment
 
     @field_validator("debug")
     @classmethod

@@ -1,11 +1,20 @@
 """Database."""
 
+import os.path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.settings.base import AppSettings, PositiveSeconds, in_production, refuse
+from app.core.settings.base import (
+    AppSettings,
+    PositiveSeconds,
+    in_production,
+    refuse,
+    refuse_default_password,
+    refuse_plaintext,
+    split_url,
+)
 
 DEVELOPMENT_DATABASE_URL = "sqlite+aiosqlite:///var/app.db"
 ASYNC_DRIVERS = {
@@ -13,6 +22,11 @@ ASYNC_DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "sqlite": "sqlite+aiosqlite",
 }
+# As libpq reads them from the URL. `app.db.postgresql` hands them to asyncpg.
+TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+TLS_PARAMETERS = ("sslmode", *TLS_FILES)
+ENCRYPTING = ("require", "verify-ca", "verify-full")
+SSL_MODES = ("disable", "allow", "prefer", *ENCRYPTING)
 
 
 class DatabaseSettings(AppSettings):
@@ -23,7 +37,8 @@ class DatabaseSettings(AppSettings):
         repr=False,
         description="The database: `postgresql://user:password@host/name` or "
         "`sqlite:///path`. Required in production; otherwise the default is the SQLite "
-        "file var/app.db.",
+        "file var/app.db. `?sslmode=` and its companions configure TLS; outside "
+        "development a remote PostgreSQL needs TLS or an entry in PLAINTEXT_HOSTS.",
     )
     database_replica_url: str = Field(
         "",
@@ -65,32 +80,46 @@ class DatabaseSettings(AppSettings):
     @classmethod
     def _database_url(cls, url: str, info: ValidationInfo) -> str:
         refuse(not url and in_production(info), "is missing in production")
-        return with_async_driver(url or DEVELOPMENT_DATABASE_URL)
+        return with_async_driver(url or DEVELOPMENT_DATABASE_URL, info)
 
     @field_validator("database_replica_url")
     @classmethod
-    def _replica_url(cls, url: str) -> str:
+    def _replica_url(cls, url: str, info: ValidationInfo) -> str:
         refuse(url and not url.startswith("postgres"), "must be a PostgreSQL URL")
-        return with_async_driver(url) if url else url
+        return with_async_driver(url, info) if url else url
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
 
 
-def with_async_driver(url: str) -> str:
+def with_async_driver(url: str, info: ValidationInfo) -> str:
     scheme, separator, rest = url.partition("://")
     driver = ASYNC_DRIVERS.get(scheme, scheme)
     known = driver.startswith("postgresql+") or driver == "sqlite+aiosqlite"
     refuse(not separator or not known, "must start with postgresql:// or sqlite:///")
-    memory = driver.startswith("sqlite") and rest.strip("/") in {"", ":memory:"}
-    refuse(memory, "must name a database file")
-    refuse(
-        driver.startswith("postgresql") and not _has_port_or_none(url),
-        "must have a number as its port; in a password, write / as %2F and : as %3A",
-    )
+    if driver.startswith("postgresql"):
+        check_postgresql(url, info)
+    else:
+        refuse(rest.strip("/") in {"", ":memory:"}, "must name a database file")
     return f"{driver}://{rest}"
 
 
-def _has_port_or_none(url: str) -> bool:
-    try:
-        urlsplit(url).port  # noqa: B018 - reading it is the check
-    except ValueError:
-        return False
-    return True
+def check_postgresql(url: str, info: ValidationInfo) -> None:
+    parts = split_url(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    refuse(
+        query.keys() - {"host", "port", *TLS_PARAMETERS},
+        f"can only have the parameters host, port, {', '.join(TLS_PARAMETERS)}",
+    )
+    mode = query.get("sslmode", "prefer")
+    refuse(mode not in SSL_MODES, f"must have as sslmode one of {', '.join(SSL_MODES)}")
+    files = [query[name] for name in TLS_FILES if name in query]
+    refuse(not all(map(os.path.isfile, files)), "names a TLS file that does not exist")
+    refuse(
+        mode.startswith("verify") and "sslrootcert" not in query,
+        "must name the file of the CA as sslrootcert, because sslmode verifies it",
+    )
+    refuse_default_password(parts, info)
+    host = query.get("host", parts.hostname or "")
+    refuse_plaintext(host.partition(":")[0], mode in ENCRYPTING, info)

@@ -1,11 +1,20 @@
 """HTTP: hosts, origins and proxies."""
 
-from ipaddress import IPv4Network, IPv6Network
-from urllib.parse import urlsplit
+import re
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.settings.base import AppSettings, Names, Networks, in_production, refuse
+from app.core.settings.base import (
+    AppSettings,
+    Names,
+    Networks,
+    in_production,
+    refuse,
+    split_url,
+)
+
+DOMAIN = re.compile(r"\*(\.[^.*]+){2,}")  # *.example.com
 
 
 class HTTPSettings(AppSettings):
@@ -40,7 +49,7 @@ class HTTPSettings(AppSettings):
         cls, origins: tuple[str, ...], info: ValidationInfo
     ) -> tuple[str, ...]:
         for origin in origins:
-            url = urlsplit(origin)
+            url = split_url(origin)
             exact = url.scheme in {"http", "https"} and origin == (
                 f"{url.scheme}://{url.netloc}"
             )
@@ -61,6 +70,11 @@ class HTTPSettings(AppSettings):
             open_to_all and in_production(info),
             "must name your hosts in production, without *",
         )
+        refuse(
+            any("*" in h and not DOMAIN.fullmatch(h) for h in hosts)
+            and in_production(info),
+            "must not allow a whole top-level domain in production",
+        )
         return hosts
 
     @field_validator("trusted_proxies")
@@ -68,5 +82,9 @@ class HTTPSettings(AppSettings):
     def _not_everyone(
         cls, networks: tuple[IPv4Network | IPv6Network, ...]
     ) -> tuple[IPv4Network | IPv6Network, ...]:
-        refuse(any(n.prefixlen == 0 for n in networks), "must not trust every address")
+        for kind in (IPv4Network, IPv6Network):
+            own = collapse_addresses(n for n in networks if isinstance(n, kind))
+            # No operator owns an eighth of all addresses, the size of public IPv6.
+            share = sum(2.0**-network.prefixlen for network in own)
+            refuse(share >= 1 / 8, "must not add up to every address")
         return networks

@@ -13,7 +13,14 @@ from pydantic import (
 from pydantic_settings import NoDecode
 
 from app.core.rate_limit.policy import LARGEST_LIMIT
-from app.core.settings.base import AppSettings, in_production, refuse
+from app.core.settings.base import (
+    AppSettings,
+    in_production,
+    refuse,
+    refuse_default_password,
+    refuse_plaintext,
+    split_url,
+)
 
 
 def split_rate(value: object) -> object:
@@ -50,6 +57,17 @@ Rate = Annotated[
 ]
 
 
+def can_connect(url: str) -> bool:
+    """Whether redis-py accepts the URL. This opens no connection."""
+    from app.core.rate_limit.client import create_redis_client
+
+    try:
+        create_redis_client(url).connection_pool.make_connection()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 class LimitSettings(AppSettings):
     """Limits: how much a client can ask for."""
 
@@ -57,7 +75,8 @@ class LimitSettings(AppSettings):
         "",
         repr=False,
         description="Redis server that counts for all processes: `redis://…`, "
-        "`rediss://…` (TLS) or `unix://…`. Without it each process counts alone.",
+        "`rediss://…` (TLS) or `unix://…`. Without it each process counts alone. "
+        "Outside development a remote Redis needs TLS or an entry in PLAINTEXT_HOSTS.",
     )
     rate_limit_enabled: bool = Field(
         True, description="`false` disables all rate limits. Refused in production."
@@ -121,9 +140,14 @@ class LimitSettings(AppSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_url(cls, url: str) -> str:
-        known = url.startswith(("redis://", "rediss://", "unix://"))
+    def _redis_url(cls, url: str, info: ValidationInfo) -> str:
+        parts = split_url(url)
+        known = parts.scheme in {"redis", "rediss", "unix"}
         refuse(url and not known, "must start with redis://, rediss:// or unix://")
+        refuse_default_password(parts, info)
+        host = parts.hostname or ""
+        refuse_plaintext(host, parts.scheme in {"rediss", "unix"}, info)
+        refuse(url and not can_connect(url), "must only have parameters of redis-py")
         return url
 
     @field_validator("rate_limit_enabled")

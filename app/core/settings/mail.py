@@ -1,38 +1,35 @@
 """Mail: the server that sends it, and where its links lead."""
 
 from email.utils import parseaddr
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.settings.base import AppSettings, PositiveSeconds, in_production, refuse
+from app.core.settings.base import (
+    PositiveSeconds,
+    in_production,
+    is_local,
+    outside_development,
+    refuse,
+    refuse_default_password,
+    split_url,
+)
+from app.core.settings.database import DatabaseSettings
 
 
 def mails_in_production(info: ValidationInfo) -> bool:
     return in_production(info) and bool(info.data.get("smtp_url", "unreadable"))
 
 
-def is_local(host: str) -> bool:
-    """Whether a host, such as localhost, means the machine that reads its name."""
-    host = host.lower().rstrip(".")
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
-
-
-class MailSettings(AppSettings):
+class MailSettings(DatabaseSettings):
     """Mail: the server that sends it, and where its links lead."""
 
     smtp_url: str = Field(
         "",
         repr=False,
         description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
-        "`smtp://…`. Without it, development writes mail to MAIL_DIRECTORY; elsewhere "
-        "mail waits in the outbox.",
+        "`smtp://…`. Without it, development on SQLite writes mail to MAIL_DIRECTORY; "
+        "elsewhere mail waits in the outbox.",
     )
     public_base_url: str = Field(
         "http://127.0.0.1:8000",
@@ -53,7 +50,8 @@ class MailSettings(AppSettings):
     outbox_in_process: bool | None = Field(
         None,
         description="`true` delivers mail from the web process, so that you need no "
-        "`worker`. Default: `true` in development, else `false`.",
+        "`worker`. In development on PostgreSQL it also allows mail to be written to "
+        "MAIL_DIRECTORY. Default: `true` in development on SQLite, else `false`.",
     )
     outbox_poll_seconds: PositiveSeconds = Field(
         1.0,
@@ -70,19 +68,20 @@ class MailSettings(AppSettings):
     @field_validator("smtp_url")
     @classmethod
     def _smtp_url(cls, url: str, info: ValidationInfo) -> str:
-        parts = urlsplit(url)
+        parts = split_url(url)
         known = parts.scheme in {"smtp", "smtp+starttls", "smtps"} and parts.hostname
         refuse(url and not known, "must start with smtp, smtp+starttls or smtps://host")
         refuse(
-            parts.scheme == "smtp" and parts.password and in_production(info),
+            parts.scheme == "smtp" and parts.password and outside_development(info),
             "must not send its password in plain text: use smtp+starttls:// or smtps://",
         )
+        refuse_default_password(parts, info)
         return url
 
     @field_validator("public_base_url")
     @classmethod
     def _public_base_url(cls, url: str, info: ValidationInfo) -> str:
-        parts = urlsplit(url)
+        parts = split_url(url)
         reachable = parts.scheme == "https" and not is_local(parts.hostname or "")
         refuse(
             not reachable and mails_in_production(info),
@@ -106,5 +105,11 @@ class MailSettings(AppSettings):
     @property
     def delivers_mail_in_process(self) -> bool:
         if self.outbox_in_process is None:
-            return self.environment == "development"
+            return self.environment == "development" and self.on_sqlite
         return self.outbox_in_process
+
+    @property
+    def writes_mail_to_files(self) -> bool:
+        """Whether this is a developer's own outbox: others can share a PostgreSQL."""
+        its_own = self.on_sqlite or bool(self.outbox_in_process)
+        return self.environment == "development" and its_own

@@ -121,7 +121,7 @@ def find_transport(settings: MailSettings) -> Transport | None:
     writer = MailWriter(settings)
     if settings.smtp_url:
         return SMTPTransport(settings.smtp_url, writer)
-    if settings.environment == "development":
+    if settings.writes_mail_to_files:
         return DirectoryTransport(settings.mail_directory, writer)
     return None
 

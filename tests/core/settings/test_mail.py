@@ -12,13 +12,13 @@ from tests.conftest import make_settings
 
 PRODUCTION = {
     "environment": "production",
-    "secret_key": "k7Vq0aZ4m9Xw" * 4,
+    "secret_key": "k7Vq0aZ4m9XwT2bN8rLcYe5HdJ1uGfS6",
     "database_url": "postgresql://127.0.0.1/app",
     "allowed_hosts": ("api.example.com",),
     "public_base_url": "https://api.example.com",
     "mail_from": "no-reply@example.com",
 }
-SMTP = "smtps://u:p@mail.example.com"
+SMTP = "smtps://u:p2w9@mail.example.com"
 
 
 class TestRegistration:
@@ -27,7 +27,8 @@ class TestRegistration:
         assert make_settings(**PRODUCTION).registration == "verified"
         staging = make_settings(**PRODUCTION | {"environment": "staging"})
         assert staging.registration == "verified"
-        assert make_settings(**PRODUCTION, registration="open").registration == "open"
+        with pytest.raises(ValidationError, match="must not be open in production"):
+            make_settings(**PRODUCTION, registration="open")
 
 
 class TestSmtpUrl:

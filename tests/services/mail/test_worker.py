@@ -292,9 +292,9 @@ class TestRunningWorker:
 
 class TestMailInDevelopment:
     @pytest.fixture
-    def overrides(self, tmp_path: Path) -> dict[str, Any]:
+    def overrides(self, backend: str, tmp_path: Path) -> dict[str, Any]:
         return {
-            "outbox_in_process": None,
+            "outbox_in_process": None if backend == "sqlite" else True,
             "mail_directory": tmp_path / "mail",
             "outbox_poll_seconds": 3600,
         }
@@ -325,8 +325,29 @@ class TestMailInDevelopment:
 class TestFindTransport:
     def test_returns_none_outside_development_without_smtp_url(self) -> None:
         staging = make_settings(
-            environment="staging", secret_key="x" * 40, database_url="sqlite:///x.db"
+            environment="staging",
+            secret_key="k7Vq0aZ4m9XwT2bN8rLcYe5HdJ1uGfS6",
+            database_url="sqlite:///x.db",
         )
 
         assert find_transport(staging) is None
         assert staging.delivers_mail_in_process is False
+
+    @pytest.mark.parametrize(
+        ("url", "in_process", "writes_files", "delivers"),
+        [
+            ("sqlite:///x.db", None, True, True),
+            ("sqlite:///x.db", False, True, False),
+            ("postgresql://h/d", None, False, False),
+            ("postgresql://h/d", False, False, False),
+            ("postgresql://h/d", True, True, True),
+        ],
+    )
+    def test_writes_files_only_from_an_outbox_of_the_developer(
+        self, url: str, in_process: bool | None, writes_files: bool, delivers: bool
+    ) -> None:
+        """Mutant: take the mail out of the database of another service."""
+        settings = make_settings(database_url=url, outbox_in_process=in_process)
+
+        assert (find_transport(settings) is not None) == writes_files
+        assert settings.delivers_mail_in_process == delivers
