@@ -15,44 +15,18 @@ from typing import Any
 import pytest
 
 from app.api.middleware.request_context import UNMATCHED
-from testbed.service import (
-    WORKER_CLASSES,
-    command,
-    make_environment,
-    start_service,
+from tests.server.edge import (
+    HOST,
+    JSON,
+    LIVE,
+    LOGIN,
+    PROXY,
+    Edge,
+    head,
+    read_answer,
 )
-from tests.server.edge import HOST, Edge, head, read_answer
 
-PATH = "/api/v1/notes"
-LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
-LIVE = "/api/v1/health/live"
-PROXY = "127.0.0.2"  # another address of this machine, to connect from
-JSON = "Content-Type: application/json"
-
-
-@pytest.fixture(scope="module", params=WORKER_CLASSES)
-def edge(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Edge]:
-    home = tmp_path_factory.mktemp("edge")
-    environment = make_environment(
-        home,
-        SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
-        ALLOWED_HOSTS="api.example.com,127.0.0.1",
-        TRUSTED_PROXIES=PROXY,
-        CORS_ALLOWED_ORIGINS="https://app.example.com",
-    )
-    upgraded = command("db", "upgrade", environment=environment)
-    assert upgraded.returncode == 0, upgraded.stderr
-    arguments = ("--worker-class", request.param)
-    with start_service(
-        home, *arguments, environment=environment, app="tests.notes.served:app"
-    ) as service:
-        address = ("127.0.0.1", service.port)
-        with socket.create_connection(address, 60) as slow:
-            # Given up after 10 seconds, in which the other tests run.
-            slow.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
-            yield Edge(service, slow)
+PATH, REGISTER = "/api/v1/notes", "/api/v1/auth/register"
 
 
 GET = f"GET {PATH} HTTP/1.1\r\n"
@@ -143,11 +117,16 @@ class TestHostile:
         assert answer.problem["code"] == "body_too_large"
 
     def test_slow_body_is_cut(self, edge: Edge) -> None:
-        answer = read_answer(edge.slow)
+        answer = read_answer(edge.slow_body)
 
         assert answer.status == 408
         assert answer.problem["code"] == "request_timeout"
-        assert edge.slow.recv(1) == b""
+        assert edge.slow_body.recv(1) == b""
+
+    def test_slow_head_is_cut(self, edge: Edge) -> None:
+        """Mutant: a timer from the second request on, as both servers have."""
+        assert edge.slow_head.recv(1) == b""
+        assert edge.silent.recv(1) == b""
 
 
 # Routes that refuse by themselves, once they know the method or read the body.
