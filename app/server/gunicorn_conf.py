@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from functools import partial
+from http import HTTPStatus
 from math import ceil
 
 from gunicorn.arbiter import Arbiter
@@ -73,6 +74,8 @@ def post_worker_init(worker: Worker) -> None:
     else:
         worker.cfg.set("graceful_timeout", patience)
         asgi_protocol._CACHED_SERVER_HEADER = b""
+        # Gunicorn's table of reason phrases lacks some.
+        asgi_protocol._REASON_PHRASES.update({s.value: s.phrase for s in HTTPStatus})
         gasgi.ASGIProtocol = GunicornConnection
         worker._shutdown = partial(shut_down, worker)
         worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)

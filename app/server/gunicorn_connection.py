@@ -41,9 +41,6 @@ class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
         """Ignore `Upgrade` (RFC 9110 §7.8): the application has no WebSocket route."""
         return False
 
-    def _get_reason_phrase(self, status: int) -> str:
-        return HTTPStatus(status).phrase  # gunicorn's own table lacks some
-
     def _send_error_response(
         self,
         status: int,

@@ -21,6 +21,7 @@ JSON = "Content-Type: application/json"
 @dataclass
 class Answer:
     status: int
+    reason: str
     headers: dict[str, str]
     body: bytes
 
@@ -88,4 +89,5 @@ def read_answer(connection: socket.socket) -> Answer:
         data = connection.recv(65_536)
         assert data, "cut short"
         body += data
-    return Answer(int(status.split()[1]), headers, body)
+    _, code, reason = status.split(maxsplit=2)
+    return Answer(int(code), reason, headers, body)
