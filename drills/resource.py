@@ -73,7 +73,6 @@ class Copy:
             "HOME": str(self.directory),
             "TEST_DATABASE_URL": self.postgres_url,
             "ENVIRONMENT": "development",
-            "ENVIRONMENT": "development",
             "SECRET_KEY": "k3vQ9sLx7RmZ2pTf8WcYb5NdHjA4gUeK",
         }
         if database_url:

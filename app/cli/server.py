@@ -98,6 +98,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         f"--port={port}",
         "--reload",
         "--reload-dir=app",
+        "--http=app.server.uvicorn_connection:UvicornConnection",
         "--no-server-header",
         "--no-proxy-headers",
         "--no-access-log",

@@ -3,6 +3,9 @@
 import os
 import signal
 import sys
+from functools import partial
+from http import HTTPStatus
+from math import ceil
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.asgi import protocol as asgi_protocol
@@ -12,6 +15,7 @@ from gunicorn.workers.base import Worker
 
 from app.core.config import ConfigurationError, get_settings
 from app.core.logging import configure_logging
+from app.core.settings.operation import SHUTDOWN_RESERVE_SECONDS
 
 try:
     settings = get_settings()
@@ -35,9 +39,11 @@ def on_starting(server: Arbiter) -> None:
 
     The number of workers comes from gunicorn, because a flag may override it.
     """
+    from app.server.connections import reserve_files
+
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
     get_settings.cache_clear()
-    get_settings()
+    reserve_files(get_settings().max_connections)
 
 
 def post_fork(_: Arbiter, worker: Worker) -> None:
@@ -47,23 +53,31 @@ def post_fork(_: Arbiter, worker: Worker) -> None:
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Patch the server's own answers: a problem document, without the server's name.
+    """Use our own class for connections, and hide the server's name.
 
-    An uvicorn worker also gets a limit for its shutdown. Without one it waits until
-    gunicorn kills it, and the application does not close its connections.
+    The worker also waits less for its requests than gunicorn waits for the worker.
+    Otherwise gunicorn kills it before the application has closed its connections.
     """
     # Imported in the worker, because SIGHUP starts workers with new code.
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+    from gunicorn.workers import gasgi
 
-    from app.server.parser_errors import adapt_uvicorn, answer_for_gunicorn
+    from app.server.connections import waiting
+    from app.server.gunicorn_connection import GunicornConnection, shut_down
+    from app.server.uvicorn_connection import UvicornConnection
 
+    patience = max(0, worker.cfg.graceful_timeout - SHUTDOWN_RESERVE_SECONDS)
+    waiting.most_open = get_settings().max_connections
     if _is_uvicorn(worker):
         worker.config.server_header = False
-        worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - 1
-        adapt_uvicorn(AutoHTTPProtocol)
+        worker.config.timeout_graceful_shutdown = patience
+        worker.config.http = UvicornConnection
     else:
+        worker.cfg.set("graceful_timeout", patience)
         asgi_protocol._CACHED_SERVER_HEADER = b""
-        asgi_protocol.ASGIProtocol._send_error_response = answer_for_gunicorn
+        # Gunicorn's table of reason phrases lacks some.
+        asgi_protocol._REASON_PHRASES.update({s.value: s.phrase for s in HTTPStatus})
+        gasgi.ASGIProtocol = GunicornConnection
+        worker._shutdown = partial(shut_down, worker)
         worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
@@ -84,6 +98,9 @@ graceful_timeout = int(settings.graceful_timeout_seconds)
 # Longer than the idle timeout of a load balancer, which is often 60 seconds. Otherwise
 # the load balancer sends a request on a connection that is just being closed.
 keepalive = 75
+# Seconds until the worker cancels a request whose client has left. A write then ends
+# like any other, because REQUEST_DEADLINE_SECONDS comes first.
+asgi_disconnect_grace_period = ceil(settings.request_deadline_seconds) + 1
 # As much as the parser accepts: most limits of the application are lower.
 limit_request_line = 8190
 control_socket_disable = True

@@ -35,15 +35,21 @@ CODES = {
 }
 
 
-def answer(status: int = 400, extra: Iterable[tuple[str, str]] = ()) -> bytes:
-    """Write a complete answer, whose `Connection: close` ends the connection."""
+def answer(
+    peer: Any, status: int = 400, extra: Iterable[tuple[str, str]] = ()
+) -> bytes:
+    """Write a complete answer, whose `Connection: close` ends the connection.
+
+    `peer` is the address of the socket. Without headers no proxy can name the client.
+    """
     known = HTTPStatus(status if status in CODES else 400)
     request_id = str(uuid_utils.uuid7())
     with serving(RequestContext(request_id, "", time.monotonic())):
         # The parser's own message would quote the request.
         detail = known.description or known.phrase
         body = problem_body(known, CODES[known], detail)
-        log.info("http.malformed", status_code=known)
+        client_ip = peer[0] if isinstance(peer, tuple) else ""  # none: a Unix socket
+        log.info("http.malformed", status_code=known, client_ip=client_ip)
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", str(len(body)).encode()),
@@ -57,40 +63,3 @@ def answer(status: int = 400, extra: Iterable[tuple[str, str]] = ()) -> bytes:
     lines = [b"HTTP/1.1 %d %s" % (known, known.phrase.encode())]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join([*lines, b"", body])
-
-
-def answer_for_gunicorn(
-    protocol: Any,
-    status: int,
-    message: str,
-    extra_headers: Iterable[tuple[str, str]] = (),
-) -> None:
-    """Replace `ASGIProtocol._send_error_response`, whose messages quote the request.
-
-    Gunicorn also calls it when the client left before the application answered.
-    """
-    if not protocol.transport.is_closing():
-        protocol._safe_write(answer(status, extra_headers))
-
-
-def answer_for_uvicorn(protocol: Any, message: str) -> None:
-    """Replace `send_400_response` of both HTTP protocols of uvicorn."""
-    protocol.transport.write(answer())
-    protocol.transport.close()
-
-
-def adapt_uvicorn(protocol: Any) -> None:
-    """Patch a protocol class of uvicorn: problem documents, and no `GET http://…`.
-
-    Uvicorn passes only the path of such a target to the application, which then cannot
-    compare the host in the target with the Host header.
-    """
-    read_head = protocol.on_headers_complete
-
-    def read_head_of_a_path(self: Any) -> None:
-        if not self.url.startswith(b"/"):
-            raise ValueError("The target is not a path.")  # to the parser: malformed
-        read_head(self)
-
-    protocol.on_headers_complete = read_head_of_a_path
-    protocol.send_400_response = answer_for_uvicorn

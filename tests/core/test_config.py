@@ -114,6 +114,8 @@ class TestProductionSettings:
             ("RATE_LIMIT_ENABLED", "false"),
             ("REQUEST_DEADLINE_SECONDS", "2.5"),
             ("GRACEFUL_TIMEOUT_SECONDS", "9"),
+            ("GRACEFUL_TIMEOUT_SECONDS", "13"),
+            ("MAX_CONNECTIONS", "0"),
             ("ACCESS_TOKEN_EXPIRE_MINUTES", "61"),
             ("PASSWORD_MIN_LENGTH", "7"),
         ],

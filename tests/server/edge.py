@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,15 @@ import pytest
 from testbed.service import Service
 
 HOST = "Host: api.example.com"
+LIVE, LOGIN = "/api/v1/health/live", "/api/v1/auth/login"
+PROXY = "127.0.0.2"  # another address of this machine, to connect from
+JSON = "Content-Type: application/json"
 
 
 @dataclass
 class Answer:
     status: int
+    reason: str
     headers: dict[str, str]
     body: bytes
 
@@ -28,16 +32,25 @@ class Answer:
         return problem
 
 
+@contextmanager
+def connect(service: Service, source: str = "127.0.0.1") -> Iterator[socket.socket]:
+    address = ("127.0.0.1", service.port)
+    with socket.create_connection(address, 60, (source, 0)) as connection:
+        yield connection
+
+
 @dataclass
 class Edge:
     service: Service
-    slow: socket.socket
+    # Given up after 10 seconds, in which the other tests run.
+    silent: socket.socket
+    slow_head: socket.socket
+    slow_body: socket.socket
 
-    @contextmanager
-    def connect(self, source: str = "127.0.0.1") -> Iterator[socket.socket]:
-        address = ("127.0.0.1", self.service.port)
-        with socket.create_connection(address, 60, (source, 0)) as connection:
-            yield connection
+    def connect(
+        self, source: str = "127.0.0.1"
+    ) -> AbstractContextManager[socket.socket]:
+        return connect(self.service, source)
 
     def ask(self, request: bytes, source: str = "127.0.0.1") -> Answer:
         with self.connect(source) as connection:
@@ -76,4 +89,5 @@ def read_answer(connection: socket.socket) -> Answer:
         data = connection.recv(65_536)
         assert data, "cut short"
         body += data
-    return Answer(int(status.split()[1]), headers, body)
+    _, code, reason = status.split(maxsplit=2)
+    return Answer(int(code), reason, headers, body)

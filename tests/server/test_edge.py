@@ -15,100 +15,18 @@ from typing import Any
 import pytest
 
 from app.api.middleware.request_context import UNMATCHED
-from testbed.service import (
-    WORKER_CLASSES,
-    command,
-    make_environment,
-    start_service,
+from tests.server.edge import (
+    JSON,
+    LIVE,
+    LOGIN,
+    PROXY,
+    Edge,
+    head,
+    read_answer,
 )
-from tests.server.edge import HOST, Edge, head, read_answer
+from tests.server.hostile import HOSTILE, PATH
 
-PATH = "/api/v1/notes"
-LOGIN, REGISTER = "/api/v1/auth/login", "/api/v1/auth/register"
-LIVE = "/api/v1/health/live"
-PROXY = "127.0.0.2"  # a second loopback address, to connect from
-JSON = "Content-Type: application/json"
-
-
-@pytest.fixture(scope="module", params=WORKER_CLASSES)
-def edge(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Edge]:
-    home = tmp_path_factory.mktemp("edge")
-    environment = make_environment(
-        home,
-        SECRET_KEY="a-long-enough-key-that-is-only-for-tests-0123456789",
-        ALLOWED_HOSTS="api.example.com,127.0.0.1",
-        TRUSTED_PROXIES=PROXY,
-        CORS_ALLOWED_ORIGINS="https://app.example.com",
-    )
-    upgraded = command("db", "upgrade", environment=environment)
-    assert upgraded.returncode == 0, upgraded.stderr
-    arguments = ("--worker-class", request.param)
-    with start_service(
-        home, *arguments, environment=environment, app="tests.notes.served:app"
-    ) as service:
-        address = ("127.0.0.1", service.port)
-        with socket.create_connection(address, 60) as slow:
-            # The service gives up after 10 seconds. The other tests run meanwhile.
-            slow.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
-            yield Edge(service, slow)
-
-
-GET = f"GET {PATH} HTTP/1.1\r\n"
-HOSTILE = {
-    "two hosts": head("GET", PATH, "Host: evil.example.com"),
-    "the same host twice": head("GET", PATH, HOST),
-    "no host": head("GET", PATH, host=None),
-    "an empty host": head("GET", PATH, host="Host:"),
-    "another host": head("GET", PATH, host="Host: evil.example.com"),
-    "length and chunks": head(
-        "POST", LOGIN, JSON, "Content-Length: 2", "Transfer-Encoding: chunked"
-    )
-    + b"0\r\n\r\n",
-    "two lengths": head("POST", LOGIN, JSON, "Content-Length: 2", "Content-Length: 3"),
-    "a negative length": head("POST", LOGIN, JSON, "Content-Length: -1"),
-    "a length with a sign": head("POST", LOGIN, JSON, "Content-Length: +2") + b"{}",
-    "an unknown coding": head("POST", LOGIN, JSON, "Transfer-Encoding: gzip, x"),
-    "chunked twice": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked, chunked")
-    + b"0\r\n\r\n",
-    "a chunk of no size": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked")
-    + b"zz\r\n{}\r\n0\r\n\r\n",
-    "bare line feeds": f"GET {PATH} HTTP/1.1\n{HOST}\n\n".encode(),
-    "a folded header": head("GET", PATH, "X-Folded: a", " b"),
-    "a space before the colon": head("GET", PATH, "X-Space : a"),
-    "a name of no letters": head("GET", PATH, "X(Y): a"),
-    "a nul in a header": head("GET", PATH, "X-Nul: a\0b"),
-    "authorization twice": head(
-        "GET", PATH, "Authorization: Bearer a", "Authorization: Bearer b"
-    ),
-    "200 headers": head("GET", PATH, *(f"X-{n}: {n}" for n in range(200))),
-    "a header of 70 KB": head("GET", PATH, "X-Long: " + "a" * 70_000),
-    "40 KB of headers": head("GET", PATH, *(f"X-{n}: {'a' * 4000}" for n in range(10))),
-    "a path of 3 KB": head("GET", "/" + "a" * 3000),
-    "a query of 5 KB": head("GET", f"{PATH}?max_budget=" + "a" * 5000),
-    "a target of 20 KB": head("GET", f"{PATH}?max_budget=" + "a" * 20_000),
-    "an encoded nul in the path": head("GET", f"{PATH}/%00"),
-    "an encoded line feed in the path": head("GET", f"{PATH}/a%0ab"),
-    "an encoded line feed in the query": head("GET", f"{PATH}?max_budget=%0d%0aX: y"),
-    "a control character in the path": head("GET", f"{PATH}/a\x01b"),
-    "trace": head("TRACE", PATH),
-    "connect": head("CONNECT", "evil.example.com:443"),
-    "an unknown method": head("BREW", PATH),
-    "another host in the target": head("GET", f"http://evil.example.com{PATH}"),
-    "http 0.9": f"GET {PATH}\r\n\r\n".encode(),
-    "http 9.9": f"GET {PATH} HTTP/9.9\r\n{HOST}\r\n\r\n".encode(),
-    "no http": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    "a body over the limit": head("POST", LOGIN, JSON, "Content-Length: 65537")
-    + b" " * 65_537,
-    "chunks over the limit": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked")
-    + b"8000\r\n"
-    + b" " * 0x8000
-    + b"\r\n"
-    + b"8001\r\n"
-    + b" " * 0x8001
-    + b"\r\n0\r\n\r\n",
-}
+REGISTER = "/api/v1/auth/register"
 
 
 class TestHostileBytes:
@@ -123,6 +41,7 @@ class TestHostileBytes:
         assert "server" not in answer.headers
         assert b"evil" not in answer.body
         for line in edge.lines(answer.problem["request_id"]):
+            assert line["client_ip"] == "127.0.0.1"
             assert line.get("route", UNMATCHED) in (UNMATCHED, REACHED.get(name))
 
     def test_a_refusal_arrives_while_the_client_still_sends(self, edge: Edge) -> None:
@@ -141,11 +60,16 @@ class TestHostileBytes:
         assert answer.problem["code"] == "body_too_large"
 
     def test_a_slow_body_ends_with_408(self, edge: Edge) -> None:
-        answer = read_answer(edge.slow)
+        answer = read_answer(edge.slow_body)
 
         assert answer.status == 408
         assert answer.problem["code"] == "request_timeout"
-        assert edge.slow.recv(1) == b""
+        assert edge.slow_body.recv(1) == b""
+
+    def test_a_slow_head_is_cut(self, edge: Edge) -> None:
+        """Mutant: a timer from the second request on, as both servers have."""
+        assert edge.slow_head.recv(1) == b""
+        assert edge.silent.recv(1) == b""
 
 
 # Routes that refuse the request themselves, by its method or while reading its body.
@@ -185,18 +109,23 @@ class TestClientDisconnects:
         [line] = self.logged(edge, "left-before-the-body")
         assert (line["event"], line["status_code"]) == ("http.request", 499)
 
-    def test_before_its_answer_is_not_logged_as_a_failure(self, edge: Edge) -> None:
+    def test_before_its_answer_does_not_undo_a_write(self, edge: Edge) -> None:
         file = Path(edge.service.environment["HOME"]) / "var/app.db"
         with closing(sqlite3.connect(file)) as another:
             another.execute("BEGIN IMMEDIATE")
             with self.being_read(edge, "left-before-the-answer") as connection:
                 connection.sendall(self.BODY)
-                look_around(edge)  # afterwards, the service has read the body
-            look_around(edge)  # afterwards, it has seen the disconnect
+                look_around(edge)  # by then the body was read
+            look_around(edge)  # and now the departure
+            # Another writer waits for longer than gunicorn would.
+            with (
+                closing(sqlite3.connect(file, 4)) as third,
+                pytest.raises(sqlite3.OperationalError, match="locked"),
+            ):
+                third.execute("BEGIN IMMEDIATE")
 
         [line] = self.logged(edge, "left-before-the-answer")
-        assert line["event"] == "http.request"
-        assert line["status_code"] in (201, 499)  # 201 if the endpoint ends first
+        assert (line["event"], line["status_code"]) == ("http.request", 201)
 
 
 def look_around(edge: Edge) -> None:
@@ -239,6 +168,39 @@ class TestClientAddress:
 
         [line] = edge.lines(answer.headers["x-request-id"])
         assert line["client_ip"] == "203.0.113.9"
+
+    def test_is_not_told_by_a_trailer(self, edge: Edge) -> None:
+        """Mutant: add trailers to the headers, as uvicorn does."""
+        request = head(
+            *("POST", LOGIN, JSON, "Transfer-Encoding: chunked"),
+            "X-Forwarded-For: 203.0.113.9",
+        )
+        body = b"2\r\n{}\r\n0\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n"
+        answer = edge.ask(request + body, PROXY)
+
+        assert answer.status == 422
+        [line] = edge.lines(answer.headers["x-request-id"])
+        assert line["client_ip"] == "203.0.113.9"
+
+
+def test_an_upgrade_to_a_websocket_is_ignored(edge: Edge) -> None:
+    """Mutant: let the server open a WebSocket, which no route answers."""
+    lines = (
+        *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    answer = edge.ask(head("GET", "/nowhere", *lines))
+
+    assert answer.problem["code"] == "not_found"
+    assert answer.headers["x-request-id"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_status_has_its_reason_phrase(edge: Edge) -> None:
+    """Mutant: gunicorn's own table, where some are `Unknown`."""
+    answer = edge.ask(head("GET", PATH, *(f"X-{n}: {'a' * 4000}" for n in range(9))))
+
+    assert (answer.status, answer.reason) == (431, "Request Header Fields Too Large")
 
 
 def test_a_health_probe_of_http_1_0_needs_no_host(edge: Edge) -> None:

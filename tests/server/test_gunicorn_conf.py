@@ -5,7 +5,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from testbed.service import WORKER_CLASSES, Service, make_environment, start_service
+from testbed.service import Service, make_environment, start_service
 
 BOOTING = "Booting worker with pid: "
 SECRET = "a-long-enough-key-that-is-only-for-tests-0123456789"
@@ -54,27 +53,3 @@ def test_a_replaced_worker_keeps_the_settings_of_startup(
         answer = httpx2.get(f"{service.url}/api/v1/health/live", timeout=60)
 
         assert answer.status_code == 200
-
-
-@pytest.mark.parametrize("worker_class", WORKER_CLASSES[1:])
-def test_uvicorn_shuts_down_while_a_client_is_connected(
-    environment: dict[str, str], tmp_path: Path, worker_class: str
-) -> None:
-    """Mutant: wait for the client until gunicorn kills the worker."""
-    options = ("--worker-class", worker_class, "--graceful-timeout", "3")
-    with (
-        start_service(tmp_path, *options, environment=environment) as service,
-        socket.create_connection(("127.0.0.1", service.port), 60) as client,
-    ):
-        client.sendall(
-            b"POST /api/v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            b"Content-Type: application/json\r\nContent-Length: 100\r\n"
-            b"Expect: 100-continue\r\n\r\n"
-        )
-        assert client.recv(65_536).startswith(b"HTTP/1.1 100 ")
-        [worker] = workers(service)
-
-        os.kill(worker, signal.SIGTERM)
-
-        wait_until(lambda: "Application shutdown complete." in events(service))
-        assert any(event.startswith("Cancel 1 ") for event in events(service))

@@ -21,9 +21,18 @@ MAX_QUERY_BYTES = 4 * 1024
 LONGEST_HOST = 255
 
 _SINGLE = frozenset(
-    {b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key"}
+    {
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"idempotency-key",
+        b"transfer-encoding",
+    }
 )
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+# A proxy may decode these before it compares the path with its rules.
+_AMBIGUOUS = re.compile(rb"%(?:2[Ff]|5[Cc])|\\|/(?:\.|%2[Ee]){1,2}(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ENCODED_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|%(?:[01][0-9A-Fa-f]|7[Ff])")
 
@@ -63,8 +72,14 @@ class UriTooLong(AppError):
     code = "uri_too_long"
 
 
+class TransferEncodingInvalid(BadRequest):
+    """The body is encoded in another way than `chunked`."""
+
+    code = "transfer_encoding_invalid"
+
+
 class PathInvalid(BadRequest):
-    """The path or the query contains control characters."""
+    """Proxies could read the path in another way, or there are control characters."""
 
     code = "path_invalid"
 
@@ -120,6 +135,12 @@ class StrictHttpMiddleware:
             return HeadersTooLarge(
                 f"The cookies must not exceed {MAX_COOKIE_BYTES} bytes."
             )
+        if distinct.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            # The server would pass on the body as it is, for example compressed.
+            return TransferEncodingInvalid(
+                "Send the body with a Content-Length, or with the Transfer-Encoding "
+                "`chunked` alone."
+            )
         host = distinct.get(b"host", b"")
         if len(host) > LONGEST_HOST:
             return HostInvalid()
@@ -145,10 +166,15 @@ class StrictHttpMiddleware:
 def _target_refusal(scope: Scope) -> AppError | None:
     path: str = scope["path"]
     query: bytes = scope["query_string"]
-    if len(scope.get("raw_path") or path.encode()) > MAX_PATH_BYTES:
+    raw_path: bytes = scope.get("raw_path") or path.encode()
+    if len(raw_path) > MAX_PATH_BYTES:
         return UriTooLong(f"The path must not exceed {MAX_PATH_BYTES} bytes.")
     if len(query) > MAX_QUERY_BYTES:
         return UriTooLong(f"The query must not exceed {MAX_QUERY_BYTES} bytes.")
+    if _AMBIGUOUS.search(raw_path):
+        return PathInvalid(
+            "The path must not contain a backslash, an encoded slash or a dot segment."
+        )
     # The server decodes the path but not the query.
     if _CONTROL.search(path) or (query and _ENCODED_CONTROL.search(query)):
         return PathInvalid(

@@ -6,6 +6,10 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from app.core.settings.base import AppSettings, Names, PositiveSeconds, refuse
 
+# A worker notices a signal after at most one second, and needs the rest to close the
+# application before gunicorn kills it.
+SHUTDOWN_RESERVE_SECONDS = 3
+
 
 class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
@@ -33,6 +37,13 @@ class OperationSettings(AppSettings):
         description="Worker processes of this instance. `--workers` of gunicorn and of "
         "`serve` takes precedence. If neither is set, `serve` chooses the number.",
     )
+    max_connections: int = Field(
+        900,
+        ge=1,
+        description="Client connections that a worker keeps open. When there are more, "
+        "it closes the one that has waited longest for a request. The limit for open "
+        "files must be 100 higher, or the service does not start.",
+    )
     request_deadline_seconds: PositiveSeconds = Field(
         10,
         description="Seconds until a request that has no answer yet gets a 504. Must "
@@ -40,8 +51,9 @@ class OperationSettings(AppSettings):
     )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
-        description="Seconds that a stopping worker waits for its requests to end. "
-        "Must exceed REQUEST_DEADLINE_SECONDS.",
+        description="Seconds until gunicorn kills a worker that it has asked to stop. "
+        "The worker waits 3 seconds less for its requests, so this must exceed "
+        "REQUEST_DEADLINE_SECONDS by more than 3.",
     )
 
     @field_validator("log_level", mode="before")
@@ -71,7 +83,9 @@ class OperationSettings(AppSettings):
     @classmethod
     def _outlasts_requests(cls, timeout: float, info: ValidationInfo) -> float:
         refuse(
-            info.data.get("request_deadline_seconds", 0) >= timeout,
-            "must be longer than REQUEST_DEADLINE_SECONDS",
+            info.data.get("request_deadline_seconds", 0) + SHUTDOWN_RESERVE_SECONDS
+            >= timeout,
+            "must exceed REQUEST_DEADLINE_SECONDS by more than "
+            f"{SHUTDOWN_RESERVE_SECONDS} seconds",
         )
         return timeout

@@ -188,6 +188,36 @@ class TestRequestTarget:
         scope = http_scope(path="/caf\u00e9/\u00a0", query=query)
         assert (await guard(scope)).status == 200
 
+    @pytest.mark.parametrize(
+        "path", ["/a%2fb", "/a%5Cb", "/a\\b", "/a/%2e%2E/b", "/a/..", "/./a", "/a/.%2e"]
+    )
+    async def test_path_is_one_that_proxies_read_alike(self, path: str) -> None:
+        assert await code(http_scope(raw_path=path.encode())) == (400, "path_invalid")
+
+    @pytest.mark.parametrize(
+        "path", ["/.well-known/a", "/a..b", "/a%2Eb", "/a/...", "/"]
+    )
+    async def test_path_may_hold_other_dots(self, path: str) -> None:
+        assert (await guard(http_scope(raw_path=path.encode()))).status == 200
+
+
+class TestTransferEncoding:
+    @pytest.mark.parametrize("value", [b"gzip, chunked", b"identity", b"chunked,", b""])
+    async def test_is_only_chunked(self, value: bytes) -> None:
+        scope = http_scope(headers=[HOST, (b"transfer-encoding", value)])
+        assert await code(scope) == (400, "transfer_encoding_invalid")
+
+    async def test_is_not_repeated(self) -> None:
+        lines = [(b"transfer-encoding", each) for each in (b"gzip", b"chunked")]
+        assert await code(http_scope(headers=[HOST, *lines])) == (
+            400,
+            "header_duplicated",
+        )
+
+    async def test_is_read_in_any_case(self) -> None:
+        scope = http_scope(headers=[HOST, (b"transfer-encoding", b"Chunked")])
+        assert (await guard(scope)).status == 200
+
 
 class TestWebSocket:
     async def test_is_refused(self) -> None:

@@ -1,0 +1,64 @@
+"""Changes to the connections of gunicorn's `asgi` worker."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+from app.server.connections import waiting
+from app.server.parser_errors import answer
+
+
+class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        waiting.add_new(self, self.worker.nr_conns)
+
+    def stop_waiting(self) -> None:
+        # The parser has set it when the head is complete, before the request starts.
+        if not self._request_ready.is_set():
+            self._keepalive_timeout()
+
+    def _arm_keepalive_timer(self) -> None:
+        if not self._request_ready.is_set():
+            waiting.add(self, self._keepalive)
+
+    def _cancel_keepalive_timer(self) -> None:
+        waiting.remove(self)
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        try:
+            going_on: bool = super()._feed_callback_parser(data)
+        except ValueError:  # from int(), for a length of more than 4300 digits
+            self._send_error_response(HTTPStatus.BAD_REQUEST, "")
+            self._close_transport()
+            return False
+        return going_on
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Ignore `Upgrade` (RFC 9110 §7.8): the application has no WebSocket route."""
+        return False
+
+    def _send_error_response(
+        self,
+        status: int,
+        message: str,
+        extra_headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """Send a problem document: `message` quotes the request.
+
+        Gunicorn also calls it when the client left before the application answered.
+        """
+        if not self.transport.is_closing():
+            peer = self.transport.get_extra_info("peername")
+            self._safe_write(answer(peer, status, extra_headers))
+
+
+async def shut_down(worker: ASGIWorker) -> None:
+    """Close the connections without a request, which the worker would wait for."""
+    for server in worker.servers:
+        server.close()
+    waiting.close_all()
+    await ASGIWorker._shutdown(worker)

@@ -1,0 +1,51 @@
+"""Changes to the HTTP connections of uvicorn."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.server.connections import waiting
+from app.server.parser_errors import answer
+
+
+class UvicornConnection(HttpToolsProtocol):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Ignore `Upgrade` (RFC 9110 §7.8): the application has no WebSocket route.
+        self.ws_protocol_class = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        waiting.add_new(self, len(self.connections))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        waiting.remove(self)
+        super().connection_lost(exc)
+
+    def stop_waiting(self) -> None:
+        self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        # Uvicorn passes only the path of `GET http://…` to the application, which then
+        # cannot compare the host in the target with the Host header.
+        if not self.url.startswith(b"/"):
+            raise ValueError("The target is not a path.")  # to the parser: malformed
+        waiting.remove(self)
+        super().on_headers_complete()
+        # Uvicorn adds trailers to this list, which was the list of the headers. A
+        # trailer is no header (RFC 9110 §6.5): it could replace X-Forwarded-For.
+        self.headers = deque(maxlen=0)  # type: ignore[assignment]
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # and no pipelined request follows
+            waiting.add(self, self.timeout_keep_alive)
+
+    def send_400_response(self, msg: str) -> None:
+        self.transport.write(answer(self.client))
+        self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing, because the warning asks for a WebSocket library."""
