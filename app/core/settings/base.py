@@ -62,16 +62,13 @@ def split_url(url: str) -> SplitResult:
     """Parse a URL, or refuse it in our words: Python's errors contain the password."""
     try:
         parts = urlsplit(url)
-        misplaced = "@" in f"{parts.path}{parts.query}{parts.fragment}" or (
-            parts.port == 0
-        )
+        parts.port  # noqa: B018 - reading it is the check
+        refuse("@" in f"{parts.path}{parts.query}{parts.fragment}", "")
     except ValueError:
-        misplaced = True
-    if misplaced:
         raise ValueError(
             "must be a URL with a number as its port; in a password, write / as %2F, "
             ": as %3A, ? as %3F, # as %23, [ as %5B and @ as %40"
-        )
+        ) from None
     return parts
 
 

@@ -80,32 +80,33 @@ class DatabaseSettings(AppSettings):
     @classmethod
     def _database_url(cls, url: str, info: ValidationInfo) -> str:
         refuse(not url and in_production(info), "is missing in production")
-        return with_async_driver(url or DEVELOPMENT_DATABASE_URL, info)
+        return checked(with_async_driver(url or DEVELOPMENT_DATABASE_URL), info)
 
     @field_validator("database_replica_url")
     @classmethod
     def _replica_url(cls, url: str, info: ValidationInfo) -> str:
         refuse(url and not url.startswith("postgres"), "must be a PostgreSQL URL")
-        return with_async_driver(url, info) if url else url
+        return checked(with_async_driver(url), info) if url else url
 
     @property
     def on_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 
 
-def with_async_driver(url: str, info: ValidationInfo) -> str:
+def with_async_driver(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     driver = ASYNC_DRIVERS.get(scheme, scheme)
     known = driver.startswith("postgresql+") or driver == "sqlite+aiosqlite"
     refuse(not separator or not known, "must start with postgresql:// or sqlite:///")
-    if driver.startswith("postgresql"):
-        check_postgresql(url, info)
-    else:
-        refuse(rest.strip("/") in {"", ":memory:"}, "must name a database file")
+    memory = driver.startswith("sqlite") and rest.strip("/") in {"", ":memory:"}
+    refuse(memory, "must name a database file")
     return f"{driver}://{rest}"
 
 
-def check_postgresql(url: str, info: ValidationInfo) -> None:
+def checked(url: str, info: ValidationInfo) -> str:
+    """Return the URL if asyncpg understands it and the environment allows it."""
+    if url.startswith("sqlite"):
+        return url
     parts = split_url(url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     refuse(
@@ -123,3 +124,4 @@ def check_postgresql(url: str, info: ValidationInfo) -> None:
     refuse_default_password(parts, info)
     host = query.get("host", parts.hostname or "")
     refuse_plaintext(host.partition(":")[0], mode in ENCRYPTING, info)
+    return url

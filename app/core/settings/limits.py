@@ -62,7 +62,7 @@ def can_connect(url: str) -> bool:
     from app.core.rate_limit.client import create_redis_client
 
     try:
-        create_redis_client(url).connection_pool.make_connection()
+        create_redis_client(url).connection_pool.make_connection()  # type: ignore[no-untyped-call]
     except (TypeError, ValueError):
         return False
     return True
