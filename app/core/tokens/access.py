@@ -14,7 +14,6 @@ from uuid_utils.compat import uuid7
 
 from app.core import strict_json
 from app.core.errors import Unauthorized
-from app.core.logging import get_logger
 from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
@@ -29,16 +28,15 @@ _REGISTRIES: dict[str, jws.JWSRegistry] = {
     for algorithm in ("HS256", "ES256", "Ed25519")
 }
 
-log = get_logger(__name__)
-
 
 class InvalidAccessToken(Unauthorized):
     """The access token is malformed, expired or revoked."""
 
     code = "invalid_token"
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "session") -> None:
         # One detail for every reason: only the log says the reason.
+        self.reason = reason
         super().__init__("The access token is not valid. Refresh it or log in again.")
         self.headers["WWW-Authenticate"] = _CHALLENGE
 
@@ -131,8 +129,7 @@ class AccessTokens:
             self._check(claims)
         except Exception as error:
             reason = str(error) if isinstance(error, _Refused) else type(error).__name__
-            log.debug("access_token.refused", reason=reason)
-            raise InvalidAccessToken from None
+            raise InvalidAccessToken(reason) from None
         return claims
 
     def _signed_payload(self, token: str) -> bytes:
