@@ -7,13 +7,18 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.requests import HTTPConnection
 
+from app.core.client_address import limiter_partition
 from app.core.errors import AppError, Forbidden, Unauthorized, Unavailable
+from app.core.logging import get_logger
 from app.core.rate_limit.policy import Hit
 from app.core.request_context import current_request
+from app.core.tokens.access import InvalidAccessToken
 from app.db.session import transaction
 from app.services.accounts.principal import Principal
 from app.services.audit import record
 from app.state import AppState
+
+log = get_logger(__name__)
 
 
 class InsufficientScope(Forbidden):
@@ -64,6 +69,8 @@ async def identify(request: Request) -> tuple[Principal | None, AppError | None]
         try:
             caller = await state.authenticator.authenticate(bearer.credentials)
         except AppError as refusal:
+            if isinstance(refusal, InvalidAccessToken):
+                await log_refused_token(state, refusal.reason)
             return None, refusal
     if caller and (context := current_request()):
         context.caller_id, context.session_id = caller.user_id, caller.session_id
@@ -97,6 +104,15 @@ async def authorize_fresh(
 def caller_with(scope: str, *, fresh: bool = False) -> Any:
     """Declare the scope that an endpoint needs, as `Annotated[Principal, …]`."""
     return Security(authorize_fresh if fresh else authorize, scopes=[scope])
+
+
+async def log_refused_token(state: AppState, reason: str) -> None:
+    # Sampled by address, because anyone can send tokens that are not valid.
+    context = current_request()
+    address = context.client_address if context else ""
+    hit = Hit(state.policies["refused-token-event"], limiter_partition(address))
+    if (await state.limiter.hit(hit)).allowed:
+        log.info("auth.token.refused", reason=reason, client_ip=address)
 
 
 async def record_denial(state: AppState, caller: Principal, scope: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from httpx2 import Response
 from starlette.routing import Mount, WebSocketRoute
+from structlog.testing import capture_logs
 
 from app.api.authentication import VisitorDep, caller_with
 from app.api.authorization import check_routes, public
@@ -115,6 +116,20 @@ class TestCallerLookup:
 
         assert response.status_code == 201
         assert sum("JOIN auth_sessions" in each for each in statements) == 1
+
+    async def test_with_a_refused_token_is_logged(self, client: Client) -> None:
+        """The line has the reason, and a flood is sampled."""
+        forged = {"Authorization": "Bearer forged"}
+        with capture_logs() as logs:
+            answers = [await client.get("/users/me", headers=forged) for _ in range(12)]
+
+        assert {answer.status_code for answer in answers} == {401}
+        lines = [line for line in logs if line["event"] == "auth.token.refused"]
+        assert len(lines) == 10
+        assert {(line["log_level"], line["reason"]) for line in lines} == {
+            ("info", "shape")
+        }
+        assert all(line["client_ip"] for line in lines)
 
 
 class TestRoutesWithoutAccessRule:

@@ -139,6 +139,7 @@ def with_files(
         text=True,
         capture_output=True,
         check=False,
+        timeout=60,
     )
 
 

@@ -48,7 +48,8 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "mail_forgot": (3, HOUR),
         "mail_resend": (3, 6 * HOUR),
         "email_change": (5, HOUR),
-        # Audit events of refusals, so that a flood of requests does not fill the disk
+        # Events of refusals, so that a flood of requests does not fill the disk
         "denied-event": (10, MINUTE),  # by account
         "login-throttled-event": (1, MINUTE),  # by address
+        "refused-token-event": (10, MINUTE),  # by address
     }

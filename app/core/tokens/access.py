@@ -16,7 +16,6 @@ from uuid_utils.compat import uuid7
 
 from app.core import strict_json
 from app.core.errors import Unauthorized
-from app.core.logging import get_logger
 from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
@@ -31,8 +30,6 @@ _REGISTRIES: dict[str, jws.JWSRegistry] = {
     for algorithm in ("HS256", "ES256", "Ed25519")
 }
 
-log = get_logger(__name__)
-
 
 class InvalidAccessToken(Unauthorized):
     """The access token is malformed, expired or revoked."""
@@ -41,6 +38,10 @@ class InvalidAccessToken(Unauthorized):
     # One detail for every reason: only the log says the reason.
     detail = "The access token is not valid. Refresh it or log in again."
     headers = MappingProxyType({"WWW-Authenticate": _CHALLENGE})
+
+    def __init__(self, reason: str = "session") -> None:
+        super().__init__()
+        self.reason = reason
 
 
 def _instant(value: object) -> datetime:
@@ -129,8 +130,7 @@ class AccessTokens:
             self._check(claims)
         except Exception as error:
             reason = str(error) if isinstance(error, _Refused) else type(error).__name__
-            log.debug("access_token.refused", reason=reason)
-            raise InvalidAccessToken from None
+            raise InvalidAccessToken(reason) from None
         return claims
 
     def _signed_payload(self, token: str) -> bytes:

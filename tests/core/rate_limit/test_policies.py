@@ -41,6 +41,7 @@ class TestPolicies:
             "email_change": (5, 3600),
             "denied-event": (10, 60),
             "login-throttled-event": (1, 60),
+            "refused-token-event": (10, 60),
         }
         assert all(policy.name == name for name, policy in table.items())
 
