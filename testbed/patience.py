@@ -21,6 +21,8 @@ SETTINGS = MappingProxyType(
         "db_connect_timeout_seconds": 20,
         "request_deadline_seconds": 100,
         "graceful_timeout_seconds": 120,
+        # Not a time, but needed as widely: all tests send from one address.
+        "rate_limit_all": "off",
     }
 )
 REDIS_URL_QUERY = "socket_connect_timeout=60"

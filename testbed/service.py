@@ -96,8 +96,12 @@ def start_service(
     *arguments: str,
     environment: Mapping[str, str],
     app: str = "app.main:app",
+    output: int | None = None,
 ) -> Iterator[Service]:
-    """Run gunicorn with these arguments until the application answers."""
+    """Run gunicorn with these arguments until the application answers.
+
+    `output` is a file descriptor that gets the log instead of `log_file`.
+    """
     # Bound here, so that no other process takes the port before gunicorn does.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -112,7 +116,7 @@ def start_service(
                 line,
                 cwd=home,
                 env=environment,
-                stdout=log,
+                stdout=log if output is None else output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[listener.fileno()],
             )

@@ -10,7 +10,7 @@ from fastapi import Request
 from app.api.declarations import Endpoint, declare, declared
 from app.core.client_address import limiter_partition
 from app.core.errors import TooManyRequests, shown_name
-from app.core.rate_limit.policy import Decision, Hit, Quota
+from app.core.rate_limit.policy import Decision, Hit, Policy, Quota
 from app.core.request_context import RequestContext, current_request
 from app.services.accounts.principal import Principal
 from app.state import AppState
@@ -28,13 +28,16 @@ class Limited:
 
     policy: str
     by: tuple[Partition, ...] = ("address",)
-    cost: int = 1
+    cost: int | Callable[[Request], int] = 1
     # Hidden by default: the remaining count would reveal that someone else is trying
     # the same account.
     shown: bool = False
 
-    def partition(self, request: Request, caller: Principal | None) -> str:
-        return "|".join(_part(name, request, caller) for name in self.by)
+    def hit(self, policy: Policy, request: Request, caller: Principal | None) -> Hit:
+        partition = "|".join(_part(name, request, caller) for name in self.by)
+        cost = self.cost if isinstance(self.cost, int) else self.cost(request)
+        # More than the limit could never pass, however long the client waits.
+        return Hit(policy, partition, min(cost, policy.limit))
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,15 @@ class Unlimited:
 
 
 def limited(
-    policy: str, *by: Partition, cost: int = 1, shown: bool = False
+    policy: str,
+    *by: Partition,
+    cost: int | Callable[[Request], int] = 1,
+    shown: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Count each request of an endpoint under a policy of the service."""
+    """Count each request of an endpoint as `cost` hits of a policy of the service.
+
+    Under the policy `all` this replaces the one hit that every request counts as.
+    """
     limit = Limited(policy, by or ("address",), cost, shown)
     return lambda endpoint: declare(endpoint, limit)
 
@@ -66,6 +75,8 @@ def limits_of(endpoint: Callable[..., Any], methods: Iterable[str]) -> list[Limi
     own = declared(endpoint, Limited)
     if not own and not SAFE_METHODS.issuperset(methods):
         own = [WRITES]
+    if any(limit.policy == EVERYTHING.policy for limit in own):
+        return own
     return [EVERYTHING, *own]
 
 
@@ -82,14 +93,7 @@ async def count(
     if not active:
         return
     decision = await state.limiter.hit(
-        *(
-            Hit(
-                state.policies[limit.policy],
-                limit.partition(request, caller),
-                limit.cost,
-            )
-            for limit in active
-        )
+        *(limit.hit(state.policies[limit.policy], request, caller) for limit in active)
     )
     _show(active, decision)
     if not decision.allowed:

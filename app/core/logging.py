@@ -1,20 +1,21 @@
 """One form for every log line: JSON for machines, or a console for people.
 
-The application logs through structlog, which writes to stdout itself. Records of the
-standard library (gunicorn, uvicorn, SQLAlchemy) get the same form from a formatter.
+The application logs through structlog. Records of the standard library (gunicorn,
+uvicorn, SQLAlchemy) get the same form from a formatter. One thread writes both.
 """
 
+import atexit
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from app.core.log_writer import LogWriter
 from app.core.request_context import current_request
 
 # The servers log each request as well; the application's own line says more.
@@ -25,21 +26,6 @@ DRIVERS = ("aiosqlite", "asyncpg", "aiosmtplib", "redis")
 LEVELS = logging.getLevelNamesMapping()
 
 Form = Callable[[WrappedLogger, str, EventDict], bytes]
-
-
-class StandardOutput:
-    """Writes lines to `sys.stdout` and loses them when the disk is full.
-
-    A request logs its line last, and must not fail because the line cannot be kept.
-    """
-
-    def write(self, line: bytes) -> None:
-        with suppress(OSError):
-            sys.stdout.buffer.write(line)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            sys.stdout.buffer.flush()
 
 
 def drop_below_level(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -86,6 +72,15 @@ def to_configured_form(logger: WrappedLogger, method: str, event: EventDict) -> 
     return _form(logger, method, event)
 
 
+def dropped_line(count: int) -> bytes:
+    logger = structlog.BytesLogger(name=__name__)
+    event = add_context(logger, "warning", {"event": "log.dropped", "lines": count})
+    return _form(logger, "warning", event) + b"\n"
+
+
+writer = LogWriter(dropped_line)
+atexit.register(writer.drain)
+
 # A logger keeps the list that it was first used with, so this list never changes.
 PROCESSORS: list[Processor] = [drop_below_level, add_context, to_configured_form]
 
@@ -107,7 +102,8 @@ def configure_logging(*, level: str, json: bool) -> None:
     """Send every log line to stdout; a second call replaces the first."""
     global _form
     _form = to_json if json else to_console
-    handler = logging.StreamHandler(sys.stdout)
+    writer.start()
+    handler = logging.StreamHandler(cast(TextIO, writer))
     handler.setFormatter(log_formatter(json=json))
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level.upper())
@@ -124,7 +120,7 @@ def configure_logging(*, level: str, json: bool) -> None:
     structlog.configure(
         processors=PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
-        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, StandardOutput())),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, writer)),
         cache_logger_on_first_use=True,
     )
 

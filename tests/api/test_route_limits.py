@@ -119,6 +119,26 @@ class TestLimitOnAllRequests:
         assert refused.json()["violated-policies"] == ["all"]
 
 
+class TestCost:
+    @pytest.mark.parametrize("overrides", [ALL])
+    async def test_is_what_a_request_counts_as(self, client: Client) -> None:
+        """Mutants: count one hit; count one hit more for the request itself."""
+        costly = await client.get("/notes/export")
+        again = await client.get("/notes/export")
+        cheap = await client.get("/notes")
+
+        assert remaining(costly.headers["ratelimit"]) == ("all", 1)
+        assert (again.status_code, cheap.status_code) == (429, 401)
+
+    @pytest.mark.parametrize("overrides", [{"rate_limit_all": "1/60"}])
+    async def test_above_the_limit_takes_all_of_it(self, client: Client) -> None:
+        """Mutant: refuse the request for ever."""
+        answers = [await client.get("/notes/export") for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [401, 429]
+        assert answers[1].headers["retry-after"]
+
+
 class TestRateAboveAThousand:
     @pytest.mark.parametrize("overrides", [{"rate_limit_all": "6000/60"}])
     async def test_is_counted_in_a_shorter_window(self, client: Client) -> None:

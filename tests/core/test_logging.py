@@ -1,17 +1,32 @@
-import io
 import json
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.core.logging import configure_logging, get_logger
+from app.core.log_writer import MOST_WAITING
+from app.core.logging import configure_logging, get_logger, writer
 from app.core.request_context import RequestContext, serving
 
 FIELDS = {"method": "GET", "path": "/caf\u00e9\n", "duration_ms": 1.5, "user_id": None}
+
+
+Written = Callable[[], str]
+
+
+@pytest.fixture
+def written(capfd: pytest.CaptureFixture[str]) -> Written:
+    """Read what the log has written to stdout."""
+
+    def read() -> str:
+        writer.drain(60)
+        return capfd.readouterr().out
+
+    return read
 
 
 @pytest.fixture(autouse=True)
@@ -23,17 +38,17 @@ def _configured_afterwards() -> Iterator[None]:
 class TestJsonFormat:
     @pytest.mark.parametrize("level", ["debug", "info", "warning"])
     def test_writes_one_line_from_the_configured_level_up(
-        self, level: str, capsys: pytest.CaptureFixture[str]
+        self, level: str, written: Written
     ) -> None:
         configure_logging(level=level, json=True)
 
         get_logger("app.x").info("http.request", **FIELDS)
 
-        written = capsys.readouterr().out
-        assert bool(written) == (level != "warning")
-        if written:
-            assert (written.count("\n"), written[-1]) == (1, "\n")
-            line = json.loads(written)
+        lines = written()
+        assert bool(lines) == (level != "warning")
+        if lines:
+            assert (lines.count("\n"), lines[-1]) == (1, "\n")
+            line = json.loads(lines)
             assert line.pop("timestamp").endswith("Z")
             assert line == FIELDS | {
                 "event": "http.request",
@@ -42,7 +57,7 @@ class TestJsonFormat:
             }
 
     def test_is_the_same_for_records_of_the_standard_library(
-        self, capsys: pytest.CaptureFixture[str]
+        self, written: Written
     ) -> None:
         configure_logging(level="info", json=True)
         error = ValueError("bad")
@@ -53,35 +68,33 @@ class TestJsonFormat:
                 "%s", "failed", extra={"size": 1}, exc_info=error
             )
 
-        ours, theirs = map(json.loads, capsys.readouterr().out.splitlines())
+        ours, theirs = map(json.loads, written().splitlines())
         assert {**ours, "timestamp": ""} == {**theirs, "timestamp": ""}
         assert ours["request_id"] == "request-1"
         assert ours["exception"].endswith("ValueError: bad")
 
-    def test_shows_values_of_types_that_json_lacks(
-        self, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_shows_values_of_types_that_json_lacks(self, written: Written) -> None:
         configure_logging(level="info", json=True)
 
         get_logger("app.x").info("odd", path=Path("/a"), counts={1: 2})
 
-        line = json.loads(capsys.readouterr().out)
+        line = json.loads(written())
         assert line["path"] == "PosixPath('/a')"
         assert line["counts"] == {"1": 2}
 
 
 class TestConsoleFormat:
-    def test_is_not_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_is_not_json(self, written: Written) -> None:
         configure_logging(level="info", json=False)
 
         get_logger("app.x").info("http.request", **FIELDS)
 
-        assert "http.request" in (line := capsys.readouterr().out)
+        assert "http.request" in (line := written())
         assert not line.startswith("{")
 
     @pytest.mark.parametrize("library", [get_logger, logging.getLogger])
     def test_shows_no_variables(
-        self, library: type[logging.Logger], capsys: pytest.CaptureFixture[str]
+        self, library: type[logging.Logger], written: Written
     ) -> None:
         """Mutant: structlog's default, which prints the variables of every frame."""
         configure_logging(level="info", json=False)
@@ -91,9 +104,9 @@ class TestConsoleFormat:
         except RuntimeError:
             library("app.x").exception("failed")
 
-        written = capsys.readouterr().out
-        assert "RuntimeError" in written
-        assert "hunter-two" not in written
+        lines = written()
+        assert "RuntimeError" in lines
+        assert "hunter-two" not in lines
 
 
 def test_capture_logs_sees_events_below_the_configured_level() -> None:
@@ -106,7 +119,7 @@ def test_capture_logs_sees_events_below_the_configured_level() -> None:
 
 
 def test_a_new_configuration_reaches_loggers_in_use(
-    capsys: pytest.CaptureFixture[str],
+    written: Written,
 ) -> None:
     log = get_logger("app.x")
     configure_logging(level="info", json=True)
@@ -115,23 +128,25 @@ def test_a_new_configuration_reaches_loggers_in_use(
     configure_logging(level="debug", json=False)
     log.debug("second")
 
-    first, second = capsys.readouterr().out.splitlines()
+    first, second = written().splitlines()
     assert json.loads(first)["event"] == "first"
     assert "second" in second
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
-def test_a_full_disk_raises_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutant: let the error of the write pass."""
+def test_a_full_disk_loses_only_the_lines_written_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, written: Written
+) -> None:
+    """Mutant: let the error of the write through, which ends the thread."""
     configure_logging(level="info", json=True)
-    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
-    monkeypatch.setattr("sys.stdout", full)
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", full)
+        get_logger("app.x").info("lost")
+        writer.drain(60)
 
-    for size in (1, io.DEFAULT_BUFFER_SIZE):  # the flush fails, the write fails
-        get_logger("app.x").info("http.request", text="x" * size)
+    get_logger("app.x").info("kept")
 
-    with pytest.raises(OSError, match="No space left"):
-        full.close()
+    assert [json.loads(line)["event"] for line in written().splitlines()] == ["kept"]
 
 
 def test_lines_of_threads_do_not_mix(
@@ -145,6 +160,31 @@ def test_lines_of_threads_do_not_mix(
         with ThreadPoolExecutor(len(ways)) as threads:
             for way in ways * 100:
                 threads.submit(way, "x" * 9000)
+        writer.drain(60)
 
     lines = (tmp_path / "log").read_text().splitlines()
     assert [len(json.loads(line)["event"]) for line in lines] == [9000] * 400
+
+
+def test_lines_that_a_stalled_reader_does_not_take_are_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutants: write in the caller's thread; an unbounded queue; no count."""
+    configure_logging(level="info", json=True)
+    ways = [get_logger("app.x").info, logging.getLogger("app.x").info] * MOST_WAITING
+    read_end, write_end = os.pipe()
+    with open(read_end, "rb") as reader, ThreadPoolExecutor(1) as threads:
+        with open(write_end, "w") as stalled, monkeypatch.context() as patched:
+            patched.setattr("sys.stdout", stalled)
+            for number, way in enumerate(ways):
+                way(str(number))
+            read = threads.submit(reader.readlines)
+            writer.drain(60)
+        lines = list(map(json.loads, read.result()))
+
+    [dropped] = [line for line in lines if line["event"] == "log.dropped"]
+    kept = [int(line["event"]) for line in lines if line is not dropped]
+    assert (dropped["level"], dropped["logger"]) == ("warning", "app.core.logging")
+    assert dropped["lines"] > MOST_WAITING / 2
+    assert len(kept) + dropped["lines"] == len(ways)
+    assert kept == list(range(len(kept)))

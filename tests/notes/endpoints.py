@@ -18,6 +18,7 @@ from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent
 from app.api.media_types import UnsupportedMediaType, media_type_of
+from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.api.streams import StreamedResponse
 from app.api.uploads import upload
@@ -130,6 +131,7 @@ async def upload_note(
     response_class=StreamedResponse,
     responses={200: {"description": "Your notes as one text.", "content": TEXT}},
 )
+@limited("all", cost=2, shown=True)
 async def export_notes(
     reader: Reader, notes: NoteDirectoryDep, state: StateDep
 ) -> StreamedResponse:

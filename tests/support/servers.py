@@ -22,7 +22,12 @@ GUIDE = "--workers 2 --timeout 120 --keep-alive 5 --access-logfile - --error-log
 
 
 @contextmanager
-def serve(server: str, home: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
+def serve(
+    server: str,
+    home: Path,
+    request: pytest.FixtureRequest,
+    output: int | None = None,
+) -> Iterator[Service]:
     """Run the service on a migrated database until the block ends."""
     settings, arguments = {"SECRET_KEY": SECRET}, []
     if server != "sqlite":
@@ -32,5 +37,7 @@ def serve(server: str, home: Path, request: pytest.FixtureRequest) -> Iterator[S
     environment = make_environment(home, **settings)
     upgraded = command("db", "upgrade", environment=environment)
     assert upgraded.returncode == 0, upgraded.stderr
-    with start_service(home, *arguments, environment=environment) as service:
+    with start_service(
+        home, *arguments, environment=environment, output=output
+    ) as service:
         yield service

@@ -24,14 +24,16 @@ from app.core.settings.base import (
 
 
 def split_rate(value: object) -> object:
-    """Read `requests/seconds`."""
+    """Read `requests/seconds`, or `off`."""
     if not isinstance(value, str):
         return value
+    if value.strip() in ("", "off"):
+        return None
     requests, _, seconds = value.partition("/")
     numbers = requests.strip(), seconds.strip()
     known = all(n.isascii() and n.isdigit() and 0 < int(n) <= 10**6 for n in numbers)
-    refuse(value.strip() and not known, "must be requests/seconds, such as 600/60")
-    return tuple(map(int, numbers)) if known else None
+    refuse(not known, "must be requests/seconds, such as 600/60, or off")
+    return tuple(map(int, numbers))
 
 
 def shorten(rate: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -121,9 +123,9 @@ class LimitSettings(AppSettings):
         "the same rate: 6000/60 as 1000/10.",
     )
     rate_limit_all: Rate = Field(
-        None,
-        description="All requests of each address, written like RATE_LIMIT_WRITES, "
-        "such as 6000/60. Empty: no limit.",
+        "1200/60",
+        description="All requests of each address, written like RATE_LIMIT_WRITES. "
+        "A search counts as four. `off`: no limit.",
     )
     rate_limit_expected_instances: int = Field(
         1,

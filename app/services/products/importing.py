@@ -2,19 +2,28 @@
 
 from asyncio import sleep
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from time import perf_counter
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import MOST_FAULTS, InvalidRequest
-from app.schemas.product import FileFormat, ImportMode, ImportReport, LineFault
-from app.services.products.files.rows import read_products
+from app.schemas.product import (
+    FileFormat,
+    ImportMode,
+    ImportReport,
+    LineFault,
+    ProductRow,
+)
+from app.services.products.files.rows import RowError, faults_of, read_products
 from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
 BATCH_BYTES = 2 << 20  # of the file, because one row can take 64 KiB
+SLICE = 4096  # bytes that are split into lines at once; all lines can be empty
+TURN_SECONDS = 0.01  # other requests wait as long for their turn
+MOST_FAILED = 10_000  # rows; a strict import with more is not read further
 
 
 class ImportRejected(InvalidRequest):
@@ -26,9 +35,12 @@ class ImportRejected(InvalidRequest):
 
     code = "import_rejected"
 
-    def __init__(self, failed: int, faults: Sequence[LineFault]) -> None:
+    def __init__(
+        self, failed: int, faults: Sequence[LineFault], *, all_read: bool
+    ) -> None:
+        count = failed if all_read else f"at least {failed}"
         super().__init__(
-            f"Nothing was imported. Invalid rows: {failed}.",
+            f"Nothing was imported. Invalid rows: {count}.",
             [fault.model_dump() for fault in faults],
         )
         report = {"created": 0, "updated": 0, "failed": failed}
@@ -45,27 +57,35 @@ class ProductFile:
         self.faults: list[LineFault] = []
 
     async def read(self, chunks: AsyncIterator[bytes], format_: FileFormat) -> None:
+        """Read the file, in turns with other requests: chunks can be large and many."""
         batch: Rows = []
         size = 0
 
-        async def measured() -> AsyncIterator[bytes]:
+        async def slices() -> AsyncIterator[bytes]:
             nonlocal size
             async for chunk in chunks:
-                size += len(chunk)
-                yield chunk
+                for start in range(0, len(chunk), SLICE):
+                    if self._is_hopeless:
+                        break  # still take the other chunks: many clients send them all
+                    part = chunk[start : start + SLICE]
+                    size += len(part)
+                    yield part
+                    await sleep(0)
 
-        async for rows in read_products(measured(), format_):
-            for line, row in rows:
-                if isinstance(row, list):
-                    self._fail(line, row)
-                else:
-                    batch.append(spooled(line, row))
-            if self.failed and self.mode == "strict":
-                batch.clear()  # from now on the file is only read for its errors
+        turn_ends = 0.0
+        async for line, row in read_products(slices(), format_):
+            if not isinstance(row, ProductRow):
+                self._fail(line, row)
+                if self.mode == "strict":
+                    batch.clear()  # from now on the file is only read for its errors
+            elif not self.failed or self.mode == "partial":
+                batch.append(spooled(line, row))
             if len(batch) >= BATCH or (batch and size >= BATCH_BYTES):
                 self.rows.add(batch)
                 batch, size = [], 0
-            await sleep(0)  # let other requests run: chunks can come without a pause
+            if perf_counter() > turn_ends:
+                await sleep(0)
+                turn_ends = perf_counter() + TURN_SECONDS
         if batch:
             self.rows.add(batch)
 
@@ -76,15 +96,22 @@ class ProductFile:
     def check(self) -> None:
         """Raise `ImportRejected` if the mode is strict and a row is not valid."""
         if self.failed and self.mode == "strict":
-            raise ImportRejected(self.failed, self.faults)
+            raise ImportRejected(
+                self.failed, self.faults, all_read=not self._is_hopeless
+            )
 
     def close(self) -> None:
         self.rows.close()
 
-    def _fail(self, line: int, faults: Sequence[dict[str, Any]]) -> None:
+    @property
+    def _is_hopeless(self) -> bool:
+        return self.failed >= MOST_FAILED and self.mode == "strict"
+
+    def _fail(self, line: int, error: RowError) -> None:
         self.failed += 1
-        room = MOST_FAULTS - len(self.faults)
-        self.faults += [LineFault(line=line, **fault) for fault in faults[:room]]
+        if room := MOST_FAULTS - len(self.faults):
+            found = faults_of(error)[:room]
+            self.faults += [LineFault(line=line, **fault) for fault in found]
 
 
 class ProductImport:

@@ -11,6 +11,7 @@ The words of the title (name and SKU) are stored twice, the second time behind
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from unicodedata import category, normalize
 
@@ -40,6 +41,8 @@ Columns = ReadOnlyColumnCollection[str, Any]
 SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
 PRESENTATION = "\ufe0e\ufe0f"  # these only say how to draw the emoji before them
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
+MOST_PREFIXES = 16  # of a query
+MOST_LETTERS = 8  # of these, because many words begin with one letter
 TITLE_MARK = "^"  # a separator, so that no word of a product or a query contains it
 SEARCHED = ("name", "sku", "category", "description")
 
@@ -66,6 +69,23 @@ def words(text: str) -> list[str]:
     folded = normalize("NFC", normalize("NFC", text).casefold())
     parts = folded.translate(SEPARATORS).split()
     return list(dict.fromkeys([part[:LONGEST] for part in parts]))
+
+
+def prefixes(query: str) -> list[str]:
+    """Choose the words to search for: few and long ones, because these cost less.
+
+    A word that begins another word of the query adds nothing. Of too many words only
+    the longest count, so a long query finds more products, never fewer.
+    """
+    ordered = sorted(words(query))
+    needed = [
+        word
+        for word, following in pairwise([*ordered, ""])
+        if not following.startswith(word)
+    ]
+    letters = [word for word in needed if len(word) == 1]
+    longer = sorted((word for word in needed if len(word) > 1), key=len, reverse=True)
+    return [*longer, *letters[:MOST_LETTERS]][:MOST_PREFIXES]
 
 
 def search_columns(product: Mapping[str, Any]) -> dict[str, str | None]:
@@ -95,7 +115,7 @@ class Words(TypeDecorator[str]):
         self.mark = TITLE_MARK if title else ""
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str:
-        found = [self.mark + word for word in words(value or "")]
+        found = [self.mark + word for word in prefixes(value or "")]
         if dialect.name == "postgresql":
             return " & ".join(f"'{word}':*" for word in found)
         return " AND ".join(f'"{word}"*' for word in found)

@@ -19,9 +19,7 @@ def split(content: bytes, size: int) -> list[Line]:
             yield content[start : start + size]
 
     async def read() -> list[Line]:
-        return [
-            line async for lines in split_lines(chunks(), quoted=True) for line in lines
-        ]
+        return [line async for line in split_lines(chunks(), quoted=True)]
 
     return asyncio.run(read())
 

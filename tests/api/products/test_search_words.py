@@ -1,6 +1,7 @@
 """Searching finds words of every script, on both databases."""
 
 import json
+import string
 from typing import Any
 from unicodedata import normalize
 
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from app.db.session import transaction
 from app.demo import products
+from app.services.products.search import MOST_LETTERS, MOST_PREFIXES, prefixes
 from tests.api.products.files import NDJSON
 from tests.support.people import Client
 
@@ -79,6 +81,26 @@ async def test_accepts_words_that_are_too_long_for_an_index(editor: Client) -> N
 
     assert response.status_code == 201, response.text
     assert await skus(editor, "lamp üüü") == ["L1"]
+
+
+async def test_many_words_are_no_more_work(editor: Client) -> None:
+    """Mutants: drop words that are needed; send all of them to the database."""
+    await send(editor, {**PRODUCT, "sku": "S1", "name": "Blue mug", "category": "kit"})
+    letters = " ".join(string.ascii_lowercase)
+
+    assert await skus(editor, "b bl m blue mug mug k s") == ["S1"]
+    assert await skus(editor, "b bl m blue mug mug k x") == []
+    assert prefixes("b bl m blue mug mug k s") == ["blue", "mug", "k", "s"]
+    assert prefixes(letters) == list(string.ascii_lowercase[:MOST_LETTERS])
+    assert len(prefixes(" ".join(f"x{n}" for n in range(40)))) == MOST_PREFIXES
+
+
+@pytest.mark.parametrize("overrides", [{"rate_limit_all": "9/60"}])
+async def test_a_search_counts_as_four_requests(client: Client) -> None:
+    q = {"q": "mug"}
+    answers = [await client.get("/products", params=p) for p in ({}, q, q, q, {})]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
 
 
 async def test_every_write_updates_the_words(app: FastAPI, editor: Client) -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from app.core.rate_limit.policies import policies
 from tests.conftest import make_settings
+from tests.notes.served import NotesSettings
 
 
 class TestPolicies:
@@ -46,9 +47,23 @@ class TestPolicies:
         assert all(policy.name == name for name, policy in table.items())
 
     def test_omit_a_limit_without_a_rate(self) -> None:
-        table = policies(make_settings(rate_limit_writes="", rate_limit_all=None))
+        table = policies(make_settings(rate_limit_writes="", rate_limit_all="off"))
 
         assert not {"writes", "all"} & table.keys()
+
+    @pytest.mark.parametrize(
+        ("given", "counted"), [("", (1000, 50)), ("off", None), ("5/60", (5, 60))]
+    )
+    def test_count_all_requests_unless_told_otherwise(
+        self,
+        given: str,
+        counted: tuple[int, int] | None,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Mutants: no default; an empty variable switches the limit off."""
+        monkeypatch.setenv("RATE_LIMIT_ALL", given)
+
+        assert NotesSettings(_env_file=None).rate_limit_all == counted
 
 
 class TestRate:

@@ -20,8 +20,8 @@ class Line(NamedTuple):
 
 async def split_lines(
     chunks: AsyncIterator[bytes], *, quoted: bool = False
-) -> AsyncIterator[list[Line]]:
-    """Yield the records that end in each chunk. A `quoted` cell can span lines.
+) -> AsyncIterator[Line]:
+    """Yield the records, as soon as they end. A `quoted` cell can span lines.
 
     It reads each byte once, however many lines or chunks a record spans.
     """
@@ -30,7 +30,6 @@ async def split_lines(
     pieces: list[bytes] = []  # the parts of the line being read
     size, inside = 0, False
     async for chunk in chunks:
-        found = []
         for nth, piece in enumerate(chunk.split(b"\n")):
             if nth > 0:
                 record.append(b"".join(pieces))
@@ -39,7 +38,7 @@ async def split_lines(
                 if inside and size <= MAX_LINE:
                     size += 1
                 else:
-                    found.append(_line(first, number, record, size))
+                    yield _line(first, number, record, size)
                     first, record, size, inside = number + 1, [], 0, False
                 number += 1
             size += len(piece)
@@ -47,11 +46,10 @@ async def split_lines(
                 record, pieces = [], []
             else:
                 pieces.append(piece)
-        yield found
     if size:
         begun = b"".join(pieces)  # empty if the file ends with a line break
         last = number if begun else number - 1
-        yield [_line(first, last, [*record, begun], size)]
+        yield _line(first, last, [*record, begun], size)
 
 
 def _line(first: int, last: int, record: list[bytes], size: int) -> Line:

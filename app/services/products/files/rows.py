@@ -31,6 +31,7 @@ class LineInvalid(Exception):
 
 
 Reader = Callable[[bytes], ProductRow]
+RowError = ValidationError | LineInvalid
 
 
 def read_json(text: bytes) -> ProductRow:
@@ -106,36 +107,35 @@ def plain(cell: str) -> str:
 
 async def read_products(
     chunks: AsyncIterator[bytes], format_: FileFormat
-) -> AsyncIterator[list[tuple[int, ProductRow | list[dict[str, str]]]]]:
-    """Yield batches of rows: the line of each row, and its product or its faults."""
+) -> AsyncIterator[tuple[int, ProductRow | RowError]]:
+    """Yield the line of each row, and its product or its error."""
     read: Reader | None = read_json if format_ == "ndjson" else None
-    async for lines in split_lines(chunks, quoted=format_ == "csv"):
-        found: list[tuple[int, ProductRow | list[dict[str, str]]]] = []
-        for number, last, text in lines:
-            try:
-                if text is None:
-                    raise LineInvalid(
-                        "line_too_long", f"A row must not exceed {MAX_LINE} bytes."
-                    )
-                if not text or text.isspace():
-                    continue
-                if read is None:
-                    read = CsvReader(text)
-                else:
-                    found.append((number, read(text)))
-            except ValidationError as error:
-                found.append((number, _faults(error)))
-            except LineInvalid as error:
-                if last > number:
-                    error.explain(f"It continues to line {last}. Is a quote missing?")
-                found.append((number, error.faults))
-                if read is None:
-                    yield found
-                    return  # without a header the cells have no names
-        yield found
+    async for number, last, text in split_lines(chunks, quoted=format_ == "csv"):
+        try:
+            if text is None:
+                raise LineInvalid(
+                    "line_too_long", f"A row must not exceed {MAX_LINE} bytes."
+                )
+            if not text or text.isspace():
+                continue
+            if read is None:
+                read = CsvReader(text)
+            else:
+                yield number, read(text)
+        except ValidationError as error:
+            yield number, error
+        except LineInvalid as error:
+            if last > number:
+                error.explain(f"It continues to line {last}. Is a quote missing?")
+            yield number, error
+            if read is None:
+                return  # without a header the cells have no names
 
 
-def _faults(error: ValidationError) -> list[dict[str, str]]:
+def faults_of(error: RowError) -> list[dict[str, str]]:
+    """Describe what is wrong with a row, which takes longer than to find it."""
+    if isinstance(error, LineInvalid):
+        return error.faults
     return [
         {
             "pointer": "/".join(["#", *map(str, fault["loc"][:1])])[:MAX_POINTER],

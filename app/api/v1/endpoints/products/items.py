@@ -15,6 +15,7 @@ from app.api.conditional_requests import (
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent
+from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.core.errors import Unauthorized
 from app.core.preconditions import VersionRequired, VersionStale
@@ -57,6 +58,11 @@ router = api_router("/products", tags=["products"])
 
 EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")
+SEARCH_COST = 4  # requests: a search reads many entries of the index of words
+
+
+def cost_of_list(request: Request) -> int:
+    return SEARCH_COST if request.query_params.get("q") else 1
 
 
 @router.get(
@@ -65,6 +71,7 @@ SHOP_WINDOW = public("Visitors see active products.")
     responses=documented(CursorInvalid, InvalidAccessToken),
     openapi_extra=SHOP_WINDOW,
 )
+@limited("all", cost=cost_of_list, shown=True)
 async def list_products(
     viewer: VisitorDep,
     catalogue: CatalogueDep,
