@@ -37,7 +37,7 @@ async def test_survives_connections_killed_while_idle(
     app: FastAPI, people: People, database_url: str
 ) -> None:
     """Mutant: no check at checkout, which fails a request for each connection."""
-    engine = app.state.shared.database.writer
+    engine = app.state.shared.database.reader
     opened: list[Any] = []
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -84,8 +84,8 @@ async def test_answers_503_to_a_change_that_it_ends(
 async def test_answers_503_when_no_connection_comes_free(
     app: FastAPI, user: Client
 ) -> None:
-    engine = app.state.shared.database.writer
-    connections = [await engine.connect() for _ in range(5)]
+    engine = app.state.shared.database.reader
+    connections = [await engine.connect() for _ in range(engine.pool.size())]
 
     response = await user.get("/notes")
 
