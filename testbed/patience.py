@@ -19,6 +19,8 @@ SETTINGS = MappingProxyType(
     {
         "db_pool_timeout_seconds": 20,
         "db_connect_timeout_seconds": 20,
+        "db_lock_timeout_seconds": 20,
+        "db_statement_timeout_seconds": 22,
         "request_deadline_seconds": 100,
         "graceful_timeout_seconds": 120,
         # Not a time, but needed as widely: all tests send from one address.

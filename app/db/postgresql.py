@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -29,17 +30,20 @@ TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
 
 
 def create_engine(
-    settings: DatabaseSettings, url: str, *, pool_size: int | None = None
+    settings: DatabaseSettings, url: str, *, pool_size: int, max_overflow: int = 0
 ) -> AsyncEngine:
     parts = make_url(url)
     tls = {name: parts.query[name] for name in TLS_PARAMETERS if name in parts.query}
+    server_settings = {"application_name": settings.app_name.lower()}
     connect_args: dict[str, Any] = {
         # asyncpg reads `sslmode` and its companions only from a URL.
         "dsn": URL.create("postgresql", query=tls).render_as_string(),
         "timeout": settings.db_connect_timeout_seconds,
-        "server_settings": {"application_name": settings.app_name.lower()},
+        "server_settings": server_settings,
     }
-    if settings.db_pooler == "pgbouncer":
+    if settings.db_pooler == "none":
+        server_settings |= settings.db_timeouts
+    else:
         # PgBouncer can run a prepared statement on another server connection.
         connect_args |= {
             "statement_cache_size": 0,
@@ -50,8 +54,8 @@ def create_engine(
         parts.difference_update_query(tls),
         echo=settings.debug,
         hide_parameters=True,
-        pool_size=pool_size or settings.db_pool_size,
-        max_overflow=settings.db_max_overflow,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
         pool_timeout=settings.db_pool_timeout_seconds,
         pool_recycle=1800,
         pool_use_lifo=True,
@@ -63,7 +67,29 @@ def create_engine(
     return engine
 
 
-def create_reader(settings: DatabaseSettings, engine: AsyncEngine) -> AsyncEngine:
+def create_writer(settings: DatabaseSettings, **size: int) -> AsyncEngine:
+    engine = create_engine(settings, settings.database_url, **size)
+    if settings.db_pooler == "pgbouncer":
+        # PgBouncer refuses the timeouts as parameters of a connection.
+        event.listen(engine.sync_engine, "begin", partial(set_timeouts, settings))
+    return engine
+
+
+def set_timeouts(settings: DatabaseSettings, connection: Connection) -> None:
+    calls = (
+        f"set_config('{name}', '{value}', true)"
+        for name, value in settings.db_timeouts.items()
+    )
+    connection.exec_driver_sql(f"SELECT {', '.join(calls)}")
+
+
+def create_reader(settings: DatabaseSettings, url: str, **size: int) -> AsyncEngine:
+    return without_transactions(settings, create_engine(settings, url, **size))
+
+
+def without_transactions(
+    settings: DatabaseSettings, engine: AsyncEngine
+) -> AsyncEngine:
     """Read without transactions, on the connections of `engine`."""
     if settings.db_pooler == "pgbouncer":
         # Outside of a transaction, PgBouncer can prepare a statement on one server

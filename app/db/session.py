@@ -25,14 +25,16 @@ AFTER_COMMIT = "after_commit"  # key in `AsyncSession.info`: functions to call t
 class ReadSession:
     """Reads committed rows, without a transaction and without ORM objects.
 
-    Each statement holds a connection only while it runs.
+    Each statement holds a connection only while it runs. `connect` takes one of
+    `lasting`, so that an export leaves these statements their connections.
 
     Raises:
         Unavailable: The database is down, or no connection became free in time.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, lasting: AsyncEngine) -> None:
         self.engine = engine
+        self.lasting = lasting
 
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
@@ -50,7 +52,7 @@ class ReadSession:
     async def connect(self) -> AsyncGenerator[AsyncConnection]:
         """Hold one connection until the block ends, for more than one statement."""
         with _availability():
-            async with self.engine.connect() as connection:
+            async with self.lasting.connect() as connection:
                 yield connection
 
     def _all(
@@ -73,23 +75,37 @@ class Database:
         if settings.database_url.startswith("sqlite"):
             self.writer = sqlite.create_writer(settings)
             self.reader = self.probe = sqlite.create_reader(settings)
-            lagging = self.reader
+            self.read = self.replica = ReadSession(self.reader, self.reader)
         else:
-            url, replica = settings.database_url, settings.database_replica_url
-            self.writer = postgresql.create_engine(settings, url)
-            self.reader = postgresql.create_reader(settings, self.writer)
-            lagging = self.reader
-            if replica:
-                lagging = postgresql.create_reader(
-                    settings, postgresql.create_engine(settings, replica)
-                )
-            # A connection of its own, so that a busy pool does not look like an outage.
-            self.probe = postgresql.create_engine(settings, url, pool_size=1)
+            self._connect_to_postgresql(settings)
         self.sessions = async_sessionmaker(self.writer, expire_on_commit=False)
-        self.read = ReadSession(self.reader)
+
+    def _connect_to_postgresql(self, settings: DatabaseSettings) -> None:
+        """Give half of the connections to reads, which do not wait for locked rows.
+
+        Otherwise changes that wait for a locked row could take all connections, and the
+        service could not even find out who is calling.
+        """
+        url, replica = settings.database_url, settings.database_replica_url
+        size, overflow = settings.db_pool_size, settings.db_max_overflow
+        reads, more_reads = max(1, size // 2), overflow // 2
+        self.writer = postgresql.create_writer(
+            settings, pool_size=size - size // 2, max_overflow=overflow - more_reads
+        )
+        self.reader = postgresql.create_reader(
+            settings, url, pool_size=reads, max_overflow=more_reads
+        )
+        # A connection of its own, so that a busy pool does not look like an outage.
+        self.probe = postgresql.create_engine(settings, url, pool_size=1)
+        lasting = postgresql.without_transactions(settings, self.writer)
+        self.read = self.replica = ReadSession(self.reader, lasting)
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
-        self.replica = ReadSession(lagging)
+        if replica:
+            lagging = postgresql.create_reader(
+                settings, replica, pool_size=size, max_overflow=overflow
+            )
+            self.replica = ReadSession(lagging, lagging)
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,7 +114,7 @@ class Database:
         await self.close()
 
     async def close(self) -> None:
-        for engine in (self.writer, self.replica.engine, self.probe):
+        for engine in (self.writer, self.reader, self.replica.engine, self.probe):
             await engine.dispose()
 
 

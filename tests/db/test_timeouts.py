@@ -1,6 +1,7 @@
-"""The timeouts recommended for the database role, here set on the database."""
+"""PostgreSQL ends statements that wait or run too long, and reads go on meanwhile."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -13,7 +14,7 @@ from app.db import migrate
 from app.db.postgresql import driver_of
 from app.db.session import transaction
 from tests.support.people import Client
-from tests.support.timeouts import WAITS, holding, set_timeouts, until
+from tests.support.timeouts import SHORT, WAITS, holding, set_timeouts, until
 
 
 @pytest.fixture
@@ -27,12 +28,17 @@ async def database_url(postgres_database_url: str) -> str:
     return postgres_database_url
 
 
+@pytest.fixture(params=["none", "pgbouncer"])
+def overrides(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return {**SHORT, "db_pooler": request.param}
+
+
 @pytest.mark.usefixtures("without_notes")
 class TestMigrations:
     async def test_wait_for_each_other_without_a_timeout(
         self, settings: Settings, database_url: str
     ) -> None:
-        """Mutant: keep the timeouts of the role on the connection that waits."""
+        """Mutants: leave the connection of the lock its timeouts; set them at BEGIN."""
         lock = f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK})"
         async with holding(database_url, lock):
             upgrade = asyncio.create_task(migrate.upgrade(settings))
@@ -57,7 +63,42 @@ class TestMigrations:
         await downgrade
 
 
+class TestReads:
+    @pytest.fixture(params=["none", "pgbouncer"])
+    def overrides(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        return {"db_pooler": request.param}
+
+    async def test_go_on_while_all_changes_wait_for_a_lock(
+        self, app: FastAPI, user: Client, database_url: str
+    ) -> None:
+        """Mutant: one pool for reads and changes."""
+        note = (await user.post("/notes", json={"title": "Groceries"})).json()
+        url = f"/notes/{note['id']}"
+        row = f"SELECT FROM notes WHERE id = '{note['id']}' FOR UPDATE"
+        writers = app.state.shared.database.writer.pool.size()
+        async with holding(database_url, row):
+            likes = [
+                asyncio.create_task(user.post(f"{url}/likes", json={"delta": 1}))
+                for _ in range(4 * writers)
+            ]
+            blocked = f"SELECT count(*) = {writers} FROM pg_locks WHERE NOT granted"
+            await until(database_url, blocked, likes[-1])
+
+            reads = [await user.get(path) for path in ("/users/me", "/notes", url)]
+
+            assert not any(like.done() for like in likes)
+        answers = await asyncio.gather(*likes)
+
+        assert [read.status_code for read in reads] == [200] * 3
+        assert {answer.status_code for answer in answers} == {200}
+
+
 class TestRequests:
+    @pytest.fixture
+    async def database_url(self, postgres_database_url: str) -> str:
+        """A database without timeouts of its own."""
+        return postgres_database_url
+
     async def test_on_a_locked_row_get_503_with_retry_after(
         self, user: Client, database_url: str
     ) -> None:

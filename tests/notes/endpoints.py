@@ -50,10 +50,10 @@ Writer = Annotated[Principal, caller_with("account:write")]
 
 
 class Exports(asyncio.Semaphore):
-    """Leaves other requests half of the database connections."""
+    """Leaves changes half of their database connections."""
 
     def __init__(self, state: AppState) -> None:
-        super().__init__(max(1, state.settings.db_pool_size // 2))
+        super().__init__(max(1, state.settings.db_pool_size // 4))
 
 
 async def get_note_directory(state: StateDep) -> NoteDirectory:

@@ -1,4 +1,4 @@
-"""A database with short timeouts, and locks that are held for longer."""
+"""Short timeouts, and locks that are held for longer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from testbed.postgres import execute
 
+SHORT = {"db_lock_timeout_seconds": 1, "db_statement_timeout_seconds": 1.5}
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
 # Counts the waits that last twice as long as the timeouts allow.
@@ -20,7 +21,7 @@ WAITS = """
 
 
 async def set_timeouts(url: str) -> None:
-    """Set all timeouts of new connections to this database to one second."""
+    """Let the database set all timeouts to one second, where the service does not."""
     name = make_url(url).database
     for timeout in TIMEOUTS:
         await execute(url, f"ALTER DATABASE {name} SET {timeout}_timeout = '1s'")

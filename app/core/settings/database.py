@@ -50,15 +50,17 @@ class DatabaseSettings(AppSettings):
         5,
         ge=1,
         le=200,
-        description="Connections that each worker keeps open; with a replica, as many "
-        "again to it. On SQLite, the connections that read.",
+        description="Connections that each worker keeps open: half of them, rounded "
+        "down but at least one, for reads and for finding out who is calling, and the "
+        "others for changes and exports. With a replica, as many again to it. On "
+        "SQLite, the connections that read.",
     )
     db_max_overflow: int = Field(
         0,
         ge=0,
         le=200,
         description="Connections that each worker opens beyond DB_POOL_SIZE under load "
-        "and closes again. PostgreSQL only.",
+        "and closes again; divided like DB_POOL_SIZE. PostgreSQL only.",
     )
     db_pool_timeout_seconds: PositiveSeconds = Field(
         3.0,
@@ -69,6 +71,18 @@ class DatabaseSettings(AppSettings):
         2.0,
         description="Seconds that a new connection can take to open before the request "
         "gets a 503. PostgreSQL only.",
+    )
+    db_lock_timeout_seconds: float = Field(
+        2.0,
+        ge=0.001,
+        description="Seconds that a statement waits for a locked row or table before "
+        "the request gets a 503. PostgreSQL only.",
+    )
+    db_statement_timeout_seconds: float = Field(
+        4.0,
+        ge=0.001,
+        description="Seconds that a statement can run before the request gets a 503. "
+        "Must exceed DB_LOCK_TIMEOUT_SECONDS. PostgreSQL only.",
     )
     db_pooler: Literal["none", "pgbouncer"] = Field(
         "none",
@@ -91,6 +105,23 @@ class DatabaseSettings(AppSettings):
     @property
     def on_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
+
+    @field_validator("db_statement_timeout_seconds")
+    @classmethod
+    def _outlasts_locks(cls, timeout: float, info: ValidationInfo) -> float:
+        refuse(
+            info.data.get("db_lock_timeout_seconds", 0) >= timeout,
+            "must be longer than DB_LOCK_TIMEOUT_SECONDS",
+        )
+        return timeout
+
+    @property
+    def db_timeouts(self) -> dict[str, str]:
+        """The settings of PostgreSQL that bound a statement, in milliseconds."""
+        return {
+            "lock_timeout": f"{self.db_lock_timeout_seconds * 1000:.0f}",
+            "statement_timeout": f"{self.db_statement_timeout_seconds * 1000:.0f}",
+        }
 
 
 def with_async_driver(url: str) -> str:

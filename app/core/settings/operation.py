@@ -47,7 +47,8 @@ class OperationSettings(AppSettings):
     request_deadline_seconds: PositiveSeconds = Field(
         10,
         description="Seconds until a request that has no answer yet gets a 504. Must "
-        "exceed DB_POOL_TIMEOUT_SECONDS and DB_CONNECT_TIMEOUT_SECONDS.",
+        "exceed DB_POOL_TIMEOUT_SECONDS, DB_CONNECT_TIMEOUT_SECONDS and "
+        "DB_STATEMENT_TIMEOUT_SECONDS.",
     )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
@@ -71,11 +72,12 @@ class OperationSettings(AppSettings):
 
     @field_validator("request_deadline_seconds")
     @classmethod
-    def _outlasts_the_pool(cls, deadline: float, info: ValidationInfo) -> float:
-        inner = ("db_pool_timeout_seconds", "db_connect_timeout_seconds")
+    def _outlasts_the_database(cls, deadline: float, info: ValidationInfo) -> float:
+        inner = ("pool", "connect", "statement")
+        names = [f"db_{name}_timeout_seconds" for name in inner]
         refuse(
-            any(info.data.get(name, 0) >= deadline for name in inner),
-            "must be longer than " + " and ".join(name.upper() for name in inner),
+            any(info.data.get(name, 0) >= deadline for name in names),
+            "must be longer than " + " and ".join(name.upper() for name in names),
         )
         return deadline
 

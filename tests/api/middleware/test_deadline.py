@@ -18,6 +18,8 @@ def settings(**values: object) -> Settings:
     return make_settings(
         db_pool_timeout_seconds=0.01,
         db_connect_timeout_seconds=0.01,
+        db_lock_timeout_seconds=0.01,
+        db_statement_timeout_seconds=0.02,
         request_deadline_seconds=0.1,
         **values,
     )

@@ -1,6 +1,7 @@
-"""Imports and exports can take longer than the timeouts of the database role."""
+"""Imports and exports take longer than the timeouts, and delay no other request."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -9,10 +10,12 @@ from app.services.products.files.staging import WAIT_FOR_OTHERS
 from tests.api.products.files import EXPORT, NDJSON, rows
 from tests.support.download import Download
 from tests.support.people import Client
-from tests.support.timeouts import WAITS, holding, set_timeouts, until
+from tests.support.timeouts import SHORT, WAITS, holding, set_timeouts, until
 
 ROW = b'{"sku": "ROW-1", "name": "Row", "price": "1", "currency": "EUR"}\n'
-# Asks whether a transaction was idle for two seconds, or PostgreSQL has ended it.
+CHANGES = 12
+BLOCKED = "SELECT count(*) >= {} FROM pg_locks WHERE NOT granted"
+# Asks whether no transaction was idle for less than that, or PostgreSQL ended it.
 WAS_IDLE = """
     SELECT NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE datname = current_database()
@@ -32,11 +35,16 @@ async def database_url(postgres_database_url: str) -> str:
     return postgres_database_url
 
 
+@pytest.fixture
+def overrides() -> dict[str, Any]:
+    return SHORT
+
+
 class TestImports:
     async def test_wait_for_each_other_without_a_timeout(
         self, editor: Client, database_url: str
     ) -> None:
-        """Mutant: keep the timeouts of the role."""
+        """Mutant: keep the timeouts of other requests."""
         async with holding(database_url, WAIT_FOR_OTHERS):
             send = editor.post("/products/import", content=ROW, headers=NDJSON)
             imports = asyncio.create_task(send)
@@ -44,12 +52,45 @@ class TestImports:
 
         assert (await imports).json()["created"] == 1
 
+    async def test_leave_reads_their_connections_while_changes_wait(
+        self, editor: Client, database_url: str
+    ) -> None:
+        """Mutants: one pool for reads and changes; no timeout for locks."""
+        file = rows(CHANGES, "S", stock=1)
+        await editor.post("/products/import", content=file, headers=NDJSON)
+        products = (await editor.get("/products")).json()["items"]
+        urls = [f"/products/{each['id']}/stock" for each in products]
+        assert len(urls) == CHANGES
+        # The import has locked all its products when it comes to this table.
+        log = "LOCK TABLE stock_movements IN EXCLUSIVE MODE"
+        async with holding(database_url, log):
+            send = editor.post("/products/import", content=file, headers=NDJSON)
+            imports = asyncio.create_task(send)
+            await until(database_url, BLOCKED.format(1), imports)
+            change = {"delta": 1, "reason": "delivery"}
+            changes = [
+                asyncio.create_task(editor.post(url, json=change)) for url in urls
+            ]
+            await until(database_url, BLOCKED.format(3), changes[-1])
+
+            caller = await editor.get("/users/me")
+
+            assert caller.status_code == 200
+            assert not all(change.done() for change in changes)
+            refused = await asyncio.gather(*changes)
+        imported = (await imports).json()
+
+        assert {(each.status_code, each.json()["code"]) for each in refused} == {
+            (503, "overloaded")
+        }
+        assert (imported["created"], imported["updated"]) == (0, CHANGES)
+
 
 class TestExports:
     async def test_wait_for_a_slow_client_without_a_timeout(
         self, app: FastAPI, editor: Client, database_url: str
     ) -> None:
-        """Mutant: keep the timeouts of the role."""
+        """Mutant: keep the timeouts of other requests."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         download = Download(app, editor, EXPORT)
         downloading = asyncio.create_task(download.run())

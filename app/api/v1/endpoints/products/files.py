@@ -30,8 +30,8 @@ class FileSlots:
 
     def __init__(self, state: AppState) -> None:
         self.imports = asyncio.Lock()
-        # Clients may read slowly: exports must leave half of the connections free.
-        self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 2))
+        # Clients may read slowly: exports must leave changes half of their connections.
+        self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 4))
 
 
 async def get_import_turn(state: StateDep) -> AsyncGenerator[None]:
