@@ -29,7 +29,7 @@ CurrentUser = Annotated[Principal, caller_with("account:read")]
 AccountHolder = Annotated[Principal, caller_with("account:write")]
 FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
 UserReader = Annotated[Principal, caller_with("users:read")]
-UserAdmin = Annotated[Principal, caller_with("users:write")]
+UserAdmin = Annotated[Principal, caller_with("users:write", fresh=True)]
 
 
 def login_throttle(state: AppState) -> LoginThrottle:
@@ -58,9 +58,14 @@ async def get_session_starter(session: SessionDep, state: StateDep) -> SessionSt
     )
 
 
+async def get_user_service(session: SessionDep, outbox: OutboxDep) -> UserService:
+    return UserService(session, outbox)
+
+
 ClientDep = Annotated[Client, Depends(get_client)]
 OneTimeLinksDep = Annotated[OneTimeLinks, Depends(get_one_time_links)]
 SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
+UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 
 
 async def get_auth_service(
@@ -68,9 +73,10 @@ async def get_auth_service(
     read: ReadSessionDep,
     state: StateDep,
     starter: SessionStarterDep,
+    users: UserServiceDep,
 ) -> AuthService:
-    throttle = state.single(login_throttle)
-    return AuthService(session, read, throttle, DeviceTokens(state.ring), starter)
+    throttle, devices = state.single(login_throttle), DeviceTokens(state.ring)
+    return AuthService(session, read, throttle, devices, starter, users)
 
 
 AuthServiceDep = Annotated[AuthService, Depends(get_auth_service)]
@@ -95,9 +101,13 @@ async def get_session_service(
 
 
 async def get_account_service(
-    session: SessionDep, links: OneTimeLinksDep, outbox: OutboxDep, state: StateDep
+    session: SessionDep,
+    links: OneTimeLinksDep,
+    outbox: OutboxDep,
+    users: UserServiceDep,
+    state: StateDep,
 ) -> AccountService:
-    return AccountService(session, state.settings, state.hasher, links, outbox)
+    return AccountService(session, state.settings, state.hasher, links, outbox, users)
 
 
 async def get_password_service(
@@ -132,10 +142,6 @@ async def get_email_address_service(
     return EmailAddressService(session, read, links, outbox, quota, auth)
 
 
-async def get_user_service(session: SessionDep) -> UserService:
-    return UserService(session)
-
-
 async def get_user_directory(state: StateDep) -> UserDirectory:
     return UserDirectory(state.database.replica, state.cursors)
 
@@ -147,5 +153,4 @@ PasswordServiceDep = Annotated[PasswordService, Depends(get_password_service)]
 EmailAddressServiceDep = Annotated[
     EmailAddressService, Depends(get_email_address_service)
 ]
-UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]

@@ -46,6 +46,7 @@ async def create_user(
     from app.schemas.user import UserCreate
     from app.services.accounts.one_time_links import OneTimeLinks
     from app.services.accounts.registration import AccountService
+    from app.services.accounts.users import UserService
     from app.services.mail.outbox import Outbox
     from app.state import open_state
 
@@ -61,6 +62,7 @@ async def create_user(
         read, settings = state.database.read, state.settings
         outbox = Outbox(session)
         links = OneTimeLinks(session, read, outbox, settings.public_base_url)
-        accounts = AccountService(session, settings, state.hasher, links, outbox)
+        users = UserService(session, outbox)
+        accounts = AccountService(session, settings, state.hasher, links, outbox, users)
         await accounts.create(data)
     return chosen if password is None else None

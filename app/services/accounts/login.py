@@ -70,6 +70,7 @@ class AuthService:
     throttle: LoginThrottle
     devices: DeviceTokens
     starter: SessionStarter
+    users: UserService
 
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
@@ -134,7 +135,7 @@ class AuthService:
     ) -> None:
         # Without `lock`: administrators must be locked before any other user.
         await self.compare(caller, password, client)
-        await UserService(self.session).delete(caller.user_id, expected)
+        await self.users.delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str, client: Client) -> User:
         """`compare` and `lock`, if nothing is to be hashed in between."""

@@ -38,6 +38,7 @@ class AccountService:
     hasher: PasswordHasher
     links: OneTimeLinks
     outbox: Outbox
+    users: UserService
 
     async def register(self, data: UserRegister) -> User | None:
         """Create an account and mail a link that confirms its address.
@@ -60,10 +61,10 @@ class AccountService:
     async def create(self, data: UserRegister) -> User:
         """Create an account for another person, whose address counts as verified."""
         password_hash = await self._hash(data)
-        return await UserService(self.session).add(data, password_hash, verified=True)
+        return await self.users.add(data, password_hash, verified=True)
 
     async def _add(self, data: UserRegister, password_hash: str) -> User:
-        user = await UserService(self.session).add(data, password_hash, verified=False)
+        user = await self.users.add(data, password_hash, verified=False)
         await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
 

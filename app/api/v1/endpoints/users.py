@@ -39,6 +39,7 @@ from app.schemas.user import (
 )
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.login_throttle import TooManyFailures
+from app.services.accounts.principal import ReauthenticationRequired
 from app.services.accounts.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.listing import RowPage
 
@@ -47,6 +48,9 @@ router = api_router(
     tags=["users"],
     responses=documented(Unauthorized, InsufficientScope),
 )
+
+
+ADMINISTRATION = Unauthorized, ReauthenticationRequired
 
 
 @router.get("/me", response_model=UserRead)
@@ -95,7 +99,7 @@ async def list_users(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=UserRead,
-    responses=documented(EmailTaken, *IDEMPOTENCY),
+    responses=documented(*ADMINISTRATION, EmailTaken, *IDEMPOTENCY),
 )
 async def create_user(
     _: UserAdmin,
@@ -126,7 +130,7 @@ async def read_user(
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=documented(UserNotFound, LastAdmin, VersionStale),
+    responses=documented(*ADMINISTRATION, UserNotFound, LastAdmin, VersionStale),
 )
 async def update_user(
     _: UserAdmin,
@@ -143,10 +147,20 @@ async def update_user(
 @router.delete(
     "/{user_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(UserNotFound, LastAdmin, VersionStale),
+    responses=documented(*ADMINISTRATION, UserNotFound, LastAdmin, VersionStale),
 )
 async def delete_user(
     _: UserAdmin, users: UserServiceDep, expected: ExpectedVersionDep, user_id: UUID
 ) -> None:
     """Delete an account and all its sessions. You cannot undo this."""
     await users.delete(user_id, expected)
+
+
+@router.delete(
+    "/{user_id}/sessions",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(*ADMINISTRATION, UserNotFound),
+)
+async def end_user_sessions(_: UserAdmin, users: UserServiceDep, user_id: UUID) -> None:
+    """End all sessions of a user, who can log in again with the password."""
+    await users.end_sessions(user_id)
