@@ -58,6 +58,10 @@ async def get_session_starter(session: SessionDep, state: StateDep) -> SessionSt
     )
 
 
+async def get_mail_quota(state: StateDep) -> MailQuota:
+    return MailQuota(state.limiter, state.policies)
+
+
 async def get_user_service(session: SessionDep, outbox: OutboxDep) -> UserService:
     return UserService(session, outbox)
 
@@ -65,6 +69,7 @@ async def get_user_service(session: SessionDep, outbox: OutboxDep) -> UserServic
 ClientDep = Annotated[Client, Depends(get_client)]
 OneTimeLinksDep = Annotated[OneTimeLinks, Depends(get_one_time_links)]
 SessionStarterDep = Annotated[SessionStarter, Depends(get_session_starter)]
+MailQuotaDep = Annotated[MailQuota, Depends(get_mail_quota)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
 
 
@@ -105,9 +110,12 @@ async def get_account_service(
     links: OneTimeLinksDep,
     outbox: OutboxDep,
     users: UserServiceDep,
+    quota: MailQuotaDep,
     state: StateDep,
 ) -> AccountService:
-    return AccountService(session, state.settings, state.hasher, links, outbox, users)
+    return AccountService(
+        session, state.settings, state.hasher, links, outbox, users, quota
+    )
 
 
 async def get_password_service(
@@ -115,6 +123,7 @@ async def get_password_service(
     read: ReadSessionDep,
     links: OneTimeLinksDep,
     outbox: OutboxDep,
+    quota: MailQuotaDep,
     auth: AuthServiceDep,
     state: StateDep,
 ) -> PasswordService:
@@ -125,7 +134,7 @@ async def get_password_service(
         state.hasher,
         links,
         outbox,
-        MailQuota(state.limiter, state.policies),
+        quota,
         auth,
     )
 
@@ -135,10 +144,9 @@ async def get_email_address_service(
     read: ReadSessionDep,
     links: OneTimeLinksDep,
     outbox: OutboxDep,
+    quota: MailQuotaDep,
     auth: AuthServiceDep,
-    state: StateDep,
 ) -> EmailAddressService:
-    quota = MailQuota(state.limiter, state.policies)
     return EmailAddressService(session, read, links, outbox, quota, auth)
 
 

@@ -44,6 +44,7 @@ async def create_user(
 
     from app.db.session import transaction
     from app.schemas.user import UserCreate
+    from app.services.accounts.mail_quota import MailQuota
     from app.services.accounts.one_time_links import OneTimeLinks
     from app.services.accounts.registration import AccountService
     from app.services.accounts.users import UserService
@@ -63,6 +64,9 @@ async def create_user(
         outbox = Outbox(session)
         links = OneTimeLinks(session, read, outbox, settings.public_base_url)
         users = UserService(session, outbox)
-        accounts = AccountService(session, settings, state.hasher, links, outbox, users)
+        quota = MailQuota(state.limiter, state.policies)
+        accounts = AccountService(
+            session, settings, state.hasher, links, outbox, users, quota
+        )
         await accounts.create(data)
     return chosen if password is None else None

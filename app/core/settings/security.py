@@ -78,6 +78,12 @@ class SecuritySettings(AppSettings):
         "(anyone who confirms the e-mail address) or `closed` (administrators create "
         "accounts). Default: `open` in development, else `verified`.",
     )
+    unverified_account_days: int = Field(
+        7,
+        ge=1,
+        description="Days after which an account is deleted if its owner never "
+        "confirmed the e-mail address. Not used if REGISTRATION is `open`.",
+    )
     password_min_length: int = Field(
         12, ge=8, le=64, description="Fewest characters of a new password."
     )

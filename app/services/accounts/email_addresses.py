@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.email_address import canonical_email, parse_email
+from app.core.email_address import parse_email
 from app.db.models.one_time_token import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
@@ -36,9 +36,10 @@ class EmailAddressService:
         await self.session.flush()
         record(self.session, "account.email.verified", user.id, actor=user.id)
 
-    async def resend(self, email: str) -> None:
+    async def resend(self, email: str, client: Client) -> None:
         """Mail a new link if the address belongs to an unverified account."""
-        await self.quota.take("mail_resend", canonical_email(email))
+        if not await self.quota.take(email, client.address):
+            return
         owner = await find_owner(self.read, email)
         waiting = owner is not None and not owner.email_verified
         await self.links.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)
@@ -51,8 +52,10 @@ class EmailAddressService:
         An address that another account has is refused when the link is used, so that
         this answer does not reveal it.
         """
-        await self.quota.take("email_change", str(caller.user_id))
-        user = await self.auth.confirm(caller, data.password, client)
+        account, verified = await self.auth.compare(caller, data.password, client)
+        if not await self.quota.take(data.email, client.address):
+            return
+        user = await self.auth.lock(account, verified.upgraded_hash)
         record(self.session, "account.email.change_requested", user.id)
         await self.links.mail(TokenPurpose.CHANGE_EMAIL, user, new_email=data.email)
 

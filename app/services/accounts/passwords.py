@@ -7,7 +7,6 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
-from app.core.email_address import canonical_email
 from app.core.passwords.hashing import PasswordHasher, normalise
 from app.core.passwords.policy import WeakPassword, check_password
 from app.db.models.one_time_token import TokenPurpose
@@ -92,9 +91,10 @@ class PasswordService:
         started = await self.auth.starter.start(user.id, client)
         return self.auth.starter.tokens(started)
 
-    async def forget(self, email: str) -> None:
+    async def forget(self, email: str, client: Client) -> None:
         """Mail a link to the owner of the address, if there is one."""
-        await self.quota.take("mail_forgot", canonical_email(email))
+        if not await self.quota.take(email, client.address):
+            return
         owner = await find_owner(self.read, email)
         await self.links.mail(TokenPurpose.RESET_PASSWORD, owner)
         # Also for an unknown address, so that both answers take the same time.

@@ -12,8 +12,10 @@ from app.core.passwords.hashing import PasswordHasher
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.schemas.user import UserRegister
+from app.services.accounts.mail_quota import MailQuota
 from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import hash_chosen
+from app.services.accounts.sessions import Client
 from app.services.accounts.users import EmailTaken, UserService
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
@@ -39,9 +41,13 @@ class AccountService:
     links: OneTimeLinks
     outbox: Outbox
     users: UserService
+    quota: MailQuota
 
-    async def register(self, data: UserRegister) -> User | None:
+    async def register(self, data: UserRegister, client: Client) -> User | None:
         """Create an account and mail a link that confirms its address.
+
+        When the mail quota is used up, `verified` mode creates no account, because its
+        owner could not confirm the address.
 
         Returns None in `verified` mode: the answer must not reveal whether the address
         is registered.
@@ -49,11 +55,14 @@ class AccountService:
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
         password_hash = await self._hash(data)
+        may_mail = await self.quota.take(data.email, client.address)
         if self.settings.registration == "open":
-            return await self._add(data, password_hash)
+            return await self._add(data, password_hash, mail=may_mail)
+        if not may_mail:
+            return None
         try:
             async with self.session.begin_nested():
-                await self._add(data, password_hash)
+                await self._add(data, password_hash, mail=True)
         except EmailTaken:
             await self._tell_owner(data.email)
         return None
@@ -63,9 +72,10 @@ class AccountService:
         password_hash = await self._hash(data)
         return await self.users.add(data, password_hash, verified=True)
 
-    async def _add(self, data: UserRegister, password_hash: str) -> User:
+    async def _add(self, data: UserRegister, password_hash: str, *, mail: bool) -> User:
         user = await self.users.add(data, password_hash, verified=False)
-        await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
+        if mail:
+            await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
         return user
 
     async def _hash(self, data: UserRegister) -> str:

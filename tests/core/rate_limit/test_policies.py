@@ -35,10 +35,8 @@ class TestPolicies:
             "login-failures-device": (9, 90),
             "writes": (10, 100),
             "all": (11, 110),
-            "mail_client": (10, 3600),
-            "mail_forgot": (3, 3600),
-            "mail_resend": (3, 21_600),
-            "email_change": (5, 3600),
+            "mail-mailbox": (3, 3600),
+            "mail-address": (10, 3600),
             "denied-event": (10, 60),
             "login-throttled-event": (1, 60),
         }

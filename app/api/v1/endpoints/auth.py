@@ -65,10 +65,13 @@ CHANGING_SESSIONS = documented(
 )
 @limited("register")
 async def register(
-    accounts: AccountServiceDep, data: UserRegister, response: Response
+    accounts: AccountServiceDep,
+    client: ClientDep,
+    data: UserRegister,
+    response: Response,
 ) -> User | CheckEmail:
     """Create an account. A mail asks its owner to confirm the address."""
-    user = await accounts.register(data)
+    user = await accounts.register(data, client)
     if user is None:
         response.status_code = HTTPStatus.ACCEPTED
     return user or CheckEmail()
