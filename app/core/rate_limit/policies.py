@@ -43,6 +43,9 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "login-failures-account": (of_account, failures_window),  # unknown devices
         "login-failures-account-day": (5 * of_account, DAY),  # unknown devices
         "login-failures-device": (of_account, failures_window),
+        "login-failures-devices-day": (5 * of_account, DAY),  # known devices together
+        # Confirmations of a password by a caller who is logged in, right ones too
+        "password-confirmations": (30, HOUR),
         # Requests that send mail
         "mail-mailbox": (3, HOUR),
         "mail-address": (10, HOUR),

@@ -78,7 +78,9 @@ class AuthService:
         account = await find_account(self.read, credentials.email)
         device_id = None
         if account is not None and device_token is not None:
-            device_id = self.devices.find_device(device_token, account.id)
+            device_id = self.devices.find_device(
+                device_token, account.id, account.password_hash
+            )
         subject = account.id if account else None
         try:
             verified = await self.throttle.check_login(
@@ -106,7 +108,8 @@ class AuthService:
             known_device=device_id is not None,
         )
         return LoggedIn(
-            self.starter.tokens(started), self.devices.issue(user.id, device_id)
+            self.starter.tokens(started),
+            self.devices.issue(user.id, user.password_hash, device_id),
         )
 
     async def reauthenticate(
@@ -156,7 +159,7 @@ class AuthService:
             password,
             self._usable_hash(account),
             session_id=caller.session_id,
-            address=client.address,
+            email=caller.user.email,
         )
         if account is None or not verified.ok:
             record(

@@ -33,19 +33,10 @@ class PasswordUnchanged(WeakPassword):
         )
 
 
-async def hash_chosen(
-    password: str,
-    email: str,
-    *,
-    settings: SecuritySettings,
-    hasher: PasswordHasher,
-    pointer: str = "#/password",
-) -> str:
-    """Hash a password if the policy accepts it for this address.
-
-    Raises:
-        WeakPassword: the policy refuses it.
-    """
+def check_chosen(
+    password: str, email: str, settings: SecuritySettings, pointer: str = "#/password"
+) -> None:
+    """Raises `WeakPassword` if the policy refuses the password for this address."""
     local_part, _, domain = email.partition("@")
     check_password(
         password,
@@ -53,7 +44,6 @@ async def hash_chosen(
         context=(settings.app_name, local_part, domain),
         pointer=pointer,
     )
-    return await hasher.hash(password)
 
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
@@ -81,10 +71,12 @@ class PasswordService:
         """Needs the current password, because an access token can be stolen."""
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
-        account, _ = await self.auth.compare(caller, data.current_password, client)
-        password_hash = await self._hash(
-            data.new_password, caller.user.email, "#/new_password"
+        # First, because it costs no hash.
+        check_chosen(
+            data.new_password, caller.user.email, self.settings, "#/new_password"
         )
+        account, _ = await self.auth.compare(caller, data.current_password, client)
+        password_hash = await self.hasher.hash(data.new_password)
         user = await self.auth.lock(account)
         await self._replace(user, password_hash, devices="every other device")
         record(self.session, "account.password.changed", user.id)
@@ -103,21 +95,13 @@ class PasswordService:
 
     async def reset(self, data: PasswordReset) -> None:
         found = await self.links.find(TokenPurpose.RESET_PASSWORD, data.token)
-        password_hash = await self._hash(data.password, found.email, "#/password")
+        check_chosen(data.password, found.email, self.settings)
+        password_hash = await self.hasher.hash(data.password)
         user = await self.links.redeem(found)
         user.email_verified = True  # the link came to this address
         await self._replace(user, password_hash, devices="every device")
         await self.auth.throttle.forgive(user.email)
         record(self.session, "account.password.reset", user.id, actor=user.id)
-
-    async def _hash(self, password: str, email: str, pointer: str) -> str:
-        return await hash_chosen(
-            password,
-            email,
-            settings=self.settings,
-            hasher=self.hasher,
-            pointer=pointer,
-        )
 
     async def _replace(self, user: User, password_hash: str, *, devices: str) -> None:
         user.password_hash = password_hash

@@ -14,7 +14,7 @@ from app.db.models.user import User
 from app.schemas.user import UserRegister
 from app.services.accounts.mail_quota import MailQuota
 from app.services.accounts.one_time_links import OneTimeLinks
-from app.services.accounts.passwords import hash_chosen
+from app.services.accounts.passwords import check_chosen
 from app.services.accounts.sessions import Client
 from app.services.accounts.users import EmailTaken, UserService
 from app.services.audit import record
@@ -79,9 +79,8 @@ class AccountService:
         return user
 
     async def _hash(self, data: UserRegister) -> str:
-        return await hash_chosen(
-            data.password, data.email, settings=self.settings, hasher=self.hasher
-        )
+        check_chosen(data.password, data.email, self.settings)
+        return await self.hasher.hash(data.password)
 
     async def _tell_owner(self, email: str) -> None:
         """Mail the owner of a registered address, at the address as it is stored.

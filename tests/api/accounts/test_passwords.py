@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import argon2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
@@ -137,6 +138,34 @@ class TestChangePassword:
             await user.post("/auth/password/change", json=wrong)
 
         assert watch.started == 10
+
+    async def test_hashes_nothing_for_a_weak_password(
+        self, user: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: a caller keeps the hash threads busy with the right password."""
+        watch = watch_hashes(monkeypatch)
+
+        for _ in range(3):
+            body = CHANGE | {"new_password": "short"}
+            response = await user.post("/auth/password/change", json=body)
+            assert response.status_code == 422
+
+        assert watch.started == 0
+
+    async def test_bounds_right_passwords_too(
+        self, user: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: a refund for every right password leaves hashing without a limit."""
+        monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
+        statuses = []
+        for _ in range(31):
+            answer = await user.post("/auth/reauthenticate", json={"password": "any"})
+            statuses.append(answer.status_code)
+            if answer.is_success:
+                token = answer.json()["access_token"]
+                user.headers["Authorization"] = f"Bearer {token}"
+
+        assert statuses == [200] * 30 + [429]
 
 
 class TestForgotPassword:

@@ -33,6 +33,8 @@ class TestPolicies:
             "login-failures-account": (9, 90),
             "login-failures-account-day": (45, 86_400),
             "login-failures-device": (9, 90),
+            "login-failures-devices-day": (45, 86_400),
+            "password-confirmations": (30, 3600),
             "writes": (10, 100),
             "all": (11, 110),
             "mail-mailbox": (3, 3600),
