@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
 
 from app.core.email_address import parse_email
 from app.db.models.one_time_token import TokenPurpose
@@ -11,7 +12,11 @@ from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
 from app.services.accounts.login import AuthService
 from app.services.accounts.mail_quota import MailQuota
-from app.services.accounts.one_time_links import OneTimeLinks, forget_links
+from app.services.accounts.one_time_links import (
+    SELECT_CHOSEN,
+    OneTimeLinks,
+    forget_links,
+)
 from app.services.accounts.passwords import find_owner
 from app.services.accounts.principal import Principal
 from app.services.accounts.sessions import Client, revoke_sessions
@@ -33,7 +38,13 @@ class EmailAddressService:
         found = await self.links.find(TokenPurpose.VERIFY_EMAIL, token)
         user = await self.links.redeem(found)
         user.email_verified = True
+        if found.chosen_hash not in (None, user.password_hash):
+            # Another person registered the address first, with a password of theirs.
+            user.password_hash = found.chosen_hash
+            await revoke_sessions(self.session, user.id, "password")
         await self.session.flush()
+        # The links of other registrations would activate other passwords.
+        await forget_links(self.session, user.id)
         record(self.session, "account.email.verified", user.id, actor=user.id)
 
     async def resend(self, email: str, client: Client) -> None:
@@ -41,8 +52,12 @@ class EmailAddressService:
         if not await self.quota.take(email, client.address):
             return
         owner = await find_owner(self.read, email)
-        waiting = owner is not None and not owner.email_verified
-        await self.links.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)
+        waiting = owner if owner is not None and not owner.email_verified else None
+        values = {"owner": waiting.id if waiting else uuid7()}
+        newest = await self.read.one_or_none(SELECT_CHOSEN, values)
+        await self.links.mail(
+            TokenPurpose.VERIFY_EMAIL, waiting, chosen_hash=newest and newest[0]
+        )
 
     async def request_change(
         self, caller: Principal, data: EmailChange, client: Client

@@ -1,8 +1,9 @@
 """Creating accounts: by registration, or by an administrator."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import SecuritySettings
@@ -64,7 +65,7 @@ class AccountService:
             async with self.session.begin_nested():
                 await self._add(data, password_hash, mail=True)
         except EmailTaken:
-            await self._tell_owner(data.email)
+            await self._tell_owner(data.email, password_hash)
         return None
 
     async def create(self, data: UserRegister) -> User:
@@ -75,25 +76,35 @@ class AccountService:
     async def _add(self, data: UserRegister, password_hash: str, *, mail: bool) -> User:
         user = await self.users.add(data, password_hash, verified=False)
         if mail:
-            await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
+            await self._mail_link(user, password_hash)
         return user
 
     async def _hash(self, data: UserRegister) -> str:
         check_chosen(data.password, data.email, self.settings)
         return await self.hasher.hash(data.password)
 
-    async def _tell_owner(self, email: str) -> None:
+    async def _mail_link(self, user: User | Row[Any], password_hash: str) -> None:
+        await self.links.mail(
+            TokenPurpose.VERIFY_EMAIL, user, chosen_hash=password_hash
+        )
+
+    async def _tell_owner(self, email: str, password_hash: str) -> None:
         """Mail the owner of a registered address, at the address as it is stored.
 
-        It takes as long as creating an account, so that timing reveals nothing.
+        If the address is not verified, the first registration may be another person's.
+        This one gets a link of its own, which activates its own password. It takes as
+        long as creating an account, so that timing reveals nothing.
         """
         owner = (
             await self.session.execute(
-                select(User.id, User.email).where(
-                    User.email_canonical == canonical_email(email), User.is_active
-                )
+                select(
+                    User.id, User.email, User.email_verified, User.password_hash
+                ).where(User.email_canonical == canonical_email(email), User.is_active)
             )
         ).one_or_none()
-        await self.outbox.add("account_exists", owner and owner.email)
+        if owner is not None and not owner.email_verified:
+            await self._mail_link(owner, password_hash)
+        else:
+            await self.outbox.add("account_exists", owner and owner.email)
         if owner is not None:
             record(self.session, "account.duplicate_attempt", owner.id)
