@@ -75,6 +75,7 @@ class TestParseEmail:
             "\ud800@example.org",
             "ada@\ud800.org",
             "ada@example..org",
+            "=?us-ascii?q?v=40x?=@example.org",
         ],
     )
     def test_refuses_what_is_no_mailbox(self, text: str) -> None:
@@ -82,7 +83,7 @@ class TestParseEmail:
             parse_email(text)
 
     def test_refuses_an_address_that_is_too_long(self) -> None:
-        with pytest.raises(ValueError, match="at most 254"):
+        with pytest.raises(ValueError, match="must not exceed 254"):
             parse_email("ada@" + "a." * 1_000_000 + "org")
 
     @given(st.text(max_size=40))

@@ -51,6 +51,12 @@ class SecuritySettings(AppSettings):
         description="Ring of ES256 or Ed25519 key pairs that sign access tokens in "
         "place of SECRET_KEY. `keys generate --algorithm ES256` prints one.",
     )
+    access_token_audience: str = Field(
+        "api",
+        min_length=1,
+        description="Audience of access tokens. Choose one for each service if several "
+        "services share SIGNING_KEYS or an issuer.",
+    )
     access_token_expire_minutes: int = Field(
         10, ge=1, le=60, description="Minutes that an access token is valid."
     )

@@ -67,7 +67,7 @@ class EmailAddressService:
         An address that another account has is refused when the link is used, so that
         this answer does not reveal it.
         """
-        account, verified = await self.auth.compare(caller, data.password, client)
+        account, verified = await self.auth.compare(caller, data.password)
         if not await self.quota.take(data.email, client.address):
             return
         user = await self.auth.lock(account, verified.upgraded_hash)

@@ -108,7 +108,7 @@ class AuthService:
             known_device=device_id is not None,
         )
         return LoggedIn(
-            self.starter.tokens(started),
+            self.starter.tokens(started, user.role),
             self.devices.issue(user.id, user.password_hash, device_id),
         )
 
@@ -116,7 +116,7 @@ class AuthService:
         self, caller: Principal, password: str, client: Client
     ) -> TokenPair:
         """Replace the session by a new one, for a correct password (ASVS 7.2.4)."""
-        user = await self.confirm(caller, password, client)
+        user = await self.confirm(caller, password)
         if not await revoke_session(self.session, caller.session_id, "replaced"):
             raise InvalidAccessToken  # another request has ended it
         started = await self.starter.start(user.id, client)
@@ -127,26 +127,25 @@ class AuthService:
             session_id=started.id,
             replaces=str(caller.session_id),
         )
-        return self.starter.tokens(started)
+        return self.starter.tokens(started, user.role)
 
     async def delete_account(
         self,
         caller: Principal,
         password: str,
-        client: Client,
         expected: ExpectedVersion,
     ) -> None:
         # Without `lock`: administrators must be locked before any other user.
-        await self.compare(caller, password, client)
+        await self.compare(caller, password)
         await self.users.delete(caller.user_id, expected)
 
-    async def confirm(self, caller: Principal, password: str, client: Client) -> User:
+    async def confirm(self, caller: Principal, password: str) -> User:
         """`compare` and `lock`, if nothing is to be hashed in between."""
-        account, verified = await self.compare(caller, password, client)
+        account, verified = await self.compare(caller, password)
         return await self.lock(account, verified.upgraded_hash)
 
     async def compare(
-        self, caller: Principal, password: str, client: Client
+        self, caller: Principal, password: str
     ) -> tuple[Row[Any], Verification]:
         """Check the password; return the account as it was then.
 

@@ -75,13 +75,13 @@ class PasswordService:
         check_chosen(
             data.new_password, caller.user.email, self.settings, "#/new_password"
         )
-        account, _ = await self.auth.compare(caller, data.current_password, client)
+        account, _ = await self.auth.compare(caller, data.current_password)
         password_hash = await self.hasher.hash(data.new_password)
         user = await self.auth.lock(account)
         await self._replace(user, password_hash, devices="every other device")
         record(self.session, "account.password.changed", user.id)
         started = await self.auth.starter.start(user.id, client)
-        return self.auth.starter.tokens(started)
+        return self.auth.starter.tokens(started, user.role)
 
     async def forget(self, email: str, client: Client) -> None:
         """Mail a link to the owner of the address, if there is one."""

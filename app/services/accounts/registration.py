@@ -95,7 +95,7 @@ class AccountService:
         This one gets a link of its own, which activates its own password. It takes as
         long as creating an account, so that timing reveals nothing.
         """
-        owner = (
+        owner: Any = (
             await self.session.execute(
                 select(
                     User.id, User.email, User.email_verified, User.password_hash

@@ -8,7 +8,6 @@ from app.api.accounts import (
     AccountHolder,
     AccountServiceDep,
     AuthServiceDep,
-    ClientDep,
     CurrentUser,
     UserAdmin,
     UserDirectoryDep,
@@ -79,12 +78,11 @@ async def update_me(
 async def delete_me(
     user: AccountHolder,
     auth: AuthServiceDep,
-    client: ClientDep,
     expected: ExpectedVersionDep,
     data: AccountDelete,
 ) -> None:
     """Delete your account and all its sessions. You cannot undo this."""
-    await auth.delete_account(user, data.password, client, expected)
+    await auth.delete_account(user, data.password, expected)
 
 
 @router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
