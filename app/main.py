@@ -74,7 +74,7 @@ def create_application(
                 log.warning("settings.weak", settings=weak)
             await state.health.start()
             async with (
-                purging(state.database),
+                purging(state.database, settings),
                 delivering(state.database, settings, state.mail_waits),
             ):
                 yield

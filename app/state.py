@@ -24,8 +24,6 @@ from app.services.health import HealthMonitor, Probe
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-AUDIENCE = "api"
-
 Made = TypeVar("Made")
 
 
@@ -67,7 +65,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
     access_tokens = AccessTokens(
         keys,
         issuer=settings.public_base_url,
-        audience=AUDIENCE,
+        audience=settings.access_token_audience,
         lifetime=settings.access_token_lifetime,
     )
     health = HealthMonitor(_probes(database, redis), settings.health_probe_seconds)

@@ -31,7 +31,7 @@ CurrentUser = Annotated[Principal, caller_with("account:read")]
 AccountHolder = Annotated[Principal, caller_with("account:write")]
 FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
 UserReader = Annotated[Principal, caller_with("users:read")]
-UserAdmin = Annotated[Principal, caller_with("users:write")]
+UserAdmin = Annotated[Principal, caller_with("users:write", fresh=True)]
 
 
 def login_throttle(state: AppState) -> LoginThrottle:
@@ -50,16 +50,18 @@ class Accounts:
         refresh_tokens = RefreshTokens(state.ring)
         starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
         throttle = state.single(login_throttle)
-        auth = AuthService(session, read, throttle, DeviceTokens(state.ring), starter)
+        users = UserService(session, outbox)
+        devices = DeviceTokens(state.ring)
+        auth = AuthService(session, read, throttle, devices, starter, users)
 
         self.auth = auth
-        self.users = UserService(session)
+        self.users = users
         self.sessions = SessionService(session, read, state.cursors)
         self.refreshing = RefreshService(
             session, read, settings, refresh_tokens, starter, outbox
         )
         self.registration = AccountService(
-            session, settings, new_passwords, links, outbox
+            session, settings, new_passwords, links, outbox, users, quota
         )
         self.passwords = PasswordService(
             session, read, new_passwords, links, outbox, quota, auth

@@ -32,6 +32,8 @@ def parse_email(text: str) -> EmailIdentity:
         )
     except ValueError:
         raise ValueError("This is not a valid e-mail address.") from None
+    if "=?" in address.local_part:  # an encoded word (RFC 2047), which no header keeps
+        raise ValueError("This is not a valid e-mail address.")
     email = f"{address.local_part}@{address.ascii_domain}"
     return EmailIdentity(email, email.lower())
 

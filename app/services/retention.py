@@ -6,14 +6,26 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, inspect, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    exists,
+    inspect,
+    or_,
+    select,
+    tuple_,
+)
 
 from app.core.errors import explain
 from app.core.logging import get_logger
+from app.core.settings.security import SecuritySettings
 from app.db.base import Base, utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.idempotency_key import IdempotencyKey
+from app.db.models.one_time_token import OneTimeToken, TokenPurpose
 from app.db.models.outbox_mail import OutboxMail
+from app.db.models.user import User
 from app.db.session import Database, transaction
 
 KEPT = timedelta(days=30)
@@ -23,7 +35,9 @@ BATCH = 1000
 log = get_logger(__name__)
 
 
-def disposable(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+def disposable(
+    now: datetime, settings: SecuritySettings
+) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
     """Yield each table with the condition of the rows to delete."""
     long_ago = now - KEPT
     yield (
@@ -32,11 +46,30 @@ def disposable(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]
     )
     yield OutboxMail, or_(OutboxMail.sent_at < long_ago, OutboxMail.dead_at < long_ago)
     yield IdempotencyKey, IdempotencyKey.expires_at < now
+    if settings.registration != "open":  # which lets unverified accounts log in
+        yield User, _never_verified(now - timedelta(settings.unverified_account_days))
 
 
-async def purge(database: Database, batch: int = BATCH) -> None:
+def _never_verified(before: datetime) -> ColumnElement[bool]:
+    """Select registrations whose owner never used the mailed link.
+
+    An imported account has no link of its own, and one that was used has sessions.
+    """
+    has_link = exists().where(
+        OneTimeToken.user_id == User.id,
+        OneTimeToken.purpose == TokenPurpose.VERIFY_EMAIL,
+    )
+    was_used = exists().where(AuthSession.user_id == User.id)
+    return and_(
+        User.email_verified.is_(False), User.created_at < before, has_link, ~was_used
+    )
+
+
+async def purge(
+    database: Database, settings: SecuritySettings, batch: int = BATCH
+) -> None:
     """Delete the rows in short transactions, so that no request waits long for them."""
-    for model, condition in disposable(utc_now()):
+    for model, condition in disposable(utc_now(), settings):
         key = inspect(model).primary_key
         rows = select(*key).where(condition).limit(batch)
         statement = (
@@ -52,9 +85,13 @@ async def purge(database: Database, batch: int = BATCH) -> None:
 
 
 @asynccontextmanager
-async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerator[None]:
+async def purging(
+    database: Database, settings: SecuritySettings, every: timedelta = EVERY
+) -> AsyncGenerator[None]:
     """Purge in the background. All processes may do so at the same time."""
-    task = asyncio.create_task(_purge_regularly(database, every), name="purge")
+    task = asyncio.create_task(
+        _purge_regularly(database, settings, every), name="purge"
+    )
     try:
         yield
     finally:
@@ -63,11 +100,13 @@ async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerato
             await task
 
 
-async def _purge_regularly(database: Database, every: timedelta) -> None:
+async def _purge_regularly(
+    database: Database, settings: SecuritySettings, every: timedelta
+) -> None:
     while True:
         # A random pause keeps the processes from purging all at once.
         await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
         try:
-            await purge(database)
+            await purge(database, settings)
         except Exception as error:  # the database is down, or not migrated yet
             log.warning("retention.postponed", **explain(error))

@@ -75,6 +75,7 @@ class TestParseEmail:
             "\ud800@example.org",
             "ada@\ud800.org",
             "ada@example..org",
+            "=?us-ascii?q?v=40x?=@example.org",
         ],
     )
     def test_refuses_a_malformed_address(self, text: str) -> None:

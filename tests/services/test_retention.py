@@ -16,11 +16,13 @@ from app.db.models.outbox_mail import OutboxMail
 from app.db.models.user import User
 from app.db.session import Database, transaction
 from app.services.retention import purge, purging
+from tests.conftest import make_settings
 from tests.support.people import People
 
 NOW = utc_now()
 LONG_AGO, LATELY = NOW - timedelta(days=31), NOW - timedelta(days=29)
 LATER = NOW + timedelta(days=1)
+EVERY = timedelta(seconds=0.01)
 
 
 def a_session(user: User, name: str, **times: Any) -> AuthSession:
@@ -102,7 +104,7 @@ async def test_deletes_only_expired_rows_in_batches(
     database = app.state.shared.database
     await fill(database, await people.add())
 
-    await purge(database, batch=2)
+    await purge(database, make_settings(), batch=2)
 
     assert await names(database) == KEPT
 
@@ -111,7 +113,7 @@ async def test_a_background_task_purges(app: FastAPI, people: People) -> None:
     database = app.state.shared.database
     await fill(database, await people.add())
 
-    async with asyncio.timeout(60), purging(database, every=timedelta(seconds=0.01)):
+    async with asyncio.timeout(60), purging(database, make_settings(), EVERY):
         while await names(database) != KEPT:
             await asyncio.sleep(0.01)
 
@@ -126,7 +128,7 @@ async def test_retries_after_any_error(app: FastAPI, people: People) -> None:
     async with database.writer.begin() as connection:
         await connection.execute(text(rename.format("outbox_mails", "not_yet")))
     with capture_logs() as logs:
-        async with asyncio.timeout(60), purging(database, timedelta(seconds=0.01)):
+        async with asyncio.timeout(60), purging(database, make_settings(), EVERY):
             while not logs:
                 await asyncio.sleep(0.01)
             async with database.writer.begin() as connection:

@@ -43,11 +43,12 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "login-failures-account": (of_account, failures_window),  # unknown devices
         "login-failures-account-day": (5 * of_account, DAY),  # unknown devices
         "login-failures-device": (of_account, failures_window),
-        # Requests that send mail: by address, then by account
-        "mail_client": (10, HOUR),
-        "mail_forgot": (3, HOUR),
-        "mail_resend": (3, 6 * HOUR),
-        "email_change": (5, HOUR),
+        "login-failures-devices-day": (5 * of_account, DAY),  # known devices together
+        # Confirmations of a password by a caller who is logged in, right ones too
+        "password-confirmations": (30, HOUR),
+        # Requests that send mail
+        "mail-mailbox": (3, HOUR),
+        "mail-address": (10, HOUR),
         # Events of refusals, so that a flood of requests does not fill the disk
         "denied-event": (10, MINUTE),  # by account
         "login-throttled-event": (1, MINUTE),  # by address

@@ -36,7 +36,7 @@ class MailSettings(DatabaseSettings):
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
         description="URL at which clients reach the service. It is the issuer of "
         "access tokens and the start of links in mails. Production requires a public "
-        "https URL if SMTP_URL is set.",
+        "https URL if SMTP_URL or SIGNING_KEYS is set.",
     )
     mail_from: str = Field(
         "no-reply@localhost",
@@ -86,6 +86,11 @@ class MailSettings(DatabaseSettings):
         refuse(
             not reachable and mails_in_production(info),
             "must be an https URL that other machines reach, because mails link to it",
+        )
+        refuse(
+            not reachable and in_production(info) and info.data.get("signing_keys"),
+            "must be an https URL that other machines reach, because it is the issuer "
+            "of tokens that SIGNING_KEYS signs for other services",
         )
         return url
 

@@ -52,6 +52,12 @@ class SecuritySettings(AppSettings):
         description="Ring of ES256 or Ed25519 key pairs that sign access tokens in "
         "place of SECRET_KEY. `keys generate --algorithm ES256` prints one.",
     )
+    access_token_audience: str = Field(
+        "api",
+        min_length=1,
+        description="Audience of access tokens. Choose one for each service if several "
+        "services share SIGNING_KEYS or an issuer.",
+    )
     access_token_expire_minutes: int = Field(
         10, ge=1, le=60, description="Minutes that an access token is valid."
     )
@@ -78,6 +84,12 @@ class SecuritySettings(AppSettings):
         description="Who can register: `open` (anyone; for development), `verified` "
         "(anyone who confirms the e-mail address) or `closed` (administrators create "
         "accounts). Default: `open` in development, else `verified`.",
+    )
+    unverified_account_days: int = Field(
+        7,
+        ge=1,
+        description="Days after which an account is deleted if its owner never "
+        "confirmed the e-mail address. Not used if REGISTRATION is `open`.",
     )
     password_min_length: int = Field(
         12, ge=8, le=64, description="Fewest characters of a new password."

@@ -19,7 +19,8 @@ from app.core.errors import Unauthorized
 from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
-LEEWAY = timedelta(seconds=5)
+EXPIRY_LEEWAY = timedelta(seconds=5)
+CLOCK_SKEW = timedelta(seconds=30)  # how far the clocks of two instances may differ
 CLIENT_ID = "first-party"  # RFC 9068 §2.2 requires one; there is only one client
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -165,9 +166,10 @@ class AccessTokens:
             raise _Refused("iss")
         if self.audience not in audiences:
             raise _Refused("aud")
-        if claims.exp <= now - LEEWAY:
+        if claims.exp <= now - EXPIRY_LEEWAY:
             raise _Refused("expired")
-        if max(claims.iat, claims.nbf or claims.iat) > now + LEEWAY:
+        begins = max(claims.iat, claims.nbf or claims.iat, claims.auth_time)
+        if begins > now + CLOCK_SKEW:
             raise _Refused("not yet valid")
         if claims.exp - claims.iat > self.lifetime:
             raise _Refused("lifetime")

@@ -26,20 +26,29 @@ _SHAPE = re.compile(f"{PREFIX}([0-9A-Za-z]{{{base62_length(_BODY_SIZE)}}})")
 
 
 class DeviceTokens:
-    """Writes and reads device tokens. Each token belongs to one user."""
+    """Writes and reads device tokens.
+
+    Each token belongs to one user and to the password that the user had. A new password
+    ends the token, because an attacker may have collected tokens with the old one.
+    """
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring
 
-    def issue(self, user_id: UUID, device_id: bytes | None = None) -> str:
+    def issue(
+        self, user_id: UUID, password_hash: str, device_id: bytes | None = None
+    ) -> str:
         """Write a token for a known device, or for a new one."""
         now = int(datetime.now(UTC).timestamp())
         device_id = device_id or secrets.token_bytes(16)
         signed = _SIGNED.pack(_VERSION, self._ring.key_id, device_id, now)
-        mac = _mac(self._ring.derive("device-token-v1"), user_id, signed)
+        key = self._ring.derive("device-token-v1")
+        mac = _mac(key, user_id, password_hash, signed)
         return PREFIX + encode_base62(signed + mac)
 
-    def find_device(self, token: str, user_id: UUID) -> bytes | None:
+    def find_device(
+        self, token: str, user_id: UUID, password_hash: str
+    ) -> bytes | None:
         """Return the device's id; None if we issued no such token to this user."""
         match = _SHAPE.fullmatch(token)
         if match is None:
@@ -51,7 +60,7 @@ class DeviceTokens:
         signed, mac = body[: _SIGNED.size], body[_SIGNED.size :]
         version, key_id, device_id, issued_at = _SIGNED.unpack(signed)
         authentic = any(
-            hmac.compare_digest(_mac(key, user_id, signed), mac)
+            hmac.compare_digest(_mac(key, user_id, password_hash, signed), mac)
             for key in self._ring.candidates("device-token-v1", key_id)
         )
         age = datetime.now(UTC) - datetime.fromtimestamp(issued_at, UTC)
@@ -60,5 +69,6 @@ class DeviceTokens:
         return bytes(device_id)
 
 
-def _mac(key: bytes, user_id: UUID, signed: bytes) -> bytes:
-    return hmac.digest(key, user_id.bytes + signed, "sha256")[:_MAC_SIZE]
+def _mac(key: bytes, user_id: UUID, password_hash: str, signed: bytes) -> bytes:
+    text = user_id.bytes + password_hash.encode() + signed
+    return hmac.digest(key, text, "sha256")[:_MAC_SIZE]

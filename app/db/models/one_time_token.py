@@ -15,7 +15,11 @@ class TokenPurpose(StrEnum):
 
 
 class OneTimeToken(Base):
-    """The newest mailed token of a user for a purpose. Using it deletes the row."""
+    """The newest mailed token of a user for a purpose. Using it deletes the row.
+
+    Each registration of an address that is not verified has a token of its own, by the
+    fingerprint of its password.
+    """
 
     __tablename__ = "one_time_tokens"
 
@@ -26,6 +30,9 @@ class OneTimeToken(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     # Copied when the token is issued: it is invalid once the user changes either.
     email_canonical: Mapped[str] = mapped_column(String(254))
-    password_fingerprint: Mapped[bytes] = mapped_column(LargeBinary(8))
+    password_fingerprint: Mapped[bytes] = mapped_column(
+        LargeBinary(8), primary_key=True
+    )
+    password_hash: Mapped[str | None] = mapped_column(String(255))  # for VERIFY_EMAIL
     new_email: Mapped[str | None] = mapped_column(String(254))  # for CHANGE_EMAIL
     expires_at: Mapped[datetime]

@@ -4,14 +4,19 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
 
-from app.core.email_address import canonical_email, parse_email
+from app.core.email_address import parse_email
 from app.db.models.one_time_token import TokenPurpose
 from app.db.session import ReadSession
 from app.schemas.auth import EmailChange
 from app.services.accounts.login import AuthService
 from app.services.accounts.mail_quota import MailQuota
-from app.services.accounts.one_time_links import OneTimeLinks, forget_links
+from app.services.accounts.one_time_links import (
+    SELECT_CHOSEN,
+    OneTimeLinks,
+    forget_links,
+)
 from app.services.accounts.passwords import find_owner
 from app.services.accounts.principal import Principal
 from app.services.accounts.sessions import Client, revoke_sessions
@@ -33,15 +38,26 @@ class EmailAddressService:
         found = await self.links.find(TokenPurpose.VERIFY_EMAIL, token)
         user = await self.links.redeem(found)
         user.email_verified = True
+        if found.chosen_hash not in (None, user.password_hash):
+            # Another person registered the address first, with a password of theirs.
+            user.password_hash = found.chosen_hash
+            await revoke_sessions(self.session, user.id, "password")
         await self.session.flush()
+        # The links of other registrations would activate other passwords.
+        await forget_links(self.session, user.id)
         record(self.session, "account.email.verified", user.id, actor=user.id)
 
-    async def resend(self, email: str) -> None:
+    async def resend(self, email: str, client: Client) -> None:
         """Mail a new link if the address belongs to an unverified account."""
-        await self.quota.take("mail_resend", canonical_email(email))
+        if not await self.quota.take(email, client.address):
+            return
         owner = await find_owner(self.read, email)
-        waiting = owner is not None and not owner.email_verified
-        await self.links.mail(TokenPurpose.VERIFY_EMAIL, owner if waiting else None)
+        waiting = owner if owner is not None and not owner.email_verified else None
+        values = {"owner": waiting.id if waiting else uuid7()}
+        newest = await self.read.one_or_none(SELECT_CHOSEN, values)
+        await self.links.mail(
+            TokenPurpose.VERIFY_EMAIL, waiting, chosen_hash=newest and newest[0]
+        )
 
     async def request_change(
         self, caller: Principal, data: EmailChange, client: Client
@@ -51,8 +67,10 @@ class EmailAddressService:
         An address that another account has is refused when the link is used, so that
         this answer does not reveal it.
         """
-        await self.quota.take("email_change", str(caller.user_id))
-        user = await self.auth.confirm(caller, data.password, client)
+        account, verified = await self.auth.compare(caller, data.password)
+        if not await self.quota.take(data.email, client.address):
+            return
+        user = await self.auth.lock(account, verified.upgraded_hash)
         record(self.session, "account.email.change_requested", user.id)
         await self.links.mail(TokenPurpose.CHANGE_EMAIL, user, new_email=data.email)
 

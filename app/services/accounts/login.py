@@ -63,6 +63,7 @@ class AuthService:
     throttle: LoginThrottle
     devices: DeviceTokens
     starter: SessionStarter
+    users: UserService
 
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
@@ -71,7 +72,9 @@ class AuthService:
         account = await find_account(self.read, credentials.email)
         device_id = None
         if account is not None and device_token is not None:
-            device_id = self.devices.find_device(device_token, account.id)
+            device_id = self.devices.find_device(
+                device_token, account.id, account.password_hash
+            )
         subject = account.id if account else None
         try:
             verified = await self.throttle.check_login(
@@ -98,13 +101,16 @@ class AuthService:
             session_id=started.id,
             known_device=device_id is not None,
         )
-        return self.starter.tokens(started), self.devices.issue(user.id, device_id)
+        return (
+            self.starter.tokens(started, user.role),
+            self.devices.issue(user.id, user.password_hash, device_id),
+        )
 
     async def reauthenticate(
         self, caller: Principal, password: str, client: Client
     ) -> TokenPair:
         """Replace the session by a new one, for a correct password (ASVS 7.2.4)."""
-        user = await self.confirm(caller, password, client)
+        user = await self.confirm(caller, password)
         if not await revoke_session(self.session, caller.session_id, "replaced"):
             raise InvalidAccessToken  # another request has ended it
         started = await self.starter.start(user.id, client)
@@ -115,26 +121,25 @@ class AuthService:
             session_id=started.id,
             replaces=str(caller.session_id),
         )
-        return self.starter.tokens(started)
+        return self.starter.tokens(started, user.role)
 
     async def delete_account(
         self,
         caller: Principal,
         password: str,
-        client: Client,
         expected: ExpectedVersion,
     ) -> None:
         # Without `lock`: administrators must be locked before any other user.
-        await self.compare(caller, password, client)
-        await UserService(self.session).delete(caller.user_id, expected)
+        await self.compare(caller, password)
+        await self.users.delete(caller.user_id, expected)
 
-    async def confirm(self, caller: Principal, password: str, client: Client) -> User:
+    async def confirm(self, caller: Principal, password: str) -> User:
         """`compare` and `lock`, if nothing is to be hashed in between."""
-        account, verified = await self.compare(caller, password, client)
+        account, verified = await self.compare(caller, password)
         return await self.lock(account, verified.upgraded_hash)
 
     async def compare(
-        self, caller: Principal, password: str, client: Client
+        self, caller: Principal, password: str
     ) -> tuple[Row[Any], Verification]:
         """Check the password; return the account as it was then.
 
@@ -147,7 +152,7 @@ class AuthService:
             password,
             self._usable_hash(account),
             session_id=caller.session_id,
-            address=client.address,
+            email=caller.user.email,
         )
         if account is None or not verified.ok:
             record(

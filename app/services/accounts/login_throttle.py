@@ -1,16 +1,21 @@
 """Checks passwords, and limits how many wrong ones are checked."""
 
+import asyncio
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 from uuid import UUID
 
 from app.core.client_address import limiter_partition
 from app.core.email_address import canonical_email
 from app.core.errors import Overloaded, TooManyRequests
 from app.core.passwords.hashing import PasswordHasher, Verification
-from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
+from app.core.rate_limit.policy import LARGEST_LIMIT, Decision, Hit, Policy, RateLimiter
 from app.core.security import SecretRing
 from app.services.accounts.in_flight import InFlight
+
+T = TypeVar("T")
 
 
 class TooManyFailures(TooManyRequests):
@@ -26,10 +31,11 @@ class TooManyFailures(TooManyRequests):
 class LoginThrottle:
     """Stops an attacker who guesses passwords, without locking the owner out.
 
-    A failure is counted before the password is checked and given back if the password
-    was right, so that parallel guesses cannot exceed the limit. All unknown devices
-    share one counter per account. A device that has logged in before has a counter of
-    its own, which an attacker cannot fill.
+    A failure is counted before the password is checked, so that parallel guesses cannot
+    exceed the limit. It is given back unless the password was seen to be wrong, also if
+    the client leaves. All unknown devices share one counter per account. A device that
+    has logged in before has a counter of its own, which an attacker cannot fill, not
+    even from the same address.
     """
 
     def __init__(
@@ -46,8 +52,11 @@ class LoginThrottle:
         self.by_strangers = policies["login-failures-account"]
         self.by_strangers_a_day = policies["login-failures-account-day"]
         self.by_device = policies["login-failures-device"]
+        self.by_devices_a_day = policies["login-failures-devices-day"]
+        self.confirmations = policies["password-confirmations"]
         self.throttled = policies["login-throttled-event"]
         self.comparing = InFlight()
+        self._unfinished: set[asyncio.Task[Any]] = set()
 
     async def check_login(
         self,
@@ -68,10 +77,16 @@ class LoginThrottle:
         """
         who = self.pseudonym(email)
         if device_id is None:
-            counters = [Hit(self.by_strangers, who), Hit(self.by_strangers_a_day, who)]
-        else:
-            counters = [Hit(self.by_device, f"{who}:{device_id.hex()}")]
-        return await self._check(password, password_hash, address, counters)
+            return await self._check(
+                password,
+                password_hash,
+                Hit(self.by_address, limiter_partition(address)),
+                Hit(self.by_strangers, who),
+                Hit(self.by_strangers_a_day, who),
+            )
+        return await self._check_device(
+            password, password_hash, f"{who}:{device_id.hex()}", who
+        )
 
     async def check_again(
         self,
@@ -79,15 +94,22 @@ class LoginThrottle:
         password_hash: str | None,
         *,
         session_id: UUID,
-        address: str,
+        email: str,
     ) -> Verification:
         """Check the password of a caller who is logged in; the session is the device.
+
+        Right passwords count under a limit of their own, because each one is a hash.
 
         Raises:
             TooManyFailures: the password has not been checked.
         """
-        counter = Hit(self.by_device, f"session:{session_id}")
-        return await self._check(password, password_hash, address, [counter])
+        who = self.pseudonym(email)
+        confirmation = await self.limiter.hit(Hit(self.confirmations, who))
+        if not confirmation.allowed:
+            raise TooManyFailures(confirmation.retry_after)
+        return await self._check_device(
+            password, password_hash, f"session:{session_id}", who
+        )
 
     def pseudonym(self, email: str) -> str:
         """Replaces an address in logs, because users type passwords into its field."""
@@ -99,31 +121,40 @@ class LoginThrottle:
         hit = Hit(self.throttled, limiter_partition(address))
         return (await self.limiter.hit(hit)).allowed
 
-    async def _check(
-        self,
-        password: str,
-        password_hash: str | None,
-        address: str,
-        counters: Sequence[Hit],
+    async def _check_device(
+        self, password: str, password_hash: str | None, device: str, who: str
     ) -> Verification:
-        hits = (Hit(self.by_address, limiter_partition(address)), *counters)
+        # The owner can collect devices, so they share the limit of a day.
+        return await self._check(
+            password,
+            password_hash,
+            Hit(self.by_device, device),
+            Hit(self.by_devices_a_day, who),
+        )
+
+    async def _check(
+        self, password: str, password_hash: str | None, *hits: Hit
+    ) -> Verification:
         reserved = await self._reserve(hits)
-        keys = [hit.key for hit in hits]
-        self.comparing.begin(keys)
-        wrong = True
+        self.comparing.begin([hit.key for hit in hits])
+        wrong = False
         try:
             verified = await self.hasher.verify(password, password_hash)
             wrong = not verified.ok
             return verified
-        except Overloaded:
-            wrong = False  # the password has not been checked
-            raise
         finally:
-            try:
-                if not wrong:
-                    await self.limiter.refund(reserved)
-            finally:  # the client may leave during the refund
-                self.comparing.end(keys, gave_back=not wrong)
+            await asyncio.shield(self._start(self._settle(hits, reserved, wrong=wrong)))
+
+    async def _settle(
+        self, hits: Sequence[Hit], reserved: Decision, wrong: bool
+    ) -> None:
+        try:
+            if wrong:
+                await self.limiter.hit(*map(_seen, hits))
+            else:
+                await self.limiter.refund(reserved)
+        finally:
+            self.comparing.end([hit.key for hit in hits], gave_back=not wrong)
 
     async def _reserve(self, hits: Sequence[Hit]) -> Decision:
         """Count a failure before it is known whether the password is right.
@@ -131,13 +162,62 @@ class LoginThrottle:
         If pending attempts fill the counter, wait until they end: many people may log
         in at once, from one office, with the right password.
         """
-        while not (reserved := await self.limiter.hit(*hits)).allowed:
+        while not (reserved := await self._count(hits)).allowed:
             full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
             if not await self.comparing.wait(full):
-                raise TooManyFailures(reserved.retry_after)
+                if await self._seen_to_be_full(hits, reserved):
+                    raise TooManyFailures(reserved.retry_after)
+                raise Overloaded  # another process may give its attempts back
         return reserved
 
+    async def _count(self, hits: Sequence[Hit]) -> Decision:
+        """Count a failure, and give it back if the client leaves meanwhile."""
+        counting = self._start(self.limiter.hit(*hits))
+        try:
+            return await asyncio.shield(counting)
+        except asyncio.CancelledError:
+            self._start(self._give_back(counting))
+            raise
+
+    async def _give_back(self, counting: asyncio.Task[Decision]) -> None:
+        await self.limiter.refund(await counting)
+
+    async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
+        """Say whether wrong passwords alone fill a counter, in all processes."""
+        full = [
+            (hit, quota.policy.limit)
+            for hit, quota in zip(hits, refused.quotas, strict=True)
+            if hit.policy.name in refused.violated
+        ]
+        seen = await self.limiter.hit(*(_seen(hit, cost=0) for hit, _ in full))
+        return any(
+            quota.policy.limit - quota.remaining >= limit
+            for quota, (_, limit) in zip(seen.quotas, full, strict=True)
+        )
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run work that goes on when its client leaves."""
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)  # the event loop keeps only a weak reference
+        task.add_done_callback(self._unfinished.discard)
+        return task
+
     async def forgive(self, email: str) -> None:
-        """Reset the failures of unknown devices at an account."""
-        for policy in (self.by_strangers, self.by_strangers_a_day):
-            await self.limiter.reset(policy, self.pseudonym(email))
+        """Reset the failures at an account, except those of single devices."""
+        who = self.pseudonym(email)
+        for policy in (
+            self.by_strangers,
+            self.by_strangers_a_day,
+            self.by_devices_a_day,
+        ):
+            await self.limiter.reset(policy, who)
+            await self.limiter.reset(_seen(Hit(policy, who)).policy, who)
+
+
+def _seen(hit: Hit, cost: int = 1) -> Hit:
+    """Count a password that was seen to be wrong, beside the attempts of a counter.
+
+    The two differ by the attempts that a process may still give back.
+    """
+    policy = replace(hit.policy, name=f"{hit.policy.name}-seen", limit=LARGEST_LIMIT)
+    return Hit(policy, hit.partition, cost)

@@ -1,29 +1,33 @@
-"""Limits on how often mail can be requested."""
+"""The limit on mail that strangers can cause."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.core.errors import TooManyRequests
+from app.core.client_address import limiter_partition
+from app.core.email_address import canonical_email
+from app.core.logging import get_logger
 from app.core.rate_limit.policy import Hit, Policy, RateLimiter
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class MailQuota:
-    """Counts mails per account.
+    """Counts requests that send mail, per mailbox and per client address.
 
-    Unknown accounts are counted, too, so that an answer does not reveal whether an
-    account exists.
+    Unknown mailboxes are counted, too. When a quota is used up, the request gets its
+    usual answer and no mail is sent, so the answer reveals no account.
     """
 
     limiter: RateLimiter
     policies: Mapping[str, Policy]
 
-    async def take(self, policy: str, partition: str) -> None:
-        """Count one request.
-
-        Raises:
-            TooManyRequests: The account has used up this limit.
-        """
-        decision = await self.limiter.hit(Hit(self.policies[policy], partition))
+    async def take(self, mailbox: str, client_address: str) -> bool:
+        """Count one request. Return False if it must not send mail."""
+        decision = await self.limiter.hit(
+            Hit(self.policies["mail-mailbox"], canonical_email(mailbox)),
+            Hit(self.policies["mail-address"], limiter_partition(client_address)),
+        )
         if not decision.allowed:
-            raise TooManyRequests(decision.retry_after, decision.violated)
+            log.info("mail.quota_used_up", policies=decision.violated)
+        return decision.allowed

@@ -50,6 +50,7 @@ def _insert(dialect: Any) -> Insert:
         "password_fingerprint": bindparam(
             "password_fingerprint", type_=TOKEN.password_fingerprint.type
         ),
+        "password_hash": bindparam("chosen", type_=String),
         "new_email": bindparam("new_email", type_=String),
         "expires_at": bindparam("expires_at", type_=Instant),
     }
@@ -59,7 +60,8 @@ def _insert(dialect: Any) -> Insert:
     insert = dialect.insert(OneTimeToken.__table__).from_select(list(values), owner)
     replaced = {name: insert.excluded[name] for name in values}
     statement: Insert = insert.on_conflict_do_update(
-        index_elements=[TOKEN.user_id, TOKEN.purpose], set_=replaced
+        index_elements=[TOKEN.user_id, TOKEN.purpose, TOKEN.password_fingerprint],
+        set_=replaced,
     )
     return statement
 
@@ -72,6 +74,7 @@ SELECT_TOKEN = (
         TOKEN.token_hash,
         TOKEN.new_email,
         TOKEN.password_fingerprint,
+        TOKEN.password_hash.label("chosen_hash"),
         USER.email,
         USER.password_hash,
     )
@@ -83,6 +86,17 @@ SELECT_TOKEN = (
         TOKEN.email_canonical == USER.email_canonical,
         USER.is_active,
     )
+)
+
+
+SELECT_CHOSEN = (
+    select(TOKEN.password_hash)
+    .where(
+        TOKEN.user_id == bindparam("owner", type_=Uuid),
+        TOKEN.purpose == TokenPurpose.VERIFY_EMAIL,
+    )
+    .order_by(TOKEN.expires_at.desc())
+    .limit(1)
 )
 
 
@@ -101,10 +115,12 @@ class OneTimeLinks:
         user: User | Row[Any] | None,
         *,
         new_email: str | None = None,
+        chosen_hash: str | None = None,
     ) -> None:
         """Mail a link. Without a user, do the same work but send nothing.
 
-        Otherwise timing would reveal whether the account exists.
+        Otherwise timing would reveal whether the account exists. `chosen_hash` is the
+        password that the link activates.
         """
         lifetime, valid_for = LIFETIMES[purpose]
         token = generate()
@@ -112,7 +128,10 @@ class OneTimeLinks:
             "owner": user.id if user else uuid7(),
             "purpose": purpose,
             "token_hash": digest(token),
-            "password_fingerprint": fingerprint(user.password_hash if user else ""),
+            "password_fingerprint": fingerprint(
+                chosen_hash or (user.password_hash if user else "")
+            ),
+            "chosen": chosen_hash,
             "new_email": new_email,
             "expires_at": utc_now() + lifetime,
         }
@@ -128,7 +147,7 @@ class OneTimeLinks:
         values = {"token_hash": digest(token), "purpose": purpose, "now": utc_now()}
         found = await self.read.one_or_none(SELECT_TOKEN, values)
         if found is None or found.password_fingerprint != fingerprint(
-            found.password_hash
+            found.chosen_hash or found.password_hash
         ):
             raise TokenInvalid
         return found

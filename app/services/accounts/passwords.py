@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.email_address import canonical_email
 from app.core.passwords.hashing import PasswordHasher, normalise
 from app.core.passwords.policy import WeakPassword, check_password
 from app.core.settings.security import SecuritySettings
@@ -36,17 +35,13 @@ class PasswordUnchanged(WeakPassword):
 
 @dataclass(frozen=True, slots=True)
 class NewPasswords:
-    """Hashes the passwords that users choose, if the policy accepts them."""
+    """Checks and hashes the passwords that users choose."""
 
     settings: SecuritySettings
     hasher: PasswordHasher
 
-    async def hash(self, password: str, email: str, pointer: str = "#/password") -> str:
-        """Hash a password for the account of an address.
-
-        Raises:
-            WeakPassword: the policy refuses it.
-        """
+    def check(self, password: str, email: str, pointer: str = "#/password") -> None:
+        """Raises `WeakPassword` if the policy refuses the password for this address."""
         local_part, _, domain = email.partition("@")
         check_password(
             password,
@@ -54,6 +49,10 @@ class NewPasswords:
             context=(self.settings.app_name, local_part, domain),
             pointer=pointer,
         )
+
+    async def hash(self, password: str, email: str) -> str:
+        """Check and hash a password; raises `WeakPassword`, too."""
+        self.check(password, email)
         return await self.hasher.hash(password)
 
 
@@ -81,19 +80,20 @@ class PasswordService:
         """Needs the current password, because an access token can be stolen."""
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
-        account, _ = await self.auth.compare(caller, data.current_password, client)
-        password_hash = await self.new_passwords.hash(
-            data.new_password, caller.user.email, "#/new_password"
-        )
+        # First, because it costs no hash.
+        self.new_passwords.check(data.new_password, caller.user.email, "#/new_password")
+        account, _ = await self.auth.compare(caller, data.current_password)
+        password_hash = await self.new_passwords.hasher.hash(data.new_password)
         user = await self.auth.lock(account)
         await self._replace(user, password_hash, devices="every other device")
         record(self.session, "account.password.changed", user.id)
         started = await self.auth.starter.start(user.id, client)
-        return self.auth.starter.tokens(started)
+        return self.auth.starter.tokens(started, user.role)
 
-    async def forget(self, email: str) -> None:
+    async def forget(self, email: str, client: Client) -> None:
         """Mail a link to the owner of the address, if there is one."""
-        await self.quota.take("mail_forgot", canonical_email(email))
+        if not await self.quota.take(email, client.address):
+            return
         owner = await find_owner(self.read, email)
         await self.links.mail(TokenPurpose.RESET_PASSWORD, owner)
         # Also for an unknown address, so that both answers take the same time.

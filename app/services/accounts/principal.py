@@ -28,6 +28,8 @@ SELECT_CALLER = (
     select(
         *(column for column in USER if column.name != "password_hash"),
         SESSION.id.label("session_id"),
+        SESSION.scope,
+        SESSION.auth_time,
     )
     .join(AuthSession, SESSION.user_id == USER.id)
     .where(SESSION.id == bindparam("sid"), USER.id == bindparam("sub"), *LIVE)
@@ -58,8 +60,11 @@ class Principal:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes of the role that the token contains, too."""
-        return SCOPES[self.role].intersection(self.claims.scope.split())
+        """The scopes of the role that the session has, too.
+
+        Those of the token are for other services: they are as old as the token.
+        """
+        return SCOPES[self.role].intersection(self.user.scope.split())
 
     @property
     def user_id(self) -> UUID:
@@ -75,7 +80,7 @@ class Principal:
 
     def require_fresh(self) -> None:
         """Raises `ReauthenticationRequired` if the last login is older than `FRESH`."""
-        if self.claims.auth_time < utc_now() - FRESH:
+        if self.user.auth_time < utc_now() - FRESH:
             raise ReauthenticationRequired
 
 

@@ -32,7 +32,7 @@ class RefreshTokenReused(RefreshTokenInvalid):
 
 
 SELECT_SESSION = (
-    select(*SESSION)
+    select(*SESSION, User.role)
     .join(User, SESSION.user_id == User.id)
     .where(SESSION.id == bindparam("sid"), *LIVE)
 )
@@ -63,9 +63,10 @@ class RefreshService:
             raise RefreshTokenInvalid
         rotated = await self._rotate(row, presented.generation, client)
         if rotated is None:
-            return self.starter.tokens(await self._replay(presented, client))
+            current = await self._replay(presented, client)
+            return self.starter.tokens(current, row.role)
         self._record("auth.refresh.success", rotated)
-        return self.starter.tokens(rotated)
+        return self.starter.tokens(rotated, row.role)
 
     async def logout(self, token: str) -> None:
         """End the session of a refresh token. Accept and ignore an invalid token."""

@@ -1,8 +1,9 @@
 """Creating accounts: by registration, or by an administrator."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.email_address import canonical_email
@@ -11,8 +12,10 @@ from app.core.settings.security import SecuritySettings
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.schemas.user import UserRegister
+from app.services.accounts.mail_quota import MailQuota
 from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import NewPasswords
+from app.services.accounts.sessions import Client
 from app.services.accounts.users import EmailTaken, UserService
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
@@ -37,9 +40,14 @@ class AccountService:
     new_passwords: NewPasswords
     links: OneTimeLinks
     outbox: Outbox
+    users: UserService
+    quota: MailQuota
 
-    async def register(self, data: UserRegister) -> User | None:
+    async def register(self, data: UserRegister, client: Client) -> User | None:
         """Create an account and mail a link that confirms its address.
+
+        When the mail quota is used up, `verified` mode creates no account, because its
+        owner could not confirm the address.
 
         Returns None in `verified` mode: the answer must not reveal whether the address
         is registered.
@@ -47,37 +55,51 @@ class AccountService:
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
         password_hash = await self.new_passwords.hash(data.password, data.email)
+        may_mail = await self.quota.take(data.email, client.address)
         if self.settings.registration == "open":
-            return await self._add(data, password_hash)
+            return await self._add(data, password_hash, mail=may_mail)
+        if not may_mail:
+            return None
         try:
             async with self.session.begin_nested():
-                await self._add(data, password_hash)
+                await self._add(data, password_hash, mail=True)
         except EmailTaken:
-            await self._tell_owner(data.email)
+            await self._tell_owner(data.email, password_hash)
         return None
 
     async def create(self, data: UserRegister) -> User:
         """Create an account for another person, whose address counts as verified."""
         password_hash = await self.new_passwords.hash(data.password, data.email)
-        return await UserService(self.session).add(data, password_hash, verified=True)
+        return await self.users.add(data, password_hash, verified=True)
 
-    async def _add(self, data: UserRegister, password_hash: str) -> User:
-        user = await UserService(self.session).add(data, password_hash, verified=False)
-        await self.links.mail(TokenPurpose.VERIFY_EMAIL, user)
+    async def _add(self, data: UserRegister, password_hash: str, *, mail: bool) -> User:
+        user = await self.users.add(data, password_hash, verified=False)
+        if mail:
+            await self._mail_link(user, password_hash)
         return user
 
-    async def _tell_owner(self, email: str) -> None:
+    async def _mail_link(self, user: User | Row[Any], password_hash: str) -> None:
+        await self.links.mail(
+            TokenPurpose.VERIFY_EMAIL, user, chosen_hash=password_hash
+        )
+
+    async def _tell_owner(self, email: str, password_hash: str) -> None:
         """Mail the owner of a registered address, at the address as it is stored.
 
-        It takes as long as creating an account, so that timing reveals nothing.
+        If the address is not verified, the first registration may be another person's.
+        This one gets a link of its own, which activates its own password. It takes as
+        long as creating an account, so that timing reveals nothing.
         """
-        owner = (
+        owner: Any = (
             await self.session.execute(
-                select(User.id, User.email).where(
-                    User.email_canonical == canonical_email(email), User.is_active
-                )
+                select(
+                    User.id, User.email, User.email_verified, User.password_hash
+                ).where(User.email_canonical == canonical_email(email), User.is_active)
             )
         ).one_or_none()
-        await self.outbox.add("account_exists", owner and owner.email)
+        if owner is not None and not owner.email_verified:
+            await self._mail_link(owner, password_hash)
+        else:
+            await self.outbox.add("account_exists", owner and owner.email)
         if owner is not None:
             record(self.session, "account.duplicate_attempt", owner.id)

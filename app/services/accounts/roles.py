@@ -23,5 +23,5 @@ SCOPES = {
     Role.ADMIN: frozenset(ADMIN_SCOPES),
 }
 
-# A login asks for every scope. The role, which each request reads anew, decides.
+# A session may have every scope. The role, which each request reads anew, decides.
 EVERY_SCOPE = " ".join(sorted(ADMIN_SCOPES))

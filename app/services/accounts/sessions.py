@@ -15,11 +15,12 @@ from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
+from app.db.models.user import Role
 from app.db.session import ReadSession
 from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters
 from app.services.accounts.principal import SESSION, UNEXPIRED, Principal
-from app.services.accounts.roles import EVERY_SCOPE
+from app.services.accounts.roles import EVERY_SCOPE, SCOPES
 from app.services.audit import record
 from app.services.listing import Listing, Order, RowPage
 
@@ -102,11 +103,12 @@ class SessionStarter:
         await self.session.flush()
         return started
 
-    def tokens(self, session: AuthSession) -> TokenPair:
+    def tokens(self, session: AuthSession, role: Role) -> TokenPair:
+        scopes = SCOPES[role].intersection(session.scope.split())
         access_token = self.access_tokens.issue(
             user_id=session.user_id,
             session_id=session.id,
-            scope=session.scope,
+            scope=" ".join(sorted(scopes)),
             auth_time=session.auth_time,
             amr=session.amr.split(),
             acr=session.acr,

@@ -19,6 +19,7 @@ from app.services.accounts.one_time_links import forget_links
 from app.services.accounts.sessions import revoke_sessions
 from app.services.audit import record
 from app.services.listing import Listing, Order, RowPage
+from app.services.mail.outbox import Outbox
 
 
 class UserNotFound(NotFound):
@@ -58,6 +59,7 @@ USERS = Listing(
     name="users",
 )
 SELECT_ONE = select(*USER).where(USER.id == bindparam("id"))
+ANY_VERSION = ExpectedVersion(None)
 
 
 def containing(text: str) -> str:
@@ -88,8 +90,9 @@ class UserDirectory:
 class UserService:
     """Changes users. What a change entails happens in the same transaction."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
         self.session = session
+        self.outbox = outbox
 
     async def add(
         self, data: UserRegister, password_hash: str, *, verified: bool
@@ -110,6 +113,8 @@ class UserService:
             # The address is the only unique column of a new user.
             raise EmailTaken from error
         record(self.session, "account.registered", user.id, role=user.role)
+        if _administers(user):
+            await self._tell_admins(user)
         return user
 
     async def update(
@@ -118,10 +123,10 @@ class UserService:
         """Change the fields that are set. A `UserUpdate` can take away rights."""
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self._lock(user_id, expected)
-        role, was_active = user.role, user.is_active
+        role, was_active, was_admin = user.role, user.is_active, _administers(user)
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
-        if admins == {user_id} and not (user.is_active and user.role == Role.ADMIN):
+        if admins == {user_id} and not _administers(user):
             raise LastAdmin
         await self.session.flush()
         if user.role != role:
@@ -134,7 +139,15 @@ class UserService:
             record(self.session, "account.disabled", user_id)
             await revoke_sessions(self.session, user_id, "disabled")
             await forget_links(self.session, user_id)
+        if _administers(user) and not was_admin:
+            await self._tell_admins(user)
         return user
+
+    async def end_sessions(self, user_id: UUID) -> None:
+        """End every session of a user, whose password stays as it is."""
+        await self._lock(user_id)
+        await revoke_sessions(self.session, user_id, "admin")
+        record(self.session, "session.all_revoked", user_id, kept_current=False)
 
     async def delete(self, user_id: UUID, expected: ExpectedVersion) -> None:
         admins = await self._lock_admins()
@@ -145,7 +158,9 @@ class UserService:
         record(self.session, "account.deleted", user_id)
         await self.session.flush()
 
-    async def _lock(self, user_id: UUID, expected: ExpectedVersion) -> User:
+    async def _lock(
+        self, user_id: UUID, expected: ExpectedVersion = ANY_VERSION
+    ) -> User:
         user = await self.session.get(User, user_id, with_for_update=True)
         if user is None:
             raise UserNotFound
@@ -165,3 +180,17 @@ class UserService:
             .with_for_update()
         )
         return set(admins)
+
+    async def _tell_admins(self, added: User) -> None:
+        """Mail the other administrators, because a stolen token can add one."""
+        addresses = await self.session.scalars(
+            select(User.email).where(
+                User.role == Role.ADMIN, User.is_active, User.id != added.id
+            )
+        )
+        for address in addresses.all():
+            await self.outbox.add("admin_added", address, user_id=str(added.id))
+
+
+def _administers(user: User) -> bool:
+    return user.is_active and user.role == Role.ADMIN

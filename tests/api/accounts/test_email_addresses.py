@@ -91,12 +91,41 @@ class TestRegisterVerified:
         self, client: Client, app: FastAPI
     ) -> None:
         answers = await asyncio.gather(
-            *(client.post("/auth/register", json=ADA) for _ in range(4))
+            *(client.post("/auth/register", json=ADA) for _ in range(3))
         )
 
         assert {answer.status_code for answer in answers} == {202}
         kinds = sorted(kind for kind, _ in await mailed(app))
-        assert kinds == ["account_exists"] * 3 + ["verify_email"]
+        assert kinds == ["verify_email"] * 3
+
+    async def test_activates_the_password_of_the_one_who_confirms(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        """Mutant: a stranger who registered first keeps a password of the account."""
+        stranger = {**ADA, "password": "seven velvet harbour lamps"}
+        await client.post("/auth/register", json=stranger)
+        early = await newest_token(app, "verify_email")
+        await client.post("/auth/register", json=ADA)
+        own = await newest_token(app, "verify_email")
+
+        assert await use(client, "verify-email", own) == (204, "")
+
+        assert await log_in(client, ADA["email"], ADA["password"]) == 200
+        assert await log_in(client, ADA["email"], stranger["password"]) == 401
+        assert await use(client, "verify-email", early) == (400, "token_invalid")
+
+    async def test_sends_the_newest_registration_again(
+        self, client: Client, app: FastAPI
+    ) -> None:
+        stranger = {**ADA, "password": "seven velvet harbour lamps"}
+        await client.post("/auth/register", json=stranger)
+        await client.post("/auth/register", json=ADA)
+        await client.post("/auth/verify-email/resend", json={"email": ADA["email"]})
+
+        token = await newest_token(app, "verify_email")
+
+        assert await use(client, "verify-email", token) == (204, "")
+        assert await log_in(client, ADA["email"], ADA["password"]) == 200
 
     async def test_names_the_field_that_is_invalid(self, client: Client) -> None:
         response = await client.post("/auth/register", json={**ADA, "password": "x"})

@@ -208,6 +208,53 @@ class TestPasswordGuessing:
         assert await log_in(client, user.email) == 429
         assert await log_in(client, user.email, **device) == 200
 
+    async def test_does_not_lock_out_a_known_device_behind_the_same_address(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        """Mutant: to count or consult the address of a known device."""
+        first = await client.post(
+            "/auth/login", json={"email": user.email, "password": PASSWORD}
+        )
+        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        for n in range(20):
+            await log_in(client, f"n{n}@example.org", WRONG)
+
+        assert await log_in(client, user.email) == 429
+        assert await log_in(client, user.email, **device) == 200
+
+    @pytest.mark.parametrize("overrides", [{"login_failures_per_account": 2}])
+    async def test_by_many_known_devices_stops_for_the_day(
+        self, user: Client, client: Client
+    ) -> None:
+        """Mutant: every device token brings guesses of its own."""
+        body = {"email": user.email, "password": PASSWORD}
+        tokens = [
+            (await client.post("/auth/login", json=body)).headers["X-Device-Token"]
+            for _ in range(6)
+        ]
+
+        statuses = [
+            await log_in(client, user.email, WRONG, **{"X-Device-Token": token})
+            for token in tokens
+            for _ in range(2)
+        ]
+
+        assert statuses == [401] * 10 + [429] * 2
+
+    async def test_gains_nothing_from_devices_of_an_old_password(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        first = await client.post(
+            "/auth/login", json={"email": user.email, "password": PASSWORD}
+        )
+        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        change = {"current_password": PASSWORD, "new_password": "seven velvet lamps"}
+        assert (await user.post("/auth/password/change", json=change)).is_success
+        for n in range(10):
+            await log_in(await people.anonymous(f"198.51.100.{n}"), user.email, WRONG)
+
+        assert await log_in(client, user.email, WRONG, **device) == 429
+
     async def test_from_a_known_device_is_limited_too(
         self, people: People, user: Client, client: Client
     ) -> None:

@@ -20,6 +20,23 @@ async def make_stale(app: FastAPI, client: Client) -> None:
     client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
 
 
+class TestToken:
+    @pytest.mark.parametrize("overrides", [{"access_token_audience": "shop"}])
+    async def test_tells_other_services_the_scopes_of_the_role(
+        self, app: FastAPI, people: People
+    ) -> None:
+        """Mutant: a token of every scope makes each user an administrator elsewhere."""
+        verify = app.state.shared.access_tokens.verify
+        user, admin = await people.sign_in(), await people.sign_in("admin")
+
+        claims = verify(user.tokens["access_token"])
+        assert (claims.scope, claims.aud) == ("account:read account:write", "shop")
+        assert "users:write" in verify(admin.tokens["access_token"]).scope
+        await admin.patch(f"/users/{user.user_id}", json={"role": "editor"})
+        tokens = (await refresh(user, user.tokens["refresh_token"])).json()
+        assert "products:write" in verify(tokens["access_token"]).scope
+
+
 class TestListSessions:
     async def test_shows_each_device_and_marks_the_current_one(
         self, people: People, user: Client

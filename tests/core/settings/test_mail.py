@@ -1,11 +1,13 @@
 """Settings of mail and registration that depend on the environment."""
 
 import asyncio
+import json
 
 import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
+from app.core.tokens.signing_keys import generate
 from app.db.session import Database
 from app.services.mail.worker import delivering
 from tests.conftest import make_settings
@@ -80,6 +82,14 @@ class TestMailInProduction:
             make_settings(**values, smtp_url=SMTP)
         assert refused.value.error_count() == 1
         assert url not in str(refused.value)
+
+    def test_names_the_issuer_of_tokens_for_other_services(self) -> None:
+        ring = json.dumps([generate()])
+        make_settings(**PRODUCTION, signing_keys=ring)
+        values = PRODUCTION | {"public_base_url": "http://127.0.0.1:8000"}
+        make_settings(**values | {"environment": "staging"}, signing_keys=ring)
+        with pytest.raises(ValidationError, match="the issuer of tokens"):
+            make_settings(**values, signing_keys=ring)
 
     @pytest.mark.parametrize(
         "sender", ["no-reply@localhost", "Shop <no-reply@Localhost>"]

@@ -371,7 +371,8 @@ class TestRepeatedMembers:
 
 class TestTokenLifetime:
     @pytest.mark.parametrize(
-        ("iat", "exp"), [(-300, 300), (-600, 0), (-601, -1), (2, 600), (0, 1)]
+        ("iat", "exp"),
+        [(-300, 300), (-600, 0), (-601, -1), (2, 600), (25, 600), (0, 1)],
     )
     def test_accepts_a_token_within_its_lifetime_and_the_leeway(
         self, iat: int, exp: int
@@ -387,7 +388,7 @@ class TestTokenLifetime:
         [
             (-606, -6, "expired"),
             (-600, -3600, "expired"),
-            (10, 600, "not yet valid"),
+            (40, 600, "not yet valid"),
             (0, 601, "lifetime"),
             (-3600, 300, "lifetime"),
             (0, 10**9, "lifetime"),
@@ -407,6 +408,12 @@ class TestTokenLifetime:
 
         assert refuses(signed(header(), claims(nbf=now + 60))) == "not yet valid"
         assert service().verify(signed(header(), claims(nbf=now))).sub == USER
+
+    def test_refuses_a_password_given_in_the_future(self) -> None:
+        """Mutant: such a token would stay fresh for ever."""
+        later = int(time.time()) + 60
+
+        assert refuses(signed(header(), claims(auth_time=later))) == "not yet valid"
 
     def test_refuses_a_token_that_lives_longer_than_the_setting(self) -> None:
         token = issue(service(lifetime=timedelta(minutes=30)))

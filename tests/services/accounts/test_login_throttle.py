@@ -1,14 +1,18 @@
-"""Checking a password while its client disconnects."""
+"""Checking a password while its client disconnects, and beside other processes."""
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
+from app.core.errors import Overloaded
 from app.core.passwords.hashing import PasswordHasher, Verification
+from app.core.rate_limit.client import create_redis_client
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policies import policies
-from app.core.rate_limit.policy import Decision
+from app.core.rate_limit.policy import Decision, Hit, RateLimiter
+from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.security import SecretRing
 from app.services.accounts.login_throttle import (
     LoginThrottle,
@@ -16,18 +20,31 @@ from app.services.accounts.login_throttle import (
 )
 from testbed.accounts import PASSWORD, password_hash
 from tests.conftest import make_settings
+from tests.support.watch import watch_hashes
 
 
-class SlowRefunds(MemoryRateLimiter):
-    """A Redis that never answers a refund."""
+class SlowLimiter(MemoryRateLimiter):
+    """A Redis whose replies wait until the test opens the gate."""
 
-    def __init__(self) -> None:
+    def __init__(self, slow: str) -> None:
         super().__init__()
-        self.refunding = asyncio.Event()
+        self.slow = slow
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def hit(self, *hits: Hit) -> Decision:
+        decision = await super().hit(*hits)
+        await self._reply("hit")
+        return decision
 
     async def refund(self, decision: Decision) -> None:
-        self.refunding.set()
-        await asyncio.Event().wait()
+        await self._reply("refund")
+        await super().refund(decision)
+
+    async def _reply(self, call: str) -> None:
+        if call == self.slow:
+            self.asked.set()
+            await self.gate.wait()
 
 
 @pytest.fixture
@@ -37,9 +54,14 @@ def hasher() -> Iterator[PasswordHasher]:
     hasher.close()
 
 
-async def check(throttle: LoginThrottle) -> Verification:
+def make_throttle(hasher: PasswordHasher, limiter: RateLimiter) -> LoginThrottle:
+    limits = policies(make_settings(login_failures_per_account=1))
+    return LoginThrottle(hasher, limiter, limits, SecretRing(b"secret"))
+
+
+async def check(throttle: LoginThrottle, password: str = PASSWORD) -> Verification:
     return await throttle.check_login(
-        PASSWORD,
+        password,
         password_hash(),
         email="ada@example.org",
         address="192.0.2.1",
@@ -47,22 +69,80 @@ async def check(throttle: LoginThrottle) -> Verification:
     )
 
 
-class TestCheck:
-    async def test_ends_when_its_client_disconnects_during_the_refund(
-        self, hasher: PasswordHasher
+class TestCutRequest:
+    @pytest.mark.parametrize("slow", ["hit", "refund"])
+    async def test_gives_back_what_it_took_while_redis_is_slow(
+        self, hasher: PasswordHasher, slow: str
     ) -> None:
-        """Mutant: end the attempt after the refund; the next one waits for ever."""
-        limiter = SlowRefunds()
-        limits = policies(make_settings(login_failures_per_account=1))
-        throttle = LoginThrottle(hasher, limiter, limits, SecretRing(b"secret"))
+        """Mutant: the cancelled request abandons its call to Redis."""
+        limiter = SlowLimiter(slow)
+        throttle = make_throttle(hasher, limiter)
         left = asyncio.create_task(check(throttle))
-        await limiter.refunding.wait()
+        await limiter.asked.wait()
         left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
 
-        following = asyncio.create_task(check(throttle))
-        for _ in range(10):
+        limiter.gate.set()
+        while throttle._unfinished:
+            await asyncio.wait(throttle._unfinished)
+
+        assert (await check(throttle)).ok
+
+    async def test_gives_back_what_it_took_while_its_password_was_hashed(
+        self, hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: a cut request counts as a wrong password."""
+        watch = watch_hashes(monkeypatch)
+        watch.gate.clear()
+        throttle = make_throttle(hasher, MemoryRateLimiter())
+        left = asyncio.create_task(check(throttle))
+        while not watch.started:
             await asyncio.sleep(0)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        watch.gate.set()
 
-        assert left.cancelled()
-        assert following.done()
-        assert isinstance(following.exception(), TooManyFailures)
+        assert (await check(throttle)).ok
+
+    async def test_keeps_a_wrong_password(self, hasher: PasswordHasher) -> None:
+        throttle = make_throttle(hasher, MemoryRateLimiter())
+
+        assert not (await check(throttle, "wrong")).ok
+
+        with pytest.raises(TooManyFailures):
+            await check(throttle)
+
+
+class TestOtherProcess:
+    async def test_may_still_give_its_attempts_back(
+        self, hasher: PasswordHasher, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: pending right passwords of one instance lock out the others."""
+        watch = watch_hashes(monkeypatch)
+        watch.gate.clear()
+        async with AsyncExitStack() as stack:
+            one, other = [
+                make_throttle(
+                    hasher,
+                    RedisRateLimiter(
+                        await stack.enter_async_context(create_redis_client(redis_url))
+                    ),
+                )
+                for _ in range(2)
+            ]
+            pending = asyncio.create_task(check(one))
+            while not watch.started:
+                await asyncio.sleep(0)
+
+            with pytest.raises(Overloaded) as refused:
+                await check(other)
+            watch.gate.set()
+            await pending
+
+            assert refused.value.headers["Retry-After"] == "1"
+            assert (await check(other)).ok
+            assert not (await check(one, "wrong")).ok
+            with pytest.raises(TooManyFailures):
+                await check(other)

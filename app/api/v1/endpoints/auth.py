@@ -62,10 +62,10 @@ CHANGING_SESSIONS = documented(
 )
 @limited("register")
 async def register(
-    accounts: AccountsDep, data: UserRegister, response: Response
+    accounts: AccountsDep, client: ClientDep, data: UserRegister, response: Response
 ) -> User | CheckEmail:
     """Create an account. A mail asks its owner to confirm the address."""
-    user = await accounts.registration.register(data)
+    user = await accounts.registration.register(data, client)
     if user is None:
         response.status_code = HTTPStatus.ACCEPTED
     return user or CheckEmail()

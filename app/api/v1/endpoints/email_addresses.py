@@ -4,7 +4,6 @@ from app.api.accounts import AccountHolder, AccountsDep, ClientDep
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
-from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
 from app.schemas.auth import CheckEmail, EmailAddress, EmailChange, TokenProof
@@ -29,13 +28,13 @@ async def verify_email(accounts: AccountsDep, data: TokenProof) -> None:
 @router.post(
     "/verify-email/resend",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(TooManyRequests),
     openapi_extra=public("The caller cannot log in before the address is confirmed."),
 )
-@limited("mail_client")
-async def resend_verification(accounts: AccountsDep, data: EmailAddress) -> CheckEmail:
+async def resend_verification(
+    accounts: AccountsDep, client: ClientDep, data: EmailAddress
+) -> CheckEmail:
     """Mail the link again. The answer is the same for every address."""
-    await accounts.email_addresses.resend(data.email)
+    await accounts.email_addresses.resend(data.email, client)
     return CheckEmail()
 
 

@@ -4,7 +4,6 @@ from app.api.accounts import AccountHolder, AccountsDep, ClientDep
 from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
-from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
 from app.core.passwords.policy import WeakPassword
@@ -44,13 +43,13 @@ async def change_password(
 @router.post(
     "/forgot",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(TooManyRequests),
     openapi_extra=public("The caller has forgotten the password."),
 )
-@limited("mail_client")
-async def forgot_password(accounts: AccountsDep, data: EmailAddress) -> CheckEmail:
+async def forgot_password(
+    accounts: AccountsDep, client: ClientDep, data: EmailAddress
+) -> CheckEmail:
     """Mail a link that resets the password. The answer is always the same."""
-    await accounts.passwords.forget(data.email)
+    await accounts.passwords.forget(data.email, client)
     return CheckEmail()
 
 

@@ -7,7 +7,6 @@ from fastapi import Query, Request, Response
 from app.api.accounts import (
     AccountHolder,
     AccountsDep,
-    ClientDep,
     CurrentUser,
     UserAdmin,
     UserDirectoryDep,
@@ -37,6 +36,7 @@ from app.schemas.user import (
 )
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.login_throttle import TooManyFailures
+from app.services.accounts.principal import ReauthenticationRequired
 from app.services.accounts.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.listing import RowPage
 
@@ -45,6 +45,9 @@ router = api_router(
     tags=["users"],
     responses=documented(Unauthorized, InsufficientScope),
 )
+
+
+ADMINISTRATION = Unauthorized, ReauthenticationRequired
 
 
 @router.get("/me", response_model=UserRead)
@@ -73,12 +76,11 @@ async def update_me(
 async def delete_me(
     user: AccountHolder,
     accounts: AccountsDep,
-    client: ClientDep,
     expected: ExpectedVersionDep,
     data: AccountDelete,
 ) -> None:
     """Delete your account and all its sessions. You cannot undo this."""
-    await accounts.auth.delete_account(user, data.password, client, expected)
+    await accounts.auth.delete_account(user, data.password, expected)
 
 
 @router.get("", response_model=Page[UserRead], responses=documented(CursorInvalid))
@@ -93,7 +95,7 @@ async def list_users(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=UserRead,
-    responses=documented(EmailTaken, *IDEMPOTENCY),
+    responses=documented(*ADMINISTRATION, EmailTaken, *IDEMPOTENCY),
 )
 async def create_user(
     _: UserAdmin,
@@ -124,7 +126,7 @@ async def read_user(
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=documented(UserNotFound, LastAdmin, VersionStale),
+    responses=documented(*ADMINISTRATION, UserNotFound, LastAdmin, VersionStale),
 )
 async def update_user(
     _: UserAdmin,
@@ -141,10 +143,20 @@ async def update_user(
 @router.delete(
     "/{user_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(UserNotFound, LastAdmin, VersionStale),
+    responses=documented(*ADMINISTRATION, UserNotFound, LastAdmin, VersionStale),
 )
 async def delete_user(
     _: UserAdmin, accounts: AccountsDep, expected: ExpectedVersionDep, user_id: UUID
 ) -> None:
     """Delete an account and all its sessions. You cannot undo this."""
     await accounts.users.delete(user_id, expected)
+
+
+@router.delete(
+    "/{user_id}/sessions",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(*ADMINISTRATION, UserNotFound),
+)
+async def end_user_sessions(_: UserAdmin, accounts: AccountsDep, user_id: UUID) -> None:
+    """End all sessions of a user, who can log in again with the password."""
+    await accounts.users.end_sessions(user_id)

@@ -95,6 +95,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("email_canonical", sa.String(length=254), nullable=False),
         sa.Column("password_fingerprint", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("password_hash", sa.String(length=255), nullable=True),
         sa.Column("new_email", sa.String(length=254), nullable=True),
         sa.Column("expires_at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
@@ -103,7 +104,12 @@ def upgrade() -> None:
             name=op.f("fk_one_time_tokens_user_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("user_id", "purpose", name=op.f("pk_one_time_tokens")),
+        sa.PrimaryKeyConstraint(
+            "user_id",
+            "purpose",
+            "password_fingerprint",
+            name=op.f("pk_one_time_tokens"),
+        ),
         sa.UniqueConstraint("token_hash", name=op.f("uq_one_time_tokens_token_hash")),
     )
 
