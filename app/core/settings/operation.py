@@ -1,5 +1,6 @@
 """Logs, health and lifecycle."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -39,6 +40,11 @@ class OperationSettings(AppSettings):
         "exceed DB_POOL_TIMEOUT_SECONDS, DB_CONNECT_TIMEOUT_SECONDS and "
         "DB_STATEMENT_TIMEOUT_SECONDS.",
     )
+    export_timeout_seconds: PositiveSeconds = Field(
+        600,
+        description="Seconds that a client can take to read an export, which holds a "
+        "database connection. Then the service cuts the export.",
+    )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
         description="Seconds that a stopping worker waits for its requests to end. "
@@ -77,3 +83,7 @@ class OperationSettings(AppSettings):
             "must be longer than REQUEST_DEADLINE_SECONDS",
         )
         return timeout
+
+    @property
+    def export_time(self) -> timedelta:
+        return timedelta(seconds=self.export_timeout_seconds)
