@@ -10,13 +10,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from app.api.middleware.deadline import DeadlineExceeded
 from app.core.errors import Overloaded
 
 HEADERS_ONLY = "app.headers_only"  # in the scope of a HEAD that a GET route answers
 
 
 class StreamedResponse(StreamingResponse):
-    """Sends what a generator yields, for as long as the client reads.
+    """Sends what a generator yields while the client reads, at most until `limit`.
 
     The status is sent with the first chunk, so that an error before it gets an answer
     of its own. The generator is closed as soon as the client leaves, because it holds a
@@ -27,17 +28,21 @@ class StreamedResponse(StreamingResponse):
         self,
         content: AsyncGenerator[bytes],
         slots: asyncio.Semaphore,
+        limit: timedelta,
         *,
         patience: timedelta = timedelta(seconds=30),
         **options: Any,
     ) -> None:
         """`slots` bounds the answers at once; `patience` bounds the time for one chunk.
 
-        Sending raises `Overloaded` if all slots are taken.
+        Sending raises `Overloaded` if all slots are taken, and `DeadlineExceeded` at
+        the limit. Then the server cuts the connection, so that the client can tell that
+        the content is incomplete.
         """
         super().__init__(content, **options)
         self.chunks = content
         self.slots = slots
+        self.limit = limit.total_seconds()
         self.patience = patience.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,10 +64,18 @@ class StreamedResponse(StreamingResponse):
 
         if self.slots.locked():
             raise Overloaded
-        async with self.slots, aclosing(self.chunks):
-            first = await anext(self.chunks)
-            self.body_iterator = prepend(first, self.chunks)
-            await super().stream_response(send_in_time)
+        deadline = asyncio.timeout(self.limit)
+        try:
+            async with deadline, self.slots, aclosing(self.chunks):
+                first = await anext(self.chunks)
+                self.body_iterator = prepend(first, self.chunks)
+                await super().stream_response(send_in_time)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise DeadlineExceeded(
+                f"The client did not read the answer within {self.limit:g} seconds."
+            ) from None
 
 
 async def prepend(first: bytes, others: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -1,7 +1,7 @@
 """Streamed answers, which wait for slow clients."""
 
 from asyncio import Event, Semaphore, create_task
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,13 +9,16 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
+from structlog.testing import capture_logs
 
+from app.api.middleware.deadline import DeadlineExceeded
 from app.api.streams import HEADERS_ONLY, StreamedResponse
 from tests.api.middleware.exchange import ask, http_scope
 from tests.support.download import Download
 from tests.support.people import Client
 
 EXPORT = "/notes/export"
+LIMIT = timedelta(seconds=60)
 
 
 class TestSlowClient:
@@ -44,7 +47,7 @@ class TestSlowClient:
         """Mutant: wait for the client for ever."""
         content, slots = Content(), Semaphore(1)
         patience = timedelta(seconds=0.1)
-        response = StreamedResponse(content.chunks(), slots, patience=patience)
+        response = StreamedResponse(content.chunks(), slots, LIMIT, patience=patience)
 
         async def send(message: Message) -> None:
             if message.get("body") == b"second":
@@ -57,11 +60,40 @@ class TestSlowClient:
         assert not slots.locked()
 
 
+class TestLimit:
+    @pytest.mark.parametrize("overrides", [{"export_timeout_seconds": 1}])
+    async def test_cuts_an_answer_that_the_client_still_reads(
+        self, app: FastAPI, user: Client
+    ) -> None:
+        """Mutant: bound only the time for one chunk."""
+        await user.post("/notes", json={"title": "Groceries"})
+        slow = Download(app, user, EXPORT)
+
+        with capture_logs() as logs:
+            await slow.run()
+
+        assert slow.sent[-1]["more_body"]  # the end is missing
+        [cut] = [line for line in logs if line["event"] == "http.cut"]
+        assert cut["code"] == "deadline_exceeded"
+        assert (await user.get(EXPORT)).status_code == 200  # the slot is free
+
+    async def test_before_the_first_chunk_is_an_answer(self) -> None:
+        """Mutant: take each timeout for a client that went."""
+        content = Content(first=Event().wait)
+        limit = timedelta(seconds=0.1)
+        response = StreamedResponse(content.chunks(), Semaphore(1), limit)
+
+        with pytest.raises(DeadlineExceeded):
+            await ask(response, http_scope())
+
+        assert content.ended
+
+
 class TestClientThatDisconnects:
     async def test_ends_the_generator(self) -> None:
         """Mutant: leave the generator to the garbage collector."""
         content, slots = Content(), Semaphore(1)
-        response = StreamedResponse(content.chunks(), slots)
+        response = StreamedResponse(content.chunks(), slots, LIMIT)
 
         async def send(_: Any) -> None:
             raise OSError("the client went")
@@ -77,7 +109,7 @@ class TestHeadRequest:
     async def test_does_not_start_the_generator(self) -> None:
         """Mutant: answer HEAD by discarding the content of GET."""
         content = Content()
-        response = StreamedResponse(content.chunks(), Semaphore(1))
+        response = StreamedResponse(content.chunks(), Semaphore(1), LIMIT)
 
         answer = await ask(response, {**http_scope(), HEADERS_ONLY: True})
 
@@ -85,13 +117,18 @@ class TestHeadRequest:
         assert not content.begun
 
 
+async def nothing() -> None: ...
+
+
 class Content:
-    def __init__(self) -> None:
+    def __init__(self, first: Callable[[], Awaitable[Any]] = nothing) -> None:
+        self.first = first
         self.begun = self.ended = False
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         self.begun = True
         try:
+            await self.first()
             yield b"first"
             yield b"second"
         finally:

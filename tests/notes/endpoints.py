@@ -139,6 +139,7 @@ async def export_notes(
     return StreamedResponse(
         notes.export(reader.user_id),
         state.single(Exports),
+        state.settings.export_time,
         media_type="text/markdown",
     )
 

@@ -1,5 +1,6 @@
 """Logs, health and lifecycle."""
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -50,6 +51,11 @@ class OperationSettings(AppSettings):
         "exceed DB_POOL_TIMEOUT_SECONDS, DB_CONNECT_TIMEOUT_SECONDS and "
         "DB_STATEMENT_TIMEOUT_SECONDS.",
     )
+    export_timeout_seconds: PositiveSeconds = Field(
+        600,
+        description="Seconds that a client can take to read an export, which holds a "
+        "database connection. Then the service cuts the export.",
+    )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
         description="Seconds until gunicorn kills a worker that it has asked to stop. "
@@ -91,3 +97,7 @@ class OperationSettings(AppSettings):
             f"{SHUTDOWN_RESERVE_SECONDS} seconds",
         )
         return timeout
+
+    @property
+    def export_time(self) -> timedelta:
+        return timedelta(seconds=self.export_timeout_seconds)

@@ -11,6 +11,7 @@ from asyncio import (
 )
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -155,7 +156,8 @@ class TestExport:
         """Mutants: send the status, or the CSV header, before the first row."""
         resources = app.state.shared
         content = export_products(resources.database, "csv")
-        response = StreamedResponse(content, resources.single(FileSlots).exports)
+        slots = resources.single(FileSlots).exports
+        response = StreamedResponse(content, slots, timedelta(minutes=10))
         sent: list[Message] = []
 
         async def send(message: Message) -> None:
@@ -170,6 +172,19 @@ class TestExport:
 
         assert sent == []
         assert (await editor.get("/products/export")).status_code == 200
+
+    @pytest.mark.parametrize("overrides", [{"export_timeout_seconds": 1}])
+    async def test_that_is_read_too_slowly_gives_its_connection_back(
+        self, app: FastAPI, editor: Client
+    ) -> None:
+        """Mutant: bound only the time for one chunk."""
+        await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
+        slow = Download(app, editor, EXPORT)
+
+        await slow.run()
+
+        assert slow.sent[-1]["more_body"]
+        assert app.state.shared.database.replica.lasting.pool.checkedout() == 0
 
     async def test_stops_when_the_client_disconnects(
         self, app: FastAPI, editor: Client

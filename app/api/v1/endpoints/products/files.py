@@ -116,6 +116,7 @@ async def export(
     return StreamedResponse(
         export_products(state.database, query.format),
         state.single(FileSlots).exports,
+        state.settings.export_time,
         media_type=media_type,
         headers={"Content-Disposition": disposition},
     )
