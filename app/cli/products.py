@@ -12,6 +12,7 @@ from app.cli.console import (
     existing,
     fail,
     output,
+    printable,
     progress,
     run,
 )
@@ -102,7 +103,7 @@ async def import_file(
 
 
 def show(line: int, pointer: str, message: str) -> None:
-    errors.print(f"Line {line}: {pointer} {message}", markup=False)
+    errors.print(printable(f"Line {line}: {pointer} {message}"), markup=False)
 
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:
