@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from sqlalchemy import make_url
 
 from app.core.config import Settings
+from app.core.logging import writer
 from app.db import migrate
 from app.db.session import Database
 from app.main import create_application
@@ -182,6 +183,7 @@ async def app(settings: Settings) -> AsyncGenerator[FastAPI]:
     app = create_application(settings, ROUTERS_WITH_NOTES)
     async with app.router.lifespan_context(app):
         yield app
+    writer.drain()  # before the capture of the next test begins
 
 
 @pytest.fixture

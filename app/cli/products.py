@@ -6,7 +6,16 @@ from typing import Annotated, BinaryIO, Literal
 
 import typer
 
-from app.cli.console import binary_stdout, errors, existing, fail, output, progress, run
+from app.cli.console import (
+    binary_stdout,
+    errors,
+    existing,
+    fail,
+    output,
+    printable,
+    progress,
+    run,
+)
 from app.core.config import Settings, get_settings
 
 group = typer.Typer(name="products", help="Import and export products.")
@@ -92,7 +101,7 @@ async def import_file(
 
 
 def show(line: int, pointer: str, message: str) -> None:
-    errors.print(f"Line {line}: {pointer} {message}", markup=False)
+    errors.print(printable(f"Line {line}: {pointer} {message}"), markup=False)
 
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:

@@ -1,10 +1,11 @@
 """Base classes of schemas, and the types that several resources use."""
 
+import re
 from typing import Annotated
 from unicodedata import normalize
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 
 class RequestBody(BaseModel):
@@ -25,8 +26,15 @@ class Representation(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+# Control characters, ends of lines, and marks that change the direction of text: in a
+# terminal or a log they hide or rewrite what stands beside them. NUL is not here,
+# because the readers of JSON and CSV refuse it.
+_REFUSED = r"\x01-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(f"[{_REFUSED}]")
 # The rule of `trimmed`, for JSON Schema.
-NOT_BLANK: dict[str, JsonValue] = {"pattern": r"\S"}
+ONE_LINE: dict[str, JsonValue] = {
+    "pattern": rf"^\s*[^\s{_REFUSED}]([^{_REFUSED}]*[^\s{_REFUSED}])?\s*$"
+}
 
 
 def composed(max_length: int) -> AfterValidator:
@@ -45,16 +53,24 @@ def composed(max_length: int) -> AfterValidator:
 
 
 def trimmed(text: str) -> str:
-    """Trim the text after its length was checked, as the schema describes it."""
+    """Trim the text after its length was checked, and refuse more than one line.
+
+    The schema describes it in this order.
+    """
     text = text.strip()
     if not text:
         raise PydanticKnownError("string_too_short", {"min_length": 1})
+    if _CONTROL.search(text):
+        raise PydanticCustomError(
+            "control_character",
+            "The text must be one line without control characters.",
+        )
     return text
 
 
 Line = Annotated[
     str,
-    Field(min_length=1, max_length=200, json_schema_extra=NOT_BLANK),
+    Field(min_length=1, max_length=200, json_schema_extra=ONE_LINE),
     composed(200),
     AfterValidator(trimmed),
 ]

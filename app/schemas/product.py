@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, AfterValidator, BaseModel, Field, StringConstraints
 
 from app.schemas.base import (
-    NOT_BLANK,
+    ONE_LINE,
     Line,
     QueryParameters,
     Representation,
@@ -31,7 +31,7 @@ Description = Annotated[
 ]
 Category = Annotated[
     str,
-    Field(min_length=1, max_length=100, json_schema_extra=NOT_BLANK),
+    Field(min_length=1, max_length=100, json_schema_extra=ONE_LINE),
     composed(100),
     AfterValidator(trimmed),
 ]

@@ -1,3 +1,6 @@
+import re
+from contextlib import nullcontext
+
 import pytest
 from pydantic import ValidationError
 
@@ -34,6 +37,34 @@ def test_text_is_measured_before_and_after_trimming(title: str, code: str) -> No
 
     [fault] = refusal.value.errors()
     assert (fault["loc"], fault["type"]) == (("title",), code)
+
+
+@pytest.mark.parametrize("mark", "\x1b\n\t\x01\x7f\x85\u2028\u202a\u202e\u2066\u2069")
+def test_text_that_would_control_a_terminal_is_refused(mark: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Note(title=f"a{mark}b")
+
+    [fault] = refusal.value.errors()
+    assert fault["type"] == "control_character"
+
+
+@pytest.mark.parametrize(
+    ("title", "accepted"),
+    [
+        ("a b", True),
+        ("\ta\n", True),
+        (" ", False),
+        ("a\tb", False),
+        ("a\u202eb", False),
+    ],
+)
+def test_the_document_describes_the_same_text(title: str, accepted: bool) -> None:
+    """Mutant: a pattern that knows only blank text."""
+    pattern = Note.model_json_schema()["properties"]["title"]["anyOf"][0]["pattern"]
+
+    assert bool(re.search(pattern, title)) == accepted
+    with nullcontext() if accepted else pytest.raises(ValidationError):
+        Note(title=title)
 
 
 def test_text_is_composed() -> None:

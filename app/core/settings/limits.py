@@ -122,7 +122,8 @@ class LimitSettings(AppSettings):
         "Empty: no limit. The service counts a limit above 1000 in a shorter window at "
         "the same rate: 6000/60 as 1000/10.",
     )
-    rate_limit_all: Rate = Field(  # type: ignore[assignment]  # parsed as given
+    # Written as in the environment for the settings page; defaults are validated, too.
+    rate_limit_all: Rate = Field(  # type: ignore[assignment]
         "1200/60",
         description="All requests of each address, written like RATE_LIMIT_WRITES. "
         "A search counts as four. `off`: no limit.",

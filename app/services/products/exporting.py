@@ -75,7 +75,7 @@ def write_ndjson(rows: Rows) -> bytes:
 
 
 def write_csv(rows: Rows) -> bytes:
-    """Put an apostrophe before a cell that a spreadsheet would run as a formula."""
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
     file = StringIO(newline="")
     csv.writer(file).writerows([_cell(value) for value in row] for row in rows)
     return file.getvalue().encode()

@@ -273,9 +273,14 @@ class TestExport:
     async def test_can_be_imported_again(
         self, editor: Client, format_: str, media_type: str
     ) -> None:
-        names = ["=1+1", "+1", "-1", "@x", "'=quoted", "it's", 'a,"b"', "two\nlines"]
-        names += ["\uff1d1+1", "'\uff0b1"]
-        rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
+        texts = ["=1+1", "+1", "-1", "@x", "'=quoted", "it's", 'a,"b"', "two\nlines"]
+        texts += ["\uff1d1+1", "'\uff0b1", "x;=1", "x;'=1", 'x;"=1"', ";;\t=1", "x\n'-"]
+        texts += ['"=1', "'", "''=", ";''", "x; =1", "\t\r\n'=", "a,'b"]
+        rows = [
+            {**MUG, "sku": f"S{n}", "description": f"{text}", "name": "Mug"}
+            for n, text in enumerate(texts)
+        ]
+        rows += [{**MUG, "sku": "N", "name": "=1;=2"}]
         await send(editor, ndjson(*rows))
         before = await listed(editor)
 
@@ -283,7 +288,7 @@ class TestExport:
         again = await send(editor, exported.content, media_type)
 
         assert exported.headers["content-type"].startswith(media_type)
-        assert again.json()["updated"] == len(names)
+        assert again.json()["updated"] == len(rows)
         unchanged = ("name", "price", "stock", "created_at", "id", "description")
         after = await listed(editor)
         for sku, product in before.items():
@@ -300,13 +305,16 @@ class TestExport:
     async def test_escapes_formulas_in_csv(self, editor: Client) -> None:
         """Mutant: write cells that a spreadsheet would execute."""
         names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\uff1d1+1"]
+        names += ["x;=cmd|' /C calc'!A0", 'x;"=1"', "x,+1", ";;=1"]
         rows = [{**MUG, "sku": f"S{n}", "name": name} for n, name in enumerate(names)]
         await send(editor, ndjson(*rows))
 
         exported = await editor.get("/products/export?format=csv")
 
-        cells = [cell for row in csv.reader(exported.text.splitlines()) for cell in row]
-        assert not [cell for cell in cells if cell[:1] in tuple("=+-@\uff1d\t\r\n")]
+        for separator in ",;\t":  # the list separator differs between countries
+            rows_read = csv.reader(exported.text.splitlines(), delimiter=separator)
+            cells = [cell for row in rows_read for cell in row]
+            assert not [each for each in cells if each[:1] in tuple("=+-@\uff1d\t\r\n")]
 
     @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
     async def test_answers_head_without_reading_products(

@@ -14,7 +14,11 @@ from app.services.products.files.records import MAX_LINE, split_lines
 
 COLUMNS = ProductRow.model_fields
 REQUIRED = [name for name, field in COLUMNS.items() if field.is_required()]
-_FORMULA = re.compile(r"[=+\-@＝＋－＠\t\r\n']")  # noqa: RUF001 - Excel runs these, too
+# Where a cell begins: some spreadsheets split text at `;`, tabs or ends of lines, too.
+_BEGIN = r"(?:^|(?<=[;,\t\r\n]))"
+_FORMULA = r"(?=\"*[=+\-@＝＋－＠\t\r\n'])"  # noqa: RUF001 - Excel runs these, too
+_TO_DEFUSE = re.compile(_BEGIN + _FORMULA)
+_DEFUSED = re.compile(_BEGIN + "'" + _FORMULA)
 MAX_POINTER = 100  # characters: a row can name a member of 64 KiB
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -96,13 +100,13 @@ def _cells(text: bytes) -> list[str]:
 
 
 def defused(cell: str) -> str:
-    """Keep a spreadsheet from running the cell as a formula."""
-    return "'" + cell if _FORMULA.match(cell) else cell
+    """Keep a spreadsheet from running the cell, or a part of it, as a formula."""
+    return _TO_DEFUSE.sub("'", cell)
 
 
 def plain(cell: str) -> str:
     """Undo `defused`."""
-    return cell[1:] if cell[0] == "'" and _FORMULA.match(cell, 1) else cell
+    return _DEFUSED.sub("", cell)
 
 
 async def read_products(
