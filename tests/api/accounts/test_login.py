@@ -1,6 +1,7 @@
 """Logging in: what it tells, what it costs, and when it stops."""
 
 import asyncio
+import re
 from itertools import islice
 
 import pytest
@@ -188,7 +189,9 @@ class TestGuessing:
         ]
 
         assert {answer.status_code for answer in answers} == {429}
-        assert len({answer.content for answer in answers}) == 1
+        # A busy machine fills the counters at different seconds.
+        bodies = {re.sub(rb"in \d+ s", b"later", each.content) for each in answers}
+        assert len(bodies) == 1
         assert all(0 < int(answer.headers["Retry-After"]) <= 900 for answer in answers)
 
     async def test_does_not_lock_out_a_device_that_is_known(
