@@ -69,7 +69,7 @@ def create_application(
             app.state.shared = state
             await state.health.start()
             async with (
-                purging(state.database),
+                purging(state.database, settings),
                 delivering(state.database, settings, state.mail_waits),
             ):
                 yield

@@ -1,9 +1,9 @@
-"""The record of what happened to accounts. Events are never changed or deleted."""
+"""The record of what happened to accounts."""
 
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, or_, select
+from sqlalchemy import and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
@@ -61,6 +61,24 @@ async def record_alone(
 
 
 EVENT = AuditEvent.__table__.c
+ERASE_ORIGIN = (
+    update(AuditEvent)
+    .where(
+        or_(
+            EVENT.actor_id == bindparam("user"),
+            and_(EVENT.actor_id.is_(None), EVENT.subject_id == bindparam("user")),
+        )
+    )
+    .values(ip=None, user_agent=None)
+    .execution_options(synchronize_session=False)
+)
+
+
+async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
+    """Erase from where a user has acted, and from where others have tried to log in."""
+    await session.execute(ERASE_ORIGIN, {"user": user_id})
+
+
 NEWEST_FIRST = Order(EVENT.occurred_at, EVENT.id, descending=True)
 EVENTS = Listing(
     select(*EVENT),

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, inspect, or_, select, tuple_
 
+from app.core.config import Settings
 from app.core.errors import explain
 from app.core.logging import get_logger
 from app.db.base import Base, utc_now
+from app.db.models.audit_event import AuditEvent
 from app.db.models.auth_session import AuthSession
 from app.db.models.idempotency_key import IdempotencyKey
+from app.db.models.one_time_token import OneTimeToken
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 
@@ -23,20 +26,26 @@ BATCH = 1000
 log = get_logger(__name__)
 
 
-def disposable(now: datetime) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
+def disposable(
+    now: datetime, settings: Settings
+) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
     """Yield each table with the condition of the rows to delete."""
     long_ago = now - KEPT
     yield (
         AuthSession,  # whose `expires_at` is never earlier than `idle_expires_at`
         or_(AuthSession.revoked_at < long_ago, AuthSession.idle_expires_at < long_ago),
     )
-    yield OutboxMail, or_(OutboxMail.sent_at < long_ago, OutboxMail.dead_at < long_ago)
+    # Also mail that was never sent: its link has expired.
+    yield OutboxMail, OutboxMail.created_at < long_ago
+    yield OneTimeToken, OneTimeToken.expires_at < long_ago
     yield IdempotencyKey, IdempotencyKey.expires_at < now
+    oldest = now - timedelta(days=settings.audit_retention_days)
+    yield AuditEvent, AuditEvent.occurred_at < oldest
 
 
-async def purge(database: Database, batch: int = BATCH) -> None:
+async def purge(database: Database, settings: Settings, batch: int = BATCH) -> None:
     """Delete the rows in short transactions, so that no request waits long for them."""
-    for model, condition in disposable(utc_now()):
+    for model, condition in disposable(utc_now(), settings):
         key = inspect(model).primary_key
         rows = select(*key).where(condition).limit(batch)
         statement = (
@@ -52,9 +61,13 @@ async def purge(database: Database, batch: int = BATCH) -> None:
 
 
 @asynccontextmanager
-async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerator[None]:
+async def purging(
+    database: Database, settings: Settings, every: timedelta = EVERY
+) -> AsyncGenerator[None]:
     """Purge in the background. All processes may do so at the same time."""
-    task = asyncio.create_task(_purge_regularly(database, every), name="purge")
+    task = asyncio.create_task(
+        _purge_regularly(database, settings, every), name="purge"
+    )
     try:
         yield
     finally:
@@ -63,11 +76,13 @@ async def purging(database: Database, every: timedelta = EVERY) -> AsyncGenerato
             await task
 
 
-async def _purge_regularly(database: Database, every: timedelta) -> None:
+async def _purge_regularly(
+    database: Database, settings: Settings, every: timedelta
+) -> None:
     while True:
         # A random pause keeps the processes from purging all at once.
         await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
         try:
-            await purge(database)
+            await purge(database, settings)
         except Exception as error:  # the database is down, or not migrated yet
             log.warning("retention.postponed", **explain(error))
