@@ -1,11 +1,14 @@
 """Personal data that does not go with the row of a deleted user."""
 
+import asyncio
+
 import pytest
 from fastapi import FastAPI
 
 from testbed.accounts import PASSWORD
 from testbed.mailbox import mailed
 from tests.support.people import Client, People
+from tests.support.timeouts import SHORT, WAITS, holding, until
 
 AGENT = {"User-Agent": "Browser/1"}
 
@@ -42,3 +45,18 @@ async def test_of_a_user_is_erased_and_that_of_others_stays(
         origin = (event["ip"], event["user_agent"])
         assert (origin == (None, None)) is (acts == user.user_id), event
     assert admin.user_id in {event["actor_id"] for event in events}
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize("overrides", [SHORT])
+async def test_may_take_longer_than_other_statements(
+    user: Client, database_url: str
+) -> None:
+    """Mutant: leave it the timeouts, so that a user with many events stays for ever."""
+    body = {"password": PASSWORD}
+    async with holding(database_url, "SELECT FROM audit_events FOR UPDATE"):
+        delete = user.request("DELETE", "/users/me", json=body)
+        deleting = asyncio.create_task(delete)
+        await until(database_url, WAITS, deleting)
+
+    assert (await deleting).status_code == 204
