@@ -1,15 +1,16 @@
-"""The record of what happened to accounts. Events are never changed or deleted."""
+"""The record of what happened to accounts."""
 
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, or_, select
+from sqlalchemy import and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.audit_event import AuditEvent
+from app.db.postgresql import LIFT_TIMEOUTS
 from app.db.session import ReadSession
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
@@ -54,6 +55,27 @@ def record(
 
 
 EVENT = AuditEvent.__table__.c
+ERASE_ORIGIN = (
+    update(AuditEvent)
+    .where(
+        or_(
+            EVENT.actor_id == bindparam("user"),
+            and_(EVENT.actor_id.is_(None), EVENT.subject_id == bindparam("user")),
+        )
+    )
+    .values(ip=None, user_agent=None)
+    .execution_options(synchronize_session=False)
+)
+
+
+async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
+    """Erase from where a user has acted, and from where others have tried to log in."""
+    if session.get_bind().dialect.name == "postgresql":
+        # A busy account has some 50,000 events a year for each of its devices.
+        await session.execute(LIFT_TIMEOUTS)
+    await session.execute(ERASE_ORIGIN, {"user": user_id})
+
+
 NEWEST_FIRST = Order(EVENT.occurred_at, EVENT.id, descending=True)
 EVENTS = Listing(
     select(*EVENT),

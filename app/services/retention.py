@@ -17,10 +17,11 @@ from sqlalchemy import (
     tuple_,
 )
 
+from app.core.config import Settings
 from app.core.errors import explain
 from app.core.logging import get_logger
-from app.core.settings.security import SecuritySettings
 from app.db.base import Base, utc_now
+from app.db.models.audit_event import AuditEvent
 from app.db.models.auth_session import AuthSession
 from app.db.models.idempotency_key import IdempotencyKey
 from app.db.models.one_time_token import OneTimeToken, TokenPurpose
@@ -36,7 +37,7 @@ log = get_logger(__name__)
 
 
 def disposable(
-    now: datetime, settings: SecuritySettings
+    now: datetime, settings: Settings
 ) -> Iterator[tuple[type[Base], ColumnElement[bool]]]:
     """Yield each table with the condition of the rows to delete."""
     long_ago = now - KEPT
@@ -44,10 +45,15 @@ def disposable(
         AuthSession,  # whose `expires_at` is never earlier than `idle_expires_at`
         or_(AuthSession.revoked_at < long_ago, AuthSession.idle_expires_at < long_ago),
     )
-    yield OutboxMail, or_(OutboxMail.sent_at < long_ago, OutboxMail.dead_at < long_ago)
+    # Also mail that was never sent: its link has expired.
+    yield OutboxMail, OutboxMail.created_at < long_ago
+    yield OneTimeToken, OneTimeToken.expires_at < long_ago
     yield IdempotencyKey, IdempotencyKey.expires_at < now
     if settings.registration != "open":  # which lets unverified accounts log in
         yield User, _never_verified(now - timedelta(settings.unverified_account_days))
+
+    oldest = now - timedelta(days=settings.audit_retention_days)
+    yield AuditEvent, AuditEvent.occurred_at < oldest
 
 
 def _never_verified(before: datetime) -> ColumnElement[bool]:
@@ -65,9 +71,7 @@ def _never_verified(before: datetime) -> ColumnElement[bool]:
     )
 
 
-async def purge(
-    database: Database, settings: SecuritySettings, batch: int = BATCH
-) -> None:
+async def purge(database: Database, settings: Settings, batch: int = BATCH) -> None:
     """Delete the rows in short transactions, so that no request waits long for them."""
     for model, condition in disposable(utc_now(), settings):
         key = inspect(model).primary_key
@@ -86,7 +90,7 @@ async def purge(
 
 @asynccontextmanager
 async def purging(
-    database: Database, settings: SecuritySettings, every: timedelta = EVERY
+    database: Database, settings: Settings, every: timedelta = EVERY
 ) -> AsyncGenerator[None]:
     """Purge in the background. All processes may do so at the same time."""
     task = asyncio.create_task(
@@ -101,7 +105,7 @@ async def purging(
 
 
 async def _purge_regularly(
-    database: Database, settings: SecuritySettings, every: timedelta
+    database: Database, settings: Settings, every: timedelta
 ) -> None:
     while True:
         # A random pause keeps the processes from purging all at once.

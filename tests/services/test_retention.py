@@ -10,13 +10,14 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from app.db.base import utc_now
+from app.db.models.audit_event import AuditEvent
 from app.db.models.auth_session import AuthSession
 from app.db.models.idempotency_key import IdempotencyKey
+from app.db.models.one_time_token import OneTimeToken
 from app.db.models.outbox_mail import OutboxMail
 from app.db.models.user import User
 from app.db.session import Database, transaction
 from app.services.retention import purge, purging
-from tests.conftest import make_settings
 from tests.support.people import People
 
 NOW = utc_now()
@@ -38,6 +39,22 @@ def a_session(user: User, name: str, **times: Any) -> AuthSession:
         rotated_at=LONG_AGO,
         user_agent=name,
         **{"idle_expires_at": LATER, "expires_at": LATER, **times},
+    )
+
+
+def an_event(name: str, **times: Any) -> AuditEvent:
+    values = {"outcome": "success", "actor_type": "system", "detail": {}}
+    return AuditEvent(event=name, **values, **times)
+
+
+def a_link(user: User, name: str, purpose: str, **times: Any) -> OneTimeToken:
+    return OneTimeToken(
+        user_id=user.id,
+        purpose=purpose,
+        token_hash=name.encode(),
+        email_canonical=name,
+        password_fingerprint=b"",
+        **times,
     )
 
 
@@ -69,11 +86,21 @@ async def fill(database: Database, user: User) -> None:
                     for n in range(3)
                     for column in ("revoked_at", "idle_expires_at")
                 ),
-                a_mail("waits"),
-                a_mail("sent lately", sent_at=LATELY),
-                a_mail("given up lately", dead_at=LATELY),
-                a_mail("useless", sent_at=LONG_AGO),
-                a_mail("useless", dead_at=LONG_AGO),
+                a_mail("waits", created_at=LATELY),
+                a_mail("sent lately", created_at=LATELY, sent_at=LATELY),
+                a_mail("given up lately", created_at=LATELY, dead_at=LATELY),
+                a_mail("useless: never sent", created_at=LONG_AGO),
+                a_mail("useless: sent", created_at=LONG_AGO, sent_at=LONG_AGO),
+                a_mail("useless: given up", created_at=LONG_AGO, dead_at=LONG_AGO),
+                a_link(user, "usable", "verify_email", expires_at=LATER),
+                a_link(user, "expired lately", "change_email", expires_at=LATELY),
+                a_link(user, "useless", "reset_password", expires_at=LONG_AGO),
+                an_event("recent", occurred_at=LONG_AGO),
+                an_event("old", occurred_at=NOW - timedelta(days=364)),
+                *(
+                    an_event("useless", occurred_at=NOW - timedelta(days=366))
+                    for _ in range(5)
+                ),
                 a_key(user, "valid", expires_at=LATER),
                 *(a_key(user, f"useless {n}", expires_at=LATELY) for n in range(5)),
             ]
@@ -81,7 +108,13 @@ async def fill(database: Database, user: User) -> None:
 
 
 async def names(database: Database) -> set[str]:
-    columns = AuthSession.user_agent, OutboxMail.template, IdempotencyKey.key
+    columns = (
+        AuthSession.user_agent,
+        OutboxMail.template,
+        OneTimeToken.email_canonical,
+        IdempotencyKey.key,
+        AuditEvent.event,
+    )
     async with transaction(database) as session:
         return {
             str(name)
@@ -93,7 +126,9 @@ async def names(database: Database) -> set[str]:
 KEPT = {
     *("alive", "ended lately", "expired lately"),
     *("waits", "sent lately", "given up lately"),
+    "usable",
     "valid",
+    *("recent", "old"),
 }
 
 
@@ -104,7 +139,7 @@ async def test_deletes_only_expired_rows_in_batches(
     database = app.state.shared.database
     await fill(database, await people.add())
 
-    await purge(database, make_settings(), batch=2)
+    await purge(database, app.state.shared.settings, batch=2)
 
     assert await names(database) == KEPT
 
@@ -113,7 +148,8 @@ async def test_a_background_task_purges(app: FastAPI, people: People) -> None:
     database = app.state.shared.database
     await fill(database, await people.add())
 
-    async with asyncio.timeout(60), purging(database, make_settings(), EVERY):
+    settings = app.state.shared.settings
+    async with asyncio.timeout(60), purging(database, settings, EVERY):
         while await names(database) != KEPT:
             await asyncio.sleep(0.01)
 
@@ -128,7 +164,8 @@ async def test_retries_after_any_error(app: FastAPI, people: People) -> None:
     async with database.writer.begin() as connection:
         await connection.execute(text(rename.format("outbox_mails", "not_yet")))
     with capture_logs() as logs:
-        async with asyncio.timeout(60), purging(database, make_settings(), EVERY):
+        settings = app.state.shared.settings
+        async with asyncio.timeout(60), purging(database, settings, EVERY):
             while not logs:
                 await asyncio.sleep(0.01)
             async with database.writer.begin() as connection:

@@ -56,6 +56,12 @@ class OperationSettings(AppSettings):
         description="Seconds that a client can take to read an export, which holds a "
         "database connection. Then the service cuts the export.",
     )
+    audit_retention_days: int = Field(
+        365,
+        ge=30,
+        le=36500,
+        description="Days after which an audit event is deleted.",
+    )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
         description="Seconds until gunicorn kills a worker that it has asked to stop. "

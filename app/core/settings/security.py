@@ -88,6 +88,7 @@ class SecuritySettings(AppSettings):
     unverified_account_days: int = Field(
         7,
         ge=1,
+        le=30,  # its link, which shows that it registered, is kept for 30 days more
         description="Days after which an account is deleted if its owner never "
         "confirmed the e-mail address. Not used if REGISTRATION is `open`.",
     )

@@ -11,7 +11,10 @@ from app.db.base import Base, utc_now
 
 
 class AuditEvent(Base):
-    """An event in the life of an account. Triggers refuse to change or delete a row.
+    """An event in the life of an account.
+
+    Triggers refuse every change of a row, except to erase its `ip` and `user_agent`.
+    They refuse to delete a row of the last 30 days.
 
     There are no foreign keys, so that events outlive the accounts they are about.
     """

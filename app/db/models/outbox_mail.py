@@ -31,5 +31,5 @@ class OutboxMail(Record, Base):
             postgresql_where=PENDING,
             sqlite_where=PENDING,
         ),
-        Index(None, "sent_at"),
+        Index(None, "created_at"),
     )

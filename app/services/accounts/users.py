@@ -12,14 +12,15 @@ from app.core.email_address import parse_email
 from app.core.errors import Conflict, NotFound
 from app.core.preconditions import ExpectedVersion
 from app.core.tokens.cursor import CursorSigner
+from app.db.models.one_time_token import OneTimeToken
 from app.db.models.user import Role, User
 from app.db.session import ReadSession
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
 from app.services.accounts.one_time_links import forget_links
 from app.services.accounts.sessions import revoke_sessions
-from app.services.audit import record
+from app.services.audit import erase_origin, record
 from app.services.listing import Listing, Order, RowPage
-from app.services.mail.outbox import Outbox
+from app.services.mail.outbox import Outbox, forget_recipients
 
 
 class UserNotFound(NotFound):
@@ -154,9 +155,17 @@ class UserService:
         user = await self._lock(user_id, expected)
         if admins == {user_id}:
             raise LastAdmin
+        new_address = OneTimeToken.new_email
+        pending = await self.session.scalars(
+            select(new_address).where(
+                OneTimeToken.user_id == user_id, new_address.is_not(None)
+            )
+        )
+        await forget_recipients(self.session, [user.email, *pending])
         await self.session.delete(user)
         record(self.session, "account.deleted", user_id)
         await self.session.flush()
+        await erase_origin(self.session, user_id)
 
     async def _lock(
         self, user_id: UUID, expected: ExpectedVersion = ANY_VERSION

@@ -1,6 +1,6 @@
 """The queue of mails. A mail is committed together with the change that causes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -82,6 +82,17 @@ async def postpone(
         .where(OutboxMail.id == mail.id, OutboxMail.attempts == mail.attempts)
         .where(*IS_PENDING)
         .values(last_error=error[:200], **again)
+    )
+
+
+async def forget_recipients(session: AsyncSession, addresses: Iterable[str]) -> None:
+    """Erase these addresses. Mail that still waits for them is not sent."""
+    lowered = [address.lower() for address in addresses]
+    await session.execute(
+        update(OutboxMail)
+        .where(func.lower(OutboxMail.recipient).in_(lowered))
+        .values(recipient=None, context={})
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -113,8 +113,14 @@ class TestAuditEvents:
 
     @pytest.mark.parametrize(
         "change",
-        [update(AuditEvent).values(event="x"), delete(AuditEvent)],
-        ids=["update", "delete"],
+        [
+            update(AuditEvent).values(event="x"),
+            update(AuditEvent).values(ip="192.0.2.9"),
+            update(AuditEvent).values(ip=None, event="x"),
+            update(AuditEvent).values(ip=None, user_agent="Tests/1"),
+            delete(AuditEvent),
+        ],
+        ids=["update", "address", "erasure and more", "user agent", "delete"],
     )
     async def test_cannot_be_changed_even_in_the_database(
         self, app: FastAPI, admin: Client, user: Client, change: Any
@@ -129,6 +135,24 @@ class TestAuditEvents:
                 await session.execute(change)
 
         assert await database.read.all(select(AuditEvent.id), {}) == before != []
+
+    async def test_of_the_last_30_days_cannot_be_deleted(self, app: FastAPI) -> None:
+        """Mutants: no limit of age; compare with another form of time."""
+        database = app.state.shared.database
+        for days in (31, 29):
+            values = {"outcome": "", "actor_type": "system", "detail": {}}
+            occurred_at = utc_now() - timedelta(days=days)
+            event = AuditEvent(event=str(days), occurred_at=occurred_at, **values)
+            async with transaction(database) as session:
+                session.add(event)
+
+        async with transaction(database) as session:
+            await session.execute(delete(AuditEvent).where(AuditEvent.event == "31"))
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with transaction(database) as session:
+                await session.execute(delete(AuditEvent))
+
+        assert await database.read.all(select(AuditEvent.event), {}) == [("29",)]
 
     @pytest.mark.usefixtures("without_notes")
     async def test_survive_a_downgrade_and_an_upgrade_of_the_schema(

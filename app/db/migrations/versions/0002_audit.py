@@ -1,4 +1,4 @@
-"""Audit events, in a table that only grows."""
+"""Audit events, which nothing can change."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,20 +13,33 @@ REFUSE_CHANGE = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$
 """
-POSTGRESQL_TRIGGER = """
-CREATE TRIGGER audit_events_refuse_change
-BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+REFUSE_TRUNCATE = """
+CREATE TRIGGER audit_events_refuse_truncate BEFORE TRUNCATE ON audit_events
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
-# A batch operation on this table drops these triggers: create them again after it.
-SQLITE_TRIGGERS = [
-    f"""
-    CREATE TRIGGER audit_events_refuse_{operation.lower()}
-    BEFORE {operation} ON audit_events
-    BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END
-    """
-    for operation in ("UPDATE", "DELETE")
-]
+# An event can lose its addresses, because its user was deleted, and be deleted when it
+# is old. AUDIT_RETENTION_DAYS is never below these 30 days.
+REFUSED = {
+    "update": """
+        UPDATE OF id, occurred_at, event, outcome, actor_type, actor_id, subject_type,
+        subject_id, session_id, request_id, detail ON audit_events FOR EACH ROW
+    """,
+    "address": """
+        UPDATE OF ip, user_agent ON audit_events FOR EACH ROW
+        WHEN (new.ip IS NOT NULL OR new.user_agent IS NOT NULL)
+    """,
+    "delete": """
+        DELETE ON audit_events FOR EACH ROW WHEN (old.occurred_at > {thirty_days_ago})
+    """,
+}
+THIRTY_DAYS_AGO = {
+    "postgresql": "now() - interval '30 days'",
+    "sqlite": "datetime('now', '-30 days')",
+}
+REFUSE = {
+    "postgresql": "EXECUTE FUNCTION refuse_change()",
+    "sqlite": "BEGIN SELECT RAISE(ABORT, 'audit_events is append-only'); END",
+}
 
 
 def upgrade() -> None:
@@ -59,11 +72,17 @@ def upgrade() -> None:
     ):
         name = op.f("_".join(["ix_audit_events", *columns]))
         op.create_index(name, "audit_events", columns)
-    on_sqlite = op.get_bind().dialect.name == "sqlite"
-    for statement in (
-        SQLITE_TRIGGERS if on_sqlite else [REFUSE_CHANGE, POSTGRESQL_TRIGGER]
-    ):
-        op.execute(statement)
+    dialect = op.get_bind().dialect.name
+    if dialect == "postgresql":
+        op.execute(REFUSE_CHANGE)
+        op.execute(REFUSE_TRUNCATE)
+    # A batch operation on this table drops its triggers on SQLite: create them again.
+    for kind, template in REFUSED.items():
+        change = template.format(thirty_days_ago=THIRTY_DAYS_AGO[dialect])
+        op.execute(
+            f"CREATE TRIGGER audit_events_refuse_{kind} BEFORE {change} "
+            f"{REFUSE[dialect]}"
+        )
 
 
 def downgrade() -> None:

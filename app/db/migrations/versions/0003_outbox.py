@@ -33,7 +33,7 @@ def upgrade() -> None:
         postgresql_where=PENDING,
         sqlite_where=PENDING,
     )
-    op.create_index(op.f("ix_outbox_mails_sent_at"), "outbox_mails", ["sent_at"])
+    op.create_index(op.f("ix_outbox_mails_created_at"), "outbox_mails", ["created_at"])
 
 
 def downgrade() -> None:
