@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +81,8 @@ def take_out(copy: Path, resource: Resource) -> Change:
         if any(resource.owns(part) for part in file.relative_to(copy).parts):
             change.deleted.append(str(file.relative_to(copy)))
             file.unlink()
+            with suppress(OSError):  # the folder has other files
+                file.parent.rmdir()
     for name in REGISTRIES:
         before = (copy / name).read_text().splitlines(keepends=True)
         after = [line for line in before if not resource.is_named_in(line)]

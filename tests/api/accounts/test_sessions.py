@@ -8,6 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.base import utc_now
+from app.db.models.user import Role
+from app.services.accounts.roles import SCOPES
 from testbed.accounts import PASSWORD
 from tests.support.people import Client, People
 from tests.support.sessions import alter_sessions, is_logged_in, refresh
@@ -34,7 +36,8 @@ class TestToken:
         assert "users:write" in verify(admin.tokens["access_token"]).scope
         await admin.patch(f"/users/{user.user_id}", json={"role": "editor"})
         tokens = (await refresh(user, user.tokens["refresh_token"])).json()
-        assert "products:write" in verify(tokens["access_token"]).scope
+        claims = verify(tokens["access_token"])
+        assert set(claims.scope.split()) == SCOPES[Role.EDITOR]
 
 
 class TestListSessions:
