@@ -114,9 +114,16 @@ class TestImport:
         await assert_nothing_is_left(app, editor, 0)
 
     async def test_ends_while_the_driver_waits_to_send_more(
-        self, app: FastAPI, editor: Client, line: Tripwire, driver: list[Any]
+        self,
+        app: FastAPI,
+        editor: Client,
+        line: Tripwire,
+        driver: list[Any],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Mutant: leave the driver waiting for ever until it can write."""
+        # One COPY of more than the buffers of the system hold.
+        monkeypatch.setattr("app.services.products.importing.BATCH_BYTES", 1 << 30)
         await app.state.shared.database.writer.dispose()
         line.phrase = COPY
         answer = begin_import(editor, rows(BATCH, "S", description="x" * 5000))
