@@ -93,7 +93,7 @@ class ApiRoute(APIRoute):
                 refuse_repeated(request.query_params, repeatable)
             if has_json:
                 request = StrictJSONRequest(request.scope, request.receive)
-                # Here, because FastAPI answers 400 to any error in its own reading.
+                # Parsed here, because FastAPI would answer 400 to every error.
                 await request.json()
             return await answer(request)
 
@@ -107,7 +107,7 @@ def depends_on(dependant: Dependant, call: Callable[..., Any]) -> bool:
 
 
 def refuse_repeated(query: QueryParams, repeatable: Collection[str]) -> None:
-    """Refuse `?limit=1&limit=2`: readers disagree on which of the two counts."""
+    """Refuse `?limit=1&limit=2`: some parsers use the first value, others the last."""
     given = Counter(name for name, _ in query.multi_items())
     faults = [
         {

@@ -27,7 +27,7 @@ def downgrade(
     revision: Annotated[
         str,
         typer.Argument(
-            help="Target revision: its name, -1 for one step back, or base for none."
+            help="Target revision: its id, -1 for one step back, or base for no tables."
         ),
     ],
 ) -> None:
@@ -57,7 +57,8 @@ def revision(
 ) -> None:
     """Write a revision from the differences between the models and the database.
 
-    Read it before you apply it: some changes, such as a new name, cannot be detected.
+    Read it before you apply it, because the command cannot detect every change. It sees
+    a renamed column, for example, as one removed and one added.
     """
     from app.db import migrate
 

@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Add made-up rows, so that you can try the service.
 
-    The same seed gives the same rows in every new database. Run it again to add more.
+    In a new database the same seed gives the same rows. A second run adds others.
     """
     run(add(existing(get_settings()), counts, seed))
     added = " and ".join(f"{count} {name}" for name, count in counts.items())

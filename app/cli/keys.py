@@ -51,7 +51,7 @@ def list_keys() -> None:
 
 @group.command()
 def rotate() -> None:
-    """Print the settings that sign new tokens with another key.
+    """Print new key settings, which sign new tokens with another key.
 
     Users stay logged in, because the service still accepts tokens of the old key.
     """

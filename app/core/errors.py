@@ -37,7 +37,7 @@ class BadRequest(AppError):
 
 
 class Unauthorized(AppError):
-    """The request carries no valid credentials."""
+    """The request has no valid credentials: send an access token."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"

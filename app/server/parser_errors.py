@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 class RequestMalformed(BadRequest):
-    """The server cannot read the request as HTTP."""
+    """The bytes are not valid HTTP, so no request reached the application."""
 
     code = "request_malformed"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, writer
 from tests.support.people import Client
 
 
@@ -15,7 +15,7 @@ def _configured_afterwards() -> Iterator[None]:
 
 
 async def test_shows_no_parameter_of_a_statement(
-    user: Client, capsys: pytest.CaptureFixture[str]
+    user: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Mutant: let the driver of SQLite log its statements."""
     email = (await user.get("/users/me")).json()["email"]
@@ -25,7 +25,8 @@ async def test_shows_no_parameter_of_a_statement(
     written = await user.post("/notes", json={"title": "Groceries-4711"})
 
     assert (asked.status_code, written.status_code) == (202, 201)
-    log = capsys.readouterr().out
+    writer.drain(60)
+    log = capfd.readouterr().out
     assert '"event":"http.request"' in log
     for value in ("app_vt_", "app_rt_", "$argon2id$", email, "Groceries-4711"):
         assert value not in log

@@ -79,7 +79,7 @@ class TransferEncodingInvalid(BadRequest):
 
 
 class PathInvalid(BadRequest):
-    """Proxies could read the path in another way, or there are control characters."""
+    """The path has control characters, or ones that a proxy may read differently."""
 
     code = "path_invalid"
 

@@ -129,9 +129,10 @@ class AppSettings(BaseModel):
 
     plaintext_hosts: Names = Field(
         (),
-        description="Hosts of PostgreSQL and Redis that the service can reach without "
-        "TLS outside development, comma-separated, such as the names of containers on "
-        "a private network. Hosts on the same machine need no entry.",
+        description="PostgreSQL and Redis hosts, comma-separated, to which the "
+        "service may connect without TLS in staging and production. "
+        "Example: container names on a private network. Hosts on the "
+        "same machine need no entry.",
     )
 
     @field_validator("environment", mode="before")

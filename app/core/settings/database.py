@@ -50,10 +50,11 @@ class DatabaseSettings(AppSettings):
         5,
         ge=1,
         le=200,
-        description="Connections that each worker keeps open: half of them, rounded "
-        "down but at least one, for reads and for finding out who is calling, and the "
-        "others for changes and exports. With a replica, as many again to it. On "
-        "SQLite, the connections that read.",
+        description="Connections that each worker keeps open: half of them, "
+        "rounded down but at least one, for reads and for finding out "
+        "who is calling, and the others for changes and exports. With "
+        "a replica, each worker opens the same number of connections "
+        "to the replica. On SQLite, the connections that read.",
     )
     db_max_overflow: int = Field(
         0,

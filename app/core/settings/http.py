@@ -40,7 +40,8 @@ class HTTPSettings(AppSettings):
     gzip_minimum_bytes: int = Field(
         1024,
         ge=0,
-        description="Bytes from which an answer is compressed; 0 disables compression.",
+        description="Smallest answer, in bytes, that the service compresses. 0 "
+        "disables compression.",
     )
 
     @field_validator("cors_allowed_origins")

@@ -105,8 +105,10 @@ class LimitSettings(AppSettings):
         ge=1,
         le=200,  # five times as many, the limit of a day, must not exceed 1000
         description="Wrong passwords for one account in "
-        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own count; all "
-        "unknown devices share one, and can send at most five times as many in a day.",
+        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own "
+        "counter, and all unknown devices share one. In a day, all "
+        "unknown devices together can send five times this number, "
+        "and so can all known devices together.",
     )
     login_failures_window_seconds: int = Field(
         900,
@@ -118,15 +120,18 @@ class LimitSettings(AppSettings):
     rate_limit_writes: Rate = Field(
         None,
         description="POST, PATCH and DELETE requests of each account, or of each "
-        "address if the caller has no account, as `requests/seconds`, such as 600/60. "
-        "Empty: no limit. The service counts a limit above 1000 in a shorter window at "
-        "the same rate: 6000/60 as 1000/10.",
+        "address if the caller has no account, as `requests/seconds`, "
+        "such as 600/60. Empty: no limit. If the number is above "
+        "1000, the service shortens the window and keeps the rate: it "
+        "applies 6000/60 as 1000/10.",
     )
     # Written as in the environment for the settings page; defaults are validated, too.
     rate_limit_all: Rate = Field(  # type: ignore[assignment]
         "1200/60",
-        description="All requests of each address, written like RATE_LIMIT_WRITES. "
-        "A search counts as four. `off`: no limit.",
+        description="All requests of each address, written like "
+        "RATE_LIMIT_WRITES. A request with a search text (`?q=`) "
+        "counts as four requests, because it costs more. `off`: no "
+        "limit.",
     )
     rate_limit_expected_instances: int = Field(
         1,

@@ -55,8 +55,8 @@ class MailSettings(DatabaseSettings):
     )
     outbox_poll_seconds: PositiveSeconds = Field(
         1.0,
-        description="Seconds after which an idle worker looks for mail of other "
-        "processes.",
+        description="Interval in seconds at which an idle mail worker checks the "
+        "outbox, because other processes also put mail there.",
     )
     outbox_lease_seconds: float = Field(
         60,

@@ -16,6 +16,7 @@ class ProductSettings(AppSettings):
     )
     import_timeout_seconds: PositiveSeconds = Field(
         600,
-        description="Seconds that the file of an import can take to arrive, and that "
-        "the service can then take to store it.",
+        description="Time limit in seconds for each of the two steps of an "
+        "import: the client sends the file, then the service stores "
+        "it.",
     )

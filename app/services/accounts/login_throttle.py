@@ -21,10 +21,10 @@ T = TypeVar("T")
 class TooManyFailures(TooManyRequests):
     """The caller sent too many requests. `Retry-After` says how long to wait."""
 
-    keeps_changes = True  # the audit event
+    keeps_changes = True  # commit the audit event, although the request is refused
 
     def __init__(self, retry_after: float | None) -> None:
-        # Other limits have the same text, so that it reveals no counter that is full.
+        # All limits use the same text, so that it does not show which counter is full.
         super().__init__(retry_after, ["login"])
 
 
@@ -32,10 +32,10 @@ class LoginThrottle:
     """Stops an attacker who guesses passwords, without locking the owner out.
 
     A failure is counted before the password is checked, so that parallel guesses cannot
-    exceed the limit. It is given back unless the password was seen to be wrong, also if
-    the client leaves. All unknown devices share one counter per account. A device that
-    has logged in before has a counter of its own, which an attacker cannot fill, not
-    even from the same address.
+    exceed the limit. The throttle removes this failure again if the password was right
+    or was never checked, even when the client disconnects. All unknown devices share
+    one counter per account. A device that has logged in before has a counter of its
+    own, which an attacker cannot fill, not even from the same address.
     """
 
     def __init__(
@@ -96,9 +96,11 @@ class LoginThrottle:
         session_id: UUID,
         email: str,
     ) -> Verification:
-        """Check the password of a caller who is logged in; the session is the device.
+        """Check the password of a caller who is logged in.
 
-        Right passwords count under a limit of their own, because each one is a hash.
+        Each session has a counter of its own, as each device has at a login.
+
+        A second limit counts right passwords, too, because each one costs a hash.
 
         Raises:
             TooManyFailures: the password has not been checked.
@@ -112,7 +114,7 @@ class LoginThrottle:
         )
 
     def pseudonym(self, email: str) -> str:
-        """Replaces an address in logs, because users type passwords into its field."""
+        """Replaces an e-mail address in logs: users type passwords into its field."""
         encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
 
@@ -124,7 +126,7 @@ class LoginThrottle:
     async def _check_device(
         self, password: str, password_hash: str | None, device: str, who: str
     ) -> Verification:
-        # The owner can collect devices, so they share the limit of a day.
+        # An account can have many devices, so they share a limit for the day.
         return await self._check(
             password,
             password_hash,
@@ -183,7 +185,7 @@ class LoginThrottle:
         await self.limiter.refund(await counting)
 
     async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
-        """Say whether wrong passwords alone fill a counter, in all processes."""
+        """Say whether passwords known to be wrong fill a counter, in all processes."""
         full = [
             (hit, quota.policy.limit)
             for hit, quota in zip(hits, refused.quotas, strict=True)
@@ -215,9 +217,9 @@ class LoginThrottle:
 
 
 def _seen(hit: Hit, cost: int = 1) -> Hit:
-    """Count a password that was seen to be wrong, beside the attempts of a counter.
+    """Make a hit for a second counter, of passwords that are known to be wrong.
 
-    The two differ by the attempts that a process may still give back.
+    The first counter has more by the attempts that are still running.
     """
     policy = replace(hit.policy, name=f"{hit.policy.name}-seen", limit=LARGEST_LIMIT)
     return Hit(policy, hit.partition, cost)

@@ -20,17 +20,17 @@ from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file, because one row can take 64 KiB
+BATCH_BYTES = 2 << 20  # of the file: 2000 rows of 64 KiB would need too much memory
 SLICE = 4096  # bytes that are split into lines at once; all lines can be empty
-TURN_SECONDS = 0.01  # other requests wait as long for their turn
+TURN_SECONDS = 0.01  # then the import lets other requests run
 MOST_FAILED = 10_000  # rows; a strict import with more is not read further
 
 
 class ImportRejected(InvalidRequest):
     """Some rows are not valid, so the service imported nothing.
 
-    The problem document also has the members of a report: `created` and `updated`,
-    which are 0, and `failed`.
+    The answer also contains `failed`, the number of invalid rows, and `created` and
+    `updated`, which are 0.
     """
 
     code = "import_rejected"
