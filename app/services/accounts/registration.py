@@ -65,6 +65,8 @@ class AccountService:
                 await self._add(data, password_hash, mail=True)
         except EmailTaken:
             await self._tell_owner(data.email, password_hash)
+        else:
+            await self._find_owner(data.email)  # as `_tell_owner` does: see there
         return None
 
     async def create(self, data: UserRegister) -> User:
@@ -90,16 +92,18 @@ class AccountService:
         This one gets a link of its own, which activates its own password. It takes as
         long as creating an account, so that timing reveals nothing.
         """
-        owner: Any = (
-            await self.session.execute(
-                select(
-                    User.id, User.email, User.email_verified, User.password_hash
-                ).where(User.email_canonical == canonical_email(email), User.is_active)
-            )
-        ).one_or_none()
+        owner = await self._find_owner(email)
         if owner is not None and not owner.email_verified:
             await self._mail_link(owner, password_hash)
         else:
             await self.outbox.add("account_exists", owner and owner.email)
+            await self._find_owner(email)  # instead of storing a link
         if owner is not None:
             record(self.session, "account.duplicate_attempt", owner.id)
+
+    async def _find_owner(self, email: str) -> Any:
+        columns = (User.id, User.email, User.email_verified, User.password_hash)
+        canonical = canonical_email(email)
+        statement = select(*columns).where(User.email_canonical == canonical)
+        found = await self.session.execute(statement.where(User.is_active))
+        return found.one_or_none()
