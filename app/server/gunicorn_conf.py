@@ -14,7 +14,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from app.core.config import ConfigurationError, get_settings
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, writer
 from app.core.settings.operation import SHUTDOWN_RESERVE_SECONDS
 
 try:
@@ -71,6 +71,8 @@ def post_worker_init(worker: Worker) -> None:
         worker.config.server_header = False
         worker.config.timeout_graceful_shutdown = patience
         worker.config.http = UvicornConnection
+        for number in STOP_SIGNALS:
+            signal.signal(number, write_and_die)
     else:
         worker.cfg.set("graceful_timeout", patience)
         asgi_protocol._CACHED_SERVER_HEADER = b""
@@ -79,6 +81,13 @@ def post_worker_init(worker: Worker) -> None:
         gasgi.ASGIProtocol = GunicornConnection
         worker._shutdown = partial(shut_down, worker)
         worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def write_and_die(number: int, _: object) -> None:
+    """Write the last lines of the log: uvicorn ends by the signal that stopped it."""
+    writer.drain()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _is_uvicorn(worker: Worker) -> bool:
