@@ -117,7 +117,7 @@ def read_secret_files(
 
 
 def misspelt_names() -> Iterator[tuple[str, str]]:
-    """Yield each name of `.env` that looks like a setting but is none, and that one."""
+    """Yield each unknown name of `.env` with the setting that it resembles."""
     known = {*Settings.model_fields, "fastapi_env"}
     known |= {f"{name}_file" for name in secret_names()}
     for name in DotEnvSettingsSource(Settings).env_vars:
