@@ -1,8 +1,8 @@
-"""The one kind of route: what every request passes before its endpoint runs.
+"""The only route class of the application.
 
-`api_router()` makes routers with it. The application refuses to start with a route of
-another kind (`authorization.check_routes`), so that no route can lose a protection
-because its author forgot it.
+It runs the checks that every request must pass before its endpoint. `api_router()`
+makes routers with this class. The application does not start with a route of another
+class (`authorization.check_routes`), so that no author can forget a check.
 """
 
 from collections import Counter

@@ -108,8 +108,8 @@ class AppSettings(BaseModel):
         "development",
         description="Kind of this deployment. `production` refuses unsafe settings and "
         "does not serve /docs; `staging` refuses weak secrets; `development` needs no "
-        "other setting on SQLite. Required on PostgreSQL. FASTAPI_ENV is read where "
-        "this is not set.",
+        "other setting on SQLite. You must set it if you use PostgreSQL. If "
+        "ENVIRONMENT is not set, the service uses the value of FASTAPI_ENV.",
     )
     app_name: str = Field(
         TITLE,
@@ -118,8 +118,8 @@ class AppSettings(BaseModel):
     )
     debug: bool = Field(
         False,
-        description="`true` logs every SQL statement, without its values. Refused in "
-        "production.",
+        description="`true` logs every SQL statement, without its values. Production "
+        "refuses `true`.",
     )
     api_v1_prefix: str = Field(
         "/api/v1",

@@ -16,7 +16,6 @@ class ProductSettings(AppSettings):
     )
     import_timeout_seconds: PositiveSeconds = Field(
         600,
-        description="Time limit in seconds for each of the two steps of an "
-        "import: the client sends the file, then the service stores "
-        "it.",
+        description="Seconds that each of the two steps of an import can take: the "
+        "client sends the file, then the service stores the rows.",
     )

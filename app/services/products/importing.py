@@ -20,8 +20,11 @@ from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file: 2000 rows of 64 KiB would need too much memory
-SLICE = 4096  # bytes that are split into lines at once; all lines can be empty
+# Ends a batch earlier, because 2000 rows of 64 KiB would need too much memory.
+BATCH_BYTES = 2 << 20
+# Bytes to split into lines before other requests get a turn: a file of empty lines has
+# as many lines as bytes.
+SLICE = 4096
 TURN_SECONDS = 0.01  # then the import lets other requests run
 MOST_FAILED = 10_000  # rows; a strict import with more is not read further
 
@@ -66,7 +69,9 @@ class ProductFile:
             async for chunk in chunks:
                 for start in range(0, len(chunk), SLICE):
                     if self._is_hopeless:
-                        break  # still take the other chunks: many clients send them all
+                        # Only drop this chunk, and read on: many clients read the
+                        # answer only after they have sent the whole file.
+                        break
                     part = chunk[start : start + SLICE]
                     size += len(part)
                     yield part
