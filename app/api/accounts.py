@@ -1,4 +1,4 @@
-"""What the endpoints of accounts share: the kinds of callers, and the services."""
+"""Shared by the endpoints of accounts: the kinds of callers, and the services."""
 
 from datetime import timedelta
 from time import monotonic

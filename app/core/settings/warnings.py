@@ -1,4 +1,4 @@
-"""What the settings allow although it is weak. The service starts, and says so."""
+"""Weak settings that the service allows. It starts, and logs a warning for each."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -89,7 +89,7 @@ class UserDirectory:
 
 
 class UserService:
-    """Changes users. What a change entails happens in the same transaction."""
+    """Changes users. All effects of a change happen in the same transaction."""
 
     def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
         self.session = session
