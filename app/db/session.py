@@ -1,71 +1,18 @@
 """The engines of a process, and two ways to use them: `transaction`, `ReadSession`."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Self
 
-from sqlalchemy import Executable, Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-)
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.core.errors import AppError, DatabaseUnavailable, Overloaded
+from app.core.errors import AppError
 from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
+from app.db.asyncpg_reads import AsyncpgReadSession
+from app.db.reads import ReadSession, availability
 
 AFTER_COMMIT = "after_commit"  # key in `AsyncSession.info`: functions to call then
-
-
-class ReadSession:
-    """Reads committed rows, without a transaction and without ORM objects.
-
-    Each statement holds a connection only while it runs. `connect` takes one of
-    `lasting`, so that an export leaves these statements their connections.
-
-    Raises:
-        Unavailable: The database is down, or no connection became free in time.
-    """
-
-    def __init__(self, engine: AsyncEngine, lasting: AsyncEngine) -> None:
-        self.engine = engine
-        self.lasting = lasting
-
-    async def all(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Sequence[Row[Any]]:
-        # One switch into SQLAlchemy's greenlet, instead of three for connect, execute
-        # and close.
-        return await greenlet_spawn(self._all, statement, values)
-
-    async def one_or_none(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Row[Any] | None:
-        return await greenlet_spawn(self._one_or_none, statement, values)
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncGenerator[AsyncConnection]:
-        """Hold one connection until the block ends, for more than one statement."""
-        with _availability():
-            async with self.lasting.connect() as connection:
-                yield connection
-
-    def _all(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Sequence[Row[Any]]:
-        with _availability(), self.engine.sync_engine.connect() as connection:
-            return connection.execute(statement, values).all()
-
-    def _one_or_none(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Row[Any] | None:
-        with _availability(), self.engine.sync_engine.connect() as connection:
-            return connection.execute(statement, values).one_or_none()
 
 
 class Database:
@@ -98,14 +45,18 @@ class Database:
         # A connection of its own, so that a busy pool does not look like an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
-        self.read = self.replica = ReadSession(self.reader, lasting)
+        self.read = self.replica = read_session(
+            settings, self.reader, lasting, size=reads + more_reads
+        )
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
         if replica:
             lagging = postgresql.create_reader(
                 settings, replica, pool_size=size, max_overflow=overflow
             )
-            self.replica = ReadSession(lagging, lagging)
+            self.replica = read_session(
+                settings, lagging, lagging, size=size + overflow
+            )
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,6 +69,19 @@ class Database:
             await engine.dispose()
 
 
+def read_session(
+    settings: DatabaseSettings, engine: AsyncEngine, lasting: AsyncEngine, *, size: int
+) -> ReadSession:
+    """Choose how statements run. SQLAlchemy runs them if `DEBUG` is on, to log them.
+
+    It also does behind PgBouncer, where a prepared statement needs a transaction.
+    """
+    if settings.debug or settings.db_pooler == "pgbouncer":
+        return ReadSession(engine, lasting)
+    timeout = settings.db_statement_timeout_seconds + 1
+    return AsyncpgReadSession(engine, lasting, size=size, timeout=timeout)
+
+
 @asynccontextmanager
 async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     """Commit when the block ends; roll back when it raises.
@@ -128,7 +92,7 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     Raises:
         Unavailable: The database is down, or no connection became free in time.
     """
-    with _availability():
+    with availability():
         async with database.sessions() as session:
             try:
                 yield session
@@ -143,18 +107,3 @@ async def _commit(session: AsyncSession) -> None:
     await session.commit()
     for notify in session.info.get(AFTER_COMMIT, ()):
         notify()
-
-
-@contextmanager
-def _availability() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeout as error:
-        raise Overloaded from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from error
-        transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
-        if transient or "database is locked" in str(error.orig):
-            raise Overloaded from error
-        raise

@@ -11,7 +11,7 @@ from app.core.request_context import current_request
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.audit_event import AuditEvent
 from app.db.postgresql import LIFT_TIMEOUTS
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, Order, RowPage

@@ -16,7 +16,7 @@ from app.core.tokens.one_time import digest, generate
 from app.db.base import Instant, utc_now
 from app.db.models.one_time_token import OneTimeToken, TokenPurpose
 from app.db.models.user import User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.services.mail.outbox import Outbox
 
 TOKEN = OneTimeToken.__table__.c

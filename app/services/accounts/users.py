@@ -14,7 +14,8 @@ from app.core.preconditions import ExpectedVersion
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.one_time_token import OneTimeToken
 from app.db.models.user import Role, User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
+from app.db.together import Keyed
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
 from app.services.accounts.one_time_links import forget_links
 from app.services.accounts.sessions import revoke_sessions
@@ -59,7 +60,7 @@ USERS = Listing(
     },
     name="users",
 )
-SELECT_ONE = select(*USER).where(USER.id == bindparam("id"))
+USERS_BY_ID = Keyed(select(*USER), USER.id)
 ANY_VERSION = ExpectedVersion(None)
 
 
@@ -78,7 +79,7 @@ class UserDirectory:
     cursors: CursorSigner
 
     async def get(self, user_id: UUID) -> Row[Any]:
-        user = await self.read.one_or_none(SELECT_ONE, {"id": user_id})
+        user = await self.read.by_key(USERS_BY_ID, user_id)
         if user is None:
             raise UserNotFound
         return user

@@ -1,0 +1,126 @@
+"""Reads on PostgreSQL: SQLAlchemy writes each statement once, and asyncpg runs it."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import asyncpg
+from sqlalchemy import JSON, Executable, Numeric
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from app.core import errors
+from app.db.reads import ReadSession, availability
+
+NUMERIC_OID = 1700
+Converters = Mapping[str, Callable[[Any], Any]]
+
+
+class Record(asyncpg.Record):
+    """A row whose values are also attributes, as those of SQLAlchemy's rows are.
+
+    `record[name]` is the value as PostgreSQL has it, for example the text of an enum.
+    """
+
+    converters: ClassVar[Converters] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            value = self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+        convert = self.converters.get(name)
+        return value if convert is None else convert(value)
+
+
+class Prepared:
+    """A statement in the form of the driver: its text, and its values in order."""
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(  # type: ignore[attr-defined]
+            dialect=dialect, compile_kwargs={"render_postcompile": True}
+        )
+        self.sql = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self._defaults: dict[str, Any] = compiled.params
+        self._processors: Converters = compiled._bind_processors
+        converters = {
+            column.keyname: convert
+            for column in compiled._result_columns
+            if (convert := converter(column.type, dialect)) is not None
+        }
+        self.record: type[Record] = type(
+            "Record", (Record,), {"converters": converters}
+        )
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        arguments = []
+        for name in self._names:
+            value = values[name] if name in values else self._defaults[name]
+            process = self._processors.get(name)
+            arguments.append(value if process is None else process(value))
+        return arguments
+
+
+def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what SQLAlchemy applies to values that asyncpg has read."""
+    if isinstance(kind, JSON):
+        return dialect._json_deserializer  # type: ignore[attr-defined,no-any-return]
+    oid = NUMERIC_OID if isinstance(kind, Numeric) else None
+    return kind._cached_result_processor(dialect, oid)  # type: ignore[no-any-return]
+
+
+class AsyncpgReadSession(ReadSession):
+    """Uses SQLAlchemy's pool and statements, but not its execution of them."""
+
+    def __init__(
+        self, engine: AsyncEngine, lasting: AsyncEngine, *, size: int, timeout: float
+    ) -> None:
+        """`timeout`: seconds until a statement is given up, if the server hangs."""
+        super().__init__(engine, lasting)
+        self._pool = engine.sync_engine.pool
+        self._timeout = timeout
+        self._prepared = lru_cache(maxsize=4096)(
+            lambda statement: Prepared(statement, engine.dialect)
+        )
+        # The pool lets newcomers overtake those who wait. This does not.
+        self._turns = asyncio.Semaphore(size)
+
+    async def all(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        prepared = self._prepared(statement)
+        return await self._fetch(
+            prepared.sql, prepared.arguments(values), prepared.record
+        )
+
+    async def _fetch(
+        self, sql: str, arguments: Sequence[Any], record: type[Record]
+    ) -> Sequence[Any]:
+        with availability():
+            async with self._turns:
+                connection = await greenlet_spawn(self._pool.connect)
+                driver: Any = connection.driver_connection
+                try:
+                    rows: list[Any] = await driver.fetch(
+                        sql, *arguments, record_class=record, timeout=self._timeout
+                    )
+                except asyncpg.PostgresError as error:
+                    gone = driver.is_closed()
+                    if gone:
+                        connection.invalidate(error)
+                    raise DBAPIError(
+                        None, None, error, connection_invalidated=gone
+                    ) from error
+                except BaseException as error:
+                    # Cancelled or lost: what the driver does with it is not known.
+                    connection.invalidate()
+                    if isinstance(error, (asyncpg.InterfaceError, OSError)):
+                        raise errors.DatabaseUnavailable from error
+                    raise
+                finally:
+                    connection.close()
+                return rows
