@@ -12,14 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-from app.core import errors
+from app.core.errors import DatabaseUnavailable, Overloaded
 from app.db.reads import ReadSession, availability
 
 NUMERIC_OID = 1700
 Converters = Mapping[str, Callable[[Any], Any]]
 
 
-class Record(asyncpg.Record):
+class Record(asyncpg.Record):  # type: ignore[misc]
     """A row whose values are also attributes, as those of SQLAlchemy's rows are.
 
     `record[name]` is the value as PostgreSQL has it, for example the text of an enum.
@@ -68,7 +68,7 @@ class Prepared:
 def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
     """Return what SQLAlchemy applies to values that asyncpg has read."""
     if isinstance(kind, JSON):
-        return dialect._json_deserializer  # type: ignore[attr-defined,no-any-return]
+        return dialect._json_deserializer
     oid = NUMERIC_OID if isinstance(kind, Numeric) else None
     return kind._cached_result_processor(dialect, oid)  # type: ignore[no-any-return]
 
@@ -81,7 +81,9 @@ class AsyncpgReadSession(ReadSession):
     ) -> None:
         """`timeout`: seconds until a statement is given up, if the server hangs."""
         super().__init__(engine, lasting)
-        self._pool = engine.sync_engine.pool
+        pool: Any = engine.sync_engine.pool
+        self._pool = pool
+        self._patience: float = pool.timeout()  # seconds
         self._timeout = timeout
         self._prepared = lru_cache(maxsize=4096)(
             lambda statement: Prepared(statement, engine.dialect)
@@ -100,8 +102,9 @@ class AsyncpgReadSession(ReadSession):
     async def _fetch(
         self, sql: str, arguments: Sequence[Any], record: type[Record]
     ) -> Sequence[Any]:
-        with availability():
-            async with self._turns:
+        await self._take_turn()
+        try:
+            with availability():
                 connection = await greenlet_spawn(self._pool.connect)
                 driver: Any = connection.driver_connection
                 try:
@@ -116,11 +119,23 @@ class AsyncpgReadSession(ReadSession):
                         None, None, error, connection_invalidated=gone
                     ) from error
                 except BaseException as error:
-                    # Cancelled or lost: what the driver does with it is not known.
+                    # Cancelled or lost: the driver may still use the connection.
                     connection.invalidate()
                     if isinstance(error, (asyncpg.InterfaceError, OSError)):
-                        raise errors.DatabaseUnavailable from error
+                        raise DatabaseUnavailable from error
                     raise
                 finally:
                     connection.close()
                 return rows
+        finally:
+            self._turns.release()
+
+    async def _take_turn(self) -> None:
+        if self._turns.locked():
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._turns.acquire()
+            except TimeoutError as error:
+                raise Overloaded from error
+        else:
+            await self._turns.acquire()  # at once

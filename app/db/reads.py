@@ -50,7 +50,8 @@ class ReadSession:
         if together is None:
             statement = keyed.statement(self.engine.dialect.name)
             together = self._together[keyed] = Together(self.all, statement, keyed.name)
-        return await together.get(key)
+        row: Row[Any] | None = await together.get(key)
+        return row
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncConnection]:
