@@ -34,7 +34,8 @@ A 429 also has `violated-policies`, the names of the limits that the request exc
 Its `type` is the one that IANA has registered:
 `https://iana.org/assignments/http-problem-types#quota-exceeded`.
 
-An error never repeats values or made-up names of the request, and never shows internal details.
+An error never repeats values or made-up names of the request, and never shows internal
+details.
 """
 
 
