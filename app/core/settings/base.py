@@ -32,7 +32,7 @@ def parse_networks(value: object) -> object:
         return tuple(map(ip_network, parts))
     except ValueError:
         # Without its cause, because that contains the value.
-        raise ValueError("must list networks such as 10.0.0.0/8") from None
+        raise ValueError("must list addresses such as 10.0.0.7, or networks") from None
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
