@@ -129,7 +129,7 @@ class AppSettings(BaseModel):
 
     plaintext_hosts: Names = Field(
         (),
-        description="PostgreSQL and Redis hosts, comma-separated, to which the "
+        description="PostgreSQL, Redis and SMTP hosts, comma-separated, to which the "
         "service may connect without TLS in staging and production. "
         "Example: container names on a private network. Hosts on the "
         "same machine need no entry.",
