@@ -55,7 +55,7 @@ def record(
 
 
 def _kind(event: EventName) -> str:
-    """The kind of an event's subject, such as `product` for `product.deleted`."""
+    """The kind of an event's subject, such as `note` for `note.deleted`."""
     kind, _, _ = event.partition(".")
     return "user" if kind in {"account", "auth", "authz", "session"} else kind
 
