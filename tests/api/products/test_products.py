@@ -78,6 +78,8 @@ class TestCreateProduct:
             ("status", "sold"),
             ("name", " "),
             ("name", 7),
+            ("description", "a\x1b]0;b"),
+            ("description", "a\u202eb"),
         ],
     )
     async def test_refuses_an_invalid_value(
