@@ -50,7 +50,8 @@ class Accounts:
         refresh_tokens = RefreshTokens(state.ring)
         starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
         throttle = state.single(login_throttle)
-        users = UserService(session, outbox)
+        must_verify = settings.registration == "verified"
+        users = UserService(session, outbox, must_verify=must_verify)
         devices = DeviceTokens(state.ring)
         auth = AuthService(session, read, throttle, devices, starter, users)
 

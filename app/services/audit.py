@@ -1,4 +1,4 @@
-"""The record of what happened to accounts."""
+"""The record of what happened to accounts, and of who changed what matters."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -43,7 +43,7 @@ def record(
             outcome=outcome,
             actor_type="user" if actor_id else anonymous,
             actor_id=actor_id,
-            subject_type=None if subject is None else "user",
+            subject_type=None if subject is None else _kind(event),
             subject_id=subject,
             session_id=session_id or (request and request.session_id),
             ip=request and request.client_address,
@@ -52,6 +52,12 @@ def record(
             detail=detail,
         )
     )
+
+
+def _kind(event: EventName) -> str:
+    """The kind of an event's subject, such as `note` for `note.deleted`."""
+    kind, _, _ = event.partition(".")
+    return "user" if kind in {"account", "auth", "authz", "session"} else kind
 
 
 EVENT = AuditEvent.__table__.c

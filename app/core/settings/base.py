@@ -32,7 +32,7 @@ def parse_networks(value: object) -> object:
         return tuple(map(ip_network, parts))
     except ValueError:
         # Without its cause, because that contains the value.
-        raise ValueError("must list networks such as 10.0.0.0/8") from None
+        raise ValueError("must list addresses such as 10.0.0.7, or networks") from None
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
@@ -129,7 +129,7 @@ class AppSettings(BaseModel):
 
     plaintext_hosts: Names = Field(
         (),
-        description="PostgreSQL and Redis hosts, comma-separated, to which the "
+        description="PostgreSQL, Redis and SMTP hosts, comma-separated, to which the "
         "service may connect without TLS in staging and production. "
         "Example: container names on a private network. Hosts on the "
         "same machine need no entry.",

@@ -12,6 +12,7 @@ from app.core.settings.base import (
     outside_development,
     refuse,
     refuse_default_password,
+    refuse_plaintext,
     split_url,
 )
 from app.core.settings.database import DatabaseSettings
@@ -28,8 +29,10 @@ class MailSettings(DatabaseSettings):
         "",
         repr=False,
         description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
-        "`smtp://…`. Without it, development on SQLite writes mail to MAIL_DIRECTORY; "
-        "elsewhere mail waits in the outbox.",
+        "`smtp://…`, which encrypts only if the server offers it and outside "
+        "development needs a local host or an entry in PLAINTEXT_HOSTS. Without "
+        "SMTP_URL, development on SQLite writes mail to MAIL_DIRECTORY; elsewhere mail "
+        "waits in the outbox.",
     )
     public_base_url: str = Field(
         "http://127.0.0.1:8000",
@@ -78,6 +81,8 @@ class MailSettings(DatabaseSettings):
             "must not send its password in plain text: use smtp+starttls:// or smtps://",
         )
         refuse_default_password(parts, info)
+        # With smtp:// an attacker on the way can hide that the server offers STARTTLS.
+        refuse_plaintext(parts.hostname or "", parts.scheme != "smtp", info)
         return url
 
     @field_validator("public_base_url")

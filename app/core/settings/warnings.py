@@ -59,4 +59,4 @@ def of_deployment(settings: Settings) -> Iterator[str]:
     if settings.debug:
         yield "DEBUG is true: the log contains every SQL statement."
     if settings.plaintext_hosts:
-        yield "PLAINTEXT_HOSTS is set: connections to these hosts are not encrypted."
+        yield "PLAINTEXT_HOSTS is set: connections to these hosts need no TLS."

@@ -15,6 +15,7 @@ from app.schemas.product import (
     LineFault,
     ProductRow,
 )
+from app.services.audit import record
 from app.services.products.files.rows import RowError, faults_of, read_products
 from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
@@ -123,6 +124,7 @@ class ProductImport:
     """Creates the products of a file, or updates those whose SKU is known."""
 
     def __init__(self, session: AsyncSession) -> None:
+        self.session = session
         on_postgres = session.get_bind().dialect.name == "postgresql"
         self.staging = (PostgresStaging if on_postgres else SqliteStaging)(session)
 
@@ -139,6 +141,15 @@ class ProductImport:
             file.drop_repeated(*await self.staging.drop_repeated(MOST_FAULTS))
             file.check()
             created, updated = await self.staging.upsert(actor_id)
+            record(
+                self.session,
+                "products.imported",
+                None,
+                actor=actor_id,
+                created=created,
+                updated=updated,
+                failed=file.failed,
+            )
         faults = sorted(file.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
         return ImportReport(
             created=created, updated=updated, failed=file.failed, errors=faults
