@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import Row
 
-from app.db.asyncpg_reads import Record
+from app.db.direct import Record
 from app.schemas.page import Page
 from app.services.listing import RowPage
 

@@ -1,18 +1,16 @@
 """Reads committed rows, without a transaction and without ORM objects."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Executable, Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-from app.core.errors import DatabaseUnavailable, Overloaded
-from app.db import postgresql
+from app.db.availability import availability
+from app.db.direct import Direct
 from app.db.together import Keyed, Together
 
 
@@ -26,14 +24,19 @@ class ReadSession:
         Unavailable: The database is down, or no connection became free in time.
     """
 
-    def __init__(self, engine: AsyncEngine, lasting: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, lasting: AsyncEngine, direct: Direct | None = None
+    ) -> None:
         self.engine = engine
         self.lasting = lasting
+        self.direct = direct
         self._together: dict[Keyed, Together] = {}
 
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
+        if self.direct is not None:
+            return await self.direct.all(statement, values)
         # One switch into SQLAlchemy's greenlet, instead of three for connect, execute
         # and close.
         return await greenlet_spawn(self._all, statement, values)
@@ -65,19 +68,3 @@ class ReadSession:
     ) -> Sequence[Row[Any]]:
         with availability(), self.engine.sync_engine.connect() as connection:
             return connection.execute(statement, values).all()
-
-
-@contextmanager
-def availability() -> Iterator[None]:
-    """Raise `Unavailable` in place of the errors that a retry can solve."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise Overloaded from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from error
-        transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
-        if transient or "database is locked" in str(error.orig):
-            raise Overloaded from error
-        raise

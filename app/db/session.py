@@ -1,24 +1,30 @@
 """The engines of a process, and two ways to use them: `transaction`, `ReadSession`."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
 from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
-from app.db.asyncpg_reads import AsyncpgReadSession
-from app.db.reads import ReadSession, availability
+from app.db.availability import availability
+from app.db.direct import Direct
+from app.db.reads import ReadSession
 
-AFTER_COMMIT = "after_commit"  # key in `AsyncSession.info`: functions to call then
+# Keys in `AsyncSession.info`.
+AFTER_COMMIT = "after_commit"  # functions to call then
+DIRECT = "direct"  # runs single statements
+ONLY = "only"  # one has run
 
 
 class Database:
     """The connections of one process. Create it after the fork."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
+        self.direct: Direct | None = None
         if settings.database_url.startswith("sqlite"):
             self.writer = sqlite.create_writer(settings)
             self.reader = self.probe = sqlite.create_reader(settings)
@@ -45,8 +51,11 @@ class Database:
         # A connection of its own, so that a busy pool does not look like an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
-        self.read = self.replica = read_session(
-            settings, self.reader, lasting, size=reads + more_reads
+        self.direct = direct(settings, self.writer, size=size - size // 2)
+        self.read = self.replica = ReadSession(
+            self.reader,
+            lasting,
+            direct(settings, self.reader, size=reads + more_reads),
         )
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
@@ -54,8 +63,8 @@ class Database:
             lagging = postgresql.create_reader(
                 settings, replica, pool_size=size, max_overflow=overflow
             )
-            self.replica = read_session(
-                settings, lagging, lagging, size=size + overflow
+            self.replica = ReadSession(
+                lagging, lagging, direct(settings, lagging, size=size + overflow)
             )
 
     async def __aenter__(self) -> Self:
@@ -69,17 +78,18 @@ class Database:
             await engine.dispose()
 
 
-def read_session(
-    settings: DatabaseSettings, engine: AsyncEngine, lasting: AsyncEngine, *, size: int
-) -> ReadSession:
-    """Choose how statements run. SQLAlchemy runs them if `DEBUG` is on, to log them.
+def direct(
+    settings: DatabaseSettings, engine: AsyncEngine, *, size: int
+) -> Direct | None:
+    """Return None where SQLAlchemy must run the statements.
 
-    It also does behind PgBouncer, where a prepared statement needs a transaction.
+    With `DEBUG` it logs them. Behind PgBouncer a prepared statement needs a
+    transaction.
     """
     if settings.debug or settings.db_pooler == "pgbouncer":
-        return ReadSession(engine, lasting)
+        return None
     timeout = settings.db_statement_timeout_seconds + 1
-    return AsyncpgReadSession(engine, lasting, size=size, timeout=timeout)
+    return Direct(engine, size=size, timeout=timeout)
 
 
 @asynccontextmanager
@@ -94,6 +104,7 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     """
     with availability():
         async with database.sessions() as session:
+            session.info[DIRECT] = database.direct
             try:
                 yield session
             except AppError as error:
@@ -103,7 +114,29 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
             await _commit(session)
 
 
+async def execute_only(
+    session: AsyncSession, statement: Executable, values: Mapping[str, Any]
+) -> Any:
+    """Execute the statement that is all a request changes, and return its row.
+
+    It is committed at once, without the round trips of BEGIN and COMMIT, unless the
+    transaction has begun already, for example with an `Idempotency-Key`.
+
+    Raises:
+        RuntimeError: At the end of the transaction, if there is another change. It
+            would not be committed together with this one.
+    """
+    direct: Direct | None = session.info[DIRECT]
+    if direct is None or session.in_transaction() or session.new:
+        return (await session.execute(statement, values)).one()
+    session.info[ONLY] = True
+    [row] = await direct.all(statement, values)
+    return row
+
+
 async def _commit(session: AsyncSession) -> None:
+    if session.info.get(ONLY) and (session.in_transaction() or session.new):
+        raise RuntimeError("`execute_only` was not the only change of the transaction.")
     await session.commit()
     for notify in session.info.get(AFTER_COMMIT, ()):
         notify()

@@ -10,7 +10,7 @@ import argon2
 import pytest
 from sqlalchemy import Engine, event
 
-from app.db.asyncpg_reads import AsyncpgReadSession
+from app.db.direct import Direct
 
 
 class HashWatch:
@@ -61,7 +61,7 @@ def each_statement(call: Callable[[str, Any], object]) -> Iterator[None]:
     def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         call(statement, values)
 
-    fetch = AsyncpgReadSession._fetch
+    fetch = Direct._fetch
 
     async def noted(self: Any, sql: str, values: Any, record: Any) -> Any:
         call(sql, tuple(values))
@@ -69,7 +69,7 @@ def each_statement(call: Callable[[str, Any], object]) -> Iterator[None]:
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        with patch.object(AsyncpgReadSession, "_fetch", noted):
+        with patch.object(Direct, "_fetch", noted):
             yield
     finally:
         event.remove(Engine, "before_cursor_execute", note)

@@ -13,6 +13,7 @@ from app.core.errors import Conflict
 from app.core.preconditions import ExpectedVersion
 from app.db.base import utc_now
 from app.db.models.product import Product, StockMovement
+from app.db.session import execute_only
 from app.schemas.product import (
     MAX_STOCK,
     ProductCreate,
@@ -69,8 +70,8 @@ class ProductService:
         values = data.model_dump()
         values |= search_columns(values)
         with refusing_taken_sku():
-            created = await self.session.execute(INSERT, values)
-        return created.one()
+            created: Row[Any] = await execute_only(self.session, INSERT, values)
+        return created
 
     async def update(
         self,

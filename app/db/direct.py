@@ -1,19 +1,23 @@
-"""Reads on PostgreSQL: SQLAlchemy writes each statement once, and asyncpg runs it."""
+"""Single statements on PostgreSQL: SQLAlchemy writes them once, and asyncpg runs them.
+
+SQLAlchemy's own execution, with its transactions and its results, costs more than the
+driver and the network together. See decision 15.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import asyncpg
 from sqlalchemy import JSON, Executable, Numeric
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.errors import DatabaseUnavailable, Overloaded
-from app.db.reads import ReadSession, availability
+from app.db.availability import availability
 
 NUMERIC_OID = 1700
 Converters = Mapping[str, Callable[[Any], Any]]
@@ -36,17 +40,30 @@ class Record(asyncpg.Record):  # type: ignore[misc]
         return value if convert is None else convert(value)
 
 
+class GivenValues(dict[str, Any]):
+    """Stands for SQLAlchemy's context, for defaults that depend on other columns."""
+
+    def get_current_parameters(self) -> dict[str, Any]:
+        return self
+
+
 class Prepared:
     """A statement in the form of the driver: its text, and its values in order."""
 
-    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+    def __init__(
+        self, dialect: Dialect, statement: Executable, given: Sequence[str]
+    ) -> None:
+        """`given` names the values. They decide the columns of an INSERT."""
         compiled: Any = statement.compile(  # type: ignore[attr-defined]
-            dialect=dialect, compile_kwargs={"render_postcompile": True}
+            dialect=dialect,
+            column_keys=given if statement.is_insert else None,
+            compile_kwargs={"render_postcompile": True},
         )
         self.sql = str(compiled)
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._defaults: dict[str, Any] = compiled.params
         self._processors: Converters = compiled._bind_processors
+        self._made = compiled.insert_prefetch if statement.is_insert else ()
         converters = {
             column.keyname: convert
             for column in compiled._result_columns
@@ -57,12 +74,22 @@ class Prepared:
         )
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        if self._made:
+            values = {**values}
+            for column in self._made:
+                value = column.default.arg
+                known = GivenValues(values)
+                values[column.key] = value(known) if callable(value) else value
         arguments = []
         for name in self._names:
             value = values[name] if name in values else self._defaults[name]
             process = self._processors.get(name)
             arguments.append(value if process is None else process(value))
         return arguments
+
+
+def is_constraint(error: asyncpg.PostgresError) -> bool:
+    return isinstance(error, asyncpg.IntegrityConstraintViolationError)
 
 
 def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
@@ -73,28 +100,26 @@ def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
     return kind._cached_result_processor(dialect, oid)  # type: ignore[no-any-return]
 
 
-class AsyncpgReadSession(ReadSession):
-    """Uses SQLAlchemy's pool and statements, but not its execution of them."""
+class Direct:
+    """Runs statements by asyncpg, each by itself, on the connections of an engine.
 
-    def __init__(
-        self, engine: AsyncEngine, lasting: AsyncEngine, *, size: int, timeout: float
-    ) -> None:
+    A statement that changes something is committed when its rows are there.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, size: int, timeout: float) -> None:
         """`timeout`: seconds until a statement is given up, if the server hangs."""
-        super().__init__(engine, lasting)
         pool: Any = engine.sync_engine.pool
         self._pool = pool
         self._patience: float = pool.timeout()  # seconds
         self._timeout = timeout
-        self._prepared = lru_cache(maxsize=4096)(
-            lambda statement: Prepared(statement, engine.dialect)
-        )
+        self._prepared = lru_cache(maxsize=4096)(partial(Prepared, engine.dialect))
         # The pool lets newcomers overtake those who wait. This does not.
         self._turns = asyncio.Semaphore(size)
 
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Any]:
-        prepared = self._prepared(statement)
+        prepared = self._prepared(statement, tuple(values))
         return await self._fetch(
             prepared.sql, prepared.arguments(values), prepared.record
         )
@@ -115,7 +140,8 @@ class AsyncpgReadSession(ReadSession):
                     gone = driver.is_closed()
                     if gone:
                         connection.invalidate(error)
-                    raise DBAPIError(
+                    kind = IntegrityError if is_constraint(error) else DBAPIError
+                    raise kind(
                         None, None, error, connection_invalidated=gone
                     ) from error
                 except BaseException as error:
