@@ -25,4 +25,5 @@ check() {
 check base pyproject.toml
 check dev pyproject.toml --group dev
 check uv --group bootstrap
+check build --group build --constraints requirements/dev.txt
 exit $status
