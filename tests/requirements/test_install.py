@@ -33,7 +33,7 @@ class Environment:
         self.packages = directory / "packages"
         self.packages.mkdir()
         self.binaries = directory / "venv/bin"
-        line = [sys.executable, "-m", "venv", "--without-pip", directory / "venv"]
+        line = [sys.executable, "-m", "venv", "--without-pip", f"{directory}/venv"]
         subprocess.run(line, check=True)
         if tool == "uv":
             (self.binaries / "uv").symlink_to(Path(sys.prefix) / "bin/uv")
@@ -120,7 +120,7 @@ class TestInstall:
 
         assert made.returncode == 0, made.stdout
         assert environment.has_parcel()
-        command = [environment.binaries / NAME, "--help"]
+        command = [str(environment.binaries / NAME), "--help"]
         assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
 
     def test_refuses_a_package_without_a_hash(self, environment: Environment) -> None:
