@@ -90,9 +90,10 @@ class TestBcryptHashes:
         assert await log_in(client, user.email) == 200
 
         row = await app.state.shared.database.read.one_or_none(
-            select(User.password_hash).where(User.id == user.id), {}
+            select(User.password_hash, User.version).where(User.id == user.id), {}
         )
         assert row.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert row.version == user.version + 1
         assert await log_in(client, user.email) == 200
         assert await log_in(client, user.email, WRONG) == 401
 
