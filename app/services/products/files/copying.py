@@ -5,11 +5,12 @@ from typing import Any
 
 from sqlalchemy import Column
 
+from app.db.base import Base
 from app.db.models.product import Product
 from app.schemas.product import ProductRead
 from app.services.products.files.rows import TO_DEFUSE
 
-PRODUCT = Product.__table__.c
+PRODUCT = Base.metadata.tables[Product.__tablename__].c
 FIELDS = tuple(ProductRead.model_fields)
 COLUMNS = [PRODUCT[name] for name in FIELDS]
 # JSON has none of these in a line, so CSV without columns leaves the line as it is.
