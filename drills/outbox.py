@@ -166,9 +166,8 @@ async def change(database: Database, mails: int) -> None:
 async def add_user(database: Database, email: str, *, fails: bool = False) -> None:
     async with transaction(database) as session:
         data = UserRegister(email=email, password="never used")
-        await UserService(session, outbox.Outbox(session)).add(
-            data, "no hash", verified=True
-        )
+        users = UserService(session, outbox.Outbox(session), must_verify=True)
+        await users.add(data, "no hash", verified=True)
         await outbox.Outbox(session).add("account_exists", email)
         if fails:
             raise Conflict("This change must be rolled back.")

@@ -15,6 +15,7 @@ REGISTRIES = (
     "app/cli/__init__.py",
     "app/core/config.py",
     "app/demo/__init__.py",
+    "app/schemas/audit.py",
     "app/services/accounts/roles.py",
     "bench/registry.py",
     "docs/README.md",

@@ -1,10 +1,13 @@
-"""The claims of `docs/security.md` name tests that exist."""
+"""The claims of `docs/security.md` name tests that exist, and all keys."""
 
 import ast
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from app.core.security import Info
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "security.md"
@@ -20,3 +23,11 @@ def test_every_claim_names_a_test(row: str) -> None:
         for name in path.split("::")[1:]:
             [found] = [each for each in scope if getattr(each, "name", "") == name]
             scope = getattr(found, "body", [])
+
+
+def test_the_inventory_names_every_key() -> None:
+    """Mutant: derive a key for a purpose that the page does not name."""
+    table = PAGE.read_text().partition("**Inventory.**")[2].partition("\n\n\n")[0]
+    derived = re.findall(r"^\| `([a-z-]+-v\d+)` \|", table, re.MULTILINE)
+
+    assert sorted(derived) == sorted(get_args(Info))

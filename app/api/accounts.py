@@ -1,4 +1,4 @@
-"""What the endpoints of accounts share: the kinds of callers, and the services."""
+"""Shared by the endpoints of accounts: the kinds of callers, and the services."""
 
 from datetime import timedelta
 from time import monotonic
@@ -50,7 +50,8 @@ class Accounts:
         refresh_tokens = RefreshTokens(state.ring)
         starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
         throttle = state.single(login_throttle)
-        users = UserService(session, outbox)
+        must_verify = settings.registration == "verified"
+        users = UserService(session, outbox, must_verify=must_verify)
         devices = DeviceTokens(state.ring)
         auth = AuthService(session, read, throttle, devices, starter, users)
 

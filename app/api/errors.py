@@ -1,7 +1,7 @@
 """Turns every error into a problem document (RFC 9457)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.core.errors import (
     InvalidRequest,
     NotFound,
     json_pointer,
+    known_parts,
     own_words,
 )
 
@@ -29,7 +30,8 @@ class Fault(BaseModel):
 
     pointer: str = Field(
         description="JSON Pointer into the body such as `#/name`, or the name of a "
-        "parameter such as `query/limit`."
+        "parameter such as `query/limit`. The name of an unknown member or parameter "
+        "is left out."
     )
     code: str
     message: str
@@ -68,10 +70,19 @@ def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 
-def invalid_request(error: RequestValidationError) -> InvalidRequest:
+def pointer(location: Sequence[str | int], known: Container[str]) -> str:
+    """Write where a fault is. Leave out names that are not `known`."""
+    source, *path = location
+    if source == "body":
+        return json_pointer(path, known)
+    return "/".join(map(str, [source, *known_parts(path, known)]))
+
+
+def invalid_request(request: Request, error: RequestValidationError) -> InvalidRequest:
+    known = request.scope["route"].known_names
     faults = [
         {
-            "pointer": _pointer(fault["loc"]),
+            "pointer": pointer(fault["loc"], known),
             "code": fault["type"],
             "message": own_words(fault["msg"]),
         }
@@ -86,9 +97,9 @@ async def render_app_error(_: Request, error: Exception) -> Response:
     return refusal_response(error)
 
 
-async def render_validation_error(_: Request, error: Exception) -> Response:
+async def render_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    return refusal_response(invalid_request(error))
+    return refusal_response(invalid_request(request, error))
 
 
 async def render_http_error(request: Request, error: Exception) -> Response:
@@ -110,13 +121,6 @@ async def _refusal_without_route(request: Request, error: HTTPException) -> AppE
     if error.status_code == HTTPStatus.NOT_FOUND:
         return NotFound("No resource at this path.")
     return MethodNotAllowed(request.scope)
-
-
-def _pointer(location: Sequence[str | int]) -> str:
-    source, *path = location
-    if source == "body":
-        return json_pointer(*path)
-    return "/".join(str(part) for part in location)
 
 
 def add_error_handlers(app: FastAPI) -> None:

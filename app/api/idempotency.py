@@ -175,7 +175,9 @@ async def respond(request: Request, answer: Handler) -> Response:
         attempted: Attempt | None = request.scope.get(ATTEMPT)
         if attempted is None:
             raise
-        refusal = error if isinstance(error, AppError) else invalid_request(error)
+        refusal = (
+            error if isinstance(error, AppError) else invalid_request(request, error)
+        )
         if refusal.status not in STORED_REFUSALS:
             raise
         await attempted.once.session.rollback()

@@ -1,12 +1,12 @@
-"""The one kind of route: what every request passes before its endpoint runs.
+"""The only route class of the application.
 
-`api_router()` makes routers with it. The application refuses to start with a route of
-another kind (`authorization.check_routes`), so that no route can lose a protection
-because its author forgot it.
+It runs the checks that every request must pass before its endpoint. `api_router()`
+makes routers with this class. The application does not start with a route of another
+class (`authorization.check_routes`), so that no author can forget a check.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -16,11 +16,13 @@ from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.authentication import get_caller, identify
+from app.api.errors import pointer
 from app.api.idempotency import claim_key, once_only
 from app.api.media_types import media_type_of
 from app.api.rate_limits import Limited, count, limits_of
@@ -47,7 +49,7 @@ class StrictJSONRequest(Request):
             if not body:
                 return None  # FastAPI says what is missing
             media_type_of(self, ("application/json",))
-            self._json = parse(body)
+            self._json = parse(body, self.scope["route"].known_names)
         return self._json
 
 
@@ -71,6 +73,15 @@ class ApiRoute(APIRoute):
     def limits(self) -> list[Limited]:
         return limits_of(self.endpoint, self.methods or ())
 
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """The names of its parameters and members: others can be a client's secret."""
+        names = {parameter.alias for parameter in get_flat_params(self.dependant)}
+        if self.body_field is not None:
+            body: Any = self.body_field.field_info.annotation
+            names.update(member_names(TypeAdapter(body).json_schema()))
+        return frozenset(names)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
         if depends_on(self.dependant, claim_key):
@@ -90,7 +101,8 @@ class ApiRoute(APIRoute):
             if refusal is not None:
                 raise refusal
             if request.scope["query_string"]:
-                refuse_repeated(request.query_params, repeatable)
+                query = request.query_params
+                refuse_repeated(query, repeatable, self.known_names)
             if has_json:
                 request = StrictJSONRequest(request.scope, request.receive)
                 # Parsed here, because FastAPI would answer 400 to every error.
@@ -106,12 +118,23 @@ def depends_on(dependant: Dependant, call: Callable[..., Any]) -> bool:
     )
 
 
-def refuse_repeated(query: QueryParams, repeatable: Collection[str]) -> None:
+def member_names(schema: Any) -> Iterator[str]:
+    """Yield the name of every member that a JSON Schema describes."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+        schema = list(schema.values())
+    for part in schema if isinstance(schema, list) else ():
+        yield from member_names(part)
+
+
+def refuse_repeated(
+    query: QueryParams, repeatable: Collection[str], known: Collection[str]
+) -> None:
     """Refuse `?limit=1&limit=2`: some parsers use the first value, others the last."""
     given = Counter(name for name, _ in query.multi_items())
     faults = [
         {
-            "pointer": f"query/{name}",
+            "pointer": pointer(("query", name), known),
             "code": "repeated",
             "message": "The parameter must not be repeated.",
         }

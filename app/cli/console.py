@@ -67,11 +67,6 @@ def binary_stdout() -> BinaryIO:
     return sys.stdout.buffer
 
 
-def printable(text: str) -> str:
-    """Escape the characters with which text from a file could control the terminal."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
 class LineProgress:
     """Progress without a terminal: a line for each tenth of the work."""
 

@@ -18,14 +18,16 @@ def demo(
         int,
         typer.Option(
             min=0,
-            help="Seed for the generated data; the same seed gives the same rows.",
+            help="Seed for the rows. In a new database, the same seed always gives the "
+            "same rows.",
         ),
     ] = 0,
     **counts: int,
 ) -> None:
     """Add made-up rows, so that you can try the service.
 
-    In a new database the same seed gives the same rows. A second run adds others.
+    In a new database, the same seed always gives the same rows. If you run the command
+    again, it adds other rows, even with the same seed.
     """
     run(add(existing(get_settings()), counts, seed))
     added = " and ".join(f"{count} {name}" for name, count in counts.items())

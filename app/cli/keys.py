@@ -15,7 +15,8 @@ def generate(
     algorithm: Annotated[
         Literal["HS256", "ES256", "Ed25519"],
         typer.Option(
-            help="HS256 prints a secret; the others print a ring of two key pairs."
+            help="HS256 prints a secret; the others print a key ring: a list of a "
+            "current and a next key pair."
         ),
     ] = "HS256",
 ) -> None:
@@ -51,9 +52,11 @@ def list_keys() -> None:
 
 @group.command()
 def rotate() -> None:
-    """Print new key settings, which sign new tokens with another key.
+    """Print the new values of the key settings.
 
-    Users stay logged in, because the service still accepts tokens of the old key.
+    Nothing changes until you set these values, for example in `.env`, and restart. Then
+    the service signs new tokens with the next key. Users stay logged in, because the
+    service still accepts tokens of the old key.
     """
     from app.core.tokens.signing_keys import rotate
 

@@ -12,7 +12,6 @@ from app.cli.console import (
     existing,
     fail,
     output,
-    printable,
     progress,
     run,
 )
@@ -101,7 +100,7 @@ async def import_file(
 
 
 def show(line: int, pointer: str, message: str) -> None:
-    errors.print(printable(f"Line {line}: {pointer} {message}"), markup=False)
+    errors.print(f"Line {line}: {pointer} {message}", markup=False)
 
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:

@@ -12,6 +12,10 @@ from ipaddress import (
     ip_network,
 )
 
+from app.core.logging import get_logger
+
+log = get_logger(__name__)
+
 # The name of a peer without an IP address, which came through a Unix socket.
 LOCAL_PEER = "unix"
 # Proxies append on the right, so only a client can make the header longer than this.
@@ -26,6 +30,7 @@ class ClientAddressResolver:
 
     def __init__(self, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
         self._trusted = tuple(trusted)
+        self._has_warned = False
 
     def trusts(self, peer: str | None) -> bool:
         """Say whether `peer`, the other end of the socket, is a trusted proxy."""
@@ -38,7 +43,10 @@ class ClientAddressResolver:
     def resolve(self, peer: str | None, forwarded_for: Sequence[bytes | str]) -> str:
         """Walk `X-Forwarded-For` from the right to the first untrusted address."""
         client = normalised(peer)
-        if not forwarded_for or not self.trusts(peer):
+        if not forwarded_for:
+            return client
+        if not self.trusts(peer):
+            self._warn_of(client)
             return client
         for entry in _entries(forwarded_for):
             address = _parse(entry)
@@ -58,6 +66,16 @@ class ClientAddressResolver:
         # As with addresses, the trusted proxy wrote only the last entry.
         claimed = _text(forwarded_proto[-1]).rpartition(",")[2].strip().lower()
         return claimed if claimed in {"http", "https"} else scheme
+
+    def _warn_of(self, peer: str) -> None:
+        """Warn once of a proxy that is not trusted: its clients share all limits.
+
+        A public peer is a client that wrote the header itself.
+        """
+        address = _parse(peer)
+        if not self._has_warned and (address is None or not address.is_global):
+            self._has_warned = True
+            log.warning("proxy.untrusted", peer=peer)
 
     def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -1,8 +1,9 @@
 """Errors that the service expects. One handler turns them into responses."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from http import HTTPStatus
+from itertools import takewhile
 from math import ceil
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -88,9 +89,20 @@ class InvalidRequest(AppError):
         self.members = {"errors": self.errors}
 
 
-def json_pointer(*parts: str | int) -> str:
-    """Write a pointer into the body, such as `#/items/0/price` (RFC 6901 §6)."""
-    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+def known_parts(
+    path: Iterable[str | int], known: Container[str]
+) -> Iterable[str | int]:
+    """Stop before a name that the client made up: it can be a secret."""
+    return takewhile(lambda part: isinstance(part, int) or part in known, path)
+
+
+def json_pointer(path: Iterable[str | int], known: Container[str]) -> str:
+    """Write a pointer into the body, such as `#/items/0/price` (RFC 6901 §6).
+
+    If a name of the path is not `known`, it points to the object that has this name.
+    """
+    parts = map(str, known_parts(path, known))
+    escaped = (part.replace("~", "~0").replace("/", "~1") for part in parts)
     return "#" + "".join(f"/{quote(part, safe='~')}" for part in escaped)
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from app.core.errors import BadRequest, InvalidRequest, json_pointer
@@ -24,8 +24,8 @@ class BodyMalformed(BadRequest):
     code = "body_malformed"
 
 
-def parse(body: bytes) -> Any:
-    """Read `body` as JSON.
+def parse(body: bytes, known: Container[str] = ()) -> Any:
+    """Read `body` as JSON. A pointer to a fault contains only `known` names.
 
     Raises:
         BodyMalformed: The body is not JSON, or readers understand it differently.
@@ -43,8 +43,16 @@ def parse(body: bytes) -> Any:
             "The body must be valid JSON in UTF-8, without repeated member names."
         ) from None
     # The decoders have refused raw control characters and surrogates.
-    if _ESCAPED_SUSPECT.search(body) and (fault := next(_unstorable_text(value), None)):
-        raise InvalidRequest("The body contains text that cannot be stored.", [fault])
+    if _ESCAPED_SUSPECT.search(body):
+        for code, path in _unstorable_text(value):
+            fault = {
+                "pointer": json_pointer(path, known),
+                "code": code,
+                "message": "The text must not contain NUL or unpaired surrogates.",
+            }
+            raise InvalidRequest(
+                "The body contains text that cannot be stored.", [fault]
+            )
     return value
 
 
@@ -58,17 +66,19 @@ def _is_too_deep(body: bytes) -> bool:
     return bool(brackets)
 
 
-def _unstorable_text(value: Any, *path: str | int) -> Iterator[dict[str, str]]:
+def _unstorable_text(
+    value: Any, *path: str | int
+) -> Iterator[tuple[str, tuple[str | int, ...]]]:
     if isinstance(value, str):
         if code := _unstorable(value):
-            yield _fault(code, path)
+            yield code, path
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _unstorable_text(item, *path, index)
     elif isinstance(value, dict):
         for key, item in value.items():
             if code := _unstorable(key):
-                yield _fault(code, path)  # of the object: the key cannot be written
+                yield code, path  # of the object: the key cannot be written
             else:
                 yield from _unstorable_text(item, *path, key)
 
@@ -81,14 +91,6 @@ def _unstorable(text: str) -> str | None:
     except UnicodeEncodeError:
         return "lone_surrogate"
     return None
-
-
-def _fault(code: str, path: tuple[str | int, ...]) -> dict[str, str]:
-    return {
-        "pointer": json_pointer(*path),
-        "code": code,
-        "message": "The text must not contain NUL or unpaired surrogates.",
-    }
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

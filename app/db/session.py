@@ -1,77 +1,30 @@
 """The engines of a process, and two ways to use them: `transaction`, `ReadSession`."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from sqlalchemy import Executable, Row
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-)
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy import Executable
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.core.errors import AppError, DatabaseUnavailable, Overloaded
+from app.core.errors import AppError
 from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
+from app.db.availability import availability
+from app.db.direct import Direct
+from app.db.reads import ReadSession
 
-AFTER_COMMIT = "after_commit"  # key in `AsyncSession.info`: functions to call then
-
-
-class ReadSession:
-    """Reads committed rows, without a transaction and without ORM objects.
-
-    Each statement holds a connection only while it runs. `connect` takes one of
-    `lasting`, so that an export leaves these statements their connections.
-
-    Raises:
-        Unavailable: The database is down, or no connection became free in time.
-    """
-
-    def __init__(self, engine: AsyncEngine, lasting: AsyncEngine) -> None:
-        self.engine = engine
-        self.lasting = lasting
-
-    async def all(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Sequence[Row[Any]]:
-        # One switch into SQLAlchemy's greenlet, instead of three for connect, execute
-        # and close.
-        return await greenlet_spawn(self._all, statement, values)
-
-    async def one_or_none(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Row[Any] | None:
-        return await greenlet_spawn(self._one_or_none, statement, values)
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncGenerator[AsyncConnection]:
-        """Hold one connection until the block ends, for more than one statement."""
-        with _availability():
-            async with self.lasting.connect() as connection:
-                yield connection
-
-    def _all(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Sequence[Row[Any]]:
-        with _availability(), self.engine.sync_engine.connect() as connection:
-            return connection.execute(statement, values).all()
-
-    def _one_or_none(
-        self, statement: Executable, values: Mapping[str, Any]
-    ) -> Row[Any] | None:
-        with _availability(), self.engine.sync_engine.connect() as connection:
-            return connection.execute(statement, values).one_or_none()
+# Keys in `AsyncSession.info`.
+AFTER_COMMIT = "after_commit"  # functions to call then
+DIRECT = "direct"  # runs single statements
+ONLY = "only"  # one has run
 
 
 class Database:
     """The connections of one process. Create it after the fork."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
+        self.direct: Direct | None = None
         if settings.database_url.startswith("sqlite"):
             self.writer = sqlite.create_writer(settings)
             self.reader = self.probe = sqlite.create_reader(settings)
@@ -98,14 +51,21 @@ class Database:
         # A connection of its own, so that a busy pool does not look like an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
-        self.read = self.replica = ReadSession(self.reader, lasting)
+        self.direct = direct(settings, self.writer, size=size - size // 2)
+        self.read = self.replica = ReadSession(
+            self.reader,
+            lasting,
+            direct(settings, self.reader, size=reads + more_reads),
+        )
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
         if replica:
             lagging = postgresql.create_reader(
                 settings, replica, pool_size=size, max_overflow=overflow
             )
-            self.replica = ReadSession(lagging, lagging)
+            self.replica = ReadSession(
+                lagging, lagging, direct(settings, lagging, size=size + overflow)
+            )
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,6 +78,20 @@ class Database:
             await engine.dispose()
 
 
+def direct(
+    settings: DatabaseSettings, engine: AsyncEngine, *, size: int
+) -> Direct | None:
+    """Return None where SQLAlchemy must run the statements.
+
+    With `DEBUG` it logs them. Behind PgBouncer a prepared statement needs a
+    transaction.
+    """
+    if settings.debug or settings.db_pooler == "pgbouncer":
+        return None
+    timeout = settings.db_statement_timeout_seconds + 1
+    return Direct(engine, size=size, timeout=timeout)
+
+
 @asynccontextmanager
 async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     """Commit when the block ends; roll back when it raises.
@@ -128,8 +102,9 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
     Raises:
         Unavailable: The database is down, or no connection became free in time.
     """
-    with _availability():
+    with availability():
         async with database.sessions() as session:
+            session.info[DIRECT] = database.direct
             try:
                 yield session
             except AppError as error:
@@ -139,22 +114,29 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
             await _commit(session)
 
 
+async def execute_only(
+    session: AsyncSession, statement: Executable, values: Mapping[str, Any]
+) -> Any:
+    """Execute the statement that is all a request changes, and return its row.
+
+    It is committed at once, without the round trips of BEGIN and COMMIT, unless the
+    transaction has begun already, for example with an `Idempotency-Key`.
+
+    Raises:
+        RuntimeError: At the end of the transaction, if there is another change. It
+            would not be committed together with this one.
+    """
+    direct: Direct | None = session.info[DIRECT]
+    if direct is None or session.in_transaction() or session.new:
+        return (await session.execute(statement, values)).one()
+    session.info[ONLY] = True
+    [row] = await direct.all(statement, values)
+    return row
+
+
 async def _commit(session: AsyncSession) -> None:
+    if session.info.get(ONLY) and (session.in_transaction() or session.new):
+        raise RuntimeError("`execute_only` was not the only change of the transaction.")
     await session.commit()
     for notify in session.info.get(AFTER_COMMIT, ()):
         notify()
-
-
-@contextmanager
-def _availability() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeout as error:
-        raise Overloaded from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from error
-        transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
-        if transient or "database is locked" in str(error.orig):
-            raise Overloaded from error
-        raise

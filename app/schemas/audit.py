@@ -31,6 +31,9 @@ EventName = Literal[
     "auth.refresh.reuse",
     "auth.refresh.success",
     "authz.denied",
+    "product.deleted",
+    "product.price_changed",
+    "products.imported",
     "session.all_revoked",
     "session.revoked",
 ]
@@ -60,7 +63,7 @@ class AuditQuery(PageParameters):
     event: EventName | None = None
     actor_id: UUID | None = Field(None, description="Events that this user caused.")
     subject_id: UUID | None = Field(
-        None, description="Events about the account of this user."
+        None, description="Events about this account or other resource."
     )
     since: Instant | None = Field(None, description="Events at or after this time.")
     until: Instant | None = Field(None, description="Events before this time.")

@@ -31,6 +31,10 @@ class Representation(BaseModel):
 # because the readers of JSON and CSV refuse it.
 _REFUSED = r"\x01-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _CONTROL = re.compile(f"[{_REFUSED}]")
+_REFUSED_IN_LINES = _REFUSED.replace(r"\x01-\x1f", r"\x01-\x08\x0b-\x1f")
+_CONTROL_IN_LINES = re.compile(f"[{_REFUSED_IN_LINES}]")
+# The rule of `lines`, for JSON Schema.
+MANY_LINES: dict[str, JsonValue] = {"pattern": rf"^([^{_REFUSED_IN_LINES}]|\r\n)*$"}
 # The rule of `trimmed`, for JSON Schema.
 ONE_LINE: dict[str, JsonValue] = {
     "pattern": rf"^\s*[^\s{_REFUSED}]([^{_REFUSED}]*[^\s{_REFUSED}])?\s*$"
@@ -66,6 +70,17 @@ def trimmed(text: str) -> str:
             "The text must be one line without control characters.",
         )
     return text
+
+
+def lines(text: str) -> str:
+    """Trim the text, end its lines by LF, and refuse what could control a terminal."""
+    text = text.replace("\r\n", "\n")
+    if _CONTROL_IN_LINES.search(text):
+        raise PydanticCustomError(
+            "control_character",
+            "The text must contain no control characters except line breaks and tabs.",
+        )
+    return text.strip()
 
 
 Line = Annotated[

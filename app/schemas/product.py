@@ -6,12 +6,14 @@ from uuid import UUID
 from pydantic import MISSING, AfterValidator, BaseModel, Field, StringConstraints
 
 from app.schemas.base import (
+    MANY_LINES,
     ONE_LINE,
     Line,
     QueryParameters,
     Representation,
     RequestBody,
     composed,
+    lines,
     trimmed,
 )
 from app.schemas.money import Amount, Currency
@@ -27,7 +29,10 @@ Sku = Annotated[
     Field(examples=["MUG-BLUE-03"], json_schema_extra={"maxLength": 64}),
 ]
 Description = Annotated[
-    str, Field(max_length=5000), composed(5000), AfterValidator(str.strip)
+    str,
+    Field(max_length=5000, json_schema_extra=MANY_LINES),
+    composed(5000),
+    AfterValidator(lines),
 ]
 Category = Annotated[
     str,

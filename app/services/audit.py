@@ -1,4 +1,4 @@
-"""The record of what happened to accounts."""
+"""The record of what happened to accounts, and of who changed what matters."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ from app.core.request_context import current_request
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.audit_event import AuditEvent
 from app.db.postgresql import LIFT_TIMEOUTS
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, Order, RowPage
@@ -43,7 +43,7 @@ def record(
             outcome=outcome,
             actor_type="user" if actor_id else anonymous,
             actor_id=actor_id,
-            subject_type=None if subject is None else "user",
+            subject_type=None if subject is None else _kind(event),
             subject_id=subject,
             session_id=session_id or (request and request.session_id),
             ip=request and request.client_address,
@@ -52,6 +52,12 @@ def record(
             detail=detail,
         )
     )
+
+
+def _kind(event: EventName) -> str:
+    """The kind of an event's subject, such as `note` for `note.deleted`."""
+    kind, _, _ = event.partition(".")
+    return "user" if kind in {"account", "auth", "authz", "session"} else kind
 
 
 EVENT = AuditEvent.__table__.c

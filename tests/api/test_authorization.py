@@ -278,7 +278,7 @@ class TestFieldsTheServerSets:
                     for fault in answer.json().get("errors", [])
                     if fault["code"] == "extra_forbidden"
                 ]
-                refused = faults == [f"#/{field}"]
+                refused = len(faults) == 1
                 if refused == ((operation, field) in BY_ADMINISTRATORS):
                     mistakes.append((operation, field, answer.status_code))
 

@@ -4,6 +4,7 @@ from ipaddress import ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app.core.client_address import (
     ClientAddressResolver,
@@ -30,6 +31,33 @@ class TestUntrustedPeer:
     def test_is_the_client_for_any_bytes_in_the_header(self, line: bytes) -> None:
         assert OURS.resolve("192.0.2.7", [line]) == "192.0.2.7"
         assert NO_PROXIES.resolve(PROXY, [line]) == PROXY
+
+
+class TestProxyThatIsNotTrusted:
+    @pytest.mark.parametrize(
+        "peer", [None, "", "127.0.0.1", "::1", "172.16.0.1", "fd00::1", "100.64.0.1"]
+    )
+    def test_is_named_once_in_the_log(self, peer: str | None) -> None:
+        """Mutants: no warning; one for each request; none for a Unix socket."""
+        resolver = ClientAddressResolver([])
+        with capture_logs() as logs:
+            for _ in range(3):
+                resolver.resolve(peer, [b"203.0.113.9"])
+
+        [line] = logs
+        assert (line["event"], line["log_level"]) == ("proxy.untrusted", "warning")
+        assert line["peer"] == (peer or "unix")
+
+    @pytest.mark.parametrize(
+        ("peer", "lines"), [("8.8.8.8", [b"203.0.113.9"]), ("127.0.0.1", [])]
+    )
+    def test_is_not_confused_with_a_client(self, peer: str, lines: list[bytes]) -> None:
+        """Mutant: let any client on the internet cause the warning."""
+        with capture_logs() as logs:
+            ClientAddressResolver([]).resolve(peer, lines)
+            OURS.resolve(PROXY, [b"203.0.113.9"])
+
+        assert logs == []
 
 
 class TestForwardedFor:

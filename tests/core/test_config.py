@@ -153,7 +153,7 @@ class TestProductionSettings:
             load(monkeypatch, TRUSTED_PROXIES=networks)
 
         assert refusal.value.problems == (
-            "TRUSTED_PROXIES must list networks such as 10.0.0.0/8",
+            "TRUSTED_PROXIES must list addresses such as 10.0.0.7, or networks",
         )
 
     def test_show_no_secret(self, monkeypatch: pytest.MonkeyPatch) -> None:

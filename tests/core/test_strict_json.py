@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from httpx2 import ASGITransport, AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ConfigDict, RootModel
 
 from app.api.problems import refusal_response
 from app.api.routes import ApiRoute
@@ -16,6 +17,13 @@ from app.core.errors import AppError
 from app.core.strict_json import MAX_DEPTH, BodyMalformed, parse
 
 JSON = {"content-type": "application/json"}
+NAMES: dict[str, Any] = {"a": {}, "a/b~c é": {}}
+
+
+class Value(RootModel[Any]):
+    """Any JSON, of which only these names are declared."""
+
+    model_config = ConfigDict(json_schema_extra={"properties": NAMES})
 
 
 @pytest.fixture
@@ -23,7 +31,7 @@ async def client() -> AsyncGenerator[AsyncClient]:
     router = APIRouter(route_class=ApiRoute)
 
     @router.post("/echo")
-    async def echo(value: Annotated[Any, Body()]) -> Any:
+    async def echo(value: Annotated[Value, Body()]) -> Any:
         return {"value": value}
 
     @router.post("/nothing")
@@ -147,6 +155,8 @@ class TestTextInJson:
             (rb'["\ude00\ud83d"]', "#/0", "lone_surrogate"),
             (rb'{"\ud800": {"a": 1}}', "#", "lone_surrogate"),
             (rb'{"a/b~c \u00e9": "\ud800"}', "#/a~1b~0c%20%C3%A9", "lone_surrogate"),
+            (rb'{"hunter2": "\u0000"}', "#", "nul_character"),
+            (rb'{"a": [{"hunter2": {"a": "\u0000"}}]}', "#/a/0", "nul_character"),
         ],
     )
     async def test_that_cannot_be_stored_is_refused_with_its_position(

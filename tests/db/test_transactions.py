@@ -16,12 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.dependencies import SessionDep, StateDep, get_session
 from app.core.errors import Conflict, Unauthorized
-from app.db.session import Database
+from app.db.session import Database, execute_only
 from tests.support.people import Client, open_client
+from tests.support.watch import watch_statements
 
 LateSessionDep = Annotated[AsyncSession, Depends(get_session)]  # the mutant
 
 INSERT = text("INSERT INTO child (id, parent_id) VALUES (:id, :parent)")
+INSERT_RETURNING = text(f"{INSERT} RETURNING id")
 COUNT = text("SELECT count(*) AS number FROM child WHERE id = :id")
 
 answered: list[int] = []
@@ -41,6 +43,22 @@ async def insert(session: AsyncSession, child: int, parent: int | None) -> None:
 @router.post("/early/{child}", status_code=201)
 async def early(session: SessionDep, child: int, parent: int | None = None) -> None:
     await insert(session, child, parent)
+
+
+@router.post("/only/{child}", status_code=201)
+async def only(session: SessionDep, child: int, parent: int | None = None) -> None:
+    values = {"id": child, "parent": parent}
+    row = await execute_only(session, INSERT_RETURNING, values)
+    assert row.id == child
+
+
+@router.post("/not-only/{child}")
+async def not_only(session: SessionDep, child: int, first: bool) -> None:
+    if first:
+        await insert(session, 100 + child, None)
+    await execute_only(session, INSERT_RETURNING, {"id": child, "parent": None})
+    if not first:
+        await insert(session, 100 + child, None)
 
 
 @router.post("/late/{child}", status_code=201)
@@ -137,19 +155,21 @@ async def probe(recorder: Recorder) -> AsyncGenerator[Client]:
 
 
 class TestCommit:
+    @pytest.mark.parametrize("path", ["/early/1", "/only/1"])
     async def test_comes_before_the_answer(
-        self, probe: Client, recorder: Recorder
+        self, probe: Client, recorder: Recorder, path: str
     ) -> None:
-        assert (await probe.post("/early/1")).status_code == 201
+        assert (await probe.post(path)).status_code == 201
         assert recorder.committed[1]
 
+    @pytest.mark.parametrize("path", ["/early", "/only"])
     async def test_that_fails_answers_500_and_writes_nothing(
-        self, probe: Client, database: Database
+        self, probe: Client, database: Database, path: str
     ) -> None:
         for child in range(30):
             fails = child % 3 == 0
             parameters = {"parent": 7} if fails else {}  # no such parent exists
-            response = await probe.post(f"/early/{child}", params=parameters)
+            response = await probe.post(f"{path}/{child}", params=parameters)
             assert response.status_code == (500 if fails else 201)
             assert ("internal_error" in response.text) is fails
             assert await has_child(database, child) is not fails
@@ -168,6 +188,38 @@ class TestCommit:
         answered.clear()
         await probe.post("/background/1")
         assert answered == [1]
+
+
+class TestOnlyStatement:
+    async def test_needs_no_transaction_on_postgresql(
+        self, probe: Client, app: FastAPI
+    ) -> None:
+        """Mutant: BEGIN, INSERT and COMMIT, which are three round trips."""
+        with watch_statements() as statements:
+            await probe.post("/only/1")
+
+        own = [each for each in statements if "INSERT" in each or "BEGIN" in each]
+        on_sqlite = app.state.shared.database.direct is None
+        assert len(own) == (2 if on_sqlite else 1), own
+
+    async def test_belongs_to_a_transaction_that_has_begun(
+        self, probe: Client, database: Database
+    ) -> None:
+        """Mutant: commit it by itself in any case."""
+        assert (await probe.post("/not-only/1?first=true")).status_code == 200
+        assert await has_child(database, 1)
+        assert await has_child(database, 101)
+
+    async def test_must_not_be_followed_by_another_change(
+        self, probe: Client, app: FastAPI, database: Database
+    ) -> None:
+        """Mutant: commit two changes one after the other, without a word."""
+        together = app.state.shared.database.direct is None
+
+        response = await probe.post("/not-only/1?first=false")
+
+        assert response.status_code == (200 if together else 500)
+        assert await has_child(database, 101) is together
 
 
 class TestRefusal:

@@ -3,13 +3,24 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, AfterValidator, Field
 
-from app.schemas.base import Line, QueryParameters, Representation, RequestBody
+from app.schemas.base import (
+    MANY_LINES,
+    Line,
+    QueryParameters,
+    Representation,
+    RequestBody,
+    lines,
+)
 from app.schemas.money import Amount
 from app.schemas.page import PageParameters
 
-Text = Annotated[str, Field(max_length=5000)]
+Text = Annotated[
+    str,
+    Field(max_length=5000, json_schema_extra=MANY_LINES),
+    AfterValidator(lines),
+]
 
 
 class NoteCreate(RequestBody):

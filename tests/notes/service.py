@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict, NotFound
 from app.core.preconditions import ExpectedVersion
 from app.core.tokens.cursor import CursorSigner
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.services.listing import Listing, RowPage, both_ways
 from tests.notes.model import Note
 from tests.notes.schemas import NoteCreate, NoteQuery, NoteUpdate

@@ -1,14 +1,18 @@
 import re
 from contextlib import nullcontext
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from app.schemas.base import Line, RequestBody
+from app.schemas.base import MANY_LINES, Line, RequestBody, lines
 
 
 class Note(RequestBody):
     title: Line | None = None
+    text: Annotated[str, Field(json_schema_extra=MANY_LINES), AfterValidator(lines)] = (
+        ""
+    )
 
 
 LONGEST = "a" * 200
@@ -70,3 +74,28 @@ def test_the_document_describes_the_same_text(title: str, accepted: bool) -> Non
 def test_text_is_composed() -> None:
     """Mutant: store letters and accents separately, as some systems type them."""
     assert Note(title="re\u0301sume\u0301").title == "r\xe9sum\xe9"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("", ""),
+        (" a\tb\nc \n", "a\tb\nc"),
+        ("a\r\n\r\nb", "a\n\nb"),
+        *(
+            (f"a{mark}b", None)
+            for mark in "\x1b\x01\x07\x0b\r\x7f\x85\u2028\u202e\u2066"
+        ),
+        ("a\n\r", None),
+    ],
+)
+def test_text_of_many_lines_controls_no_terminal(text: str, stored: str | None) -> None:
+    """Mutants: no check; one that refuses tabs, or the line breaks of Windows."""
+    pattern = Note.model_json_schema()["properties"]["text"]["pattern"]
+
+    assert bool(re.search(pattern, text)) == (stored is not None)
+    if stored is None:
+        with pytest.raises(ValidationError, match="no control characters"):
+            Note(text=text)
+    else:
+        assert Note(text=text).text == stored

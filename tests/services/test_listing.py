@@ -78,7 +78,7 @@ async def walk(database: Database, **query: Any) -> list[UUID]:
     while first or cursor is not None:
         parameters = Query(cursor=cursor, **query)
         page = await LISTING.page(database.read, cursors, parameters, wanted=1)
-        ids += [item["id"] for item in page.items]
+        ids += [item.id for item in page.items]
         cursor, first = page.next_cursor, False
     return ids
 

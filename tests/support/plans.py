@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app.db.session import Database, transaction
 from tests.support.people import Client
+from tests.support.watch import each_statement
 
 Query = dict[str, Any]
 
@@ -98,10 +99,9 @@ class Plans:
     def __init__(self, database: Database) -> None:
         self.engine = database.reader
         self.statements: list[tuple[str, Any]] = []
-        event.listen(self.engine.sync_engine, "before_cursor_execute", self.note)
 
-    def note(self, _: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
-        if "LIMIT" in statement and not statement.startswith("EXPLAIN"):
+    def note(self, statement: str, values: Any) -> None:
+        if "LIMIT" in statement:
             self.statements.append((statement, values))
 
     async def explain(self) -> list[str]:
@@ -130,11 +130,12 @@ class Lists:
     async def explain(self, client: Client, path: str, query: Query) -> list[str]:
         url = path.format(**self.ids)
         query = {name: value.format(**self.ids) for name, value in query.items()}
-        page = await client.get(url, params=query)
-        assert page.status_code == 200, page.text
-        assert page.json()["items"], f"{url} {query} finds nothing"
-        if cursor := page.json()["next_cursor"]:
-            await client.get(url, params={**query, "cursor": cursor})
+        with each_statement(self.plans.note):
+            page = await client.get(url, params=query)
+            assert page.status_code == 200, page.text
+            assert page.json()["items"], f"{url} {query} finds nothing"
+            if cursor := page.json()["next_cursor"]:
+                await client.get(url, params={**query, "cursor": cursor})
         return await self.plans.explain()
 
     async def check(self, client: Client, path: str, query: Query) -> None:

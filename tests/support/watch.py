@@ -1,13 +1,16 @@
 """Counts hashes and statements inside the running application."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 from typing import Any
+from unittest.mock import patch
 
 import argon2
 import pytest
 from sqlalchemy import Engine, event
+
+from app.db.direct import Direct
 
 
 class HashWatch:
@@ -47,12 +50,26 @@ def watch_hashes(monkeypatch: pytest.MonkeyPatch) -> HashWatch:
 def watch_statements() -> Iterator[list[str]]:
     """List the statements that are sent in the block, without their values."""
     statements: list[str] = []
+    with each_statement(lambda statement, _: statements.append(statement)):
+        yield statements
 
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        statements.append(statement)
+
+@contextmanager
+def each_statement(call: Callable[[str, Any], object]) -> Iterator[None]:
+    """Call a function with each statement and its values, whoever runs it."""
+
+    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        call(statement, values)
+
+    fetch = Direct._fetch
+
+    async def noted(self: Any, sql: str, values: Any, record: Any) -> Any:
+        call(sql, tuple(values))
+        return await fetch(self, sql, values, record)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield statements
+        with patch.object(Direct, "_fetch", noted):
+            yield
     finally:
         event.remove(Engine, "before_cursor_execute", note)

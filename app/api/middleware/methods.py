@@ -19,7 +19,10 @@ NEVER_ALLOWED = {"TRACE", "CONNECT"}
 
 
 class MethodNotAllowed(AppError):
-    """The resource does not allow this method. `Allow` lists those that it allows."""
+    """The resource does not allow this method.
+
+    The header `Allow` lists the allowed methods.
+    """
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
     code = "method_not_allowed"

@@ -73,13 +73,17 @@ class UriTooLong(AppError):
 
 
 class TransferEncodingInvalid(BadRequest):
-    """The body is encoded in another way than `chunked`."""
+    """The header `Transfer-Encoding` has a value other than `chunked`."""
 
     code = "transfer_encoding_invalid"
 
 
 class PathInvalid(BadRequest):
-    """The path has control characters, or ones that a proxy may read differently."""
+    """The path or the query contains control characters.
+
+    Or the path contains characters that a proxy and this service may read differently,
+    such as an encoded slash.
+    """
 
     code = "path_invalid"
 

@@ -32,7 +32,7 @@ def parse_networks(value: object) -> object:
         return tuple(map(ip_network, parts))
     except ValueError:
         # Without its cause, because that contains the value.
-        raise ValueError("must list networks such as 10.0.0.0/8") from None
+        raise ValueError("must list addresses such as 10.0.0.7, or networks") from None
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
@@ -108,8 +108,8 @@ class AppSettings(BaseModel):
         "development",
         description="Kind of this deployment. `production` refuses unsafe settings and "
         "does not serve /docs; `staging` refuses weak secrets; `development` needs no "
-        "other setting on SQLite. Required on PostgreSQL. FASTAPI_ENV is read where "
-        "this is not set.",
+        "other setting on SQLite. You must set it if you use PostgreSQL. If "
+        "ENVIRONMENT is not set, the service uses the value of FASTAPI_ENV.",
     )
     app_name: str = Field(
         TITLE,
@@ -118,8 +118,8 @@ class AppSettings(BaseModel):
     )
     debug: bool = Field(
         False,
-        description="`true` logs every SQL statement, without its values. Refused in "
-        "production.",
+        description="`true` logs every SQL statement, without its values. Production "
+        "refuses `true`.",
     )
     api_v1_prefix: str = Field(
         "/api/v1",
@@ -129,7 +129,7 @@ class AppSettings(BaseModel):
 
     plaintext_hosts: Names = Field(
         (),
-        description="PostgreSQL and Redis hosts, comma-separated, to which the "
+        description="PostgreSQL, Redis and SMTP hosts, comma-separated, to which the "
         "service may connect without TLS in staging and production. "
         "Example: container names on a private network. Hosts on the "
         "same machine need no entry.",

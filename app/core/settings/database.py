@@ -36,32 +36,35 @@ class DatabaseSettings(AppSettings):
         "",
         repr=False,
         description="The database: `postgresql://user:password@host/name` or "
-        "`sqlite:///path`. Required in production; otherwise the default is the SQLite "
-        "file var/app.db. `?sslmode=` and its companions configure TLS; outside "
-        "development a remote PostgreSQL needs TLS or an entry in PLAINTEXT_HOSTS.",
+        "`sqlite:///path`. Production needs it; elsewhere the default is the SQLite "
+        "file var/app.db. The parameter `?sslmode=` chooses TLS, and `sslrootcert`, "
+        "`sslcert`, `sslkey` and `sslcrl` name its files. Outside development, a "
+        "PostgreSQL on another machine needs `sslmode=require` (or `verify-ca`, "
+        "`verify-full`) or an entry in PLAINTEXT_HOSTS.",
     )
     database_replica_url: str = Field(
         "",
         repr=False,
-        description="A PostgreSQL read replica. Lists, single reads and exports use it "
-        "and can be slightly stale. Writes and access checks use DATABASE_URL.",
+        description="A PostgreSQL read replica. Lists, single reads and exports use "
+        "it, so their answers can be slightly stale. Writes and access checks use "
+        "DATABASE_URL.",
     )
     db_pool_size: int = Field(
         5,
         ge=1,
         le=200,
-        description="Connections that each worker keeps open: half of them, "
-        "rounded down but at least one, for reads and for finding out "
-        "who is calling, and the others for changes and exports. With "
-        "a replica, each worker opens the same number of connections "
-        "to the replica. On SQLite, the connections that read.",
+        description="Connections that each worker keeps open. Half of them (rounded "
+        "down, at least one) are for reads and for finding out who is calling. The "
+        "others (at least one) are for changes and exports. With a replica, each "
+        "worker opens the same number of connections to the replica. On SQLite this is "
+        "the number of connections for reads.",
     )
     db_max_overflow: int = Field(
         0,
         ge=0,
         le=200,
         description="Connections that each worker opens beyond DB_POOL_SIZE under load "
-        "and closes again; divided like DB_POOL_SIZE. PostgreSQL only.",
+        "and closes again. The worker divides them like DB_POOL_SIZE. PostgreSQL only.",
     )
     db_pool_timeout_seconds: PositiveSeconds = Field(
         3.0,

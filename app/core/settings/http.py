@@ -34,8 +34,10 @@ class HTTPSettings(AppSettings):
     )
     trusted_proxies: Networks = Field(
         (),
-        description="Networks of your proxies, comma-separated, such as 10.0.0.0/8. "
-        "The service reads X-Forwarded-For and X-Forwarded-Proto only from them.",
+        description="Addresses of your proxies, comma-separated, such as 10.0.0.7, or "
+        "networks that only proxies use. The service reads X-Forwarded-For and "
+        "X-Forwarded-Proto only from them, so any other host in such a network could "
+        "choose its address.",
     )
     gzip_minimum_bytes: int = Field(
         1024,

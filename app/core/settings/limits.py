@@ -77,68 +77,72 @@ class LimitSettings(AppSettings):
         "",
         repr=False,
         description="Redis server that counts for all processes: `redis://…`, "
-        "`rediss://…` (TLS) or `unix://…`. Without it each process counts alone. "
-        "Outside development a remote Redis needs TLS or an entry in PLAINTEXT_HOSTS.",
+        "`rediss://…` (TLS) or `unix://…`. Without it, each process counts alone. "
+        "Outside development, a Redis on another machine needs TLS or an entry in "
+        "PLAINTEXT_HOSTS.",
     )
     rate_limit_enabled: bool = Field(
-        True, description="`false` disables all rate limits. Refused in production."
+        True,
+        description="`false` disables all rate limits. Production refuses `false`.",
     )
     rate_limit_requests: int = Field(
         100,
         ge=1,
         le=LARGEST_LIMIT,
-        description="Requests that an address can send to each of login, register and "
-        "refresh in RATE_LIMIT_WINDOW_SECONDS.",
+        description="Limit for the requests of one client address to login in "
+        "RATE_LIMIT_WINDOW_SECONDS. Register and refresh each have the same limit.",
     )
     rate_limit_window_seconds: int = Field(
-        60, ge=1, le=86_400, description="Seconds that RATE_LIMIT_REQUESTS covers."
+        60,
+        ge=1,
+        le=86_400,
+        description="Seconds for which RATE_LIMIT_REQUESTS is the limit.",
     )
     login_failures_per_ip: int = Field(
         20,
         ge=1,
         le=LARGEST_LIMIT,
-        description="Wrong passwords that an address can send in "
+        description="Limit for the wrong passwords that one client address sends in "
         "LOGIN_FAILURES_WINDOW_SECONDS.",
     )
     login_failures_per_account: int = Field(
         10,
         ge=1,
         le=200,  # five times as many, the limit of a day, must not exceed 1000
-        description="Wrong passwords for one account in "
-        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own "
-        "counter, and all unknown devices share one. In a day, all "
-        "unknown devices together can send five times this number, "
-        "and so can all known devices together.",
+        description="Limit for the wrong passwords for one account in "
+        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own counter, and all "
+        "unknown devices share one. In a day, all unknown devices together can send "
+        "five times this number. All known devices together can send as many.",
     )
     login_failures_window_seconds: int = Field(
         900,
         ge=1,
         le=86_400,
-        description="Seconds that LOGIN_FAILURES_PER_IP and "
-        "LOGIN_FAILURES_PER_ACCOUNT cover.",
+        description="Seconds for which LOGIN_FAILURES_PER_IP and "
+        "LOGIN_FAILURES_PER_ACCOUNT are the limits.",
     )
     rate_limit_writes: Rate = Field(
         None,
-        description="POST, PATCH and DELETE requests of each account, or of each "
-        "address if the caller has no account, as `requests/seconds`, "
-        "such as 600/60. Empty: no limit. If the number is above "
-        "1000, the service shortens the window and keeps the rate: it "
-        "applies 6000/60 as 1000/10.",
+        description="Limit for the POST, PATCH and DELETE requests of one account, or "
+        "of one client address if the caller has no account. Write it as "
+        "`requests/seconds`, for example 600/60. Empty or `off`: no limit. The service "
+        "counts at most 1000 requests in a window, so it applies 6000/60 as 1000/10, "
+        "which is the same rate.",
     )
     # Written as in the environment for the settings page; defaults are validated, too.
     rate_limit_all: Rate = Field(  # type: ignore[assignment]
         "1200/60",
-        description="All requests of each address, written like "
-        "RATE_LIMIT_WRITES. A request with a search text (`?q=`) "
-        "counts as four requests, because it costs more. `off`: no "
-        "limit.",
+        description="Limit for all requests of one client address. Write it like "
+        "RATE_LIMIT_WRITES. A request with a search text (`?q=`) counts as four "
+        "requests, because it costs more. `off`: no limit.",
     )
     rate_limit_expected_instances: int = Field(
         1,
         ge=1,
         le=1000,
         description="Number of instances, each with WEB_CONCURRENCY workers. While "
-        "Redis does not answer, each worker allows its share of every limit.",
+        "Redis does not answer, each worker counts alone and allows its share of every "
+        "limit: the limit divided by the number of all workers.",
     )
     max_body_bytes: int = Field(
         65_536,

@@ -12,6 +12,7 @@ from app.core.settings.base import (
     outside_development,
     refuse,
     refuse_default_password,
+    refuse_plaintext,
     split_url,
 )
 from app.core.settings.database import DatabaseSettings
@@ -28,15 +29,17 @@ class MailSettings(DatabaseSettings):
         "",
         repr=False,
         description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
-        "`smtp://…`. Without it, development on SQLite writes mail to MAIL_DIRECTORY; "
-        "elsewhere mail waits in the outbox.",
+        "`smtp://…`, which encrypts only if the server offers it and outside "
+        "development needs a local host or an entry in PLAINTEXT_HOSTS. Without "
+        "SMTP_URL, development on SQLite writes mail to MAIL_DIRECTORY; elsewhere mail "
+        "waits in the outbox.",
     )
     public_base_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
-        description="URL at which clients reach the service. It is the issuer of "
-        "access tokens and the start of links in mails. Production requires a public "
-        "https URL if SMTP_URL or SIGNING_KEYS is set.",
+        description="URL at which clients reach the service. Links in mails begin with "
+        "it, and it is the issuer of access tokens. Production requires a public https "
+        "URL if SMTP_URL or SIGNING_KEYS is set.",
     )
     mail_from: str = Field(
         "no-reply@localhost",
@@ -44,19 +47,21 @@ class MailSettings(DatabaseSettings):
     )
     mail_directory: Path = Field(
         Path("var/mail"),
-        description="Directory of the .eml files that development writes if SMTP_URL "
-        "is not set.",
+        description="Directory into which development writes mails as .eml files if "
+        "SMTP_URL is not set.",
     )
     outbox_in_process: bool | None = Field(
         None,
         description="`true` delivers mail from the web process, so that you need no "
-        "`worker`. In development on PostgreSQL it also allows mail to be written to "
-        "MAIL_DIRECTORY. Default: `true` in development on SQLite, else `false`.",
+        "`worker`. In development on PostgreSQL without SMTP_URL, `true` makes the web "
+        "process write mail to MAIL_DIRECTORY; otherwise the mail waits. Default: "
+        "`true` in development on SQLite, else `false`.",
     )
     outbox_poll_seconds: PositiveSeconds = Field(
         1.0,
-        description="Interval in seconds at which an idle mail worker checks the "
-        "outbox, because other processes also put mail there.",
+        description="Seconds between two checks of the outbox by an idle mail worker. "
+        "The worker must check, because other processes put mail there without telling "
+        "it.",
     )
     outbox_lease_seconds: float = Field(
         60,
@@ -76,6 +81,8 @@ class MailSettings(DatabaseSettings):
             "must not send its password in plain text: use smtp+starttls:// or smtps://",
         )
         refuse_default_password(parts, info)
+        # With smtp:// an attacker on the way can hide that the server offers STARTTLS.
+        refuse_plaintext(parts.hostname or "", parts.scheme != "smtp", info)
         return url
 
     @field_validator("public_base_url")

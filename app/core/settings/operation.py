@@ -16,12 +16,12 @@ class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The lowest level that is logged."
+        "info", description="Lowest level of the events that the service logs."
     )
     log_format: Literal["json", "console"] | None = Field(
         None,
-        description="Form of the log lines. Default: `console` in development, else "
-        "`json`.",
+        description="Form of the log lines: `json` for programs, `console` for people. "
+        "Default: `console` in development, else `json`.",
     )
     readiness_critical: Names = Field(
         ("database",),
@@ -36,14 +36,16 @@ class OperationSettings(AppSettings):
         ge=1,
         le=1000,
         description="Worker processes of this instance. `--workers` of gunicorn and of "
-        "`serve` takes precedence. If neither is set, `serve` chooses the number.",
+        "`serve` takes precedence. If you set neither, gunicorn starts 1 worker, and "
+        "`serve` starts one per core, at most 4 (on SQLite 1).",
     )
     max_connections: int = Field(
         900,
         ge=1,
         description="Client connections that a worker keeps open. When there are more, "
-        "it closes the one that has waited longest for a request. The limit for open "
-        "files must be 100 higher, or the service does not start.",
+        "it closes the one that has waited longest for a request. The service raises "
+        "its limit for open files to this number plus 100. It does not start if the "
+        "hard limit (`ulimit -Hn`) is lower.",
     )
     request_deadline_seconds: PositiveSeconds = Field(
         10,
@@ -53,8 +55,8 @@ class OperationSettings(AppSettings):
     )
     export_timeout_seconds: PositiveSeconds = Field(
         600,
-        description="Seconds that a client can take to read an export, which holds a "
-        "database connection. Then the service cuts the export.",
+        description="Seconds that a client can take to read an export. Then the "
+        "service cuts the export, because an export holds a database connection.",
     )
     audit_retention_days: int = Field(
         365,
@@ -65,8 +67,8 @@ class OperationSettings(AppSettings):
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
         description="Seconds until gunicorn kills a worker that it has asked to stop. "
-        "The worker waits 3 seconds less for its requests, so this must exceed "
-        "REQUEST_DEADLINE_SECONDS by more than 3.",
+        "The worker waits 3 seconds less for its requests. Therefore this setting must "
+        "exceed REQUEST_DEADLINE_SECONDS by more than 3.",
     )
 
     @field_validator("log_level", mode="before")

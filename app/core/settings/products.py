@@ -14,9 +14,15 @@ class ProductSettings(AppSettings):
         description="Largest file that can be imported, in bytes; a larger one gets a "
         "413. The default is 1 GiB.",
     )
+    import_max_uploads: int = Field(
+        4,
+        ge=1,
+        le=100,
+        description="Files of imports that a worker keeps in TMPDIR at the same time; "
+        "one more gets a 503. Each can take up to seven times its size.",
+    )
     import_timeout_seconds: PositiveSeconds = Field(
         600,
-        description="Time limit in seconds for each of the two steps of an "
-        "import: the client sends the file, then the service stores "
-        "it.",
+        description="Seconds that each of the two steps of an import can take: the "
+        "client sends the file, then the service stores the rows.",
     )

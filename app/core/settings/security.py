@@ -49,8 +49,9 @@ class SecuritySettings(AppSettings):
     signing_keys: SecretStr | None = Field(
         None,
         repr=False,
-        description="Ring of ES256 or Ed25519 key pairs that sign access tokens in "
-        "place of SECRET_KEY. `keys generate --algorithm ES256` prints one.",
+        description="Key ring: a JSON list of ES256 or Ed25519 key pairs, with a "
+        "current and a next one. If it is set, the current pair signs access tokens in "
+        "place of SECRET_KEY. `keys generate --algorithm ES256` prints a ring.",
     )
     access_token_audience: str = Field(
         "api",
@@ -65,7 +66,7 @@ class SecuritySettings(AppSettings):
         14,
         ge=1,
         le=90,
-        description="Days without a refresh after which a session ends.",
+        description="Days after its last refresh at which a session ends.",
     )
     session_max_age_days: int = Field(
         90,
@@ -76,8 +77,8 @@ class SecuritySettings(AppSettings):
     refresh_leeway_seconds: Seconds = Field(
         10,
         le=60,
-        description="Seconds in which a spent refresh token still gets the same "
-        "successor, for a client that lost the first answer.",
+        description="Seconds in which a client that lost the answer can send a used "
+        "refresh token again. The service then returns the same new token.",
     )
     registration: Literal["open", "verified", "closed"] = Field(
         BY_ENVIRONMENT,
@@ -102,11 +103,20 @@ class SecuritySettings(AppSettings):
         description="Password hashes that a worker computes at the same time; each "
         "needs 19 MiB of memory.",
     )
+    password_hash_nice: int = Field(
+        12,
+        ge=0,
+        le=19,
+        description="How far password hashes give way to other requests on a busy CPU: "
+        "the nice value of their threads, added to that of the process. With two "
+        "threads, logins keep a seventh of a busy core at 12, and a fortieth at 19. "
+        "Only Linux has this.",
+    )
     password_hash_queue: int = Field(
         64,
         ge=0,
-        description="Maximum password hashes that wait in a worker; a request beyond "
-        "them gets a 503.",
+        description="Password hashes that can wait in a worker. When so many wait, the "
+        "next request that needs a hash gets a 503.",
     )
 
     @field_validator("registration", mode="before")

@@ -1,4 +1,4 @@
-"""What the settings allow although it is weak. The service starts, and says so."""
+"""Weak settings that the service allows. It starts, and logs a warning for each."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,4 +59,4 @@ def of_deployment(settings: Settings) -> Iterator[str]:
     if settings.debug:
         yield "DEBUG is true: the log contains every SQL statement."
     if settings.plaintext_hosts:
-        yield "PLAINTEXT_HOSTS is set: connections to these hosts are not encrypted."
+        yield "PLAINTEXT_HOSTS is set: connections to these hosts need no TLS."

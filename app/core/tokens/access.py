@@ -1,9 +1,10 @@
 """Access tokens: short-lived signed JWTs that name the caller (RFC 9068)."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from app.core.errors import Unauthorized
 from app.core.tokens.signing_keys import SigningKey, SigningKeys
 
 MAX_LENGTH = 4096
+REMEMBERED = 2048  # tokens
 EXPIRY_LEEWAY = timedelta(seconds=5)
 CLOCK_SKEW = timedelta(seconds=30)  # how far the clocks of two instances may differ
 CLIENT_ID = "first-party"  # RFC 9068 §2.2 requires one; there is only one client
@@ -81,12 +83,22 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessTokens:
-    """Signs tokens with the current key; accepts those of every key not yet expired."""
+    """Signs tokens with the current key; accepts those of every key not yet expired.
+
+    It remembers what a token says once it has checked the signature, because neither
+    ever changes. Whether the token still holds is checked each time.
+    """
 
     keys: SigningKeys
     issuer: str
     audience: str
     lifetime: timedelta
+    _remembered: Callable[[str], tuple[SigningKey, AccessClaims]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # `lru_cache` does not keep errors, so a wrong signature is never remembered.
+        remembered = lru_cache(maxsize=REMEMBERED)(self._read)
+        object.__setattr__(self, "_remembered", remembered)
 
     def issue(
         self,
@@ -127,14 +139,16 @@ class AccessTokens:
             InvalidAccessToken: the only error, whatever is wrong with the token.
         """
         try:
-            claims = AccessClaims.model_validate_json(self._signed_payload(token))
+            key, claims = self._remembered(token)
+            if key.expired:
+                raise _Refused("kid")
             self._check(claims)
         except Exception as error:
             reason = str(error) if isinstance(error, _Refused) else type(error).__name__
             raise InvalidAccessToken(reason) from None
         return claims
 
-    def _signed_payload(self, token: str) -> bytes:
+    def _read(self, token: str) -> tuple[SigningKey, AccessClaims]:
         if len(token) > MAX_LENGTH or not _COMPACT.fullmatch(token):
             raise _Refused("shape")
         signature = jws.extract_compact(token.encode("ascii"))
@@ -144,7 +158,7 @@ class AccessTokens:
             raise _Refused("signature")
         _refuse_repeated_members(urlsafe_b64decode(signature.segments["header"]))
         _refuse_repeated_members(signature.payload)
-        return signature.payload
+        return key, AccessClaims.model_validate_json(signature.payload)
 
     def _key(self, header: dict[str, Any]) -> SigningKey:
         """Find the key that the header names; refuse any other member (RFC 8725 §3)."""

@@ -11,7 +11,7 @@ from app.db.base import Base, utc_now
 
 
 class AuditEvent(Base):
-    """An event in the life of an account.
+    """An event in the life of an account, or a change that has an author.
 
     Triggers refuse every change of a row, except to erase its `ip` and `user_agent`.
     They refuse to delete a row of the last 30 days.

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from app.core.email_address import parse_email
 from app.db.models.one_time_token import TokenPurpose
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.auth import EmailChange
 from app.services.accounts.login import AuthService
 from app.services.accounts.mail_quota import MailQuota

@@ -14,7 +14,7 @@ from app.core.preconditions import ExpectedVersion
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.device import DeviceTokens
 from app.db.models.user import User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.audit import EventName
 from app.schemas.auth import Credentials, TokenPair
 from app.services.accounts.login_throttle import LoginThrottle, TooManyFailures

@@ -73,7 +73,7 @@ class LoginThrottle:
         equal.
 
         Raises:
-            TooManyFailures: the password has not been checked.
+            TooManyFailures: A counter is full. The password was not checked.
         """
         who = self.pseudonym(email)
         if device_id is None:
@@ -98,12 +98,11 @@ class LoginThrottle:
     ) -> Verification:
         """Check the password of a caller who is logged in.
 
-        Each session has a counter of its own, as each device has at a login.
-
-        A second limit counts right passwords, too, because each one costs a hash.
+        Each session has its own counter, like each device at a login. A second limit
+        also counts right passwords, because checking one costs a hash.
 
         Raises:
-            TooManyFailures: the password has not been checked.
+            TooManyFailures: A counter is full. The password was not checked.
         """
         who = self.pseudonym(email)
         confirmation = await self.limiter.hit(Hit(self.confirmations, who))
@@ -114,12 +113,19 @@ class LoginThrottle:
         )
 
     def pseudonym(self, email: str) -> str:
-        """Replaces an e-mail address in logs: users type passwords into its field."""
+        """Return a keyed hash of the e-mail address, for the audit trail and counters.
+
+        They must not contain the typed text, because users sometimes type their
+        password into the field of the address.
+        """
         encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
 
     async def worth_recording(self, address: str) -> bool:
-        """Say whether to record a refusal: one a minute, so a flood fills no disk."""
+        """Say whether to record a refusal: at most one a minute for each address.
+
+        Otherwise a flood of requests could fill the disk.
+        """
         hit = Hit(self.throttled, limiter_partition(address))
         return (await self.limiter.hit(hit)).allowed
 
@@ -185,7 +191,10 @@ class LoginThrottle:
         await self.limiter.refund(await counting)
 
     async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
-        """Say whether passwords known to be wrong fill a counter, in all processes."""
+        """Say whether wrong passwords alone fill a counter.
+
+        The counter counts the wrong passwords of all processes together.
+        """
         full = [
             (hit, quota.policy.limit)
             for hit, quota in zip(hits, refused.quotas, strict=True)
@@ -217,9 +226,10 @@ class LoginThrottle:
 
 
 def _seen(hit: Hit, cost: int = 1) -> Hit:
-    """Make a hit for a second counter, of passwords that are known to be wrong.
+    """Make a hit for a second counter, which counts only passwords found to be wrong.
 
-    The first counter has more by the attempts that are still running.
+    The first counter also contains the attempts that are still running, so it can be
+    higher.
     """
     policy = replace(hit.policy, name=f"{hit.policy.name}-seen", limit=LARGEST_LIMIT)
     return Hit(policy, hit.partition, cost)

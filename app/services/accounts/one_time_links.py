@@ -16,7 +16,7 @@ from app.core.tokens.one_time import digest, generate
 from app.db.base import Instant, utc_now
 from app.db.models.one_time_token import OneTimeToken, TokenPurpose
 from app.db.models.user import User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.services.mail.outbox import Outbox
 
 TOKEN = OneTimeToken.__table__.c
@@ -123,7 +123,7 @@ class OneTimeLinks:
         password that the link activates.
         """
         lifetime, valid_for = LIFETIMES[purpose]
-        token = generate()
+        token, expires_at = generate(), utc_now() + lifetime
         values = {
             "owner": user.id if user else uuid7(),
             "purpose": purpose,
@@ -133,14 +133,16 @@ class OneTimeLinks:
             ),
             "chosen": chosen_hash,
             "new_email": new_email,
-            "expires_at": utc_now() + lifetime,
+            "expires_at": expires_at,
         }
         dialect = self.session.get_bind().dialect.name
         await self.session.execute(INSERT[dialect], values)
         recipient = (new_email or user.email) if user else None
         # A browser sends the fragment to no server, so the token reaches no log.
         link = f"{self.base_url.rstrip('/')}/account/{PAGES[purpose]}#{token}"
-        await self.outbox.add(purpose, recipient, link=link, valid_for=valid_for)
+        await self.outbox.add(
+            purpose, recipient, expires_at=expires_at, link=link, valid_for=valid_for
+        )
 
     async def find(self, purpose: TokenPurpose, token: str) -> Row[Any]:
         """Look a token up without using it; raises `TokenInvalid`."""

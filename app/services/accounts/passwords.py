@@ -11,7 +11,7 @@ from app.core.passwords.policy import WeakPassword, check_password
 from app.core.settings.security import SecuritySettings
 from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
 from app.services.accounts.login import AuthService, find_account
 from app.services.accounts.mail_quota import MailQuota

@@ -13,7 +13,8 @@ from app.core.tokens.access import AccessClaims, AccessTokens, InvalidAccessToke
 from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import Role, User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
+from app.db.together import Keyed
 from app.services.accounts.roles import SCOPES
 
 USER = User.__table__.c
@@ -24,7 +25,7 @@ UNEXPIRED = (
     SESSION.idle_expires_at > bindparam("now"),
 )
 LIVE = (*UNEXPIRED, USER.is_active)  # joined with the user
-SELECT_CALLER = (
+CALLERS_BY_SESSION = Keyed(
     select(
         *(column for column in USER if column.name != "password_hash"),
         SESSION.id.label("session_id"),
@@ -32,7 +33,9 @@ SELECT_CALLER = (
         SESSION.auth_time,
     )
     .join(AuthSession, SESSION.user_id == USER.id)
-    .where(SESSION.id == bindparam("sid"), USER.id == bindparam("sub"), *LIVE)
+    .where(*LIVE),
+    key=SESSION.id,
+    name="session_id",
 )
 
 FRESH = timedelta(minutes=10)
@@ -94,8 +97,7 @@ class Authenticator:
     async def authenticate(self, token: str) -> Principal:
         """Raises `InvalidAccessToken`, whatever the reason."""
         claims = self.tokens.verify(token)
-        values = {"sid": claims.sid, "sub": claims.sub, "now": utc_now()}
-        user = await self.read.one_or_none(SELECT_CALLER, values)
-        if user is None:
+        user = await self.read.by_key(CALLERS_BY_SESSION, claims.sid)
+        if user is None or user.id != claims.sub:
             raise InvalidAccessToken
         return Principal(user, claims)

@@ -17,7 +17,7 @@ from app.core.tokens.refresh import (
 from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.auth import TokenPair
 from app.services.accounts.principal import LIVE, SESSION
 from app.services.accounts.sessions import Client, SessionStarter, revoke_session

@@ -23,5 +23,5 @@ SCOPES = {
     Role.ADMIN: frozenset(ADMIN_SCOPES),
 }
 
-# A session may have every scope. The role, which each request reads anew, decides.
+# A session can have every scope. The role, which each request reads again, decides.
 EVERY_SCOPE = " ".join(sorted(ADMIN_SCOPES))

@@ -16,7 +16,7 @@ from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import Role
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters
 from app.services.accounts.principal import SESSION, UNEXPIRED, Principal

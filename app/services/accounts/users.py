@@ -14,7 +14,8 @@ from app.core.preconditions import ExpectedVersion
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.one_time_token import OneTimeToken
 from app.db.models.user import Role, User
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
+from app.db.together import Keyed
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
 from app.services.accounts.one_time_links import forget_links
 from app.services.accounts.sessions import revoke_sessions
@@ -38,10 +39,10 @@ class EmailTaken(Conflict):
 
 
 class LastAdmin(Conflict):
-    """The last active administrator cannot be removed, demoted or deactivated."""
+    """Another administrator who can log in must remain."""
 
     code = "last_admin"
-    detail = "Make another user an administrator first."
+    detail = "First make a user who can log in another administrator."
 
 
 USER = User.__table__.c
@@ -59,7 +60,7 @@ USERS = Listing(
     },
     name="users",
 )
-SELECT_ONE = select(*USER).where(USER.id == bindparam("id"))
+USERS_BY_ID = Keyed(select(*USER), USER.id)
 ANY_VERSION = ExpectedVersion(None)
 
 
@@ -78,7 +79,7 @@ class UserDirectory:
     cursors: CursorSigner
 
     async def get(self, user_id: UUID) -> Row[Any]:
-        user = await self.read.one_or_none(SELECT_ONE, {"id": user_id})
+        user = await self.read.by_key(USERS_BY_ID, user_id)
         if user is None:
             raise UserNotFound
         return user
@@ -89,11 +90,15 @@ class UserDirectory:
 
 
 class UserService:
-    """Changes users. What a change entails happens in the same transaction."""
+    """Changes users. All effects of a change happen in the same transaction."""
 
-    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+    def __init__(
+        self, session: AsyncSession, outbox: Outbox, *, must_verify: bool
+    ) -> None:
+        """`must_verify` says whether a login needs a verified address."""
         self.session = session
         self.outbox = outbox
+        self.must_verify = must_verify
 
     async def add(
         self, data: UserRegister, password_hash: str, *, verified: bool
@@ -127,7 +132,7 @@ class UserService:
         role, was_active, was_admin = user.role, user.is_active, _administers(user)
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
-        if admins == {user_id} and not _administers(user):
+        if was_admin and not _administers(user) and admins <= {user_id}:
             raise LastAdmin
         await self.session.flush()
         if user.role != role:
@@ -153,7 +158,7 @@ class UserService:
     async def delete(self, user_id: UUID, expected: ExpectedVersion) -> None:
         admins = await self._lock_admins()
         user = await self._lock(user_id, expected)
-        if admins == {user_id}:
+        if _administers(user) and admins <= {user_id}:
             raise LastAdmin
         new_address = OneTimeToken.new_email
         pending = await self.session.scalars(
@@ -180,15 +185,16 @@ class UserService:
         """Lock every active administrator, before any other user and ordered by id.
 
         Otherwise two administrators who demote each other at once would both see one
-        administrator remain, or their transactions would deadlock.
+        administrator remain, or their transactions would deadlock. Return those who can
+        log in.
         """
-        admins = await self.session.scalars(
-            select(User.id)
+        admins = await self.session.execute(
+            select(User.id, User.email_verified)
             .where(User.role == Role.ADMIN, User.is_active)
             .order_by(User.id)
             .with_for_update()
         )
-        return set(admins)
+        return {id_ for id_, verified in admins if verified or not self.must_verify}
 
     async def _tell_admins(self, added: User) -> None:
         """Mail the other administrators, because a stolen token can add one."""

@@ -26,14 +26,25 @@ class Outbox:
     session: AsyncSession
     wake: Callable[[], None] = no_worker
 
-    async def add(self, template: str, recipient: str | None, **context: str) -> None:
-        """Queue a mail.
+    async def add(
+        self,
+        template: str,
+        recipient: str | None,
+        *,
+        expires_at: datetime | None = None,
+        **context: str,
+    ) -> None:
+        """Queue a mail, which is not sent after `expires_at`.
 
         With `recipient=None` the row is written but never sent, so that timing does not
         reveal whether the account exists.
         """
         mail = OutboxMail(
-            template=template, recipient=recipient, context=context, due_at=utc_now()
+            template=template,
+            recipient=recipient,
+            context=context,
+            expires_at=expires_at,
+            due_at=utc_now(),
         )
         self.session.add(mail)
         await self.session.flush()

@@ -27,6 +27,10 @@ SLOWEST_RETRY = timedelta(hours=1)
 STOP_SECONDS = 5.0
 
 
+class LinkExpired(Undeliverable):
+    """The mail would only show its reader a link that no longer works."""
+
+
 def retry_delay(attempts: int) -> timedelta:
     """Double the delay each time. Jitter keeps workers from retrying all at once."""
     delay: timedelta = min(FIRST_RETRY * 2 ** (attempts - 1), SLOWEST_RETRY)
@@ -88,6 +92,8 @@ class MailWorker:
     async def _deliver(self, row: OutboxMail) -> None:
         try:
             if row.recipient is not None:
+                if row.expires_at and row.expires_at <= utc_now():
+                    raise LinkExpired("the link of the mail has expired")
                 # After the lease, another worker sends the mail, too.
                 async with asyncio.timeout(self.lease.total_seconds() * 0.8):
                     await self.transport.send(self.writer.write(row, row.recipient))

@@ -15,13 +15,17 @@ from app.schemas.product import (
     LineFault,
     ProductRow,
 )
+from app.services.audit import record
 from app.services.products.files.rows import RowError, faults_of, read_products
 from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-BATCH_BYTES = 2 << 20  # of the file: 2000 rows of 64 KiB would need too much memory
-SLICE = 4096  # bytes that are split into lines at once; all lines can be empty
+# Ends a batch earlier, because 2000 rows of 64 KiB would need too much memory.
+BATCH_BYTES = 2 << 20
+# Bytes to split into lines before other requests get a turn: a file of empty lines has
+# as many lines as bytes.
+SLICE = 4096
 TURN_SECONDS = 0.01  # then the import lets other requests run
 MOST_FAILED = 10_000  # rows; a strict import with more is not read further
 
@@ -66,7 +70,9 @@ class ProductFile:
             async for chunk in chunks:
                 for start in range(0, len(chunk), SLICE):
                     if self._is_hopeless:
-                        break  # still take the other chunks: many clients send them all
+                        # Only drop this chunk, and read on: many clients read the
+                        # answer only after they have sent the whole file.
+                        break
                     part = chunk[start : start + SLICE]
                     size += len(part)
                     yield part
@@ -118,6 +124,7 @@ class ProductImport:
     """Creates the products of a file, or updates those whose SKU is known."""
 
     def __init__(self, session: AsyncSession) -> None:
+        self.session = session
         on_postgres = session.get_bind().dialect.name == "postgresql"
         self.staging = (PostgresStaging if on_postgres else SqliteStaging)(session)
 
@@ -134,6 +141,15 @@ class ProductImport:
             file.drop_repeated(*await self.staging.drop_repeated(MOST_FAULTS))
             file.check()
             created, updated = await self.staging.upsert(actor_id)
+            record(
+                self.session,
+                "products.imported",
+                None,
+                actor=actor_id,
+                created=created,
+                updated=updated,
+                failed=file.failed,
+            )
         faults = sorted(file.faults, key=lambda fault: fault.line)[:MOST_FAULTS]
         return ImportReport(
             created=created, updated=updated, failed=file.failed, errors=faults

@@ -9,7 +9,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.db.models.product import Product
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
 from app.schemas.product import ProductRead
 from app.services.listing import Conditions, Listing, both_ways
 from app.services.products.search import (

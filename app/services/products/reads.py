@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, bindparam, select
 
 from app.core.errors import NotFound
 from app.core.tokens.cursor import CursorInvalid, CursorSigner
 from app.db.models.product import Product, ProductStatus, StockMovement
-from app.db.session import ReadSession
+from app.db.reads import ReadSession
+from app.db.together import Keyed
 from app.schemas.page import PageParameters
 from app.schemas.product import ProductQuery, ProductRead
 from app.services.accounts.principal import Principal
@@ -27,9 +28,9 @@ class ProductNotFound(NotFound):
 
 # Statements are built once: building costs more than sending them.
 PRODUCT = Product.__table__.c
-SELECT_ONE = select(*(PRODUCT[name] for name in ProductRead.model_fields))
-SELECT_ONE = SELECT_ONE.where(PRODUCT.id == bindparam("id"))
-SELECT_ONE_VISIBLE = SELECT_ONE.where(PRODUCT.status == ProductStatus.ACTIVE)
+PRODUCTS_BY_ID = Keyed(
+    select(*(PRODUCT[name] for name in ProductRead.model_fields)), PRODUCT.id
+)
 MOVEMENT = StockMovement.__table__.c
 MOVEMENTS = Listing(
     select(*MOVEMENT).where(MOVEMENT.product_id == bindparam("product")),
@@ -50,9 +51,10 @@ class Catalogue:
     cursors: CursorSigner
 
     async def get(self, product_id: UUID, viewer: Principal | None) -> Row[Any]:
-        return await self._get(
-            SELECT_ONE if sees_all(viewer) else SELECT_ONE_VISIBLE, product_id
-        )
+        product = await self._get(product_id)
+        if product.status is not ProductStatus.ACTIVE and not sees_all(viewer):
+            raise ProductNotFound
+        return product
 
     async def page(self, query: ProductQuery, viewer: Principal | None) -> RowPage:
         if query.q is not None and not words(query.q):
@@ -70,11 +72,11 @@ class Catalogue:
 
     async def movements(self, product_id: UUID, page: PageParameters) -> RowPage:
         """List the changes of a product's stock, the newest first."""
-        await self._get(SELECT_ONE, product_id)
+        await self._get(product_id)
         return await MOVEMENTS.page(self.read, self.cursors, page, product=product_id)
 
-    async def _get(self, statement: Select[Any], product_id: UUID) -> Row[Any]:
-        product = await self.read.one_or_none(statement, {"id": product_id})
+    async def _get(self, product_id: UUID) -> Row[Any]:
+        product = await self.read.by_key(PRODUCTS_BY_ID, product_id)
         if product is None:
             raise ProductNotFound
         return product

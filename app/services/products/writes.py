@@ -13,6 +13,7 @@ from app.core.errors import Conflict
 from app.core.preconditions import ExpectedVersion
 from app.db.base import utc_now
 from app.db.models.product import Product, StockMovement
+from app.db.session import execute_only
 from app.schemas.product import (
     MAX_STOCK,
     ProductCreate,
@@ -20,6 +21,7 @@ from app.schemas.product import (
     ProductUpdate,
     StockChange,
 )
+from app.services.audit import record
 from app.services.products.reads import ProductNotFound
 from app.services.products.search import SEARCHED, search_columns
 
@@ -68,8 +70,8 @@ class ProductService:
         values = data.model_dump()
         values |= search_columns(values)
         with refusing_taken_sku():
-            created = await self.session.execute(INSERT, values)
-        return created.one()
+            created: Row[Any] = await execute_only(self.session, INSERT, values)
+        return created
 
     async def update(
         self,
@@ -79,7 +81,7 @@ class ProductService:
         actor_id: UUID,
     ) -> Product:
         product = await self._lock(product_id, expected)
-        stock_before = product.stock
+        stock_before, price_before = product.stock, _price(product)
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(product, field, value)
         if self.session.is_modified(product):
@@ -91,11 +93,22 @@ class ProductService:
         if product.stock != stock_before:
             delta = product.stock - stock_before
             await self._log_movement(product, delta, "product edited", actor_id)
+        if (price := _price(product)) != price_before:
+            record(
+                self.session,
+                "product.price_changed",
+                product_id,
+                sku=product.sku,
+                old=price_before,
+                new=price,
+            )
         return product
 
     async def delete(self, product_id: UUID, expected: ExpectedVersion) -> None:
-        await self.session.delete(await self._lock(product_id, expected))
+        product = await self._lock(product_id, expected)
+        await self.session.delete(product)
         await self.session.flush()
+        record(self.session, "product.deleted", product_id, sku=product.sku)
 
     async def change_stock(
         self,
@@ -141,3 +154,7 @@ class ProductService:
             raise ProductNotFound
         expected.check(product.version)
         return product
+
+
+def _price(product: Product) -> str:
+    return f"{product.price} {product.currency}"

@@ -53,3 +53,17 @@ async def test_two_administrators_cannot_remove_each_other_at_once(
 async def test_the_last_administrator_stays(admin: Client, remove: Removal) -> None:
     assert await remove(admin, admin) == 409
     assert (await admin.get("/users")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stays"),
+    [({"registration": "verified"}, True), ({"registration": "open"}, False)],
+)
+@pytest.mark.parametrize("remove", [demote, disable, delete, leave])
+async def test_an_administrator_who_cannot_log_in_is_none(
+    people: People, admin: Client, remove: Removal, stays: bool
+) -> None:
+    """Mutants: ignore whether the address is verified; or whether a login needs it."""
+    await people.add("admin", email_verified=False)
+
+    assert (await remove(admin, admin) == 409) == stays

@@ -190,6 +190,17 @@ class TestReauthenticate:
 
         assert answer.json()["code"] == "reauthentication_required"
 
+    async def test_is_judged_by_the_session_and_not_by_the_token(
+        self, app: FastAPI, user: Client
+    ) -> None:
+        """Mutant: believe `auth_time` of the token, which a leaked key can forge."""
+        earlier = utc_now() - timedelta(minutes=11)
+        await alter_sessions(app, user, auth_time=earlier)
+
+        answer = await user.post("/auth/logout-all")
+
+        assert answer.json()["code"] == "reauthentication_required"
+
     async def test_limits_and_records_wrong_passwords(
         self, user: Client, client: Client
     ) -> None:

@@ -127,6 +127,25 @@ class TestImport:
         assert found == expected
         assert {"line", "pointer", "code", "message"} <= set(report["errors"][0])
 
+    @pytest.mark.parametrize(
+        ("member", "pointer"),
+        [
+            ({"hunter2": 1}, "#"),
+            ({"hunter2": "\0"}, "#"),
+            ({"id": {"hunter2": "\0"}}, "#/id"),
+            ({"stock": -1}, "#/stock"),
+        ],
+    )
+    async def test_points_to_known_members_only(
+        self, editor: Client, member: dict[str, Any], pointer: str
+    ) -> None:
+        """Mutant: repeat a name that the file made up."""
+        response = await send(editor, ndjson({**MUG, **member}))
+
+        [fault] = response.json()["errors"]
+        assert fault["pointer"] == pointer
+        assert "hunter2" not in response.text
+
     async def test_counts_the_invalid_rows(self, editor: Client) -> None:
         response = await send(editor, ndjson({**MUG, "stock": -1}))
 
@@ -344,7 +363,7 @@ class TestExport:
 
         faults = [each.json()["errors"][0] for each in (exported, imported)]
         assert [exported.status_code, imported.status_code] == [422, 422]
-        assert [each["pointer"] for each in faults] == ["query/status", "query/Mode"]
+        assert [each["pointer"] for each in faults] == ["query", "query"]
         assert await listed(editor) == {}
 
     async def test_is_for_editors(self, user: Client, client: Client) -> None:

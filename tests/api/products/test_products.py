@@ -78,8 +78,8 @@ class TestCreateProduct:
             ("status", "sold"),
             ("name", " "),
             ("name", 7),
-            ("version", 7),
-            ("id", "x"),
+            ("description", "a\x1b]0;b"),
+            ("description", "a\u202eb"),
         ],
     )
     async def test_refuses_an_invalid_value(
@@ -90,6 +90,16 @@ class TestCreateProduct:
         assert response.status_code == 422
         assert response.json()["errors"][0]["pointer"] == f"#/{field}"
 
+    @pytest.mark.parametrize(("field", "value"), [("version", 7), ("id", "x")])
+    async def test_refuses_a_field_that_the_service_sets(
+        self, editor: Client, field: str, value: object
+    ) -> None:
+        response = await editor.post("/products", json={**MUG, field: value})
+
+        assert response.status_code == 422
+        [fault] = response.json()["errors"]
+        assert (fault["pointer"], fault["code"]) == ("#", "extra_forbidden")
+
     async def test_lists_the_first_hundred_errors(self, editor: Client) -> None:
         """Mutant: list all, in an answer that is ten times as long as the body."""
         unknown = {f"a{number}": 1 for number in range(1000)}
@@ -98,7 +108,7 @@ class TestCreateProduct:
 
         assert response.status_code == 422
         pointers = [error["pointer"] for error in response.json()["errors"]]
-        assert pointers == [f"#/a{number}" for number in range(100)]
+        assert pointers == ["#"] * 100
 
     async def test_is_for_editors(self, user: Client, client: Client) -> None:
         assert (await user.post("/products", json=MUG)).status_code == 403
@@ -301,11 +311,10 @@ class TestListProducts:
             "limit=x",
             "min_price=x",
             "sort=id",
-            "colour=red",
             "in_stock=maybe",
         ],
     )
-    async def test_refuses_invalid_or_unknown_parameters(
+    async def test_refuses_an_invalid_parameter(
         self, client: Client, query: str
     ) -> None:
         response = await client.get(f"/products?{query}")
@@ -313,6 +322,12 @@ class TestListProducts:
         assert response.status_code == 422
         name = query.partition("=")[0]
         assert response.json()["errors"][0]["pointer"] == f"query/{name}"
+
+    async def test_refuses_an_unknown_parameter(self, client: Client) -> None:
+        response = await client.get("/products?colour=red")
+
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["pointer"] == "query"
 
 
 SEARCHES = {

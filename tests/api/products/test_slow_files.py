@@ -92,6 +92,47 @@ class TestImport:
 
         assert created == [4 * BATCH] * IMPORTS
 
+    @pytest.mark.parametrize("overrides", [{"import_max_uploads": IMPORTS}])
+    async def test_beyond_the_limit_is_refused_before_its_body_is_read(
+        self, editor: Client
+    ) -> None:
+        """Mutants: keep any number of files; release the place of one too early."""
+        imports = [PausedImport(editor, number) for number in range(IMPORTS)]
+        answers = [await each.begin() for each in imports]
+        read: list[bytes] = []
+
+        async def body() -> AsyncIterator[bytes]:
+            for row in (rows(1, "X"), rows(1, "Y")):
+                read.append(row)
+                yield row
+
+        url = "/products/import"
+        refused = await editor.post(url, content=body(), headers=NDJSON)
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert refused.headers["retry-after"]
+        assert read == []
+
+        for each in imports:
+            each.resumed.set()
+        await gather(*answers)
+        assert (
+            await editor.post(url, content=body(), headers=NDJSON)
+        ).status_code == 200
+
+    @pytest.mark.parametrize("overrides", [{"import_max_uploads": 1}])
+    async def test_that_is_cut_gives_its_place_back(self, editor: Client) -> None:
+        """Mutant: give the place back only after an answer."""
+        paused = PausedImport(editor, 0)
+        answer = await paused.begin()
+        answer.cancel()
+        await wait({answer})
+
+        again = await editor.post(
+            "/products/import", content=rows(1, "S"), headers=NDJSON
+        )
+
+        assert again.status_code == 200
+
     @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
     async def test_waits_for_another_import_with_one_connection_in_total(
         self, app: FastAPI, editor: Client

@@ -84,14 +84,14 @@ class TestImport:
     def test_lets_no_file_control_the_terminal(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutant: print the name of a member as it is."""
+        """Mutant: print the name of a member."""
         member = '"\\u001b[31mEVIL\\u001b]0;t\\u202e\\u0007é"'
         (tmp_path / "evil.ndjson").write_text(f"{{{member}: 1}}\n")
 
         ended = command("products", "import", "evil.ndjson", environment=environment)
 
-        assert r"#/\x1b[31mEVIL\x1b]0;t\u202e\x07é " in ended.stderr
-        assert all(each.isprintable() or each == "\n" for each in ended.stderr)
+        assert "Line 1: # Extra inputs" in ended.stderr
+        assert "EVIL" not in ended.stderr
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_says_that_nothing_was_imported_if_it_is_interrupted(

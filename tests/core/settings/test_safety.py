@@ -53,6 +53,7 @@ class TestOutsideDevelopment:
             ("redis_url", "redis://:redis@127.0.0.1"),
             ("smtp_url", "smtps://guest:guest@mail.example.com"),
             ("smtp_url", "smtp://ada:lovelace@mail.example.com"),
+            ("smtp_url", "smtp://mail.example.com"),
         ],
     )
     def test_is_refused(self, environment: str, name: str, value: str) -> None:
@@ -69,6 +70,8 @@ class TestOutsideDevelopment:
             ("redis_url", "rediss://:s3cret@cache.example.com"),
             ("redis_url", "unix:///run/valkey.sock"),
             ("redis_url", "redis://localhost"),
+            ("smtp_url", "smtp://localhost"),
+            ("smtp_url", "smtp+starttls://mail.example.com"),
         ],
     )
     def test_is_safe(self, environment: str, name: str, value: str) -> None:
@@ -81,10 +84,11 @@ class TestOutsideDevelopment:
             "environment": environment,
             "database_url": "postgresql://app:s3cret@db/app",
             "redis_url": "redis://cache",
+            "smtp_url": "smtp://relay",
         }
-        make_settings(**values, plaintext_hosts=("db", "cache"))
+        make_settings(**values, plaintext_hosts=("db", "cache", "relay"))
 
-        refused = refusals(**values, plaintext_hosts=("cache",))
+        refused = refusals(**values, plaintext_hosts=("cache", "relay"))
 
         assert list(refused) == ["database_url"]
         assert "PLAINTEXT_HOSTS" in refused["database_url"]

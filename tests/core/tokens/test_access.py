@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from joserfc.util import urlsafe_b64encode
 from pydantic import ValidationError
 
 from app.core.security import SecretRing
+from app.core.tokens import access, signing_keys
 from app.core.tokens.access import MAX_LENGTH, AccessTokens, InvalidAccessToken
 from app.core.tokens.signing_keys import SigningKey, SigningKeys, generate, rotate
 
@@ -92,6 +93,17 @@ def refuses(token: str, tokens: AccessTokens | None = None) -> str:
         "WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'
     }
     return refusal.value.reason
+
+
+def later_by(delta: timedelta) -> type[datetime]:
+    """Return a clock that is ahead."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + delta
+
+    return Later
 
 
 class TestRoundTrip:
@@ -414,6 +426,47 @@ class TestTokenLifetime:
         later = int(time.time()) + 60
 
         assert refuses(signed(header(), claims(auth_time=later))) == "not yet valid"
+
+    @pytest.mark.parametrize(
+        ("later", "reason"),
+        [(LIFETIME, None), (LIFETIME + timedelta(seconds=6), "expired")],
+    )
+    def test_is_checked_again_for_a_token_that_was_accepted(
+        self, monkeypatch: pytest.MonkeyPatch, later: timedelta, reason: str | None
+    ) -> None:
+        """Mutant: remember that a token was accepted, instead of what it says."""
+        tokens = service()
+        token = issue(tokens)
+        tokens.verify(token)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(access, "datetime", later_by(later))
+            if reason is None:
+                assert tokens.verify(token).sub == USER
+            else:
+                assert refuses(token, tokens) == reason
+
+    def test_ends_with_the_key_of_a_token_that_was_accepted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: forget that a retired key of the ring expires."""
+        ring = [generate()]
+        token = issue(service(SigningKeys.from_ring(json.dumps(ring))))
+        ring = rotate(rotate(ring))
+        tokens = service(SigningKeys.from_ring(json.dumps(ring)))
+        tokens.verify(token)
+
+        monkeypatch.setattr(signing_keys, "datetime", later_by(signing_keys.RETIREMENT))
+
+        assert refuses(token, tokens) == "kid"
+
+    def test_refuses_a_wrong_signature_each_time(self) -> None:
+        """Mutant: remember what a token says before its signature was checked."""
+        tokens = service()
+        forged = issue(service(SigningKeys.from_secret(SecretRing(OLD))))
+
+        assert {refuses(forged, tokens) for _ in range(3)} == {"kid"}
+        assert tokens._remembered.cache_info().currsize == 0  # type: ignore[attr-defined]
 
     def test_refuses_a_token_that_lives_longer_than_the_setting(self) -> None:
         token = issue(service(lifetime=timedelta(minutes=30)))

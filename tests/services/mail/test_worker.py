@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 from structlog.typing import EventDict, WrappedLogger
@@ -24,7 +25,7 @@ from app.services.mail.transports import DeliveryFailed, find_transport
 from app.services.mail.worker import MAX_ATTEMPTS, MailWorker, retry_delay
 from testbed.mailbox import Mailbox, link_in, smtp_server
 from tests.conftest import make_settings
-from tests.support.people import Client
+from tests.support.people import Client, People
 
 
 class BrokenTransport:
@@ -225,6 +226,30 @@ class TestDeliveryFailure:
         assert "550 no such user" in str(gone.last_error)
         assert (full.dead_at, full.sent_at) == (None, None)
         assert ada.sent_at is not None
+
+    async def test_is_final_when_the_link_has_expired(
+        self, app: FastAPI, database: Database, settings: Settings, people: People
+    ) -> None:
+        """Mutant: send a reset link after its 30 minutes, for up to three hours."""
+        owner = await people.add()
+        client = await people.anonymous()
+        await client.post("/auth/password/forgot", json={"email": owner.email})
+        broken = make_worker(database, settings, BrokenTransport())
+        assert await broken.deliver_due() == 1  # the server is down
+        await make_due(database)
+        [before] = await rows(database)
+        assert before.expires_at is not None
+        earlier = before.expires_at - timedelta(minutes=30)
+        async with transaction(database) as session:
+            await session.execute(update(OutboxMail).values(expires_at=earlier))
+        recovered = BrokenTransport(failures=0)
+        await make_worker(database, settings, recovered).deliver_due()
+
+        assert before.dead_at is None
+        [after] = await rows(database)
+        assert after.dead_at is not None
+        assert after.last_error == "LinkExpired: the link of the mail has expired"
+        assert recovered.sent == []
 
     async def test_of_the_server_does_not_stop_the_worker(
         self, database: Database, settings: Settings

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("template", sa.String(length=40), nullable=False),
         sa.Column("recipient", sa.String(length=254), nullable=True),
         sa.Column("context", sa.JSON(), nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=True),
         sa.Column("due_at", INSTANT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.String(length=200), nullable=True),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.errors import InvalidRequest, own_words
+from app.core.errors import InvalidRequest, json_pointer, own_words
 from app.core.strict_json import BodyMalformed, parse
 from app.schemas.product import FileFormat, ProductRow
 from app.services.products.files.records import MAX_LINE, split_lines
@@ -20,7 +20,6 @@ _FORMULA = r"(?=\"*[=+\-@＝＋－＠\t\r\n'])"  # noqa: RUF001 - Excel runs the
 TO_DEFUSE = _BEGIN + _FORMULA
 _TO_DEFUSE = re.compile(TO_DEFUSE)
 _DEFUSED = re.compile(_BEGIN + "'" + _FORMULA)
-MAX_POINTER = 100  # characters: a row can name a member of 64 KiB
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -43,16 +42,14 @@ def read_json(text: bytes) -> ProductRow:
     """Raise `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
     product = ProductRow.model_validate_json(text)
     try:
-        parse(text)
+        parse(text, COLUMNS)
     except BodyMalformed as error:
         raise LineInvalid(
             error.code, "The row must be valid JSON without repeated member names."
         ) from None
     except InvalidRequest as error:
         [fault] = error.errors
-        raise LineInvalid(
-            fault["code"], fault["message"], fault["pointer"][:MAX_POINTER]
-        ) from None
+        raise LineInvalid(fault["code"], fault["message"], fault["pointer"]) from None
     return product
 
 
@@ -143,7 +140,7 @@ def faults_of(error: RowError) -> list[dict[str, str]]:
         return error.faults
     return [
         {
-            "pointer": "/".join(["#", *map(str, fault["loc"][:1])])[:MAX_POINTER],
+            "pointer": json_pointer(fault["loc"][:1], COLUMNS),
             "code": fault["type"],
             "message": own_words(fault["msg"]).replace("at line 1 column", "at column"),
         }

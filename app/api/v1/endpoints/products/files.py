@@ -17,7 +17,7 @@ from app.api.routes import api_router
 from app.api.streams import StreamedResponse
 from app.api.uploads import upload
 from app.api.v1.endpoints.products.items import ProductEditor
-from app.core.errors import Unauthorized
+from app.core.errors import Overloaded, Unauthorized
 from app.schemas.product import ExportQuery, FileFormat, ImportQuery, ImportReport
 from app.services.products.exporting import export_products
 from app.services.products.files.spool import NoRoom
@@ -29,6 +29,7 @@ class FileSlots:
     """How many files pass through a process at once."""
 
     def __init__(self, state: AppState) -> None:
+        self.uploads = asyncio.Semaphore(state.settings.import_max_uploads)
         self.imports = asyncio.Lock()
         # Clients may read slowly: exports must leave changes half of their connections.
         self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 4))
@@ -41,12 +42,20 @@ async def get_import_turn(state: StateDep) -> AsyncGenerator[None]:
 
 
 async def read_product_file(
-    _: ProductEditor, request: Request, query: Annotated[ImportQuery, Query()]
+    _: ProductEditor,
+    state: StateDep,
+    request: Request,
+    query: Annotated[ImportQuery, Query()],
 ) -> AsyncGenerator[ProductFile]:
+    """Raises `Overloaded` before it reads the file, if too many files are kept."""
     format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
-    with closing(ProductFile(query.mode)) as file:
-        await file.read(request.stream(), format_)
-        yield file
+    uploads = state.single(FileSlots).uploads
+    if uploads.locked():
+        raise Overloaded
+    async with uploads:
+        with closing(ProductFile(query.mode)) as file:
+            await file.read(request.stream(), format_)
+            yield file
 
 
 async def get_product_import(session: SessionDep) -> ProductImport:

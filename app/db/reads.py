@@ -1,0 +1,70 @@
+"""Reads committed rows, without a transaction and without ORM objects."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from app.db.availability import availability
+from app.db.direct import Direct
+from app.db.together import Keyed, Together
+
+
+class ReadSession:
+    """Runs each statement by itself. It holds a connection only meanwhile.
+
+    `connect` takes one of `lasting`, so that an export leaves these statements their
+    connections.
+
+    Raises:
+        Unavailable: The database is down, or no connection became free in time.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, lasting: AsyncEngine, direct: Direct | None = None
+    ) -> None:
+        self.engine = engine
+        self.lasting = lasting
+        self.direct = direct
+        self._together: dict[Keyed, Together] = {}
+
+    async def all(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        if self.direct is not None:
+            return await self.direct.all(statement, values)
+        # One switch into SQLAlchemy's greenlet, instead of three for connect, execute
+        # and close.
+        return await greenlet_spawn(self._all, statement, values)
+
+    async def one_or_none(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Row[Any] | None:
+        rows = await self.all(statement, values)
+        return rows[0] if rows else None
+
+    async def by_key(self, keyed: Keyed, key: UUID) -> Row[Any] | None:
+        """Find a row by its key. Keys that wait at the same moment share a query."""
+        together = self._together.get(keyed)
+        if together is None:
+            statement = keyed.statement(self.engine.dialect.name)
+            together = self._together[keyed] = Together(self.all, statement, keyed.name)
+        row: Row[Any] | None = await together.get(key)
+        return row
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator[AsyncConnection]:
+        """Hold one connection until the block ends, for more than one statement."""
+        with availability():
+            async with self.lasting.connect() as connection:
+                yield connection
+
+    def _all(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        with availability(), self.engine.sync_engine.connect() as connection:
+            return connection.execute(statement, values).all()

@@ -1,0 +1,48 @@
+"""A pointer to a fault never repeats a name that the client made up."""
+
+import re
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.api.authorization import api_routes
+from tests.support.people import Client
+
+SECRET = "hunter2"
+BODIES: list[Any] = [
+    {SECRET: 1},
+    {SECRET: {"a": ["\0"]}},
+    {"title": [{SECRET: "\0"}]},
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=str)
+async def test_of_a_member(app: FastAPI, admin: Client, body: object) -> None:
+    """Mutants: write each part of the location; write those before the last one."""
+    refused = 0
+    for route in api_routes(app):
+        for method in route.methods or ():
+            path = re.sub(r"{\w+}", admin.user_id, str(route.path))
+            url = f"http://test{path}"
+            headers = {"If-Match": '"v1"', "Idempotency-Key": f"{method} {path}"}
+            answer = await admin.request(method, url, json=body, headers=headers)
+            refused += answer.status_code == 422
+            assert SECRET not in answer.text
+
+    assert refused > 10
+
+
+@pytest.mark.parametrize("query", [f"{SECRET}=1", f"{SECRET}=1&{SECRET}=2"])
+async def test_of_a_parameter(admin: Client, query: str) -> None:
+    """Mutant: write the name as the client sent it."""
+    answer = await admin.get(f"/notes?{query}")
+
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["query"]
+
+
+async def test_of_a_known_member_leads_to_it(user: Client) -> None:
+    answer = await user.post("/notes", json={"title": "a", "text": "\0"})
+
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/text"]

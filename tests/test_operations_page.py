@@ -1,0 +1,40 @@
+"""Every event that the service logs is explained in `docs/operations.md`."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "operations.md"
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def names(code: ast.AST) -> Iterator[str]:
+    """Yield the first argument of each call of a log, or both if it is a choice."""
+    for node in ast.walk(code):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=level, value=log), args=[name, *_]):
+                if level in LEVELS and ast.unparse(log).endswith("log"):
+                    yield from (
+                        str(each.value)
+                        for each in ast.walk(name)
+                        if isinstance(each, ast.Constant)
+                    )
+            case ast.Dict(keys=[ast.Constant(value="event"), *_], values=[name, *_]):
+                if isinstance(name, ast.Constant):
+                    yield str(name.value)
+
+
+def test_lists_every_event_of_the_log() -> None:
+    """Mutants: log an event that the page does not name; name one that is gone."""
+    section = PAGE.read_text().partition("## What do the logs say?")[2]
+    rows = re.findall(r"^\| (`[a-z_]+\.[^|]+)\|", section, re.MULTILINE)
+    listed = [event for row in rows for event in re.findall(r"`([a-z_.]+)`", row)]
+    logged = {
+        name
+        for file in (ROOT / "app").rglob("*.py")
+        for name in names(ast.parse(file.read_text()))
+    }
+
+    assert sorted(listed) == sorted(logged)
