@@ -43,6 +43,7 @@ WORDS = {
     "postgresql": "Function Scan on products_matching",
     "sqlite": "SCAN products_search VIRTUAL TABLE INDEX",
 }
+NEAR = "Subquery Scan on products "  # the first look, at the next few products
 MATCHING = """
 SELECT * FROM products WHERE search @@ to_tsquery('simple', 'rare') LIMIT 1001
 """
@@ -96,7 +97,10 @@ async def test_every_list_is_read_through_an_index(
             await lists.check(caller, path, query)
     await lists.check_found_by(admin, "/products", FOUND_BY)
     for query in {"q": "rare"}, {"q": "rare", "sort": "price"}:
-        for plan in await lists.explain(admin, "/products", query):
+        plans = await lists.explain(admin, "/products", query)
+        indexed = [plan for plan in plans if NEAR not in plan]
+        assert indexed
+        for plan in indexed:
             assert not scans(plan, backend), plan
             assert WORDS[backend] in plan, plan
     if backend == "postgresql":
