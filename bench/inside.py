@@ -70,7 +70,7 @@ async def operations() -> Figures:
         return {
             name: await best(programs, operation.requests(target), TIMES)
             for name, operation in OPERATIONS.items()
-            if not operation.is_special
+            if not (operation.is_special or operation.is_mixed)
         }
 
 

@@ -71,6 +71,7 @@ class Operation:
     goal: Goal
     compared: Callable[[bytes], object] = len
     connections: int = CONNECTIONS
+    is_mixed: bool = False  # its requests cost different amounts
     limited: bool = False  # the application counts the limit for everything in Valkey
 
     @property

@@ -9,6 +9,7 @@ import platform
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench import data, inside, startup
@@ -20,6 +21,7 @@ PYTHON = ".".join(platform.python_version_tuple()[:2])
 CPU_GROWTH = 1.15
 MODULES_GROWTH = 1.02
 MEASUREMENTS = 3  # at most
+WRITTEN_FROM = 5  # measurements
 
 
 def committed() -> dict[str, Any]:
@@ -54,16 +56,24 @@ def grown(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.ratchet")
-    parser.add_argument("--write", action="store_true", help="commit the figures")
+    help_ = "write the medians of several measurements to the file"
+    parser.add_argument("--write", action="store_true", help=help_)
     write: bool = parser.parse_args().write
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         with start_postgres(directory) as postgres:
             environment = make_environment(postgres.url)
             data.prepare(environment)
+            measured = [
+                cpu_ratios(environment, directory)
+                for _ in range(WRITTEN_FROM if write else 1)
+            ]
+            cpu = {
+                name: median(each[name] for each in measured) for name in measured[0]
+            }
             figures = {
                 "python": PYTHON,
-                "cpu": cpu_ratios(environment, directory),
+                "cpu": cpu,
                 "modules": startup.imports(directory, environment).modules,
             }
     text = json.dumps(figures, indent=2, sort_keys=True) + "\n"

@@ -76,7 +76,10 @@ OPERATIONS = {
     "list": Operation("list of 20 products", list_, Goal(0.60, 0.75), compared=items),
     "create": Operation("POST product, committed", create, Goal(0.45, 0.60)),
     "mixed": Operation(
-        "mixed 70/15/10/5: get, list, me, create", mixed, Goal(0.55, 0.70)
+        "mixed 70/15/10/5: get, list, me, create",
+        mixed,
+        Goal(0.55, 0.70),
+        is_mixed=True,
     ),
     "get-1": Operation(
         "GET, 1 connection", get, Goal(0.50, 0.65), compared=bytes, connections=1
