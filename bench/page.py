@@ -41,5 +41,5 @@ def machine() -> str:
     named = (each for each in lines if each.startswith("model name"))
     model = next(named, platform.machine()).rpartition(": ")[2]
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    cores, python = len(os.sched_getaffinity(0)), platform.python_version()
+    cores, python = os.cpu_count(), platform.python_version()
     return f"{model}, {cores} cores, Linux; Python {python}, {versions}."
