@@ -19,7 +19,7 @@ help:
 	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey'
 	@echo 'make check   check format, lint, types, imports, lock files, generated files'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
-	@echo 'make bench   compare the cost with bare FastAPI and a raw ASGI application'
+	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
 	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
@@ -44,10 +44,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m reference
 
-# SCALE=1 measures a million products instead.
+# SCALE=1 measures a million products instead, LONG=1 how the shares change under growth.
 bench: $(VENV)/dev
-	$(BIN)/python -m $(if $(SCALE),bench.scale,bench) $(ARGS)
-	$(if $(SCALE),,$(BIN)/python -m bench.edge)
+	$(BIN)/python -m $(if $(SCALE),bench.scale,$(if $(LONG),bench.growth,bench)) $(ARGS)
+	$(if $(SCALE)$(LONG),,$(BIN)/python -m bench.edge)
 
 drill: $(VENV)/dev
 	$(BIN)/python -m drills.outbox $(ARGS)
