@@ -10,12 +10,14 @@ INSTALL = $$(test -x $(UV) && echo $(UV) pip install --quiet --python $(BIN)/pyt
 LOCKED := --require-hashes --only-binary :all:
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 SBOM := dist/sbom.cdx.json
+ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
-.PHONY: help run test check format lock audit bench drill clean
+.PHONY: help run dev test check format lock audit bench drill clean
 
 help:
-	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000'
+	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
+	@echo 'make dev     the same, and restart when the code changes'
 	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey'
 	@echo 'make check   check format, lint, types, imports, lock files, generated files'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
@@ -26,7 +28,11 @@ help:
 
 run: $(VENV)/base
 	@$(BIN)/python -m app setup
-	@exec $(BIN)/python -m app serve
+	@exec $(BIN)/python -m app serve $(ADDRESS)
+
+dev: $(VENV)/base
+	@$(BIN)/python -m app setup
+	@exec $(BIN)/python -m app dev $(ADDRESS)
 
 test: $(VENV)/audit
 	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
@@ -84,8 +90,9 @@ $(VENV)/audit: requirements/audit.txt $(VENV)/dev
 .PHONY: install
 install:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; choose one: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { echo 'Creating $(VENV).'; $(PYTHON) -m venv $(VENV); }
 	@test -x $(UV) || $(PIP) $(LOCKED) --requirement requirements/uv.txt || echo 'Without uv: pip takes a little longer.'
+	@echo "Installing $$(cat $(REQUIREMENTS) | grep -c ==) packages; the first time takes about half a minute."
 	@$(INSTALL) $(LOCKED) $(addprefix --requirement ,$(REQUIREMENTS))
 	@$(INSTALL) --no-index --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)

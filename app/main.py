@@ -20,6 +20,7 @@ from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.api.openapi import add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
+from app.api.pages.home import add_home
 from app.api.route_index import RouteIndex
 from app.api.routes import ApiRoute
 from app.api.uploads import Allowance, find_uploads
@@ -99,7 +100,8 @@ def create_application(
     for router in routers:
         app.include_router(router, prefix=settings.api_v1_prefix)
     app.include_router(well_known_router)
-    add_account_pages(app, settings.api_v1_prefix)
+    add_home(app, settings)
+    add_account_pages(app, settings)
     if not settings.is_production:
         add_docs(app)
     check_routes(app, policies=rates(settings))

@@ -5,6 +5,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 from app import api, core, schemas, services
+from app.api.pages import home
 from app.core.errors import AppError
 
 INTRODUCTION = """\
@@ -56,18 +57,9 @@ def errors() -> Iterator[type[AppError]]:
     for package in (api, core, schemas, services):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
-    import_module("app.server.parser_errors")
     found: dict[str, type[AppError]] = {}
-    for error in _descendants(AppError):
-        if "code" in vars(error):
-            if error.code in found:
-                raise ValueError(f"{error} and {found[error.code]} share a code.")
-            found[error.code] = error
+    for error in home.errors():
+        if error.code in found:
+            raise ValueError(f"{error} and {found[error.code]} share a code.")
+        found[error.code] = error
     return iter(found.values())
-
-
-def _descendants(error: type[AppError]) -> Iterator[type[AppError]]:
-    for heir in error.__subclasses__():
-        if heir.__module__.startswith("app."):
-            yield heir
-            yield from _descendants(heir)

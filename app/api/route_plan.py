@@ -33,6 +33,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.parameters import Arguments, Faults, readers
+from app.api.rows import row_writer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Write = Callable[..., Coroutine[Any, Any, Response]]
@@ -168,10 +169,14 @@ def writer(route: Any) -> Write:
     options = {name: getattr(route, f"response_model_{name}") for name in names.split()}
     options |= {"field": route.response_field, "dump_json": dumps}
 
+    write_rows = row_writer(route.response_model) if dumps else None
+
     async def write(result: Any, where: Any, **status: int) -> Response:
-        content = await serialize_response(
-            response_content=result, endpoint_ctx=where, **options
-        )
+        content = write_rows(result) if write_rows else None
+        if content is None:
+            content = await serialize_response(
+                response_content=result, endpoint_ctx=where, **options
+            )
         return make(content, **status)
 
     return write

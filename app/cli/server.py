@@ -1,5 +1,7 @@
+import errno
 import os
 import secrets
+import socket
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +17,8 @@ from app.demo import RESOURCES
 if TYPE_CHECKING:
     from app.db.session import Database
 
-CONFIGURATION = Path(__file__).parents[1] / "server/gunicorn_conf.py"
+CODE = Path(__file__).parents[1]
+CONFIGURATION = CODE / "server/gunicorn_conf.py"
 DEVELOPMENT_ADMIN = "admin@example.com"
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -60,6 +63,7 @@ async def prepare(settings: Settings, admin_email: str) -> None:
     from app.db.models.user import Role, User
     from app.db.session import Database, transaction
 
+    output.print("Updating the database schema.")
     await migrate.upgrade(settings)
     async with Database(settings) as database:
         async with transaction(database) as session:
@@ -83,21 +87,21 @@ async def load_demo(database: "Database") -> None:
     for name, amounts in RESOURCES.items():
         rows = import_module(f"app.demo.{name}")
         if amounts.setup and await is_empty(database, rows.UNIQUE):
+            output.print(f"Adding {amounts.setup} {name} as demo data.")
             await rows.add(database, amounts.setup)
-            output.print(f"Added {amounts.setup} {name} as demo data.")
 
 
 @group.command()
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve for development: one process, which restarts when the code changes."""
-    announce(host, port)
+    announce("dev", host, port)
     replace_process(
         "uvicorn",
         "app.main:app",
         f"--host={host}",
         f"--port={port}",
         "--reload",
-        "--reload-dir=app",
+        f"--reload-dir={CODE}",
         "--http=app.server.uvicorn_connection:UvicornConnection",
         "--no-server-header",
         "--no-proxy-headers",
@@ -133,11 +137,11 @@ def serve(
         errors.print(
             "Warning: without REDIS_URL each worker counts rate limits separately."
         )
-    announce(host, port)
+    announce("serve", host, port)
     replace_process(
         "gunicorn",
         f"--config={CONFIGURATION}",
-        f"--bind={host}:{port}",
+        f"--bind={authority(host, port)}",
         f"--workers={workers}",
         "app.main:app",
     )
@@ -161,10 +165,37 @@ def openapi() -> None:
     file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def announce(host: str, port: int) -> None:
-    settings = get_settings()
-    if not settings.is_production:
-        output.print(f"Documentation: http://{host}:{port}/docs (press Ctrl-C to stop)")
+def announce(command: str, host: str, port: int) -> None:
+    """Print where the service will be. Fail if another program has the port."""
+    if is_taken(host, port):
+        others = range(port + 1, min(port + 100, 65536))
+        free = next((each for each in others if not is_taken(host, each)), None)
+        other = f"--host {host} --port {free or '…'}"
+        python = Path(sys.executable)
+        if python.is_relative_to(Path.cwd()):
+            python = python.relative_to(Path.cwd())
+        fail(f"Port {port} is in use. Try: {python} -m app {command} {other}")
+    url = f"http://{authority(host, port)}"
+    output.print(f"Starting on {url} (press Ctrl-C to stop).")
+    if not get_settings().is_production:
+        output.print(f"Documentation: {url}/docs")
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether another program listens. The server reports any other fault itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        # The servers set it, too: a port whose last connections just ended is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def replace_process(module: str, *arguments: str) -> None:

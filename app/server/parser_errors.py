@@ -8,20 +8,13 @@ from typing import Any
 import uuid_utils
 
 from app.api.middleware.security_headers import DEFAULTS, FIXED
-from app.api.middleware.strict_http import HeadersTooLarge, UriTooLong
+from app.api.middleware.strict_http import HeadersTooLarge, RequestMalformed, UriTooLong
 from app.api.middleware.unhandled_errors import InternalError
 from app.api.problems import PROBLEM_JSON, problem_body
-from app.core.errors import BadRequest
 from app.core.logging import get_logger
 from app.core.request_context import RequestContext, serving
 
 log = get_logger(__name__)
-
-
-class RequestMalformed(BadRequest):
-    """The bytes are not valid HTTP, so no request reached the application."""
-
-    code = "request_malformed"
 
 
 # A parser may answer another status, such as 501 for an unknown transfer coding. The

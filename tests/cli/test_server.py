@@ -1,14 +1,19 @@
-"""`setup` and `openapi`, and how `serve` chooses its number of workers."""
+"""`setup`, `openapi`, and how `serve` and `dev` start."""
 
 import json
 import os
+import re
+import socket
 import stat
+import tomllib
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from app.cli.server import usable_cores
-from testbed.service import command
+from testbed.service import ROOT, command
 
 NAMED = ("setup", "--admin-email", "ada@example.org")
 STRONG = "k7Vq0aZ4m9XwT2bN8rLcYe5HdJ1uGfS6"
@@ -23,6 +28,7 @@ class TestSetup:
         second = command("setup", environment=environment)
 
         assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        assert first.stdout.index("Updating the") < first.stdout.index("Password")
         assert "Password, shown only once: " in first.stdout
         assert "Password" not in second.stdout + second.stderr
         assert (tmp_path / ".env").read_text() == secrets
@@ -60,6 +66,40 @@ class TestSetup:
         )
         assert "Created the administrator ada@example.org." in named.stdout
         assert "admin@example.com" not in unnamed.stdout + named.stdout + again.stdout
+
+
+class TestTakenPort:
+    @pytest.mark.parametrize("name", ["serve", "dev"])
+    @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+    def test_names_a_free_port_in_a_command(
+        self, environment: dict[str, str], name: str, host: str
+    ) -> None:
+        """Mutant: name the next port although another program has it, too."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with (
+            socket.create_server((host, 0), family=family) as taken,
+            socket.socket(family) as neighbour,
+        ):
+            port = taken.getsockname()[1]
+            with suppress(OSError):  # another program has it
+                neighbour.bind((host, port + 1))
+            line = ("--host", host, "--port", str(port))
+            ended = command(name, *line, environment=environment)
+
+        assert ended.returncode == 1
+        [error] = ended.stderr.splitlines()
+        said = rf"Error: Port {port} is in use. Try: \S+ -m app {name}"
+        found = re.fullmatch(rf"{said} --host {host} --port (\d+)", error)
+        assert found is not None, error
+        assert int(found[1]) > port + 1
+
+
+def test_fastapi_finds_the_application() -> None:
+    """Mutant: an entry point for `fastapi run` that no longer exists."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    module, _, name = project["tool"]["fastapi"]["entrypoint"].partition(":")
+
+    assert hasattr(import_module(module), name)
 
 
 def test_counts_all_cores_on_systems_without_cpu_affinity(

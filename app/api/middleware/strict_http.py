@@ -37,6 +37,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ENCODED_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|%(?:[01][0-9A-Fa-f]|7[Ff])")
 
 
+class RequestMalformed(BadRequest):
+    """The bytes are not valid HTTP, so no request reached the application."""
+
+    code = "request_malformed"
+
+
 class HostInvalid(BadRequest):
     """The Host header is missing, repeated or malformed."""
 

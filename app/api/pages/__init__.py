@@ -1,9 +1,10 @@
-"""HTML pages of the service: templates, and scripts in files of their own.
+"""HTML pages of the service: templates, and scripts and styles in files of their own.
 
-A script inside a page would need `unsafe-inline`, which the policies do not allow.
+A script or a style inside a page would need `unsafe-inline`, which no policy allows.
 """
 
 from collections.abc import Awaitable, Callable
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ from starlette.responses import HTMLResponse, Response
 
 Endpoint = Callable[[], Awaitable[Response]]
 STATIC = Path(__file__).parent / "static"
+# For a page without a script.
+POLICY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+}
 templates = Environment(
     loader=PackageLoader("app.api.pages"),
     autoescape=True,
@@ -31,11 +39,11 @@ def page(template: str, policy: dict[str, str], **values: Any) -> Endpoint:
     return endpoint
 
 
-def script(name: str) -> Endpoint:
-    """Make an endpoint that answers with a script of `static/`."""
-    content = (STATIC / name).read_bytes()
+def asset(name: str) -> Endpoint:
+    """Make an endpoint that answers with a file of `static/`."""
+    content, media_type = (STATIC / name).read_bytes(), guess_type(name)[0]
 
     async def endpoint() -> Response:
-        return Response(content, media_type="text/javascript")
+        return Response(content, media_type=media_type)
 
     return endpoint

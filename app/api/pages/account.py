@@ -7,11 +7,12 @@ mail open every link. The token stays in the fragment, which no server ever sees
 from fastapi import FastAPI
 
 from app.api.authorization import public
-from app.api.pages import page, script
+from app.api.pages import asset, page
+from app.core.config import Settings
 
 POLICY = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),
@@ -37,16 +38,17 @@ PAGES = {  # page: endpoint, title, what the page says after a success
 OPEN = public("The token in the link is the credential.")
 
 
-def add_account_pages(app: FastAPI, api_prefix: str) -> None:
-    endpoints = {"page.js": script("account.js")}
+def add_account_pages(app: FastAPI, settings: Settings) -> None:
+    endpoints = {"page.js": asset("account.js")}
     for name, (path, title, done) in PAGES.items():
         endpoints[name] = page(
             "account.html",
             POLICY,
+            root="../",
             title=title,
-            endpoint=api_prefix + path,
+            endpoint=settings.api_v1_prefix + path,
             done=done,
-            asks_password=name == "reset-password",
+            min_length=settings.password_min_length * (name == "reset-password"),
         )
     for name, endpoint in endpoints.items():
         app.add_api_route(

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app.api.authorization import public
-from app.api.pages import page, script
+from app.api.pages import asset, page
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 POLICY = {
@@ -23,7 +23,7 @@ OPEN = public("The documentation, which production does not serve.")
 def add_docs(app: FastAPI) -> None:
     endpoints = {
         "/docs": page("docs.html", POLICY, title=app.title),
-        "/docs/start.js": script("docs.js"),
+        "/docs/start.js": asset("docs.js"),
     }
     for path, endpoint in endpoints.items():
         app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)

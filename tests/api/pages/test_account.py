@@ -20,6 +20,9 @@ class TestAccountPages:
         assert response.headers["content-type"].startswith("text/html")
         policy = response.headers["content-security-policy"]
         assert "script-src 'self';" in policy
+        assert "unsafe-inline" not in policy
+        assert ("At least 12 characters." in response.text) == ("reset" in page)
+        assert "<noscript>" in response.text
         endpoint = re.search(r'data-endpoint="([^"]+)"', response.text)
         assert endpoint is not None
         body = {"token": "app_vt_x", "password": "a quiet orange typewriter"}

@@ -1,0 +1,58 @@
+"""The page that answers a browser at `/`, the list of errors, and what all pages share.
+
+Every link is relative: a proxy may serve the application below a path of its own.
+"""
+
+from collections.abc import Iterator
+
+from fastapi import FastAPI
+
+from app.api.authorization import public
+from app.api.pages import POLICY, asset, page
+from app.core.config import Settings
+from app.core.errors import AppError
+
+OPEN = public("It has nothing of any account.")
+
+
+def add_home(app: FastAPI, settings: Settings) -> None:
+    health = f"{settings.api_v1_prefix}/health".removeprefix("/")
+    links = [
+        ("errors", "Errors", "every error code and its meaning"),
+        (f"{health}/ready", "Readiness", "whether this instance can serve"),
+        (f"{health}/live", "Liveness", "whether its process runs"),
+    ]
+    if not settings.is_production:
+        links.insert(0, ("docs", "Documentation", "every operation, to try out"))
+        links.insert(1, ("openapi.json", "OpenAPI", "the same for programs"))
+    endpoints = {
+        "/": page(
+            "home.html",
+            POLICY,
+            root="",
+            title=settings.app_name,
+            version=app.version,
+            environment=settings.environment,
+            links=links,
+        ),
+        "/errors": page(
+            "errors.html",
+            POLICY,
+            root="",
+            title="Errors",
+            errors=sorted(errors(), key=lambda error: (error.status, error.code)),
+        ),
+        "/style.css": asset("style.css"),
+        "/favicon.svg": asset("favicon.svg"),
+    }
+    for path, endpoint in endpoints.items():
+        app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)
+
+
+def errors(parent: type[AppError] = AppError) -> Iterator[type[AppError]]:
+    """Yield the classes that introduce a code."""
+    for error in parent.__subclasses__():
+        if error.__module__.startswith("app."):
+            if "code" in vars(error):
+                yield error
+            yield from errors(error)
