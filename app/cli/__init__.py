@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from app.cli import (
+    audit,
     config,
     db,
     demo,
@@ -30,6 +31,7 @@ GROUPS = (
     config.group,
     db.group,
     users.group,
+    audit.group,
     products.group,
     keys.group,
     outbox.group,
@@ -50,10 +52,10 @@ def main() -> None:
     try:
         sys.exit(cli(standalone_mode=False))
     except TyperException as error:
-        errors.print(f"Error: {error.format_message()} (see --help)", markup=False)
+        errors.print(f"Error: {error.format_message()} (see --help)")
         sys.exit(error.exit_code)
     except ConfigurationError as error:
-        errors.print(str(error), markup=False)
+        errors.print(str(error))
         sys.exit(1)
     except typer.Abort:
         sys.exit(1)
@@ -63,5 +65,5 @@ def main() -> None:
         line = sentence(error)
         if line is None:
             raise
-        errors.print(f"Error: {line}", markup=False)
+        errors.print(f"Error: {line}")
         sys.exit(1)

@@ -16,12 +16,13 @@ from app.core.config import Settings
 
 Result = TypeVar("Result")
 
-output = Console(soft_wrap=True, highlight=False)
-errors = Console(soft_wrap=True, highlight=False, stderr=True)
+PLAIN = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
+output = Console(**PLAIN)  # type: ignore[arg-type]
+errors = Console(**PLAIN, stderr=True)  # type: ignore[arg-type]
 
 
 def fail(message: str) -> NoReturn:
-    errors.print(f"Error: {message}", markup=False)
+    errors.print(f"Error: {message}")
     raise typer.Exit(1)
 
 

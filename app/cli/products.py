@@ -100,7 +100,7 @@ async def import_file(
 
 
 def show(line: int, pointer: str, message: str) -> None:
-    errors.print(f"Line {line}: {pointer} {message}", markup=False)
+    errors.print(f"Line {line}: {pointer} {message}")
 
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:

@@ -75,8 +75,8 @@ async def prepare(settings: Settings, admin_email: str) -> None:
             if not email:
                 fail("There is no administrator yet. Name one with --admin-email.")
             password = await create_user(email, "admin", None)
-            output.print(f"Created the administrator {email}.", markup=False)
-            output.print(f"Password, shown only once: {password}", markup=False)
+            output.print(f"Created the administrator {email}.")
+            output.print(f"Password, shown only once: {password}")
         if is_development:
             await load_demo(database)
 

@@ -13,6 +13,9 @@ COMMANDS = [
     "demo",
     "outbox status",
     "outbox replay",
+    "users list",
+    "users disable ada@example.org",
+    "audit list",
 ]
 
 
