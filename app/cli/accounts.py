@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.console import existing, fail
+from app.cli.console import existing
 from app.core.config import get_settings
 
 if TYPE_CHECKING:
@@ -72,8 +72,6 @@ def directory(state: "AppState") -> "UserDirectory":
 
 def read_password(*, from_stdin: bool) -> str:
     """Read it from a pipe or ask for it. An argument would be visible to others."""
-    if sys.stdin is None:  # the process was started with `<&-`
-        fail("stdin is closed.")
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

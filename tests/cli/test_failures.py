@@ -23,9 +23,8 @@ class TestCommandErrors:
     @pytest.mark.parametrize(
         "line",
         [
-            "",
             "nonsense",
-            "db",
+            "db nonsense",
             "users create",
             "demo --users many",
             "demo --users -1",

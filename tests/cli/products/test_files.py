@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from asyncio import to_thread
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -63,6 +63,35 @@ class TestImport:
         assert (process.returncode, stderr) == (0, "Reading\nStoring 20 rows\n")
         assert stdout == "Created 20, updated 0, failed 0.\n"
 
+    def test_reads_stdin_and_another_format(self, environment: dict[str, str]) -> None:
+        """Mutants: look for a file named `-`; guess the format from its name."""
+        lines = "sku,name,price,currency\nM-1,Mug,1.00,EUR\n"
+        line = ("products", "import", "-", "--format", "csv")
+
+        ended = command(*line, environment=environment, stdin=lines)
+
+        assert ended.stdout == "Created 1, updated 0, failed 0.\n", ended.stderr
+
+    def test_shows_amounts_with_their_unit_on_a_terminal(
+        self, environment: dict[str, str]
+    ) -> None:
+        """Mutant: a bar and a percentage, without an amount."""
+        size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
+        terminal, stderr = os.openpty()
+        line = (sys.executable, "-m", "app", "products", "import", "mugs.ndjson")
+        wide = environment | {"COLUMNS": "200", "TERM": "xterm"}
+        subprocess.run(
+            line, cwd=environment["HOME"], env=wide, stderr=stderr, check=True
+        )
+        os.close(stderr)
+        shown = b""
+        with suppress(OSError):  # EIO: the other end is closed
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        os.close(terminal)
+
+        assert f"{size:,} of {size:,} bytes" in shown.decode()
+
     def test_names_the_invalid_lines_and_imports_nothing(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
@@ -108,7 +137,7 @@ class TestImport:
             process.send_signal(number)
         stdout, stderr = process.communicate()
 
-        assert (process.returncode, stdout, stderr) == (1, "", NOTHING)
+        assert (process.returncode, stdout, stderr) == (130, "", NOTHING)
         exported = command("products", "export", environment=environment)
         assert (exported.returncode, exported.stdout) == (0, "")
 
@@ -128,7 +157,7 @@ class TestImport:
             _, stderr = await to_thread(process.communicate)
             line.cut.set()
 
-        assert process.returncode == 1
+        assert process.returncode == 130
         assert stderr.endswith("Storing 20 rows\n" + UNSURE)
 
 
