@@ -66,8 +66,8 @@ async def show_events(
 
     async with open_existing() as state:
         users: dict[str, UUID | None] = {
-            "subject_id": subject and await find_id(state, subject),
-            "actor_id": actor and await find_id(state, actor),
+            "subject_id": await find_id(state, subject) if subject else None,
+            "actor_id": await find_id(state, actor) if actor else None,
         }
         trail = AuditTrail(state.database.read, state.cursors)
         await show_list(trail.page, query.model_copy(update=users), limit, show)

@@ -91,7 +91,8 @@ async def import_file(
                 await read.read(chunks(), format_)
                 read.check()
                 shown.begin(f"Storing {len(read.rows)} rows")
-                report = await ProductImport(session).store(read, actor_id=None)
+                products = ProductImport(session)
+                report = await products.store(read, actor_id=None)
     except ImportRejected as error:
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])
@@ -105,8 +106,10 @@ async def import_file(
         fail("Interrupted. Nothing was imported.", INTERRUPTED)
     for found in report.errors:
         show(found.line, found.pointer, found.message)
+    unchanged = products.staging.unchanged
     output.print(
-        f"Created {report.created}, updated {report.updated}, failed {report.failed}."
+        f"Created {report.created}, updated {report.updated - unchanged}, "
+        f"unchanged {unchanged}, failed {report.failed}."
     )
     if report.failed:
         raise typer.Exit(1)
