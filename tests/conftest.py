@@ -31,7 +31,9 @@ from testbed.postgres import execute, start_postgres
 from testbed.valkey import ValkeyServer, start_valkey
 from tests.notes.model import create_table, drop_table
 from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
+from tests.support.databases import Databases
 from tests.support.declared import document
+from tests.support.memory import remember_endpoints
 from tests.support.people import Client, People, open_client
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -39,6 +41,7 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 for name in (*NotesSettings.model_fields, "fastapi_env"):
     os.environ.pop(name.upper(), None)
 patience.let_hypothesis_take_its_time()
+remember_endpoints()
 LONGEST = {"test_resource.py", "test_schemathesis.py"}  # more than a minute each
 
 
@@ -123,26 +126,26 @@ def sqlite_database_url(sqlite_template: Path) -> Iterator[str]:
         yield f"sqlite:///{file}"
 
 
-@pytest.fixture
-def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    asyncio.run(
-        execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    )
-    url = make_url(postgres_url).set(database=name)
-    yield url.render_as_string(hide_password=False)
-    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+@pytest.fixture(scope="session")
+def postgres_databases(
+    postgres_url: str, postgres_template: str
+) -> Iterator[Databases]:
+    databases = Databases(postgres_url, postgres_template)
+    yield databases
+    databases.drop()
 
 
 @pytest.fixture
-def replica_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
+def postgres_database_url(postgres_databases: Databases) -> Iterator[str]:
+    with postgres_databases.borrow() as url:
+        yield url
+
+
+@pytest.fixture
+def replica_url(postgres_databases: Databases) -> Iterator[str]:
     """A second, empty database that acts as a replica."""
-    name = f"test_replica_{uuid4().hex}"
-    create = f"CREATE DATABASE {name} TEMPLATE {postgres_template}"
-    asyncio.run(execute(postgres_url, create))
-    url = make_url(postgres_url).set(database=name)
-    yield url.render_as_string(hide_password=False)
-    asyncio.run(execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    with postgres_databases.borrow() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
