@@ -68,11 +68,14 @@ NoteDirectoryDep = Annotated[NoteDirectory, Depends(get_note_directory)]
 NoteServiceDep = Annotated[NoteService, Depends(get_note_service)]
 
 router = api_router(
-    "/notes", tags=["notes"], responses=documented(Unauthorized, InsufficientScope)
+    "/notes",
+    tags=["notes"],
+    about="Notes of the caller.",
+    responses=documented(Unauthorized, InsufficientScope),
 )
 
 TEXT_TYPES = ("text/plain", "text/markdown")
-TEXT = {name: {"schema": {"type": "string"}} for name in TEXT_TYPES}
+TEXT = {name: {"schema": {"type": "string"}, "example": "Milk"} for name in TEXT_TYPES}
 
 
 @router.get("", response_model=Page[NoteRead], responses=documented(CursorInvalid))

@@ -25,6 +25,7 @@ AuditReader = Annotated[Principal, caller_with("audit:read")]
 
 router = api_router(
     tags=["audit"],
+    about="Security events: logins, changes of accounts, refused access.",
     responses=documented(Unauthorized, InsufficientScope, CursorInvalid),
 )
 

@@ -38,8 +38,18 @@ from app.services.accounts.sessions import SessionNotFound
 from app.services.accounts.users import EmailTaken
 from app.services.listing import RowPage
 
-router = api_router("/auth", tags=["auth"])
+router = api_router(
+    "/auth",
+    tags=["auth"],
+    about="Registration, login and sessions, passwords and e-mail addresses.",
+)
 
+DEVICE_TOKEN = {
+    "X-Device-Token": {
+        "description": "Send it with the next login on this device.",
+        "schema": {"type": "string"},
+    }
+}
 CHANGING_SESSIONS = documented(
     Unauthorized, ReauthenticationRequired, InsufficientScope
 )
@@ -73,7 +83,8 @@ async def register(
 
 @router.post(
     "/login",
-    responses=documented(InvalidCredentials, TooManyRequests),
+    responses={HTTPStatus.OK: {"headers": DEVICE_TOKEN}}
+    | documented(InvalidCredentials, TooManyRequests),
     openapi_extra=public("The caller has no token yet."),
 )
 @limited("login")

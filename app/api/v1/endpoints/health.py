@@ -1,18 +1,20 @@
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.authorization import public
 from app.api.dependencies import StateDep
 from app.api.rate_limits import unlimited
 from app.api.routes import api_router
 
-router = api_router("/health", tags=["health"])
+router = api_router("/health", tags=["health"], about="Probes of this instance.")
 
 PROBE = "A refused probe would take a busy instance out of service."
-State = Literal["healthy", "unhealthy", "disabled"]
+State = Annotated[
+    Literal["healthy", "unhealthy", "disabled"], Field(title="DependencyState")
+]
 
 
 class Liveness(BaseModel):
@@ -20,11 +22,13 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    status: Literal["ready", "degraded", "unavailable"]
+    status: Literal["ready", "degraded", "unavailable"] = Field(title="ReadinessStatus")
     checks: dict[Literal["database", "redis"], State]
 
 
-@router.get("/live", openapi_extra=public("Orchestrators have no account."))
+@router.get(
+    "/live", name="health_live", openapi_extra=public("Orchestrators have no account.")
+)
 @unlimited(PROBE)
 async def live() -> Liveness:
     """Answer 200 while the process runs and its event loop responds."""
@@ -33,6 +37,7 @@ async def live() -> Liveness:
 
 @router.get(
     "/ready",
+    name="health_ready",
     responses={
         503: {"model": Readiness, "description": "A critical dependency is down."}
     },

@@ -43,6 +43,7 @@ from app.services.listing import RowPage
 router = api_router(
     "/users",
     tags=["users"],
+    about="Your own account, and for administrators all accounts.",
     responses=documented(Unauthorized, InsufficientScope),
 )
 

@@ -76,8 +76,14 @@ MEDIA_TYPES: dict[str, FileFormat] = {
     "application/x-ndjson": "ndjson",
     "text/csv": "csv",
 }
-TEXT: dict[str, Any] = {"schema": {"type": "string"}}
-CONTENT = dict.fromkeys(MEDIA_TYPES, TEXT)
+ROW = '{"sku": "MUG-BLUE-03", "name": "Blue mug", "price": "12.50", "currency": "EUR"}'
+CONTENT: dict[str, Any] = {
+    "application/x-ndjson": {"schema": {"type": "string"}, "example": f"{ROW}\n"},
+    "text/csv": {
+        "schema": {"type": "string"},
+        "example": "sku,name,price,currency\r\nMUG-BLUE-03,Blue mug,12.50,EUR\r\n",
+    },
+}
 
 
 @router.post(
@@ -106,6 +112,7 @@ async def import_products(
 
 @router.get(
     "/export",
+    name="export_products",
     status_code=HTTPStatus.OK,  # FastAPI finds no default in the class
     response_class=StreamedResponse,
     responses={200: {"description": "One product per line.", "content": CONTENT}},

@@ -54,7 +54,9 @@ CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
 ProductEditor = Annotated[Principal, caller_with("products:write")]
 
-router = api_router("/products", tags=["products"])
+router = api_router(
+    "/products", tags=["products"], about="The catalogue: products and their stock."
+)
 
 EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")
