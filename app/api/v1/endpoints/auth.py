@@ -17,6 +17,7 @@ from app.api.errors import documented
 from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.core.errors import TooManyRequests, Unauthorized
+from app.core.passwords.policy import WeakPassword
 from app.core.tokens.cursor import CursorInvalid
 from app.core.tokens.refresh import RefreshTokenInvalid
 from app.db.models.user import User
@@ -66,7 +67,7 @@ CHANGING_SESSIONS = documented(
             "description": "The answer if REGISTRATION is `verified`. It is the same "
             "for a known address and for a new one.",
         },
-        **documented(EmailTaken, RegistrationClosed, TooManyRequests),
+        **documented(EmailTaken, RegistrationClosed, WeakPassword, TooManyRequests),
     },
     openapi_extra=public("The caller has no account yet."),
 )

@@ -22,6 +22,7 @@ from app.api.errors import documented
 from app.api.idempotency import IDEMPOTENCY, Idempotent
 from app.api.routes import api_router
 from app.core.errors import Unauthorized
+from app.core.passwords.policy import WeakPassword
 from app.core.preconditions import VersionStale
 from app.core.tokens.cursor import CursorInvalid
 from app.db.models.user import User
@@ -96,7 +97,7 @@ async def list_users(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=UserRead,
-    responses=documented(*ADMINISTRATION, EmailTaken, *IDEMPOTENCY),
+    responses=documented(*ADMINISTRATION, EmailTaken, WeakPassword, *IDEMPOTENCY),
 )
 async def create_user(
     _: UserAdmin,
