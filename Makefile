@@ -3,11 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# pip takes the same arguments as uv, where uv cannot be installed.
+INSTALL = $$(test -x $(UV) && echo $(UV) pip install --quiet --python $(BIN)/python || echo $(PIP))
+# Nothing without a hash, and no source to build, which would download its backend.
+LOCKED := --require-hashes --only-binary :all:
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+SBOM := dist/sbom.cdx.json
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
-.PHONY: help run dev test check format lock bench drill clean
+.PHONY: help run dev test check format lock audit bench drill clean
 
 help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
@@ -15,8 +21,9 @@ help:
 	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey'
 	@echo 'make check   check format, lint, types, imports, lock files, generated files'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
-	@echo 'make bench   compare the cost with bare FastAPI and a raw ASGI application'
+	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
 	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
+	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
 
 run: $(VENV)/base
@@ -27,7 +34,7 @@ dev: $(VENV)/base
 	@$(BIN)/python -m app setup
 	@exec $(BIN)/python -m app dev $(ADDRESS)
 
-test: $(VENV)/dev
+test: $(VENV)/audit
 	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 check: $(VENV)/dev
@@ -43,10 +50,10 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m reference
 
-# SCALE=1 measures a million products instead.
+# SCALE=1 measures a million products instead, LONG=1 how the shares change under growth.
 bench: $(VENV)/dev
-	$(BIN)/python -m $(if $(SCALE),bench.scale,bench) $(ARGS)
-	$(if $(SCALE),,$(BIN)/python -m bench.edge)
+	$(BIN)/python -m $(if $(SCALE),bench.scale,$(if $(LONG),bench.growth,bench)) $(ARGS)
+	$(if $(SCALE)$(LONG),,$(BIN)/python -m bench.edge)
 
 drill: $(VENV)/dev
 	$(BIN)/python -m drills.outbox $(ARGS)
@@ -54,32 +61,38 @@ drill: $(VENV)/dev
 	$(BIN)/python -m drills.redis_outage
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 
+# STRICT=1 fails if the advisories could not be checked.
+audit: $(VENV)/audit
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --spec-version 1.6 --validate --output-file $(SBOM) requirements/base.txt
+	@$(BIN)/python requirements/audit.py $(if $(STRICT),--strict) $(ARGS)
+
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt
 	$(LOCK) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
 	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
+	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) --upgrade --group audit --constraints requirements/dev.txt --output-file requirements/audit.txt
 
 clean:
 	rm -rf $(VENV) var dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# A stamp file for each set of requirements. Without uv, plain pip installs them.
-$(VENV)/base: requirements/base.txt pyproject.toml
-	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
+# A stamp file for each set of requirements.
+$(VENV)/base: requirements/base.txt requirements/build.txt pyproject.toml
+	@$(MAKE) --no-print-directory install REQUIREMENTS="$(filter %.txt,$^)" STAMP=$@
 
 $(VENV)/dev: requirements/dev.txt requirements/base.txt pyproject.toml
+	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
+
+$(VENV)/audit: requirements/audit.txt $(VENV)/dev
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
 .PHONY: install
 install:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; choose one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo 'Creating $(VENV).'; $(PYTHON) -m venv $(VENV); }
-	@test -x $(UV) || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt || echo 'Without uv: pip takes a little longer.'
-	@echo "Installing $$(grep -c == $(REQUIREMENTS)) packages; the first time takes about half a minute."
-	@if test -x $(UV); \
-	then $(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $(REQUIREMENTS); \
-	else $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(REQUIREMENTS); fi
-	@if test -x $(UV); \
-	then $(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .; \
-	else $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; fi \
-	|| echo 'The command could not be installed; `python -m app` does the same.'
+	@test -x $(UV) || $(PIP) $(LOCKED) --requirement requirements/uv.txt || echo 'Without uv: pip takes a little longer.'
+	@echo "Installing $$(cat $(REQUIREMENTS) | grep -c ==) packages; the first time takes about half a minute."
+	@$(INSTALL) $(LOCKED) $(addprefix --requirement ,$(REQUIREMENTS))
+	@$(INSTALL) --no-index --no-build-isolation --no-deps --editable .
 	@touch $(STAMP)

@@ -21,6 +21,7 @@ from app.api.openapi import DESCRIPTION, add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
 from app.api.pages.home import add_home
+from app.api.route_index import RouteIndex
 from app.api.routes import ApiRoute, ApiRouter
 from app.api.uploads import Allowance, find_uploads
 from app.api.v1.router import ROUTERS
@@ -104,6 +105,7 @@ def create_application(
         generate_unique_id_function=lambda route: route.name,
     )
     app.router.route_class = ApiRoute
+    app.state.route_plans = settings.route_plans
     add_error_handlers(app)
     add_openapi(app)
     for router in routers:
@@ -114,6 +116,8 @@ def create_application(
     if not settings.is_production:
         add_docs(app)
     check_routes(app, policies=rates(settings))
+    if settings.route_plans:
+        app.router.middleware_stack = RouteIndex(app.router)
     return app
 
 

@@ -58,7 +58,9 @@ async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
     database = Database(settings)
     redis = _redis(settings)
     hasher = PasswordHasher(
-        slots=settings.password_hash_threads, queue=settings.password_hash_queue
+        slots=settings.password_hash_threads,
+        queue=settings.password_hash_queue,
+        nice=settings.password_hash_nice,
     )
     ring = secret_ring(settings)
     keys = signing_keys(settings)

@@ -1,7 +1,8 @@
-"""The settings that both comparison programs take from the bench."""
+"""The settings that all comparison programs take from the bench."""
 
 import os
 
 DATABASE_URL = os.environ["DATABASE_URL"]
 DB_POOL_SIZE = int(os.environ["DB_POOL_SIZE"])
-SECRET_KEY = os.environ["SECRET_KEY"]
+# The key that signs the access tokens of the application, so that one login serves all.
+TOKEN_KEY = bytes.fromhex(os.environ["TOKEN_KEY"])

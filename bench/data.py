@@ -7,16 +7,16 @@ from pathlib import Path
 
 import asyncpg
 
-from bench.accounts.operations import EMAIL, PASSWORD
+from bench.accounts.operations import EMAIL, FLOODED, PASSWORD
 from bench.registry import parts
 
 ROOT = Path(__file__).parents[1]
 
 
 def prepare(environment: Mapping[str, str]) -> None:
-    """Migrate the database and add the account that the bench uses."""
-    create = ("users", "create", "--email", EMAIL, "--role", "editor")
-    for arguments in (("db", "upgrade"), (*create, "--password-stdin")):
+    """Migrate the database and add the accounts that the bench uses."""
+    create = ("users", "create", "--password-stdin", "--role", "editor", "--email")
+    for arguments in (("db", "upgrade"), (*create, EMAIL), (*create, FLOODED)):
         subprocess.run(
             [sys.executable, "-m", "app", *arguments],
             cwd=ROOT,
@@ -27,12 +27,12 @@ def prepare(environment: Mapping[str, str]) -> None:
         )
 
 
-async def fill(url: str) -> dict[str, Sequence[str]]:
-    """Add the rows of each resource, and return their ids."""
+async def fill(url: str, times: int = 1) -> dict[str, Sequence[str]]:
+    """Add the rows of each resource, `times` as many as usual, and return ids."""
     connection = await asyncpg.connect(url)
     try:
         ids = {
-            resource: await part.fill(connection)
+            resource: await part.fill(connection, times)
             for resource, part in parts("data").items()
         }
         await connection.execute("VACUUM ANALYZE")

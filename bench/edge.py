@@ -181,7 +181,7 @@ async def limiter(directory: Path, rounds: int, times: int) -> Rounds:
             names = map(str, count())
 
             def ask(server: Redis) -> Work:
-                arguments = (100, 3_600_000_000, 1)
+                arguments = (100, 3_600_000_000, 1, 1)
                 return lambda: server.evalsha(script, 1, next(names), *arguments)
 
             def check(*policies: Policy) -> Work:
@@ -194,10 +194,15 @@ async def limiter(directory: Path, rounds: int, times: int) -> Rounds:
                     "the same by the limiter's client": ask(client),
                     "one limit": check(ONE),
                     "two limits": check(ONE, OTHER),
+                    "16 requests at once, one limit": at_once(16, check(ONE)),
                 },
                 rounds,
                 times,
             )
+
+
+def at_once(number: int, work: Work) -> Work:
+    return lambda: asyncio.gather(*(work() for _ in range(number)))
 
 
 async def interleaved(works: Mapping[str, Work], rounds: int, times: int) -> Rounds:

@@ -6,6 +6,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PREFIX = "/api/v1"
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A ratio that must not be worse than `floor`, and should reach `aim`.
+
+    Larger is better where the aim lies above the floor or is the same.
+    """
+
+    floor: float
+    aim: float
+
+    def verdict(self, measured: float) -> str:
+        if self._holds(measured, self.aim):
+            return "aim"
+        return "floor" if self._holds(measured, self.floor) else "missed"
+
+    def _holds(self, measured: float, bound: float) -> bool:
+        return measured >= bound if self.aim >= self.floor else measured <= bound
 
 
 @dataclass(frozen=True)
@@ -24,7 +44,7 @@ class Target:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         content = json.dumps(body).encode() if body else b""
@@ -42,9 +62,19 @@ class Operation:
     """One kind of request.
 
     All programs must answer with the same status and as many bytes. What `compared`
-    takes out of the body must be the same, too.
+    takes out of the body must be the same, too. The goal is a share of the raw
+    program's throughput.
     """
 
+    title: str
     requests: Callable[[Target], Iterator[bytes]]  # endless
+    goal: Goal
     compared: Callable[[bytes], object] = len
-    repeatable: bool = True  # False if a program refuses a request that it had before
+    connections: int = CONNECTIONS
+    is_mixed: bool = False  # its requests cost different amounts
+    limited: bool = False  # the application counts the limit for everything in Valkey
+
+    @property
+    def is_special(self) -> bool:
+        """Whether only the raw program and the application are measured."""
+        return self.limited or self.connections != CONNECTIONS

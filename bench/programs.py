@@ -1,4 +1,4 @@
-"""The programs compared, each behind one gunicorn worker."""
+"""The programs compared, each behind the same gunicorn."""
 
 import os
 import secrets
@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.db.models.user import Role
-from app.services.accounts.roles import SCOPES
+from app.core.security import SecretRing
 from bench.data import ROOT
 from bench.load import LoadFailed, ask
 from bench.operations import Target
@@ -17,23 +16,35 @@ from testbed.processes import ENVIRONMENT, Server
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+RAW, ORM, APPLICATION = "raw ASGI + asyncpg", "FastAPI + ORM", "this application"
 TARGETS = {
-    "raw ASGI + asyncpg": "bench.raw_asgi:app",
-    "bare FastAPI + ORM": "bench.bare_fastapi:app",
-    "this application": "app.main:app",
+    RAW: "bench.raw_asgi:app",
+    "raw without pool reset": "bench.raw_asgi:without_reset",
+    "Starlette + asyncpg": "bench.starlette_asyncpg:app",
+    "FastAPI + asyncpg": "bench.fastapi_asyncpg:app",
+    ORM: "bench.fastapi_orm:app",
+    APPLICATION: "app.main:app",
 }
 
 
 class Program(Server):
-    """One of the three, under the application's own gunicorn configuration."""
+    """One of them, under the application's own gunicorn configuration."""
 
     parting = signal.SIGQUIT
 
     def __init__(
-        self, name: str, directory: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        workers: int = 1,
+        python: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.environment = environment
+        self.workers = workers
+        self.python = python  # options of the interpreter
         super().__init__(directory)
 
     @property
@@ -44,28 +55,28 @@ class Program(Server):
         self.end(signal.SIGQUIT)
 
     def cpu_seconds(self) -> float:
-        """The CPU time that the worker has used so far, with all its threads."""
-        fields = self._read_worker("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        """The CPU time that the workers have used so far, with all their threads."""
+        stats = [text.rpartition(")")[2].split() for text in self._read_workers("stat")]
+        return sum(int(s[11]) + int(s[12]) for s in stats) / TICKS_PER_SECOND
 
     def resident_bytes(self) -> int:
-        """The memory of the worker."""
-        return int(self._read_worker("statm").split()[1]) * PAGE_BYTES
+        """The memory of the largest worker."""
+        pages = [int(text.split()[1]) for text in self._read_workers("statm")]
+        return max(pages) * PAGE_BYTES
 
-    def _read_worker(self, name: str) -> str:
+    def _read_workers(self, name: str) -> list[str]:
         """Read a file of proc(5)."""
         assert self.process is not None
         arbiter = self.process.pid
         children = Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text()
-        (worker,) = children.split()
-        return Path(f"/proc/{worker}/{name}").read_text()
+        return [Path(f"/proc/{pid}/{name}").read_text() for pid in children.split()]
 
     def _command(self) -> Sequence[str | Path]:
-        options = ("--workers", "1", "--worker-class", "asgi")
-        config = ("--config", ROOT / "app/server/gunicorn_conf.py")
+        options = ("--workers", str(self.workers), "--worker-class", "asgi")
+        config = ("--config", str(ROOT / "app/server/gunicorn_conf.py"))
         address = ("--bind", f"127.0.0.1:{self.port}")
-        target = TARGETS[self.name]
-        return [sys.executable, "-m", "gunicorn", *config, *options, *address, target]
+        gunicorn = (sys.executable, *self.python, "-m", "gunicorn")
+        return [*gunicorn, *config, *options, *address, TARGETS[self.name]]
 
     def _is_ready(self) -> bool:
         target = Target(self.port)
@@ -76,6 +87,7 @@ class Program(Server):
 
 
 def make_environment(database_url: str, **settings: str) -> dict[str, str]:
+    secret = secrets.token_hex(32)
     return {
         **ENVIRONMENT,
         "PYTHONPATH": str(ROOT),
@@ -83,11 +95,11 @@ def make_environment(database_url: str, **settings: str) -> dict[str, str]:
         "RATE_LIMIT_ENABLED": "false",
         "ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": database_url,
-        "SECRET_KEY": secrets.token_hex(32),
+        "DB_POOL_SIZE": "5",
+        "SECRET_KEY": secret,
         "ACCESS_TOKEN_EXPIRE_MINUTES": "60",
-        "TOKEN_SCOPE": " ".join(
-            sorted(SCOPES[Role.EDITOR])
-        ),  # for the comparison programs
+        # For the comparison programs, which accept the application's tokens.
+        "TOKEN_KEY": SecretRing(secret.encode()).derive("access-token-v1").hex(),
         **settings,
     }
 

@@ -2,8 +2,11 @@
 
 - `operations`: its `OPERATIONS`, each under a name that no other resource uses
 - `raw_asgi`: its `ROUTES` in the program that is the limit
-- `bare_fastapi`: its `router` in the program that is written as in tutorials
-- `data`, optional: `fill(connection)` adds rows and returns their ids
+- `starlette_asyncpg`: its `ROUTES` on Starlette
+- `fastapi_asyncpg`: its `router` without the ORM
+- `fastapi_orm`: its `router` as in tutorials
+- `data`, optional: `fill(connection, times)` adds rows and returns some of their ids
+- `rows`, optional: `measure(contest)` yields other figures that have a goal
 - `scale`, optional: `measure(report, service)`, and its `SETTINGS` of the service
 """
 

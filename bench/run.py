@@ -1,116 +1,100 @@
-"""Measure the application between the limit and a bare FastAPI, in one run."""
+"""Measure the application beside programs that do the same work with less around it."""
 
 import argparse
-import asyncio
-import os
-import sys
-import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.progress import track
 
-from bench import data
-from bench.accounts.operations import log_in
-from bench.load import Answer, ask, drive
-from bench.operations import Operation, Target
-from bench.programs import TARGETS, Program, make_environment, on_cores
+from bench import budget, page, startup
+from bench.chart import draw
+from bench.contest import OPERATIONS, READ, Contest, Round, ratio, run_contest
+from bench.operations import Goal
+from bench.programs import APPLICATION, RAW, TARGETS
 from bench.registry import parts
-from bench.report import Round, print_report
-from testbed.postgres import start_postgres
+from bench.report import Grid, Rounds, Row, cpu, others, shares, throughput
 
-CONNECTIONS = 16
-WARM_UP_SECONDS = 0.3
-OPERATIONS: dict[str, Operation] = {
-    name: operation
-    for part in parts("operations").values()
-    for name, operation in part.OPERATIONS.items()
-}
-
-
-@dataclass
-class Contestant:
-    program: Program
-    target: Target
-
-    def measure(self, operation: Operation, seconds: float) -> Round:
-        drive(self.target, operation, CONNECTIONS, WARM_UP_SECONDS)
-        before = self.program.cpu_seconds()
-        load = drive(self.target, operation, CONNECTIONS, seconds)
-        cpu_seconds = self.program.cpu_seconds() - before
-        return Round(load.requests, load.seconds, cpu_seconds)
-
-    def ask(self, operation: Operation) -> Answer:
-        return ask(self.target, next(operation.requests(self.target)))
+P99 = Goal(3, 2)
+PROGRAMS = tuple(TARGETS)
+errors = Console(stderr=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        sys.exit("The bench needs two cores: one for the worker, one for the load.")
-    worker_core, *others = cores
-    # The load and PostgreSQL stay off the core of the worker.
-    with ExitStack() as stack:
-        stack.enter_context(on_cores(set(others)))
-        contestants = prepare(stack, worker_core)
-        check_answers(contestants)
-        plan = [
-            (name, contestant)
-            for name in options.only
-            for _ in range(options.rounds)
-            for contestant in contestants
-        ]
-        rounds: dict[tuple[str, str], list[Round]] = {}
-        for name, contestant in track(plan, "Measuring", console=Console(stderr=True)):
-            measured = contestant.measure(OPERATIONS[name], options.seconds)
-            rounds.setdefault((name, contestant.program.name), []).append(measured)
-    print_report(rounds)
+    with run_contest(options.rounds, options.seconds) as contest:
+        rounds = measure(contest, options.only)
+        grids = [throughput(rounds, PROGRAMS), cpu(rounds, PROGRAMS)]
+        if len(options.only) == len(OPERATIONS):
+            errors.print("Measuring latency, logins, start and memory")
+            grids[1:1] = [others(rest(contest, rounds))]
+            errors.print("Measuring layers and imports")
+            grids += [budget.layers(contest, rounds), budget.imported(contest)]
+            publish(rounds, grids, options)
+    console = Console()
+    console.width = max(console.width, 140)
+    for grid in grids:
+        grid.print(console)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
         default=list(OPERATIONS),
-        help=f"operations, comma-separated; default: {','.join(OPERATIONS)}",
+        help="operations, comma-separated; the page is not written. "
+        f"Default: {','.join(OPERATIONS)}",
     )
+    parser.add_argument("--page", type=Path, default=page.PAGE, help="write this page")
     options = parser.parse_args(arguments)
     if unknown := set(options.only) - set(OPERATIONS):
         parser.error(f"no such operation: {', '.join(sorted(unknown))}")
     return options
 
 
-def prepare(stack: ExitStack, worker_core: int) -> list[Contestant]:
-    """Start the database and the programs; everything ends with the stack."""
-    directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    postgres = stack.enter_context(start_postgres(directory))
-    environment = make_environment(postgres.url, DB_POOL_SIZE="5")
-    data.prepare(environment)
-    ids = asyncio.run(data.fill(postgres.url))
-    programs = [Program(name, directory, environment) for name in TARGETS]
-    with on_cores({worker_core}):
-        for program in programs:
-            stack.callback(program.stop)
-            program.start_on_a_free_port()
-    return [
-        Contestant(program, Target(program.port, log_in(program.port), ids))
-        for program in programs
+def measure(contest: Contest, names: Sequence[str]) -> Rounds:
+    plan = [
+        (name, program, contestant)
+        for name in names
+        for _ in range(contest.rounds)
+        for program, contestant in contest.field(OPERATIONS[name]).items()
     ]
+    rounds: dict[str, dict[str, list[Round]]] = {name: {} for name in names}
+    for name, program, contestant in track(plan, "Measuring", console=errors):
+        measured = contestant.measure(OPERATIONS[name], contest.seconds)
+        rounds[name].setdefault(program, []).append(measured)
+    return rounds
 
 
-def check_answers(contestants: Sequence[Contestant]) -> None:
-    """Refuse to compare programs that do not do the same work."""
-    for name, operation in OPERATIONS.items():
-        first, *others = [contestant.ask(operation) for contestant in contestants]
-        for answer in others:
-            assert answer.status == first.status, (name, first, answer)
-            assert len(answer.body) == len(first.body), (name, first, answer)
-            compared = [operation.compared(body) for _, body in (first, answer)]
-            assert compared[0] == compared[1], (name, first, answer)
+def rest(contest: Contest, rounds: Rounds) -> Iterator[Row]:
+    """Measure the goals that are not a share of the raw program's throughput."""
+    measured = next(iter(rounds.values()))
+    ours, raw = ([each.p99 for each in measured[name]] for name in (APPLICATION, RAW))
+    times = f"{median(ours) * 1e3:.0f} ms, raw program {median(raw) * 1e3:.0f} ms"
+    what = f"p99 of {READ.title}, {READ.connections} connections / raw"
+    yield Row(what, ratio(ours, raw), P99, beside=times)
+    for part in parts("rows").values():
+        yield from part.measure(contest)
+    yield from startup.measure(contest)
+
+
+def publish(rounds: Rounds, grids: Sequence[Grid], options: argparse.Namespace) -> None:
+    drawn = {
+        OPERATIONS[name].title: shares(measured)
+        for name, measured in rounds.items()
+        if not OPERATIONS[name].is_special
+    }
+    chart = draw("Throughput, as a share of the raw program", drawn, PROGRAMS)
+    method = (
+        f"Medians of {options.rounds} interleaved rounds of {options.seconds:g} s. "
+        "One worker on one core; PostgreSQL, Valkey and the load on the others."
+    )
+    page.write(options.page, chart, grids, method)
+
+
+if __name__ == "__main__":
+    main()

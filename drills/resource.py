@@ -36,6 +36,7 @@ from testbed.postgres import execute, start_postgres
 ROOT = Path(__file__).parents[1]
 PRODUCTS = Resource("product", "products")
 PAGE = "docs/adding-a-resource.md"
+INDEX = ("PIP_", "UV_", "SSL_")
 # Everything that a schema can contain, by name.
 SCHEMA = {
     "sqlite": "SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master",
@@ -69,6 +70,8 @@ class Copy:
 
     def run(self, *command: str, database_url: str = "") -> str:
         environment = {
+            # Where packages come from: `make check` resolves the lock files.
+            **{k: v for k, v in os.environ.items() if k.startswith(INDEX)},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),
             "TEST_DATABASE_URL": self.postgres_url,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from math import ceil
 from typing import Any, Literal
 
@@ -10,11 +11,13 @@ from fastapi import Request
 from app.api.declarations import Endpoint, declare, declared
 from app.core.client_address import limiter_partition
 from app.core.errors import TooManyRequests, shown_name
-from app.core.rate_limit.policy import Decision, Hit, Policy, Quota
+from app.core.rate_limit.policy import MICROSECONDS, Decision, Hit, Policy, Quota
 from app.core.request_context import RequestContext, current_request
 from app.services.accounts.principal import Principal
 from app.state import AppState
 
+# Hashing a partition takes as long as counting its hit.
+make_hit = lru_cache(maxsize=4096)(Hit)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 Partition = Literal["address", "user", "session", "route"]
 
@@ -34,10 +37,10 @@ class Limited:
     shown: bool = False
 
     def hit(self, policy: Policy, request: Request, caller: Principal | None) -> Hit:
-        partition = "|".join(_part(name, request, caller) for name in self.by)
+        partition = "|".join([_part(name, request, caller) for name in self.by])
         cost = self.cost if isinstance(self.cost, int) else self.cost(request)
         # More than the limit could never pass, however long the client waits.
-        return Hit(policy, partition, min(cost, policy.limit))
+        return make_hit(policy, partition, min(cost, policy.limit))
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ async def count(
     if not active:
         return
     decision = await state.limiter.hit(
-        *(limit.hit(state.policies[limit.policy], request, caller) for limit in active)
+        *[limit.hit(state.policies[limit.policy], request, caller) for limit in active]
     )
     _show(active, decision)
     if not decision.allowed:
@@ -118,20 +121,23 @@ def _show(limits: Sequence[Limited], decision: Decision) -> None:
         if limit.shown
     ]
     if quotas:
-        policies, remains = map(", ".join, zip(*map(_items, quotas), strict=True))
+        policies, remains = zip(*map(_items, quotas), strict=True)
         _context().answer_headers += [
-            (b"ratelimit-policy", policies.encode()),
-            (b"ratelimit", remains.encode()),
+            (b"ratelimit-policy", b", ".join(policies)),
+            (b"ratelimit", b", ".join(remains)),
         ]
 
 
-def _items(quota: Quota) -> tuple[str, str]:
-    policy = quota.policy
-    name, window = shown_name(policy.name), policy.window_us // 1_000_000
-    return (
-        f'"{name}";q={policy.limit};w={window}',
-        f'"{name}";r={quota.remaining};t={ceil(quota.reset_after)}',
-    )
+def _items(quota: Quota) -> tuple[bytes, bytes]:
+    item, remaining = _forms(quota.policy)
+    return item, remaining % (quota.remaining, ceil(quota.reset_after))
+
+
+@cache
+def _forms(policy: Policy) -> tuple[bytes, bytes]:
+    name, window = shown_name(policy.name), policy.window_us // MICROSECONDS
+    item = f'"{name}";q={policy.limit};w={window}'
+    return item.encode(), f'"{name}";r=%d;t=%d'.encode()
 
 
 def _context() -> RequestContext:

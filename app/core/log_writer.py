@@ -3,12 +3,16 @@
 import os
 import signal
 import sys
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
+from select import PIPE_BUF
 from threading import Event, Lock, Thread
 
 MOST_WAITING = 4096  # lines
+# To wake the thread for each line takes the interpreter from the request each time.
+GATHERED_FOR_SECONDS = 0.005
 DRAINED_WITHIN_SECONDS = 2.0
 
 
@@ -38,8 +42,10 @@ class LogWriter:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def write(self, line: bytes | str) -> None:
-        if self._lines.qsize() < MOST_WAITING:
-            self._lines.put(line)
+        if len(self._lines) < MOST_WAITING:
+            self._lines.append(line)
+            if not self._ready.is_set():
+                self._ready.set()
         else:
             with self._counting:
                 self._dropped += 1
@@ -51,11 +57,13 @@ class LogWriter:
         """Wait until stdout has taken the lines of this moment, but not for ever."""
         if self._thread is not None:
             drained = Event()
-            self._lines.put(drained)
+            self._lines.append(drained)
+            self._ready.set()
             drained.wait(seconds)
 
     def _begin(self) -> None:
-        self._lines: SimpleQueue[bytes | str | Event] = SimpleQueue()
+        self._lines: deque[bytes | str | Event] = deque()
+        self._ready = Event()
         self._dropped = 0
 
     def _begin_again(self) -> None:
@@ -67,15 +75,35 @@ class LogWriter:
 
     def _run(self) -> None:
         while True:
-            line = self._lines.get()
+            self._ready.wait()
+            time.sleep(GATHERED_FOR_SECONDS)
+            self._ready.clear()
+            while self._lines:
+                self._write_some()
+
+    def _write_some(self) -> None:
+        """Write at most `PIPE_BUF` bytes, or one line that is longer.
+
+        A pipe takes them as a whole, so that lines of other workers do not mix in.
+        """
+        text = b""
+        while self._lines:
+            line = self._lines[0]
             if isinstance(line, Event):
-                line.set()
-                continue
-            _write(line if isinstance(line, bytes) else line.encode(errors="replace"))
-            if self._dropped:
-                with self._counting:
-                    dropped, self._dropped = self._dropped, 0
-                _write(self._dropped_line(dropped))
+                if not text:
+                    self._lines.popleft()
+                    line.set()
+                break
+            line = line if isinstance(line, bytes) else line.encode(errors="replace")
+            if text and len(text) + len(line) > PIPE_BUF:
+                break
+            text += line
+            self._lines.popleft()
+        _write(text)
+        if text and self._dropped:
+            with self._counting:
+                dropped, self._dropped = self._dropped, 0
+            _write(self._dropped_line(dropped))
 
 
 def _write(line: bytes) -> None:

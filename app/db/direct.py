@@ -20,6 +20,8 @@ from app.core.errors import DatabaseUnavailable, Overloaded
 from app.db.availability import availability
 
 NUMERIC_OID = 1700
+# What the driver raises, beside errors of PostgreSQL, when its connection has gone.
+GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 Converters = Mapping[str, Callable[[Any], Any]]
 
 
@@ -147,7 +149,7 @@ class Direct:
                 except BaseException as error:
                     # Cancelled or lost: the driver may still use the connection.
                     connection.invalidate()
-                    if isinstance(error, (asyncpg.InterfaceError, OSError)):
+                    if isinstance(error, GONE):
                         raise DatabaseUnavailable from error
                     raise
                 finally:

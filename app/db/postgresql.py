@@ -1,5 +1,6 @@
 """Engines for PostgreSQL with asyncpg, directly or through PgBouncer."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -109,6 +110,36 @@ async def driver_of(connection: AsyncConnection) -> AsyncGenerator[Any]:
         if gone:  # otherwise the rollback fails, too, and the log shows only that
             await connection.invalidate(error)
         raise DBAPIError(None, None, error, connection_invalidated=gone) from error
+
+
+async def copied(
+    connection: AsyncConnection, query: str, **options: Any
+) -> AsyncGenerator[bytes]:
+    """Yield whole rows that COPY writes as CSV. The server waits for the reader."""
+    chunks: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def put(chunk: bytes) -> None:
+        chunks.put_nowait(chunk)
+        await chunks.join()
+
+    async with driver_of(connection) as driver:
+        copying = asyncio.create_task(
+            driver.copy_from_query(query, output=put, format="csv", **options)
+        )
+        copying.add_done_callback(lambda _: chunks.put_nowait(b""))
+        try:
+            while chunk := await chunks.get():
+                yield chunk
+                chunks.task_done()
+            await copying
+        finally:
+            if not copying.done():
+                # asyncpg would take the next rows for the end of a cancelled COPY, and
+                # send ROLLBACK too early.
+                copying.cancel()
+                await asyncio.wait({copying})
+                driver.terminate()
+                await connection.invalidate()
 
 
 def sqlstate(error: DBAPIError) -> str | None:

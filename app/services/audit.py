@@ -1,10 +1,10 @@
 """The record of what happened to accounts, and of who changed what matters."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, or_, select, update
+from sqlalchemy import and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
@@ -20,7 +20,22 @@ Outcome = Literal["success", "failure"]
 
 
 def record(
-    session: AsyncSession,
+    session: AsyncSession, event: EventName, subject: UUID | None, **values: Any
+) -> None:
+    """Add an event to the caller's transaction: both are committed, or neither is.
+
+    `values` are those of `describe`.
+    """
+    session.add(AuditEvent(**describe(event, subject, **values)))
+
+
+async def record_now(session: AsyncSession, *events: dict[str, Any]) -> None:
+    """Record described events in one statement, which costs less than `record`."""
+    if events:
+        await session.execute(INSERT, events)
+
+
+def describe(
     event: EventName,
     subject: UUID | None,
     *,
@@ -28,8 +43,8 @@ def record(
     session_id: UUID | None = None,
     outcome: Outcome = "success",
     **detail: str | int | bool | None,
-) -> None:
-    """Add an event to the caller's transaction: both are committed, or neither is.
+) -> dict[str, Any]:
+    """Return the columns of an event.
 
     The request says who acted, from where, and in which request. Name the `actor` when
     the request has no access token. Never put a secret into `detail`.
@@ -37,21 +52,19 @@ def record(
     request = current_request()
     actor_id = actor or (request and request.caller_id)
     anonymous = "anonymous" if request else "system"
-    session.add(
-        AuditEvent(
-            event=event,
-            outcome=outcome,
-            actor_type="user" if actor_id else anonymous,
-            actor_id=actor_id,
-            subject_type=None if subject is None else _kind(event),
-            subject_id=subject,
-            session_id=session_id or (request and request.session_id),
-            ip=request and request.client_address,
-            user_agent=request and request.user_agent,
-            request_id=request and request.request_id,
-            detail=detail,
-        )
-    )
+    return {
+        "event": event,
+        "outcome": outcome,
+        "actor_type": "user" if actor_id else anonymous,
+        "actor_id": actor_id,
+        "subject_type": None if subject is None else _kind(event),
+        "subject_id": subject,
+        "session_id": session_id or (request and request.session_id),
+        "ip": request and request.client_address,
+        "user_agent": request and request.user_agent,
+        "request_id": request and request.request_id,
+        "detail": detail,
+    }
 
 
 def _kind(event: EventName) -> str:
@@ -60,6 +73,7 @@ def _kind(event: EventName) -> str:
     return "user" if kind in {"account", "auth", "authz", "session"} else kind
 
 
+INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
 EVENT = AuditEvent.__table__.c
 ERASE_ORIGIN = (
     update(AuditEvent)

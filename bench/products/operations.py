@@ -2,18 +2,35 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, cycle, repeat
 from typing import Any
 
-from bench.operations import Operation, Target
+from bench.accounts.operations import me
+from bench.operations import Goal, Operation, Target
 
+SKU = "BENCH-00000000"
+# Parts of a hundred requests: mostly reads, as in a shop.
+MIXED = {"get": 70, "list": 15, "me": 10, "create": 5}
 _serial = count(1)
 
 
-def get(target: Target) -> Iterator[bytes]:
-    ids = random.Random(1).sample(target.ids["products"], k=1000)  # noqa: S311
-    return cycle([target.request("GET", f"/products/{id_}") for id_ in ids])
+def get(
+    target: Target, headers: Iterable[Mapping[str, str]] = repeat({})
+) -> Iterator[bytes]:
+    paths = [f"/products/{id_}" for id_ in target.ids["products"]]
+    sent = zip(paths, headers, strict=False)
+    return cycle([target.request("GET", path, headers=each) for path, each in sent])
+
+
+def get_known(target: Target) -> Iterator[bytes]:
+    return get(target, repeat({"If-None-Match": '"v1"'}))
+
+
+def get_from_many(target: Target) -> Iterator[bytes]:
+    """Read from as many addresses as products, which a trusted proxy names."""
+    numbers = (divmod(number, 250) for number in count())
+    return get(target, ({"X-Forwarded-For": f"10.0.{a}.{b}"} for a, b in numbers))
 
 
 def list_(target: Target) -> Iterator[bytes]:
@@ -27,25 +44,54 @@ def items(body: bytes) -> Any:
 
 def create(target: Target) -> Iterator[bytes]:
     """Add products whose SKUs never repeat, because they must be unique."""
+    request = target.request("POST", "/products", NEW_PRODUCT, target.bearer)
+    before, after = request.split(SKU.encode())
     for serial in _serial:
-        yield target.request("POST", "/products", new_product(serial), target.bearer)
+        yield b"%bBENCH-%08d%b" % (before, serial, after)
 
 
-def new_product(serial: int) -> dict[str, Any]:
-    return {
-        "sku": f"BENCH-{serial:08}",
-        "name": "A product made by the bench",
-        "description": "As long as a description often is." * 3,
-        "price": "19.99",
-        "currency": "EUR",
-        "stock": 7,
-        "category": "bench",
-        "status": "draft",
-    }
+def mixed(target: Target) -> Iterator[bytes]:
+    parts = {"get": get, "list": list_, "me": me, "create": create}
+    requests = {name: parts[name](target) for name in MIXED}
+    order = [name for name, times in MIXED.items() for _ in range(times)]
+    random.Random(1).shuffle(order)  # noqa: S311
+    return (next(requests[name]) for name in cycle(order))
 
 
+NEW_PRODUCT = {
+    "sku": SKU,
+    "name": "A product made by the bench",
+    "description": "As long as a description often is." * 3,
+    "price": "19.99",
+    "currency": "EUR",
+    "stock": 7,
+    "category": "bench",
+    "status": "active",  # a list would scan drafts to skip them
+}
 OPERATIONS = {
-    "get": Operation(get, compared=bytes),
-    "list": Operation(list_, compared=items),
-    "create": Operation(create, repeatable=False),
+    "get": Operation("GET one product", get, Goal(0.55, 0.70), compared=bytes),
+    "get-known": Operation(
+        "GET that answers 304", get_known, Goal(0.55, 0.70), compared=bytes
+    ),
+    "list": Operation("list of 20 products", list_, Goal(0.60, 0.75), compared=items),
+    "create": Operation("POST product, committed", create, Goal(0.45, 0.60)),
+    "mixed": Operation(
+        "mixed 70/15/10/5: get, list, me, create",
+        mixed,
+        Goal(0.55, 0.70),
+        is_mixed=True,
+    ),
+    "get-1": Operation(
+        "GET, 1 connection", get, Goal(0.50, 0.65), compared=bytes, connections=1
+    ),
+    "get-64": Operation(
+        "GET, 64 connections", get, Goal(0.50, 0.65), compared=bytes, connections=64
+    ),
+    "get-limited": Operation(
+        "GET, limit for everything in Valkey",
+        get_from_many,
+        Goal(0.50, 0.60),
+        compared=bytes,
+        limited=True,
+    ),
 }

@@ -1,8 +1,10 @@
 """Products without a framework."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from app.services.products.search import search_columns
 from bench.accounts.raw_asgi import find_caller
-from bench.raw_endpoint import Answer, Receive, Scope, dumps, read_body
+from bench.raw_endpoint import Answer, Receive, Scope, dumps, is_known, read_body
 
 PRODUCT = (
     "id, sku, name, description, price, currency, stock, category, status, version,"
@@ -30,20 +32,27 @@ INSERT_PRODUCT = (
 
 async def list_products(pool: asyncpg.Pool, scope: Scope, _: Receive) -> Answer:
     limit = int(scope["query_string"].removeprefix(b"limit="))
-    rows = await pool.fetch(SELECT_PRODUCTS, limit + 1)
+    return 200, dumps(page(await pool.fetch(SELECT_PRODUCTS, limit + 1), limit))
+
+
+def page(rows: Sequence[Any], limit: int) -> dict[str, Any]:
+    """Write a cursor that is as long as the signed one of the application."""
     cursor = None
     if len(rows) > limit:
         last = rows[limit - 1]
         position = dumps([0, last["created_at"], last["id"].hex])
         cursor = urlsafe_b64encode(bytes(17) + position).rstrip(b"=").decode()
-    items = [dict(row) for row in rows[:limit]]
-    return 200, dumps({"items": items, "next_cursor": cursor})
+    return {"items": [dict(row) for row in rows[:limit]], "next_cursor": cursor}
 
 
 async def read_product(pool: asyncpg.Pool, scope: Scope, _: Receive) -> Answer:
     product_id = UUID(scope["path"].rpartition("/")[2])
     row = await pool.fetchrow(SELECT_PRODUCT, product_id)
-    return (200, dumps(dict(row))) if row else (404, b"")
+    if row is None:
+        return 404, b""
+    if is_known(scope, row["version"]):
+        return 304, b""
+    return 200, dumps(dict(row))
 
 
 async def create_product(pool: asyncpg.Pool, scope: Scope, receive: Receive) -> Answer:
@@ -51,13 +60,17 @@ async def create_product(pool: asyncpg.Pool, scope: Scope, receive: Receive) -> 
     if caller is None or caller["role"] == "user":
         return (403 if caller else 401), b""
     sent = orjson.loads(await read_body(receive))
+    return 201, dumps(await insert(pool, sent | {"price": Decimal(sent["price"])}))
+
+
+async def insert(pool: asyncpg.Pool, sent: Mapping[str, Any]) -> dict[str, Any]:
     now = datetime.now(UTC)
     row = {
         "id": uuid7(),
         "sku": sent["sku"],
         "name": sent["name"],
         "description": sent["description"],
-        "price": Decimal(sent["price"]),
+        "price": sent["price"],
         "currency": sent["currency"],
         "stock": sent["stock"],
         "category": sent["category"],
@@ -66,7 +79,7 @@ async def create_product(pool: asyncpg.Pool, scope: Scope, receive: Receive) -> 
     }
     await pool.execute(INSERT_PRODUCT, *row.values(), *search_columns(row).values())
     del row["created_at"]
-    return 201, dumps(row | {"version": 1, "created_at": now, "updated_at": now})
+    return row | {"version": 1, "created_at": now, "updated_at": now}
 
 
 ROUTES = {

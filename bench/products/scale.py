@@ -19,7 +19,7 @@ from rich.progress import track
 from uuid_utils.compat import uuid7
 
 from app.demo.products import make_product
-from app.services.products.exporting import FIELDS
+from app.services.products.files.copying import FIELDS
 from app.services.products.search import search_columns
 from bench.accounts.operations import log_in
 from bench.load import ask

@@ -23,9 +23,9 @@ from app.api.rows import row_writer
 from app.main import create_application
 from app.schemas.base import Representation
 from app.schemas.page import Page
-from app.schemas.product import ProductRead
 from app.services.listing import RowPage
 from tests.conftest import make_settings
+from tests.notes.schemas import NoteRead
 from tests.notes.served import ROUTERS_WITH_NOTES
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,7 +104,7 @@ def test_exist_for_every_model_that_is_listed_here() -> None:
     declined = {name for name, model in MODELS.items() if row_writer(model) is None}
 
     assert declined == WITHOUT_PLAIN_FIELDS
-    assert {"ProductRead", "UserRead", "ProductPage"} <= MODELS.keys() - declined
+    assert {"NoteRead", "UserRead", "NotePage"} <= MODELS.keys() - declined
 
 
 class Serialised(Representation):
@@ -149,9 +149,9 @@ def test_are_left_to_a_model_that_is_not_plain(model: Any) -> None:
 
 def test_are_only_rows() -> None:
     """Mutant: trust an object that an endpoint returns."""
-    write, write_page = row_writer(ProductRead), row_writer(Page[ProductRead])
+    write, write_page = row_writer(NoteRead), row_writer(Page[NoteRead])
     assert write is not None
     assert write_page is not None
 
     assert write({"id": 1}) is None
-    assert write_page(Page[ProductRead](items=[], next_cursor=None)) is None
+    assert write_page(Page[NoteRead](items=[], next_cursor=None)) is None

@@ -187,7 +187,7 @@ def test_lines_that_a_stalled_reader_does_not_take_are_dropped_and_counted(
     [dropped] = [line for line in lines if line["event"] == "log.dropped"]
     kept = [int(line["event"]) for line in lines if line is not dropped]
     assert (dropped["level"], dropped["logger"]) == ("warning", "app.core.logging")
-    assert dropped["lines"] >= MOST_WAITING - 1
+    assert dropped["lines"] > MOST_WAITING / 2
     assert len(kept) + dropped["lines"] == len(ways)
     assert kept == sorted(kept)
 

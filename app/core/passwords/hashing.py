@@ -1,7 +1,9 @@
 """Password hashing: argon2id on a few threads, with a bounded queue."""
 
 import asyncio
+import os
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +48,8 @@ class PasswordHasher:
     """Hashes passwords on threads: `slots` at once, and at most `queue` waiting.
 
     Hashing needs at most `slots` times `memory_kib` of memory. When the queue is full
-    a login is refused before it costs anything.
+    a login is refused before it costs anything. On Linux the threads give way to the
+    event loop by `nice`, so that other requests stay fast during many logins.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class PasswordHasher:
         slots: int,
         queue: int,
         *,
+        nice: int = 12,
         memory_kib: int = 19_456,
         passes: int = 2,
         parallelism: int = 1,
@@ -65,7 +69,9 @@ class PasswordHasher:
         argon2 = Argon2Hasher(passes, memory_kib, parallelism)
         self._hashes = PasswordHash((argon2, *_superseded_hashers()))
         self._room = BoundedSemaphore(slots + queue)
-        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="password-hash")
+        self._threads = ThreadPoolExecutor(
+            slots, "password-hash", initializer=_give_way, initargs=(nice,)
+        )
 
     async def hash(self, password: str) -> str:
         """Hash a password that the policy has accepted.
@@ -127,6 +133,12 @@ def normalise(password: str) -> str | None:
     if len(normalised) > MAX_LENGTH or UNSUPPORTED.search(normalised):
         return None
     return normalised
+
+
+def _give_way(nice: int) -> None:
+    """Let the event loop run first. Only Linux has a nice value for each thread."""
+    if sys.platform == "linux":
+        os.nice(nice)
 
 
 def _superseded_hashers() -> tuple[HasherProtocol, ...]:

@@ -1,8 +1,8 @@
--- Judges all the hits of a call and, if every one of them fits, records them.
+-- Judges calls one after the other. If all the hits of a call fit, it records them.
 --
--- KEYS: a counter for each hit, all different. Each is a list of the times of its
--- hits, newest first. A hit expires one window after its time.
--- ARGV: limit, window and cost of each hit.
+-- KEYS: a counter for each hit; those of one call are different. Each is a list of the
+-- times of its hits, newest first. A hit expires one window after its time.
+-- ARGV: limit, window and cost of each hit, and 1 after the last hit of a call, else 0.
 -- Reply: {remaining, reset, wait, stamp} of each hit; wait is 0 for a hit that fits
 -- and -1 for one whose cost exceeds its limit.
 --
@@ -53,26 +53,27 @@ local function take(counter)
   counter.remaining = counter.remaining - counter.cost
 end
 
-local counters, all_fit = {}, true
+local reply, counters, all_fit = {}, {}, true
 for i, key in ipairs(KEYS) do
-  local at = 3 * i
+  local at = 4 * i
   local counter = {
     key = key,
-    limit = tonumber(ARGV[at - 2]),
-    window = tonumber(ARGV[at - 1]),
-    cost = tonumber(ARGV[at]),
+    limit = tonumber(ARGV[at - 3]),
+    window = tonumber(ARGV[at - 2]),
+    cost = tonumber(ARGV[at - 1]),
   }
   read(counter)
   counter.wait = wait(counter)
   all_fit = all_fit and counter.wait == 0
-  counters[i] = counter
-end
-
-local reply = {}
-for i, counter in ipairs(counters) do
-  if all_fit and counter.cost > 0 then
-    take(counter)
+  counters[#counters + 1] = counter
+  if ARGV[at] == '1' then
+    for _, each in ipairs(counters) do
+      if all_fit and each.cost > 0 then
+        take(each)
+      end
+      reply[#reply + 1] = { each.remaining, each.reset, each.wait, now }
+    end
+    counters, all_fit = {}, true
   end
-  reply[i] = { counter.remaining, counter.reset, counter.wait, now }
 end
 return reply

@@ -25,24 +25,20 @@ class SlidingLog:
     def __init__(self) -> None:
         self.stamps: deque[int] = deque()
 
-    def judge(self, hit: Hit, now: int) -> Outcome:
-        """Say whether the hit fits, and if not, when it will."""
-        self._expire(hit.policy, now)
+    def wait(self, hit: Hit, now: int) -> int:
+        """Return the microseconds until the hit fits, or `NEVER`."""
         excess = len(self.stamps) + hit.cost - hit.policy.limit
         if hit.cost > hit.policy.limit:
-            wait = NEVER
-        elif hit.cost and excess > 0:
-            wait = self.stamps[excess - 1] + hit.policy.window_us - now
-        else:
-            wait = 0
-        return self.outcome(hit.policy, now, wait)
+            return NEVER
+        if hit.cost and excess > 0:
+            return self.stamps[excess - 1] + hit.policy.window_us - now
+        return 0
 
-    def outcome(self, policy: Policy, now: int, wait: int = 0) -> Outcome:
+    def outcome(self, policy: Policy, now: int, wait: int) -> Outcome:
         reset = self.stamps[0] + policy.window_us - now if self.stamps else 0
         return Outcome(max(0, policy.limit - len(self.stamps)), reset, wait, stamp=now)
 
     def add(self, hit: Hit, now: int) -> None:
-        self._expire(hit.policy, now)
         self.stamps.extend([now] * hit.cost)
 
     def remove(self, hit: Hit, stamp: int) -> None:
@@ -50,9 +46,10 @@ class SlidingLog:
             for _ in range(hit.cost):
                 self.stamps.remove(stamp)
 
-    def _expire(self, policy: Policy, now: int) -> None:
-        while self.stamps and self.stamps[0] + policy.window_us <= now:
-            self.stamps.popleft()
+    def expire(self, policy: Policy, now: int) -> None:
+        stamps, end = self.stamps, now - policy.window_us
+        while stamps and stamps[0] <= end:
+            stamps.popleft()
 
 
 class MemoryRateLimiter:
@@ -71,17 +68,24 @@ class MemoryRateLimiter:
     async def hit(self, *hits: Hit) -> Decision:
         now = self._now()
         distinct_keys(hits)
-        counted = [(self._find(hit), hit) for hit in hits]
-        outcomes = [log.judge(hit, now) for log, hit in counted]
-        if not any(outcome.wait for outcome in outcomes):
-            outcomes = [self._take(log, hit, now) for log, hit in counted]
-        return decide(hits, outcomes)
+        counted = [(self._find(hit, now), hit) for hit in hits]
+        waits = [log.wait(hit, now) for log, hit in counted]
+        if not any(waits):
+            for log, hit in counted:
+                self._add(log, hit, now)
+        return decide(
+            hits,
+            [
+                log.outcome(hit.policy, now, wait)
+                for (log, hit), wait in zip(counted, waits, strict=True)
+            ],
+        )
 
     def record(self, *hits: Hit) -> Receipt:
         """Count hits that Redis has allowed, whether they fit here or not."""
         now = self._now()
         for hit in hits:
-            self._add(self._find(hit), hit, now)
+            self._add(self._find(hit, now), hit, now)
         return Receipt([(hit, now) for hit in hits])
 
     async def refund(self, decision: Decision) -> None:
@@ -98,17 +102,14 @@ class MemoryRateLimiter:
     def _now(self) -> int:
         return round(self._clock() * MICROSECONDS)
 
-    def _find(self, hit: Hit) -> SlidingLog:
+    def _find(self, hit: Hit, now: int) -> SlidingLog:
         """Find a counter, and mark it as used, so that a refused caller keeps it."""
         log = self._logs.get(hit.key)
         if log is None:
             return SlidingLog()
         self._logs.move_to_end(hit.key)
+        log.expire(hit.policy, now)
         return log
-
-    def _take(self, log: SlidingLog, hit: Hit, now: int) -> Outcome:
-        self._add(log, hit, now)
-        return log.outcome(hit.policy, now)
 
     def _add(self, log: SlidingLog, hit: Hit, now: int) -> None:
         if not hit.cost:

@@ -1,7 +1,8 @@
 """The limiter that all processes share. It uses the clock of the Redis server."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha1
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from app.core.rate_limit.policy import (
     decide,
     distinct_keys,
 )
+from app.core.rate_limit.round_trips import RoundTrips
+
+CALLS_IN_A_TRIP = 64  # bounds how long one script keeps Redis from other clients
 
 
 class Script:
@@ -36,7 +40,7 @@ class Script:
 
 
 class RedisRateLimiter:
-    """Counts in Redis, in one round trip for each call, however many hits it has.
+    """Counts in Redis. Calls of the same moment share one round trip.
 
     It needs a single node, or one behind Sentinel. Redis Cluster runs a script only
     if all its keys are in one slot, and the hits of a call (an address, an account)
@@ -48,15 +52,22 @@ class RedisRateLimiter:
         self._client = client
         self._hit = Script(client, "hit.lua")
         self._refund = Script(client, "refund.lua")
+        self._trips = RoundTrips(self._count, most=CALLS_IN_A_TRIP)
 
     async def hit(self, *hits: Hit) -> Decision:
-        keys = distinct_keys(hits)
-        arguments = [
-            argument
-            for hit in hits
-            for argument in (hit.policy.limit, hit.policy.window_us, hit.cost)
-        ]
-        return decide(hits, map(Outcome._make, await self._hit.run(keys, arguments)))
+        distinct_keys(hits)
+        return decide(hits, map(Outcome._make, await self._trips.ask(hits)))
+
+    async def _count(self, calls: Sequence[Sequence[Hit]]) -> Iterator[list[list[int]]]:
+        """Count the calls in their order, each by itself."""
+        arguments: list[int] = []
+        for hits in calls:
+            for hit in hits:
+                arguments += hit.policy.limit, hit.policy.window_us, hit.cost, 0
+            arguments[-1] = 1
+        keys = [hit.key for hits in calls for hit in hits]
+        outcomes = iter(await self._hit.run(keys, arguments))
+        return (list(islice(outcomes, len(hits))) for hits in calls)
 
     async def refund(self, decision: Decision) -> None:
         taken = decision.receipt.spend()

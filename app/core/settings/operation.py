@@ -71,6 +71,13 @@ class OperationSettings(AppSettings):
         "exceed REQUEST_DEADLINE_SECONDS by more than 3.",
     )
 
+    route_plans: bool = Field(
+        True,
+        description="`off` lets FastAPI find and handle the route of each request by "
+        "itself. The answers are the same and take more CPU time. Use it to find out "
+        "whether a fault lies in the plans of routes.",
+    )
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, level: object) -> object:

@@ -103,6 +103,15 @@ class SecuritySettings(AppSettings):
         description="Password hashes that a worker computes at the same time; each "
         "needs 19 MiB of memory.",
     )
+    password_hash_nice: int = Field(
+        12,
+        ge=0,
+        le=19,
+        description="How far password hashes give way to other requests on a busy CPU: "
+        "the nice value of their threads, added to that of the process. With two "
+        "threads, logins keep a seventh of a busy core at 12, and a fortieth at 19. "
+        "Only Linux has this.",
+    )
     password_hash_queue: int = Field(
         64,
         ge=0,

@@ -39,11 +39,10 @@ class Product(Record, Base):
     __table_args__ = (
         CheckConstraint("stock >= 0", name="stock_not_negative"),
         CheckConstraint("price >= 0", name="price_not_negative"),
-        # The database reads a page in order from one of these. Visitors see one
-        # status, editors see all, and a category has few products.
+        # The database reads a page in order from one of these. An index of status and
+        # price, or of status and name, would make an import a tenth slower, so lists of
+        # visitors in these two orders skip the inactive products.
         Index(None, "status", "created_at", "id"),
-        Index(None, "status", "price", "id"),
-        Index(None, "status", "name", "id"),
         Index(None, "created_at", "id"),
         Index(None, "price", "id"),
         Index(None, "name", "id"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.email_address import canonical_email
@@ -21,7 +21,7 @@ from app.services.accounts.login_throttle import LoginThrottle, TooManyFailures
 from app.services.accounts.principal import Principal
 from app.services.accounts.sessions import Client, SessionStarter, revoke_session
 from app.services.accounts.users import UserService
-from app.services.audit import record
+from app.services.audit import describe, record, record_now
 
 
 class InvalidCredentials(Unauthorized):
@@ -33,15 +33,25 @@ class InvalidCredentials(Unauthorized):
 
 
 USER = User.__table__.c
-ACCOUNT = select(
-    USER.id, USER.email, USER.password_hash, USER.is_active, USER.email_verified
+COLUMNS = (
+    USER.id,
+    USER.email,
+    USER.password_hash,
+    USER.role,
+    USER.is_active,
+    USER.email_verified,
 )
+ACCOUNT: Select[Any] = select(*COLUMNS)
 SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
 SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
-LOCK_UNCHANGED = (
-    select(User)
-    .where(USER.id == bindparam("id"), USER.password_hash == bindparam("hash"))
-    .with_for_update()
+LOCK_UNCHANGED = SELECT_BY_ID.where(
+    USER.password_hash == bindparam("hash")
+).with_for_update()
+REHASH = (
+    update(User.__table__)  # type: ignore[arg-type]
+    .where(USER.id == bindparam("user"))
+    .values(password_hash=bindparam("hash"), version=USER.version + 1)
+    .returning(*COLUMNS)
 )
 
 
@@ -86,19 +96,18 @@ class AuthService:
             )
         except TooManyFailures:
             if await self.throttle.worth_recording(client.address):
-                self._record_failure("auth.login.throttled", subject, credentials.email)
+                await self._record_failure(
+                    "auth.login.throttled", subject, credentials.email
+                )
             raise
         if account is None or not verified.ok:
-            self._record_failure("auth.login.failure", subject, credentials.email)
+            await self._record_failure("auth.login.failure", subject, credentials.email)
             raise InvalidCredentials
         user = await self.lock(account, verified.upgraded_hash)
-        started = await self.starter.start(user.id, client)
-        record(
-            self.session,
-            "auth.login.success",
+        started = await self.starter.start(
             user.id,
-            actor=user.id,
-            session_id=started.id,
+            client,
+            "auth.login.success",
             known_device=device_id is not None,
         )
         return (
@@ -113,12 +122,10 @@ class AuthService:
         user = await self.confirm(caller, password)
         if not await revoke_session(self.session, caller.session_id, "replaced"):
             raise InvalidAccessToken  # another request has ended it
-        started = await self.starter.start(user.id, client)
-        record(
-            self.session,
-            "auth.reauthentication.success",
+        started = await self.starter.start(
             user.id,
-            session_id=started.id,
+            client,
+            "auth.reauthentication.success",
             replaces=str(caller.session_id),
         )
         return self.starter.tokens(started, user.role)
@@ -133,7 +140,7 @@ class AuthService:
         await self.compare(caller, password)
         await self.users.delete(caller.user_id, expected)
 
-    async def confirm(self, caller: Principal, password: str) -> User:
+    async def confirm(self, caller: Principal, password: str) -> Row[Any]:
         """`compare` and `lock`, if nothing is to be hashed in between."""
         account, verified = await self.compare(caller, password)
         return await self.lock(account, verified.upgraded_hash)
@@ -164,19 +171,22 @@ class AuthService:
             raise InvalidCredentials
         return account, verified
 
-    async def lock(self, account: Row[Any], upgraded_hash: str | None = None) -> User:
+    async def lock(
+        self, account: Row[Any], upgraded_hash: str | None = None
+    ) -> Row[Any]:
         """Lock the account, if it still has the password that was checked."""
-        user = await self.session.scalar(
-            LOCK_UNCHANGED, {"id": account.id, "hash": account.password_hash}
-        )
+        values = {"id": account.id, "hash": account.password_hash}
+        found = await self.session.execute(LOCK_UNCHANGED, values)
+        user: Row[Any] | None = found.one_or_none()
         if user is None or not self._admits(user):
             raise InvalidCredentials
-        if upgraded_hash is not None:
-            user.password_hash = upgraded_hash
-            record(self.session, "account.password.rehash", user.id)
-        return user
+        if upgraded_hash is None:
+            return user
+        record(self.session, "account.password.rehash", user.id)
+        values = {"user": user.id, "hash": upgraded_hash}
+        return (await self.session.execute(REHASH, values)).one()
 
-    def _admits(self, user: User | Row[Any]) -> bool:
+    def _admits(self, user: Row[Any]) -> bool:
         """Whether the right password is enough to log in."""
         must_verify = self.starter.settings.registration == "verified"
         return bool(user.is_active) and (user.email_verified or not must_verify)
@@ -187,11 +197,12 @@ class AuthService:
             return None
         return str(account.password_hash)
 
-    def _record_failure(
+    async def _record_failure(
         self, event: EventName, subject: UUID | None, email: str
     ) -> None:
         # Users sometimes type their password into the field for the address.
         pseudonym = self.throttle.pseudonym(email)
-        record(
-            self.session, event, subject, outcome="failure", email_pseudonym=pseudonym
+        await record_now(
+            self.session,
+            describe(event, subject, outcome="failure", email_pseudonym=pseudonym),
         )

@@ -3,9 +3,10 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
@@ -17,11 +18,12 @@ from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import Role
 from app.db.reads import ReadSession
+from app.schemas.audit import EventName
 from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters
 from app.services.accounts.principal import SESSION, UNEXPIRED, Principal
 from app.services.accounts.roles import EVERY_SCOPE, SCOPES
-from app.services.audit import record
+from app.services.audit import describe, record, record_now
 from app.services.listing import Listing, Order, RowPage
 
 MAX_SESSIONS = 20
@@ -39,6 +41,7 @@ EVICT = (
     .values(revoked_at=bindparam("now"), revoked_reason="evicted")
     .returning(SESSION.id)
 )
+START = insert(AuthSession.__table__).returning(*SESSION)  # type: ignore[arg-type]
 SESSIONS_OF_USER = Listing(
     select(
         SESSION.id,
@@ -79,31 +82,51 @@ class SessionStarter:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
 
-    async def start(self, user_id: UUID, client: Client) -> AuthSession:
-        """Start a session. The caller must have locked the user's row."""
+    async def start(
+        self,
+        user_id: UUID,
+        client: Client,
+        event: EventName | None = None,
+        **detail: Any,
+    ) -> Row[Any]:
+        """Start a session, and record the event.
+
+        The caller must have locked the user's row, in a statement of its own: one that
+        waits for the lock does not see the session that it has waited for.
+        """
         now = utc_now()
-        await self._make_room(user_id, now)
+        # The least recently used sessions end, so that one more fits the maximum.
+        evicted = await self.session.scalars(EVICT, {"owner": user_id, "now": now})
+        events = [
+            describe("session.revoked", user_id, session_id=ended, reason="evicted")
+            for ended in evicted
+        ]
         expires_at = now + timedelta(days=self.settings.session_max_age_days)
-        started = AuthSession(
-            user_id=user_id,
-            salt=secrets.token_bytes(32),
-            generation=0,
-            scope=EVERY_SCOPE,
-            amr="pwd",
-            acr="aal1",
-            auth_time=now,
-            user_agent=client.user_agent,
-            ip=client.address,
-            last_ip=client.address,
-            rotated_at=now,
-            idle_expires_at=min(expires_at, now + self.settings.session_idle_lifetime),
-            expires_at=expires_at,
-        )
-        self.session.add(started)
-        await self.session.flush()
+        values = {
+            "user_id": user_id,
+            "salt": secrets.token_bytes(32),
+            "scope": EVERY_SCOPE,
+            "amr": "pwd",
+            "acr": "aal1",
+            "auth_time": now,
+            "user_agent": client.user_agent,
+            "ip": client.address,
+            "last_ip": client.address,
+            "rotated_at": now,
+            "idle_expires_at": min(
+                expires_at, now + self.settings.session_idle_lifetime
+            ),
+            "expires_at": expires_at,
+        }
+        started = (await self.session.execute(START, values)).one()
+        if event is not None:
+            events.append(
+                describe(event, user_id, actor=user_id, session_id=started.id, **detail)
+            )
+        await record_now(self.session, *events)
         return started
 
-    def tokens(self, session: AuthSession, role: Role) -> TokenPair:
+    def tokens(self, session: AuthSession | Row[Any], role: Role) -> TokenPair:
         scopes = SCOPES[role].intersection(session.scope.split())
         access_token = self.access_tokens.issue(
             user_id=session.user_id,
@@ -121,18 +144,6 @@ class SessionStarter:
             refresh_token=refresh_token,
             expires_in=int(self.settings.access_token_lifetime.total_seconds()),
         )
-
-    async def _make_room(self, user_id: UUID, now: datetime) -> None:
-        """End the least recently used sessions, so that one more fits the maximum."""
-        evicted = await self.session.scalars(EVICT, {"owner": user_id, "now": now})
-        for session_id in evicted:
-            record(
-                self.session,
-                "session.revoked",
-                user_id,
-                session_id=session_id,
-                reason="evicted",
-            )
 
 
 @dataclass(slots=True)

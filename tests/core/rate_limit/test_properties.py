@@ -1,5 +1,7 @@
 """Random schedules of hits, compared with a model that is obviously correct."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,11 +34,16 @@ pauses = st.one_of(
 costs = st.sampled_from([0, 1, 1, 1, 2, 4])
 
 
-def schedules() -> st.SearchStrategy[Schedule]:
-    rules, partitions = st.sampled_from(RULES), st.sampled_from(["ann", "bob"])
+rules, partitions = st.sampled_from(RULES), st.sampled_from(["ann", "bob"])
+
+
+def calls() -> st.SearchStrategy[list[Hit]]:
     hit = st.builds(Hit, rules, partitions, costs)
-    call = st.lists(hit, min_size=1, max_size=3, unique_by=lambda hit: hit.key)
-    refund = st.integers(1, 4)
+    return st.lists(hit, min_size=1, max_size=3, unique_by=lambda hit: hit.key)
+
+
+def schedules() -> st.SearchStrategy[Schedule]:
+    call, refund = calls(), st.integers(1, 4)
     reset = st.tuples(rules, partitions)
     step = st.one_of(call, call, call, pauses, pauses, refund, refund, reset)
     return st.lists(step, min_size=10, max_size=40)
@@ -102,6 +109,26 @@ class TestEachLimiter:
 
         sixths = zip(allowed_at, allowed_at[rule.limit :], strict=False)
         assert all(sixth - first >= 1_000_000 for first, sixth in sixths)
+
+
+class TestConcurrentCalls:
+    @pytest.mark.parametrize("kind", KINDS)
+    @given(moments=st.lists(st.lists(calls(), max_size=6), min_size=3, max_size=8))
+    async def test_are_counted_one_after_the_other(
+        self, kind: Kind, valkey: ValkeyServer, moments: list[list[list[Hit]]]
+    ) -> None:
+        """Mutant: calls that share a round trip do not count for each other."""
+        model = LogModel()
+        async with open_stage(kind, valkey.url) as stage:
+            for moment in moments:
+                decisions = await asyncio.gather(
+                    *(stage.limiter.hit(*call) for call in moment)
+                )
+                assert list(map(answer, decisions)) == [
+                    model.hit(*call) for call in moment
+                ]
+                await stage.wait(0.4)
+                model.now_us += 400_000
 
 
 class TestBothLimiters:

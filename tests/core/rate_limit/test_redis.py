@@ -1,6 +1,7 @@
 """The limiter on a real server: its clock, keys, scripts and round trips."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -160,6 +161,28 @@ class TestRoundTrips:
 
         assert decision.allowed
         assert client.sent == ["EVALSHA", "EVALSHA"]
+
+    async def test_are_shared_by_calls_of_the_same_moment(
+        self, client: RecordingRedis, limiter: RateLimiter
+    ) -> None:
+        """Mutants: judge all calls before recording one; mix up the answers."""
+        calls = [
+            [Hit(LONG, f"ann {n % 7}"), *[Hit(LARGE, "all")] * (n % 2)]
+            for n in range(300)
+        ]
+        await limiter.hit(Hit(LONG, "bob"))  # stores the script
+        client.sent.clear()
+
+        decisions = await asyncio.gather(*(limiter.hit(*call) for call in calls))
+
+        used: Counter[str] = Counter()
+        for call, decision in zip(calls, decisions, strict=True):
+            fits = used[call[0].key] < LONG.limit
+            used.update(hit.key for hit in call if fits)
+            left = tuple(hit.policy.limit - used[hit.key] for hit in call)
+            assert decision.allowed == fits
+            assert tuple(quota.remaining for quota in decision.quotas) == left
+        assert client.sent == ["EVALSHA"] * 5  # of at most 64 calls each
 
     async def test_send_a_script_again_that_the_server_lost(
         self, client: RecordingRedis, limiter: RateLimiter

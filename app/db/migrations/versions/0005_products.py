@@ -111,11 +111,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
         sa.UniqueConstraint("sku", name=op.f("uq_products_sku")),
     )
-    for first in ([], ["status"], ["category"]):
-        for order in ("created_at", "price", "name"):
-            columns = [*first, order, "id"]
-            name = op.f("_".join(["ix_products", *columns]))
-            op.create_index(name, "products", columns)
+    for key in (
+        *("created_at", "price", "name", "status created_at"),
+        *("category created_at", "category price", "category name"),
+    ):
+        columns = [*key.split(), "id"]
+        name = op.f("_".join(["ix_products", *columns]))
+        op.create_index(name, "products", columns)
 
     op.create_table(
         "stock_movements",

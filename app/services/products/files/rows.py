@@ -17,7 +17,8 @@ REQUIRED = [name for name, field in COLUMNS.items() if field.is_required()]
 # Where a cell begins: some spreadsheets split text at `;`, tabs or ends of lines, too.
 _BEGIN = r"(?:^|(?<=[;,\t\r\n]))"
 _FORMULA = r"(?=\"*[=+\-@＝＋－＠\t\r\n'])"  # noqa: RUF001 - Excel runs these, too
-_TO_DEFUSE = re.compile(_BEGIN + _FORMULA)
+TO_DEFUSE = _BEGIN + _FORMULA
+_TO_DEFUSE = re.compile(TO_DEFUSE)
 _DEFUSED = re.compile(_BEGIN + "'" + _FORMULA)
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 

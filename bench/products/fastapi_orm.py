@@ -1,11 +1,11 @@
 """Products as the tutorials write them."""
 
 from base64 import urlsafe_b64encode
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Header, HTTPException, Response
 from sqlalchemy import desc, select
 
 from app.db.models.product import Product, ProductStatus
@@ -13,8 +13,8 @@ from app.db.models.user import Role
 from app.schemas.page import Page
 from app.schemas.product import ProductCreate, ProductRead
 from app.services.products.search import search_columns
-from bench.accounts.bare_fastapi import CurrentUser
-from bench.bare_session import SessionDep
+from bench.accounts.fastapi_orm import CurrentUser
+from bench.orm_session import SessionDep
 
 router = APIRouter(prefix="/products")
 
@@ -38,7 +38,11 @@ async def list_products(session: SessionDep, limit: int = 20) -> dict[str, Any]:
 
 
 @router.get("/{product_id}", response_model=ProductRead)
-async def read_product(session: SessionDep, product_id: UUID) -> Product:
+async def read_product(
+    session: SessionDep,
+    product_id: UUID,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Product | Response:
     product = await session.scalar(
         select(Product).where(
             Product.id == product_id, Product.status == ProductStatus.ACTIVE
@@ -46,6 +50,8 @@ async def read_product(session: SessionDep, product_id: UUID) -> Product:
     )
     if product is None:
         raise HTTPException(404)
+    if if_none_match == f'"v{product.version}"':
+        return Response(status_code=304)
     return product
 
 

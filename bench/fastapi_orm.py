@@ -10,5 +10,5 @@ from bench.operations import PREFIX
 from bench.registry import parts
 
 app = FastAPI()
-for part in parts("bare_fastapi").values():
+for part in parts("fastapi_orm").values():
     app.include_router(part.router, prefix=PREFIX)

@@ -1,0 +1,79 @@
+"""Finds the route of a request by its method and the number of segments in its path.
+
+FastAPI compares a request with one route after the other, and does it twice. The index
+compares it only with the routes that can match. See decision 14.
+"""
+
+import re
+from typing import Any
+
+from fastapi import APIRouter, params
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette._utils import get_route_path
+from starlette.convertors import StringConvertor
+from starlette.types import Receive, Scope, Send
+
+ANY_PATH = re.compile("")
+Key = tuple[str, int]
+
+
+class RouteIndex:
+    """Calls the route that the router would choose, or leaves the request to it.
+
+    The router keeps whatever is not an operation with plain parameters: 404, 405,
+    mounts, and routes that are added later.
+    """
+
+    def __init__(self, router: APIRouter) -> None:
+        self.router = router
+        routes = [(each, _keys(each)) for each in iter_route_contexts(router.routes)]
+        # In the router's order. A route without keys could match any path: there the
+        # router decides.
+        self.routes = {
+            key: [
+                _entry(each, keys) for each, keys in routes if not keys or key in keys
+            ]
+            for key in set().union(*(keys for _, keys in routes))
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and "fastapi.telemetry" not in scope:
+            path = get_route_path(scope)
+            key = scope["method"], path.count("/")
+            for regex, app, found, context in self.routes.get(key, ()):
+                if match := regex.match(path):
+                    if app is None:
+                        break
+                    scope.setdefault("router", self.router)
+                    scope.update(found)
+                    scope["path_params"] = {
+                        **scope.get("path_params", {}),
+                        **match.groupdict(),
+                    }
+                    if context is not None:
+                        fastapi = scope.setdefault("fastapi", {})
+                        fastapi["effective_route_context"] = context
+                    await app(scope, receive, send)
+                    return
+        await self.router.app(scope, receive, send)
+
+
+def _keys(route: Any) -> set[Key]:
+    if (
+        not isinstance(route.original_route, APIRoute)
+        or {type(each) for each in route.param_convertors.values()} - {StringConvertor}
+        # The router passes on its limits for forms.
+        or (route.body_field and isinstance(route.body_field.field_info, params.Form))
+    ):
+        return set()
+    segments = route.path_format.count("/")
+    return {(method, segments) for method in route.methods}
+
+
+def _entry(route: Any, keys: set[Key]) -> tuple[Any, ...]:
+    regex = getattr(route, "path_regex", None) or ANY_PATH
+    if not keys:
+        return regex, None, None, None
+    own = route._effective_route
+    found = {"route": route.original_route, "endpoint": route.endpoint}
+    return regex, route.app, found, None if own is route.original_route else own

@@ -1,0 +1,205 @@
+"""The plan of a route: what FastAPI works out for every request, worked out once.
+
+FastAPI walks the tree of a route's dependencies for each request. A plan lists the
+calls of that walk, in the same order. A route that needs what a plan does not know has
+none: FastAPI handles it. See decision 13.
+"""
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from fastapi import params
+from fastapi._compat import ModelField, Undefined
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.dependencies.models import (
+    Dependant,
+    _get_cache_key,
+    _get_oauth_scopes,
+    _is_async_gen_callable,
+    _is_coroutine_callable,
+)
+from fastapi.dependencies.utils import _solve_generator, request_body_to_args
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import (
+    APIRoute,
+    _effective_route_context_var,
+    _extract_endpoint_context,
+    serialize_response,
+)
+from fastapi.security import SecurityScopes
+from fastapi.utils import is_body_allowed_for_status_code
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.parameters import Arguments, Faults, readers
+from app.api.rows import row_writer
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Write = Callable[..., Coroutine[Any, Any, Response]]
+
+
+class Unplanned(Exception):
+    """The route needs what a plan does not know."""
+
+
+class Step:
+    """One call, and where its arguments come from: earlier steps and the request."""
+
+    def __init__(self, dependant: Dependant, needs: list[tuple[str | None, int]]):
+        self.dependant = dependant
+        self.call: Callable[..., Any] = dependant.call  # type: ignore[assignment]
+        self.is_generator = _is_async_gen_callable(self.call)
+        if (
+            not (self.is_generator or _is_coroutine_callable(self.call))
+            or dependant.cookie_params
+            or dependant.background_tasks_param_name
+            or dependant.websocket_param_name
+            or dependant.concurrency
+        ):
+            raise Unplanned
+        self.needs = [number for _, number in needs]
+        self.arguments = [(name, number) for name, number in needs if name]
+        self.reads = readers(dependant)
+        held = _get_oauth_scopes(dependant=dependant)
+        given: list[tuple[str | None, Callable[..., Any]]] = [
+            (dependant.request_param_name, lambda request, _: request),
+            (dependant.http_connection_param_name, lambda request, _: request),
+            (dependant.response_param_name, lambda _, draft: draft),
+            (dependant.security_scopes_param_name, lambda *_: SecurityScopes([*held])),
+        ]
+        self.given = [(name, give) for name, give in given if name]
+
+    async def enter(self, request: Request, arguments: Arguments) -> Any:
+        """Run a generator to its `yield`. A stack of FastAPI ends it."""
+        end = "function" if self.dependant.scope == "function" else "inner"
+        return await _solve_generator(
+            dependant=self.dependant,
+            stack=request.scope[f"fastapi_{end}_astack"],
+            sub_values=arguments,
+            request=request,
+        )
+
+
+def plan(route: APIRoute, fastapi: Handler) -> Handler:
+    """Make a handler that answers as `fastapi` does, or return `fastapi` itself.
+
+    The plan relies on `ApiRoute`, which has parsed a JSON body before.
+    """
+    # FastAPI asks for a handler again where an application includes the route.
+    context: Any = _effective_route_context_var.get()
+    here: Any = context if context and context.original_route is route else route
+    app, endpoint = here.dependency_overrides_provider, here.dependant
+    if app is None or not getattr(app.state, "route_plans", True):
+        return fastapi
+    try:
+        steps = _steps(endpoint, here.body_field)
+    except Unplanned:
+        return fastapi
+    write, embed = writer(here), here._embed_body_fields
+
+    async def handle(request: Request) -> Response:
+        if app.dependency_overrides or "fastapi.telemetry" in request.scope:
+            return await fastapi(request)
+        body: Any = Undefined
+        if here.body_field is not None and await request.body():
+            body = await request.json()
+        draft = Response()
+        del draft.headers["content-length"]
+        draft.status_code = None  # type: ignore[assignment]
+        result, faults = await _run(steps, request, draft, body, embed)
+        if isinstance(result, Response):
+            return result
+        where = _extract_endpoint_context(endpoint.call)
+        mount = request.scope.get("root_path", "").rstrip("/")
+        where["path"] = f"{request.method} {mount}{endpoint.path}"
+        if faults:
+            given = None if body is Undefined else body
+            raise RequestValidationError(faults, body=given, endpoint_ctx=where)
+        status = draft.status_code or here.status_code
+        options = {"status_code": status} if status else {}
+        response = await write(result, where, **options)
+        if not is_body_allowed_for_status_code(response.status_code):
+            response.body = b""
+        response.headers.raw.extend(draft.headers.raw)
+        return response
+
+    return handle
+
+
+async def _run(
+    steps: list[Step], request: Request, draft: Response, body: Any, embed: bool
+) -> tuple[Any, Faults]:
+    """Return the endpoint's result, or the faults for which it was not called."""
+    values: list[Any] = []
+    failed: dict[int, Faults] = {}  # by the number of the step
+    for step in steps:
+        arguments = {name: values[number] for name, number in step.arguments}
+        faults: Faults = []
+        if failed:
+            for number in step.needs:
+                faults += failed.get(number, ())
+        for read in step.reads:
+            faults += read(request, arguments)
+        if fields := step.dependant.body_params:
+            found, wrong = await request_body_to_args(fields, body, embed)
+            arguments.update(found)
+            faults += wrong
+        if faults:
+            failed[len(values)] = faults
+            values.append(None)
+            continue
+        for name, give in step.given:
+            arguments[name] = give(request, draft)
+        if step.is_generator:
+            values.append(await step.enter(request, arguments))
+        else:
+            values.append(await step.call(**arguments))
+    return values[-1], failed.get(len(steps) - 1, [])
+
+
+def writer(route: Any) -> Write:
+    """Choose how the results of a route become responses."""
+    kind = route.response_class
+    is_default = isinstance(kind, DefaultPlaceholder)
+    make: Callable[..., Response] = kind.value if is_default else kind
+    if dumps := is_default and route.response_field is not None:
+        make = partial(Response, media_type="application/json")
+    names = "include exclude by_alias exclude_unset exclude_defaults exclude_none"
+    options = {name: getattr(route, f"response_model_{name}") for name in names.split()}
+    options |= {"field": route.response_field, "dump_json": dumps}
+
+    write_rows = row_writer(route.response_model) if dumps else None
+
+    async def write(result: Any, where: Any, **status: int) -> Response:
+        content = write_rows(result) if write_rows else None
+        if content is None:
+            content = await serialize_response(
+                response_content=result, endpoint_ctx=where, **options
+            )
+        return make(content, **status)
+
+    return write
+
+
+def _steps(endpoint: Dependant, body: ModelField | None) -> list[Step]:
+    """List the calls in FastAPI's order. The last one is the endpoint."""
+    is_form = body is not None and isinstance(body.field_info, params.Form)
+    if is_form or _is_async_gen_callable(endpoint.call):
+        raise Unplanned
+    steps: list[Step] = []
+    known: dict[Any, int] = {}
+
+    def add(dependant: Dependant) -> int:
+        # Before the look into the cache, because FastAPI repeats the calls below a
+        # cached dependency that have `use_cache=False`.
+        needs = [(each.name, add(each)) for each in dependant.dependencies]
+        key = _get_cache_key(dependant=dependant)
+        if dependant.use_cache and key in known:
+            return known[key]
+        steps.append(Step(dependant, needs))
+        known.setdefault(key, len(steps) - 1)
+        return len(steps) - 1
+
+    add(endpoint)
+    return steps
