@@ -39,6 +39,12 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 for name in (*NotesSettings.model_fields, "fastapi_env"):
     os.environ.pop(name.upper(), None)
 patience.let_hypothesis_take_its_time()
+LONGEST = {"test_resource.py", "test_schemathesis.py"}  # more than a minute each
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that no process waits for one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

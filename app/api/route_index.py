@@ -20,8 +20,8 @@ Key = tuple[str, int]
 class RouteIndex:
     """Calls the route that the router would choose, or leaves the request to it.
 
-    The router keeps whatever is not an operation with plain parameters: 404, 405,
-    mounts, and routes that are added later.
+    The router handles everything else: unknown paths, other methods, mounts, parameters
+    that can contain a slash, and routes that are added later.
     """
 
     def __init__(self, router: APIRouter) -> None:

@@ -24,7 +24,6 @@ from app.services.listing import RowPage
 
 # Pydantic and orjson write these alike, or both as `str` does.
 PLAIN = {str, int, bool, NoneType, datetime, Decimal, UUID}
-Values = Callable[[Any], tuple[Any, ...]]
 
 
 def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:

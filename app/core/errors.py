@@ -68,8 +68,12 @@ class Conflict(AppError):
 
 
 def own_words(message: str) -> str:
-    """Remove the words that pydantic puts before the message of our validators."""
-    return message.removeprefix("Value error, ")
+    """Remove what pydantic adds to a message.
+
+    It puts words before the message of our validators, and names the character of the
+    input at which a UUID is not valid.
+    """
+    return message.removeprefix("Value error, ").partition(": found `")[0]
 
 
 MOST_FAULTS = 100

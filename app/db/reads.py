@@ -53,7 +53,7 @@ class ReadSession:
         if together is None:
             statement = keyed.statement(self.engine.dialect.name)
             together = self._together[keyed] = Together(self.all, statement, keyed.name)
-        row: Row[Any] | None = await together.get(key)
+        row: Row[Any] | None = await together.ask(key)
         return row
 
     @asynccontextmanager

@@ -46,3 +46,13 @@ async def test_of_a_known_member_leads_to_it(user: Client) -> None:
     answer = await user.post("/notes", json={"title": "a", "text": "\0"})
 
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/text"]
+
+
+async def test_no_message_repeats_a_character_of_the_input(admin: Client) -> None:
+    """Mutant: pydantic's own message for a UUID."""
+    refused = await admin.get("/notes/§§§§§§§§-0000-7000-8000-000000000000")
+
+    [fault] = refused.json()["errors"]
+    assert fault["code"] == "uuid_parsing"
+    assert "§" not in refused.text
+    assert "found" not in fault["message"]

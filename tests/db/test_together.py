@@ -89,12 +89,12 @@ async def test_sees_what_was_committed_before_it_asked(
     [user] = await add_users(people, 1)
     names = gate.together()
     gate.open.clear()
-    [early] = await waiting(names.get(user.id))
+    [early] = await waiting(names.ask(user.id))
     await gate.asked.wait()
 
     async with transaction(gate.database) as session:
         await session.execute(update(User).values(full_name="new"))
-    [late] = await waiting(names.get(user.id))
+    [late] = await waiting(names.ask(user.id))
     gate.open.set()
 
     assert (await early).full_name == "0"
@@ -108,7 +108,7 @@ async def test_gives_each_caller_its_own_row(gate: Gate, people: People) -> None
     wanted.sort(key=lambda id: id.bytes[::-1])
     names = gate.together()
 
-    rows = await asyncio.gather(*map(names.get, wanted))
+    rows = await asyncio.gather(*map(names.ask, wanted))
 
     known = {user.id: user.full_name for user in users}
     assert [row and row.full_name for row in rows] == [known.get(id) for id in wanted]
@@ -119,7 +119,7 @@ async def test_asks_for_a_bounded_number_of_keys(gate: Gate) -> None:
     """Mutant: one query for all who wait."""
     names = gate.together()
 
-    await asyncio.gather(*(names.get(uuid4()) for _ in range(3 * MOST_KEYS)))
+    await asyncio.gather(*(names.ask(uuid4()) for _ in range(3 * MOST_KEYS)))
 
     assert [len(query["keys"]) for query in gate.queries] == [MOST_KEYS] * 3
 
@@ -129,7 +129,7 @@ async def test_never_forgets_a_caller(gate: Gate) -> None:
     names = gate.together()
 
     for _ in range(50):
-        assert await names.get(uuid4()) is None
+        assert await names.ask(uuid4()) is None
 
 
 async def test_lets_other_callers_wait_when_one_leaves(
@@ -139,14 +139,14 @@ async def test_lets_other_callers_wait_when_one_leaves(
     users = await add_users(people, 2)
     names = gate.together()
     gate.open.clear()
-    first, second = await waiting(*(names.get(user.id) for user in users))
+    first, second = await waiting(*(names.ask(user.id) for user in users))
     first.cancel()
     await gate.asked.wait()
     gate.open.set()
 
     assert (await second).full_name == "1"
     assert first.cancelled()
-    assert (await names.get(users[0].id)).full_name == "0"
+    assert (await names.ask(users[0].id)).full_name == "0"
 
 
 async def test_gives_an_error_to_each_caller_of_the_query_and_to_no_other(
@@ -158,12 +158,12 @@ async def test_gives_an_error_to_each_caller_of_the_query_and_to_no_other(
     gate.error = Overloaded()
 
     outcomes = await asyncio.gather(
-        *(names.get(user.id) for _ in range(5)), return_exceptions=True
+        *(names.ask(user.id) for _ in range(5)), return_exceptions=True
     )
     gate.error = None
 
     assert [type(outcome) for outcome in outcomes] == [Overloaded] * 5
-    assert (await names.get(user.id)).full_name == "0"
+    assert (await names.ask(user.id)).full_name == "0"
 
 
 async def test_does_not_wait_behind_a_query_that_hangs(
@@ -174,12 +174,12 @@ async def test_does_not_wait_behind_a_query_that_hangs(
     [user] = await add_users(people, 1)
     names = gate.together()
     gate.open.clear()
-    [hanging] = await waiting(names.get(user.id))
+    [hanging] = await waiting(names.ask(user.id))
     await gate.asked.wait()
     gate.open = asyncio.Event()
     gate.open.set()
 
-    assert (await names.get(user.id)).full_name == "0"
+    assert (await names.ask(user.id)).full_name == "0"
     assert not hanging.done()
     hanging.cancel()
 
@@ -198,7 +198,7 @@ async def test_does_not_run_in_the_context_of_a_caller(gate: Gate) -> None:
     names = gate.together()
     variable.set("a request")
 
-    await names.get(uuid4())
+    await names.ask(uuid4())
 
     assert seen == ["nothing"]
 

@@ -18,7 +18,7 @@ from app.core.rate_limit.policy import (
     decide,
     distinct_keys,
 )
-from app.core.rate_limit.round_trips import RoundTrips
+from app.core.round_trips import RoundTrips
 
 CALLS_IN_A_TRIP = 64  # bounds how long one script keeps Redis from other clients
 

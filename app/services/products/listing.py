@@ -37,9 +37,9 @@ from app.services.products.search import (
 
 PRODUCT = Base.metadata.tables[Product.__tablename__]
 PRICES = {"min_price", "max_price"}
-# PostgreSQL reads so many products in order before it asks the index of words, which
-# reads all entries of a word: a word that many products have is found sooner like this.
-NEAR = 500
+# PostgreSQL looks at so many products before it asks the index of words, which would
+# read all entries of a common word.
+NEAR = 1000
 
 
 class unindexed(FunctionElement[Any]):  # noqa: N801 - it is used like a SQL function

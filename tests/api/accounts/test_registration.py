@@ -36,19 +36,21 @@ class TestRegister:
         assert response.json()["code"] == "email_taken"
 
     @pytest.mark.parametrize(
-        ("field", "value"),
+        ("field", "value", "pointer"),
         [
-            ("password", "short"),
-            ("password", "passwordpassword"),
-            ("password", "x" * 1025),
-            ("full_name", "x" * 1000),
-            ("full_name", "\t"),
-            ("email", "no address"),
-            ("email", "x" * 255),
+            ("password", "short", "#/password"),
+            ("password", "passwordpassword", "#/password"),
+            ("password", "x" * 1025, "#/password"),
+            ("full_name", "x" * 1000, "#/full_name"),
+            ("full_name", "\t", "#/full_name"),
+            ("email", "no address", "#/email"),
+            ("email", "x" * 255, "#/email"),
+            ("role", "admin", "#"),  # only an administrator sets these
+            ("is_active", True, "#"),
         ],
     )
     async def test_names_the_field_that_is_invalid(
-        self, client: Client, field: str, value: object
+        self, client: Client, field: str, value: object, pointer: str
     ) -> None:
         response = await client.post(
             "/auth/register", json={**REGISTRATION, field: value}
@@ -56,17 +58,5 @@ class TestRegister:
 
         assert response.status_code == 422
         fault = response.json()["errors"][0]
-        assert fault["pointer"] == f"#/{field}"
+        assert fault["pointer"] == pointer
         assert str(value) not in response.json()["detail"]
-
-    @pytest.mark.parametrize(("field", "value"), [("role", "admin"), ("is_active", 1)])
-    async def test_refuses_a_field_that_only_an_administrator_sets(
-        self, client: Client, field: str, value: object
-    ) -> None:
-        response = await client.post(
-            "/auth/register", json={**REGISTRATION, field: value}
-        )
-
-        assert response.status_code == 422
-        [fault] = response.json()["errors"]
-        assert (fault["pointer"], fault["code"]) == ("#", "extra_forbidden")

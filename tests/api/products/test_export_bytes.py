@@ -52,7 +52,7 @@ def make_products() -> list[dict[str, Any]]:
 async def test_an_export_has_the_bytes_that_python_writes(
     app: FastAPI, editor: Client, format_: str
 ) -> None:
-    """Mutants: no nullif; no replace of the microseconds; to_char in local time."""
+    """Mutants: no nullif; no replace of the microseconds."""
     database = app.state.shared.database
     async with transaction(database) as session:
         await session.execute(insert(Product), make_products())

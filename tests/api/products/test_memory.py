@@ -36,7 +36,7 @@ async def test_an_import_keeps_little_of_a_file_in_memory(editor: Client) -> Non
 
 
 async def test_an_export_keeps_few_rows_in_memory(app: FastAPI, editor: Client) -> None:
-    """Mutants: fetch all rows at once; keep what PostgreSQL sends in a list."""
+    """Mutant: yield all rows at once."""
     rows = [json.dumps({**ROW, "sku": f"S{n}"}) for n in range(2500)]
     await editor.post("/products/import", content="\n".join(rows), headers=NDJSON)
 

@@ -192,7 +192,7 @@ class TestExport:
         assert slow.sent[0]["status"] == 200
 
     async def test_without_a_free_connection_is_refused_before_it_starts(
-        self, app: FastAPI, editor: Client
+        self, app: FastAPI, editor: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Mutants: send the status, or the CSV header, before the first row."""
         resources = app.state.shared
@@ -206,6 +206,7 @@ class TestExport:
 
         async with AsyncExitStack() as stack:
             lasting = resources.database.replica.lasting
+            monkeypatch.setattr(lasting.pool, "_timeout", 0.1)  # seconds
             for _ in range(lasting.pool.size()):
                 await stack.enter_async_context(lasting.connect())
             with pytest.raises(Overloaded):

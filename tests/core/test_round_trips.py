@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from app.core.rate_limit.round_trips import RoundTrips
+from app.core.round_trips import RoundTrips
 
 CALLER: ContextVar[str] = ContextVar("caller", default="none")
 

@@ -1,0 +1,92 @@
+"""Round trips to a server, each with the questions of many callers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import Context
+from math import inf
+from typing import Generic, TypeVar
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class RoundTrips(Generic[Question, Answer]):
+    """Collects questions while a round trip is under way; the next one takes them.
+
+    A trip never answers a question that came after the trip began.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Sequence[Question]], Awaitable[Iterable[Answer]]],
+        *,
+        most: int,
+        patience: float = inf,
+    ) -> None:
+        """`ask` gets at most `most` questions, and returns the answers in their order.
+
+        After `patience` seconds the next trip starts beside one that hangs.
+        """
+        self._ask = ask
+        self._most = most
+        self._patience = patience
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._aboard: dict[asyncio.Task[None], list[asyncio.Future[Answer]]] = {}
+        self._last_start = 0.0
+
+    async def ask(self, question: Question) -> Answer:
+        """Raises what the trip raised: every caller aboard gets the error."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((question, answer))
+        if not self._aboard or self._last_start + self._patience < loop.time():
+            self._depart(loop)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._end_deserted_trips()
+            raise
+
+    def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._last_start = loop.time()
+        # In an empty context, because the trips serve many requests.
+        self._aboard[loop.create_task(self._travel(), context=Context())] = []
+
+    async def _travel(self) -> None:
+        trip, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert trip is not None  # noqa: S101
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # for the callers who are about to ask
+                boarding = self._waiting[: self._most]
+                del self._waiting[: self._most]
+                boarding = [each for each in boarding if not each[1].done()]
+                if boarding:
+                    self._last_start = loop.time()
+                    self._aboard[trip] = [answer for _, answer in boarding]
+                    await self._make(boarding)
+        finally:  # at once: a callback of the task would run too late for `ask`
+            del self._aboard[trip]
+            if self._waiting and not self._aboard:
+                self._depart(loop)
+
+    async def _make(
+        self, boarding: Sequence[tuple[Question, asyncio.Future[Answer]]]
+    ) -> None:
+        try:
+            answers = await self._ask([question for question, _ in boarding])
+        except Exception as error:
+            for _, answer in boarding:
+                if not answer.done():  # otherwise its caller has left
+                    answer.set_exception(error)
+        else:
+            for (_, answer), result in zip(boarding, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+    def _end_deserted_trips(self) -> None:
+        """End each trip whose callers have all given up: its server may be hanging."""
+        for trip, aboard in self._aboard.items():
+            if aboard and all(answer.done() for answer in aboard):
+                self._aboard[trip] = []
+                trip.cancel()
