@@ -8,16 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from app.api.authentication import InsufficientScope
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent
-from app.api.media_types import UnsupportedMediaType, media_type_of
+from app.api.idempotency import Idempotent
+from app.api.media_types import media_type_of
 from app.api.routes import api_router
 from app.api.streams import StreamedResponse
 from app.api.uploads import upload
 from app.api.v1.endpoints.products.items import ProductEditor
-from app.core.errors import Overloaded, Unauthorized
+from app.core.errors import Overloaded
 from app.schemas.product import ExportQuery, FileFormat, ImportQuery, ImportReport
 from app.services.products.exporting import export_products
 from app.services.products.files.spool import NoRoom
@@ -66,11 +65,7 @@ ProductFileDep = Annotated[ProductFile, Depends(read_product_file, scope="functi
 ImportTurn = Annotated[None, Depends(get_import_turn, scope="function")]
 ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
 
-router = api_router(
-    "/products",
-    tags=["products"],
-    responses=documented(Unauthorized, InsufficientScope),
-)
+router = api_router("/products", tags=["products"])
 
 MEDIA_TYPES: dict[str, FileFormat] = {
     "application/x-ndjson": "ndjson",
@@ -88,7 +83,7 @@ CONTENT: dict[str, Any] = {
 
 @router.post(
     "/import",
-    responses=documented(UnsupportedMediaType, ImportRejected, NoRoom, *IDEMPOTENCY),
+    responses=documented(ImportRejected, NoRoom),
     openapi_extra={"requestBody": {"required": True, "content": CONTENT}},
 )
 @upload(max_bytes="import_max_body_bytes", seconds="import_timeout_seconds")
