@@ -17,6 +17,7 @@ from app.core.security import SecretRing
 from app.core.tokens.access import AccessTokens
 from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.signing_keys import SigningKeys
+from app.db.revisions import IN_DATABASE, OWN, RELEASED, Revisions
 from app.db.session import Database
 from app.services.accounts.principal import Authenticator
 from app.services.health import HealthMonitor, Probe
@@ -138,7 +139,13 @@ def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
         async with database.probe.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    probes: dict[str, Probe] = {"database": ask_database}
+    revisions = Revisions(RELEASED, OWN)
+
+    async def ask_schema() -> None:
+        async with database.probe.connect() as connection:
+            revisions.check(set(await connection.scalars(IN_DATABASE)))
+
+    probes: dict[str, Probe] = {"database": ask_database, "schema": ask_schema}
     if redis is not None:
         probes["redis"] = redis.ping
     return probes

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from os import pathsep
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -19,12 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
 from app.db.base import utc_now
+from app.db.revisions import MIGRATIONS, OWN, RELEASED
 
 LOCK_TIMEOUT = text("SET lock_timeout = '1s'")
 LOCK_ATTEMPTS = 10
-MIGRATIONS = Path(__file__).parent / "migrations"
-RELEASED = MIGRATIONS / "versions"
-OWN = MIGRATIONS / "own" / "versions"
 OWN_BRANCH = "own"
 ADVISORY_LOCK = 7234316346  # any number that nothing else locks in this database
 

@@ -5,10 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.core.config import Settings
+from app.db import migrate
+from app.db.session import Database, transaction
+from app.main import create_application
 from testbed.valkey import ValkeyServer
-from tests.support.people import Client
+from tests.support.people import Client, open_client
+
+SET_REVISION = text("UPDATE alembic_version SET version_num = :revision")
 
 
 async def test_live_says_that_the_process_is_alive(client: Client) -> None:
@@ -24,7 +31,7 @@ async def test_ready_reports_each_dependency(client: Client, backend: str) -> No
     assert response.status_code == 200
     assert response.json() == {
         "status": "ready",
-        "checks": {"database": "healthy", "redis": redis},
+        "checks": {"database": "healthy", "redis": redis, "schema": "healthy"},
     }
 
 
@@ -36,6 +43,50 @@ async def test_health_requests_are_not_logged(client: Client) -> None:
 
     paths = [line["path"] for line in logs if line["event"] == "http.request"]
     assert paths == ["/api/v1/notes"]
+
+
+class TestSchema:
+    """Mutants: do not ask for the schema; treat every other revision as too old."""
+
+    @pytest.fixture
+    def overrides(self) -> dict[str, Any]:
+        return {"health_probe_seconds": 0.05}
+
+    @pytest.mark.parametrize(
+        ("revision", "status", "schema"),
+        [("0001", 503, "unhealthy"), ("of_a_newer_release", 200, "healthy")],
+    )
+    async def test_that_is_too_old_takes_the_instance_out_of_service(
+        self, settings: Settings, revision: str, status: int, schema: str
+    ) -> None:
+        async with Database(settings) as database, transaction(database) as session:
+            await session.execute(SET_REVISION, {"revision": revision})
+
+        app = create_application(settings)
+        async with app.router.lifespan_context(app), open_client(app) as client:
+            ready = await client.get("/health/ready")
+
+        assert ready.status_code == status
+        assert ready.json()["status"] == ("ready" if status == 200 else "unavailable")
+        assert ready.json()["checks"]["database"] == "healthy"
+        assert ready.json()["checks"]["schema"] == schema
+
+    async def test_that_is_migrated_puts_the_instance_into_service(
+        self, settings: Settings, without_notes: None
+    ) -> None:
+        """Mutant: ask once, when the process starts."""
+        await migrate.downgrade(settings, "base")
+        app = create_application(settings)
+        with capture_logs() as logs:
+            async with app.router.lifespan_context(app), open_client(app) as client:
+                assert (await client.get("/health/ready")).status_code == 503
+                await migrate.upgrade(settings)
+                async with asyncio.timeout(60):
+                    while (await client.get("/health/ready")).status_code != 200:
+                        await asyncio.sleep(0.02)
+
+        states = [line["event"] for line in logs if line.get("dependency") == "schema"]
+        assert states == ["dependency.unhealthy", "dependency.healthy"]
 
 
 class TestRedisDown:
@@ -66,7 +117,11 @@ class TestRedisDown:
 
         assert response.json() == {
             "status": "degraded",
-            "checks": {"database": "healthy", "redis": "unhealthy"},
+            "checks": {
+                "database": "healthy",
+                "redis": "unhealthy",
+                "schema": "healthy",
+            },
         }
         assert (await user.get("/notes")).status_code == 200
 

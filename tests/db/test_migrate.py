@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from app.core.config import Settings
 from app.db import migrate
+from app.db.revisions import RELEASED
 from app.db.session import Database, transaction
 from testbed.service import command, make_environment
 
@@ -26,7 +27,7 @@ sqlite.BUSY_TIMEOUT_SECONDS = 120
 main()
 """
 
-REVISIONS = sorted(file.name[:4] for file in migrate.RELEASED.glob("0*.py"))
+REVISIONS = sorted(file.name[:4] for file in RELEASED.glob("0*.py"))
 OBJECTS = {
     "sqlite": "SELECT name FROM sqlite_master",
     "postgresql": """
@@ -124,7 +125,7 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
 ) -> None:
     """Mutants: upgrade to `head`; start a branch with each one; omit `depends_on`."""
     monkeypatch.setattr(migrate, "OWN", tmp_path)
-    full, released = await objects(database), texts(migrate.RELEASED)
+    full, released = await objects(database), texts(RELEASED)
 
     for shoe in ("blue", "red"):
         await change(database, f"ALTER TABLE users ADD COLUMN {shoe} INTEGER")
@@ -138,7 +139,7 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
     newest = f"\ndepends_on: str | Sequence[str] | None = '{REVISIONS[-1]}'\n"
     assert newest in first[1]
     assert f"\ndown_revision: str | None = '{revision}'\n" in second[1]
-    assert texts(migrate.RELEASED) == released
+    assert texts(RELEASED) == released
     await migrate.downgrade(settings, "own@-1")
     await migrate.upgrade(settings)
     assert await objects(database) == full

@@ -26,7 +26,7 @@ class OperationSettings(AppSettings):
     readiness_critical: Names = Field(
         ("database",),
         description="Dependencies without which readiness answers 503, "
-        "comma-separated: `database`, `redis`.",
+        "comma-separated: `database`, `redis`. `database` includes its schema.",
     )
     health_probe_seconds: PositiveSeconds = Field(
         2.0, description="Seconds between two background probes of a dependency."

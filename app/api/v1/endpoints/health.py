@@ -12,6 +12,8 @@ from app.api.routes import api_router
 router = api_router("/health", tags=["health"], about="Probes of this instance.")
 
 PROBE = "A refused probe would take a busy instance out of service."
+Name = Literal["database", "redis", "schema"]
+NAMES: tuple[Name, ...] = ("database", "redis", "schema")
 State = Annotated[
     Literal["healthy", "unhealthy", "disabled"], Field(title="DependencyState")
 ]
@@ -23,7 +25,7 @@ class Liveness(BaseModel):
 
 class Readiness(BaseModel):
     status: Literal["ready", "degraded", "unavailable"] = Field(title="ReadinessStatus")
-    checks: dict[Literal["database", "redis"], State]
+    checks: dict[Name, State]
 
 
 @router.get(
@@ -38,23 +40,22 @@ async def live() -> Liveness:
 @router.get(
     "/ready",
     name="health_ready",
-    responses={
-        503: {"model": Readiness, "description": "A critical dependency is down."}
-    },
+    responses={503: {"model": Readiness, "description": "This instance cannot serve."}},
     openapi_extra=public("Load balancers have no account."),
 )
 @unlimited(PROBE)
 async def ready(state: StateDep, response: Response) -> Readiness:
     """Report whether this instance can serve, from the last background probe."""
     healthy = state.health.healthy
-    checks: dict[Literal["database", "redis"], State] = {
-        "database": "healthy" if healthy["database"] else "unhealthy",
-        "redis": "disabled",
-    }
-    if "redis" in healthy:
-        checks["redis"] = "healthy" if healthy["redis"] else "unhealthy"
+    checks: dict[Name, State] = dict.fromkeys(NAMES, "disabled")
+    for name in NAMES:
+        if name in healthy:
+            checks[name] = "healthy" if healthy[name] else "unhealthy"
     failed = {name for name, state in checks.items() if state == "unhealthy"}
-    if failed.intersection(state.settings.readiness_critical):
+    critical = set(state.settings.readiness_critical)
+    if "database" in critical:
+        critical.add("schema")
+    if failed & critical:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Readiness(status="unavailable", checks=checks)
     return Readiness(status="degraded" if failed else "ready", checks=checks)
