@@ -37,7 +37,7 @@ class Page(Representation, Generic[Item]):
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Return `ProductPage` for a page of `ProductRead`."""
+        """Return `NotePage` for a page of `NoteRead`."""
         [item] = params
         return f"{item.__name__.removesuffix('Read')}Page"
 

@@ -16,7 +16,7 @@ Password = Annotated[
         min_length=1,
         max_length=1024,
         repr=False,
-        examples=["a quiet orange typewriter"],
+        examples=["seven lamps on a long pier"],
         json_schema_extra={"format": "password"},
     ),
 ]

@@ -12,11 +12,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext
 
 from app.api.authorization import PUBLIC, api_routes
+from app.api.conditional_requests import required_version
 from app.api.deprecation import deprecation_of
 from app.api.errors import Problem
 from app.api.openapi.examples import add_examples, name_by_title, share_enums
 from app.api.openapi.headers import COMPONENTS, add_success_headers
 from app.api.openapi.problems import add_problems
+from app.api.routes import depends_on
 
 DESCRIPTION = """\
 Send and receive JSON in UTF-8. Times are RFC 3339 in UTC, and amounts of money are
@@ -81,7 +83,7 @@ def _complete(
     for route in routes:
         for method in (route.methods or ()) if route.include_in_schema else ():
             operation = document["paths"][route.path_format][method.lower()]
-            _correct_parameters(operation)
+            _correct_parameters(operation, route)
             _correct_security(operation)
             add_success_headers(operation, route)
             add_problems(operation, route, components)
@@ -96,7 +98,7 @@ def _complete(
     return document
 
 
-def _correct_parameters(operation: dict[str, Any]) -> None:
+def _correct_parameters(operation: dict[str, Any], route: RouteContext) -> None:
     if operation["responses"].get("422", {}).get("description") == "Validation Error":
         del operation["responses"]["422"]  # FastAPI's own
     for parameter in operation.get("parameters", ()):
@@ -106,6 +108,8 @@ def _correct_parameters(operation: dict[str, Any]) -> None:
             case [only]:
                 del schema["anyOf"]
                 schema.update(only)
+        if parameter["name"] == "if-match":
+            parameter["required"] = depends_on(route.dependant, required_version)
         if parameter["name"] == "if-none-match":
             description = "The client already has this version."
             operation["responses"]["304"] = {"description": description}

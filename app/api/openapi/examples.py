@@ -12,7 +12,7 @@ BY_FORMAT = {
 
 
 def name_by_title(document: dict[str, Any]) -> None:
-    """Call the component `Page_ProductRead_` by its title, `ProductPage`."""
+    """Call the component `Page_NoteRead_` by its title, `NotePage`."""
     components = document["components"]
     titles = {name: each["title"] for name, each in components["schemas"].items()}
     for schema in nested(document):
