@@ -21,6 +21,6 @@ def check(
     output.print(f"The settings are valid for {settings.environment}.")
     warnings = list(find_warnings(settings))
     for warning in warnings:
-        output.print(f"Warning: {warning}", markup=False)
+        output.print(f"Warning: {warning}")
     if strict and warnings:
         raise typer.Exit(1)

@@ -10,26 +10,29 @@ from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TimeElapsedColumn
+from rich.progress import Progress, ProgressColumn, Task, TimeElapsedColumn
+from rich.text import Text
 
 from app.core.config import Settings
 
 Result = TypeVar("Result")
+INTERRUPTED = 130  # the exit code that shells give a command after Ctrl-C
 
-output = Console(soft_wrap=True, highlight=False)
-errors = Console(soft_wrap=True, highlight=False, stderr=True)
+PLAIN = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
+output = Console(**PLAIN)  # type: ignore[arg-type]
+errors = Console(**PLAIN, stderr=True)  # type: ignore[arg-type]
 
 
-def fail(message: str) -> NoReturn:
-    errors.print(f"Error: {message}", markup=False)
-    raise typer.Exit(1)
+def fail(message: str, code: int = 1) -> NoReturn:
+    errors.print(f"Error: {message}")
+    raise typer.Exit(code)
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return asyncio.run(_cancelled_by_sigterm(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        fail("Interrupted.")
+        fail("Interrupted.", INTERRUPTED)
 
 
 async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
@@ -84,16 +87,22 @@ class LineProgress:
             errors.print(f"{self.description}: {self.done} of {self.total} {self.unit}")
 
 
+class Amount(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text()
+        done = f"{task.completed:,.0f} of {task.total:,.0f}"
+        return Text(f"{done} {task.fields['unit']}")
+
+
 class BarProgress:
     """Progress on a terminal: a bar for each part of the work."""
 
     def __init__(self, bars: Progress) -> None:
         self.bars = bars
 
-    def begin(
-        self, description: str, total: int | None = None, _unit: str = ""
-    ) -> None:
-        self.task = self.bars.add_task(description, total=total)
+    def begin(self, description: str, total: int | None = None, unit: str = "") -> None:
+        self.task = self.bars.add_task(description, total=total, unit=unit)
 
     def advance(self, count: int) -> None:
         self.bars.advance(self.task, count)
@@ -105,6 +114,6 @@ async def progress() -> AsyncGenerator[LineProgress | BarProgress]:
     if not errors.is_terminal:
         yield LineProgress()
         return
-    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    columns = (*Progress.get_default_columns(), Amount(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as bars:
         yield BarProgress(bars)

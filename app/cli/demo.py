@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import existing, output, progress, run
+from app.cli.console import existing, fail, output, progress, run
 from app.core.config import Settings, get_settings
 from app.demo import RESOURCES
 
@@ -22,6 +22,9 @@ def demo(
             "same rows.",
         ),
     ] = 0,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Add them in production, too.")
+    ] = False,
     **counts: int,
 ) -> None:
     """Add made-up rows, so that you can try the service.
@@ -29,7 +32,10 @@ def demo(
     In a new database, the same seed always gives the same rows. If you run the command
     again, it adds other rows, even with the same seed.
     """
-    run(add(existing(get_settings()), counts, seed))
+    settings = existing(get_settings())
+    if settings.is_production and not yes:
+        fail("Production needs --yes: customers would see the made-up rows.")
+    run(add(settings, counts, seed))
     added = " and ".join(f"{count} {name}" for name, count in counts.items())
     output.print(f"Added {added}.")
 
@@ -47,8 +53,8 @@ def _signature() -> Signature:
         )
         for name, amounts in RESOURCES.items()
     ]
-    seed = Signature.from_callable(demo).parameters["seed"]
-    return Signature([*counts, seed])
+    own = Signature.from_callable(demo).parameters
+    return Signature([*counts, own["seed"], own["yes"]])
 
 
 demo.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -73,4 +73,4 @@ def show_ring(ring: object) -> None:
 
 
 def show(name: str, value: str) -> None:
-    output.print(f"{name}={value}", markup=False)
+    output.print(f"{name}={value}")

@@ -31,7 +31,7 @@ async def show(settings: Settings) -> None:
     output.print(f"Failed: {counts.dead}")
     output.print(f"Delivered in the last 30 days: {counts.sent}")
     for mail in dead:
-        output.print(f"  {mail.id} {mail.template}: {mail.last_error}", markup=False)
+        output.print(f"  {mail.id} {mail.template}: {mail.last_error}")
 
 
 @group.command()

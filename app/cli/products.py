@@ -1,12 +1,13 @@
+import os
 from asyncio import CancelledError
 from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
 import typer
 
 from app.cli.console import (
+    INTERRUPTED,
     binary_stdout,
     errors,
     existing,
@@ -20,6 +21,7 @@ from app.core.config import Settings, get_settings
 group = typer.Typer(name="products", help="Import and export products.")
 
 Format = Literal["ndjson", "csv"]
+Mode = Literal["strict", "partial"]
 CHUNK = 65_536
 MODES = "strict imports all rows or none; partial imports the valid rows."
 
@@ -27,18 +29,24 @@ MODES = "strict imports all rows or none; partial imports the valid rows."
 @group.command("import")
 def import_(
     file: Annotated[
-        Path,
-        typer.Argument(
-            exists=True, dir_okay=False, help="CSV if it ends in .csv, else NDJSON."
-        ),
+        typer.FileBinaryRead, typer.Argument(help="The file; - for stdin.")
     ],
-    mode: Annotated[Literal["strict", "partial"], typer.Option(help=MODES)] = "strict",
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format", help="Default: CSV if the file ends in .csv, else NDJSON."
+        ),
+    ] = None,
+    mode: Annotated[Mode, typer.Option(help=MODES)] = "strict",
 ) -> None:
     """Create products from a file, and update those whose SKU exists.
 
     An interrupted import changes nothing. Run it again.
     """
-    run(import_file(existing(get_settings()), file, file.stat().st_size, mode))
+    format_ = format_ or ("csv" if file.name.lower().endswith(".csv") else "ndjson")
+    settings = existing(get_settings())
+    size = os.fstat(file.fileno()).st_size
+    run(import_file(settings, file, size, format_, mode))
 
 
 @group.command()
@@ -52,7 +60,11 @@ def export(
 
 
 async def import_file(
-    settings: Settings, file: Path, size: int, mode: Literal["strict", "partial"]
+    settings: Settings,
+    file: BinaryIO,
+    size: int,
+    format_: Format,
+    mode: Mode,
 ) -> None:
     from app.db.session import Database, transaction
     from app.services.products.importing import (
@@ -62,7 +74,6 @@ async def import_file(
     )
 
     report = None
-    format_: Format = "csv" if file.suffix.lower() == ".csv" else "ndjson"
     try:
         async with (
             Database(settings) as database,
@@ -71,36 +82,41 @@ async def import_file(
         ):
 
             async def chunks() -> AsyncIterator[bytes]:
-                with file.open("rb") as content:
-                    while chunk := content.read(CHUNK):
-                        yield chunk
-                        shown.advance(len(chunk))
+                while chunk := file.read(CHUNK):
+                    yield chunk
+                    shown.advance(len(chunk))
 
             shown.begin("Reading", size or None, "bytes")  # a pipe has no size
             with closing(ProductFile(mode)) as read:
                 await read.read(chunks(), format_)
                 read.check()
                 shown.begin(f"Storing {len(read.rows)} rows")
-                report = await ProductImport(session).store(read, actor_id=None)
+                products = ProductImport(session)
+                report = await products.store(read, actor_id=None)
     except ImportRejected as error:
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])
         fail(error.detail)
     except CancelledError:
         if report:
-            fail("Interrupted during the commit. Import the file again to be sure.")
-        fail("Interrupted. Nothing was imported.")
+            fail(
+                "Interrupted during the commit. Import the file again to be sure.",
+                INTERRUPTED,
+            )
+        fail("Interrupted. Nothing was imported.", INTERRUPTED)
     for found in report.errors:
         show(found.line, found.pointer, found.message)
+    unchanged = products.staging.unchanged
     output.print(
-        f"Created {report.created}, updated {report.updated}, failed {report.failed}."
+        f"Created {report.created}, updated {report.updated - unchanged}, "
+        f"unchanged {unchanged}, failed {report.failed}."
     )
     if report.failed:
         raise typer.Exit(1)
 
 
 def show(line: int, pointer: str, message: str) -> None:
-    errors.print(f"Line {line}: {pointer} {message}", markup=False)
+    errors.print(f"Line {line}: {pointer} {message}")
 
 
 async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:

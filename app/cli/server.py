@@ -71,14 +71,19 @@ async def prepare(settings: Settings, admin_email: str) -> None:
             has_admin = await session.scalar(select(admins))
         is_development = settings.environment == "development"
         if not has_admin:
-            email = admin_email or (DEVELOPMENT_ADMIN if is_development else "")
-            if not email:
-                fail("There is no administrator yet. Name one with --admin-email.")
+            email = admin_email or (DEVELOPMENT_ADMIN if is_development else ask())
             password = await create_user(email, "admin", None)
-            output.print(f"Created the administrator {email}.", markup=False)
-            output.print(f"Password, shown only once: {password}", markup=False)
+            output.print(f"Created the administrator {email}.")
+            output.print(f"Password, shown only once: {password}")
         if is_development:
             await load_demo(database)
+
+
+def ask() -> str:
+    if not sys.stdin.isatty():
+        fail("There is no administrator yet. Name one with --admin-email.")
+    asked: str = typer.prompt("E-mail address of the first administrator", err=True)
+    return asked
 
 
 async def load_demo(database: "Database") -> None:

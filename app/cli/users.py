@@ -1,55 +1,211 @@
 import secrets
-import sys
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from app.cli.accounts import (
+    PasswordStdin,
+    changing,
+    directory,
+    find_user,
+    open_existing,
+    read_password,
+)
 from app.cli.console import existing, fail, output, run
+from app.cli.lists import (
+    SECONDS,
+    Json,
+    JsonLines,
+    Limit,
+    parse_filters,
+    show_json,
+    show_list,
+)
 from app.core.config import get_settings
 from app.core.errors import own_words
 
 group = typer.Typer(name="users", help="Manage accounts.")
 
+RoleName = Literal["user", "editor", "admin"]
+Who = Annotated[str, typer.Argument(metavar="USER", help="E-mail address or id.")]
+
 
 @group.command()
 def create(
     email: Annotated[str, typer.Option(help="E-mail address of the account.")],
-    role: Annotated[
-        Literal["user", "editor", "admin"], typer.Option(help="Role of the account.")
-    ] = "user",
+    role: Annotated[RoleName, typer.Option(help="Role of the account.")] = "user",
     password_stdin: Annotated[
         bool,
-        typer.Option(help="Read the password from stdin instead of generating one."),
+        typer.Option(
+            "--password-stdin",
+            help="Read the password from stdin instead of generating one.",
+        ),
     ] = False,
 ) -> None:
     """Create an account. The command shows a generated password only once."""
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = read_password(from_stdin=True) if password_stdin else None
     existing(get_settings())
     generated = run(create_user(email, role, password))
-    output.print(f"Created {role} {email}.", markup=False)
+    output.print(f"Created {role} {email}.")
     if generated:
-        output.print(f"Password: {generated}", markup=False)
+        output.print(f"Password: {generated}")
 
 
-async def create_user(
-    email: str, role: Literal["user", "editor", "admin"], password: str | None
-) -> str | None:
+async def create_user(email: str, role: RoleName, password: str | None) -> str | None:
     """Create an account. Return the password if it was generated."""
     from pydantic import ValidationError
 
-    from app.api.accounts import Accounts
-    from app.db.session import transaction
     from app.schemas.user import UserCreate
-    from app.state import open_state
 
     chosen = password if password is not None else secrets.token_urlsafe(15)
     try:
         data = UserCreate(email=email, role=role, password=chosen)
     except ValidationError as error:
         fail(own_words(error.errors()[0]["msg"]))
-    async with (
-        open_state(get_settings()) as state,
-        transaction(state.database) as session,
-    ):
-        await Accounts(session, state).registration.create(data)
+    async with open_existing() as state, changing(state) as accounts:
+        await accounts.registration.create(data)
     return chosen if password is None else None
+
+
+@group.command(name="list")
+def list_(
+    *,
+    q: Annotated[
+        str | None, typer.Option(help="Text in the e-mail address or the name.")
+    ] = None,
+    role: Annotated[RoleName | None, typer.Option(help="Only this role.")] = None,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--disabled", help="Only accounts in this state."),
+    ] = None,
+    limit: Limit = 100,
+    as_json: JsonLines = False,
+) -> None:
+    """List accounts, newest first."""
+    run(show_users(limit, as_json=as_json, q=q, role=role, is_active=active))
+
+
+async def show_users(limit: int, *, as_json: bool, **filters: object) -> None:
+    from app.schemas.user import UserQuery, UserRead
+
+    query = parse_filters(UserQuery, **filters)
+
+    def show(row: Any) -> None:
+        if as_json:
+            show_json(UserRead.model_validate(row))
+            return
+        state = "active" if row.is_active else "disabled"
+        output.print(f"{row.id}  {row.role:6}  {state:8}  {row.email}")
+
+    async with open_existing() as state:
+        await show_list(directory(state).page, query, limit, show)
+
+
+@group.command()
+def show(who: Who, *, as_json: Json = False) -> None:
+    """Show an account."""
+    run(show_user(who, as_json=as_json))
+
+
+async def show_user(who: str, *, as_json: bool) -> None:
+    from app.schemas.user import UserRead
+
+    async with open_existing() as state:
+        user = UserRead.model_validate(await find_user(state, who))
+    if as_json:
+        show_json(user)
+        return
+    for name, value in user.model_dump(mode="json").items():
+        output.print(f"{name}: {'-' if value is None else value}")
+
+
+@group.command()
+def set_role(
+    who: Who, role: Annotated[RoleName, typer.Argument(help="The new role.")]
+) -> None:
+    """Change the role of a user. The other administrators get a mail of a new one."""
+    output.print(f"{run(change(who, role=role))} is now {role}.")
+
+
+@group.command()
+def disable(who: Who) -> None:
+    """Disable an account and end its sessions. Its data stays."""
+    output.print(f"{run(change(who, is_active=False))} is disabled.")
+
+
+@group.command()
+def enable(who: Who) -> None:
+    """Enable an account again. Its user must log in."""
+    output.print(f"{run(change(who, is_active=True))} is enabled.")
+
+
+async def change(who: str, **values: Any) -> str:
+    """Change an account. Return its e-mail address."""
+    from app.schemas.user import UserUpdate
+    from app.services.accounts.users import ANY_VERSION
+
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            await accounts.users.update(user.id, UserUpdate(**values), ANY_VERSION)
+    return str(user.email)
+
+
+@group.command()
+def set_password(who: Who, *, password_stdin: PasswordStdin = False) -> None:
+    """Set a password and end the sessions and links of the user, who gets a mail.
+
+    The command asks for the password unless you choose `--password-stdin`.
+    """
+    existing(get_settings())
+    password = read_password(from_stdin=password_stdin)
+    output.print(f"{run(replace_password(who, password))} has a new password.")
+
+
+async def replace_password(who: str, password: str) -> str:
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            await accounts.passwords.set(user.id, user.email, password)
+    return str(user.email)
+
+
+@group.command()
+def sessions(who: Who, *, as_json: JsonLines = False) -> None:
+    """List the sessions of a user, newest first."""
+    run(show_sessions(who, as_json=as_json))
+
+
+async def show_sessions(who: str, *, as_json: bool) -> None:
+    from app.schemas.auth import SessionRead
+    from app.schemas.page import PageParameters
+    from app.services.accounts.sessions import MAX_SESSIONS
+
+    query = PageParameters(limit=MAX_SESSIONS)
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            page = await accounts.sessions.page(user.id, query)
+    for row in page.items:
+        found = SessionRead.model_validate(row)
+        if as_json:
+            show_json(found, "current")
+        else:
+            output.print(
+                f"{found.id}  from {found.ip}  since {found.created_at:{SECONDS}}  "
+                f"last seen {found.last_seen_at:{SECONDS}}"
+            )
+
+
+@group.command()
+def end_sessions(who: Who) -> None:
+    """End all sessions of a user, who can log in again with the password."""
+    output.print(f"The sessions of {run(log_out(who))} have ended.")
+
+
+async def log_out(who: str) -> str:
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            await accounts.users.end_sessions(user.id)
+    return str(user.email)

@@ -13,6 +13,9 @@ COMMANDS = [
     "demo",
     "outbox status",
     "outbox replay",
+    "users list",
+    "users disable ada@example.org",
+    "audit list",
 ]
 
 
@@ -20,9 +23,8 @@ class TestCommandErrors:
     @pytest.mark.parametrize(
         "line",
         [
-            "",
             "nonsense",
-            "db",
+            "db nonsense",
             "users create",
             "demo --users many",
             "demo --users -1",

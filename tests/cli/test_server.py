@@ -5,6 +5,8 @@ import os
 import re
 import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from contextlib import suppress
 from importlib import import_module
@@ -66,6 +68,30 @@ class TestSetup:
         )
         assert "Created the administrator ada@example.org." in named.stdout
         assert "admin@example.com" not in unnamed.stdout + named.stdout + again.stdout
+
+    def test_asks_for_the_address_on_a_terminal(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutant: fail without `--admin-email` although a person can answer."""
+        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": STRONG}
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
+        terminal, stdin = os.openpty()
+        os.write(terminal, b"ada@example.org\n")
+
+        asked = subprocess.run(
+            [sys.executable, "-m", "app", "setup"],
+            cwd=tmp_path,
+            env=environment,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        os.close(stdin)
+        os.close(terminal)
+
+        assert "Created the administrator ada@example.org." in asked.stdout
+        assert asked.stderr.strip() == "E-mail address of the first administrator:"
 
 
 class TestTakenPort:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -64,7 +65,7 @@ async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
 
 @dataclass(slots=True)
 class PasswordService:
-    """Changes and resets passwords. Either ends the user's sessions and links."""
+    """Changes passwords. A new one ends the sessions and links of the user."""
 
     session: AsyncSession
     read: ReadSession
@@ -109,6 +110,14 @@ class PasswordService:
         await self._replace(user, password_hash, devices="every device")
         await self.auth.throttle.forgive(user.email)
         record(self.session, "account.password.reset", user.id, actor=user.id)
+
+    async def set(self, user_id: UUID, email: str, password: str) -> None:
+        """Give a user a new password, for an operator who has asked for it."""
+        password_hash = await self.new_passwords.hash(password, email)
+        user = await self.auth.users.lock(user_id)
+        await self._replace(user, password_hash, devices="every device")
+        await self.auth.throttle.forgive(user.email)
+        record(self.session, "account.password.changed", user.id)
 
     async def _replace(self, user: User, password_hash: str, *, devices: str) -> None:
         user.password_hash = password_hash

@@ -27,6 +27,7 @@ from app.services.audit import describe, record, record_now
 from app.services.listing import Listing, Order, RowPage
 
 MAX_SESSIONS = 20
+NO_SESSION = UUID(int=0)
 
 # Built once and without the ORM, because every login runs it.
 SURPLUS = (
@@ -148,19 +149,22 @@ class SessionStarter:
 
 @dataclass(slots=True)
 class SessionService:
-    """A user's own sessions."""
+    """The sessions of a user."""
 
     session: AsyncSession
     read: ReadSession
     cursors: CursorSigner
 
-    async def page(self, caller: Principal, query: PageParameters) -> RowPage:
+    async def page(
+        self, user_id: UUID, query: PageParameters, current: UUID = NO_SESSION
+    ) -> RowPage:
+        """Read the live sessions of a user. `current` is that of the caller."""
         return await SESSIONS_OF_USER.page(
             self.read,
             self.cursors,
             query,
-            user=caller.user_id,
-            current=caller.session_id,
+            user=user_id,
+            current=current,
             now=utc_now(),
         )
 

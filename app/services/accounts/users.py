@@ -128,7 +128,7 @@ class UserService:
     ) -> User:
         """Change the fields that are set. A `UserUpdate` can take away rights."""
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
-        user = await self._lock(user_id, expected)
+        user = await self.lock(user_id, expected)
         role, was_active, was_admin = user.role, user.is_active, _administers(user)
         for field, value in data.model_dump(exclude_unset=True).items():
             setattr(user, field, value)
@@ -151,13 +151,13 @@ class UserService:
 
     async def end_sessions(self, user_id: UUID) -> None:
         """End every session of a user, whose password stays as it is."""
-        await self._lock(user_id)
+        await self.lock(user_id)
         await revoke_sessions(self.session, user_id, "admin")
         record(self.session, "session.all_revoked", user_id, kept_current=False)
 
     async def delete(self, user_id: UUID, expected: ExpectedVersion) -> None:
         admins = await self._lock_admins()
-        user = await self._lock(user_id, expected)
+        user = await self.lock(user_id, expected)
         if _administers(user) and admins <= {user_id}:
             raise LastAdmin
         new_address = OneTimeToken.new_email
@@ -172,7 +172,7 @@ class UserService:
         await self.session.flush()
         await erase_origin(self.session, user_id)
 
-    async def _lock(
+    async def lock(
         self, user_id: UUID, expected: ExpectedVersion = ANY_VERSION
     ) -> User:
         user = await self.session.get(User, user_id, with_for_update=True)

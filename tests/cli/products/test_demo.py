@@ -16,6 +16,27 @@ class TestDemo:
         assert first == again
         assert first != others
 
+    def test_needs_a_confirmation_in_production(self, tmp_path: Path) -> None:
+        """Mutant: ask in no environment."""
+        production = make_environment(
+            tmp_path,
+            ENVIRONMENT="production",
+            SECRET_KEY="Vb2rTz8QmN4xWc6LpK9sDf1HgJ3yUeRa",
+            DATABASE_URL=f"sqlite:///{tmp_path}/app.db",
+            ALLOWED_HOSTS="api.example.com",
+        )
+        upgraded = command("db", "upgrade", environment=production)
+        assert upgraded.returncode == 0, upgraded.stderr
+        demo = ("demo", "--products", "3")
+
+        refused = command(*demo, environment=production)
+        exported = command("products", "export", environment=production)
+        confirmed = command(*demo, "--yes", environment=production)
+
+        assert (refused.returncode, exported.stdout) == (1, "")
+        assert refused.stderr.startswith("Error: Production needs --yes")
+        assert confirmed.stdout == "Added 3 products and 0 users.\n"
+
     def export(self, home: Path, seed: str) -> list[dict[str, str]]:
         home.mkdir()
         environment = make_environment(home)

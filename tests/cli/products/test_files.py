@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from asyncio import to_thread
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ class TestImport:
 
         assert (ended.returncode, ended.stdout) == (
             0,
-            "Created 20, updated 0, failed 0.\n",
+            "Created 20, updated 0, unchanged 0, failed 0.\n",
         )
         size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
         assert ended.stderr == f"Reading: {size} of {size} bytes\nStoring 20 rows\n"
@@ -61,7 +61,60 @@ class TestImport:
         stdout, stderr = process.communicate()
 
         assert (process.returncode, stderr) == (0, "Reading\nStoring 20 rows\n")
-        assert stdout == "Created 20, updated 0, failed 0.\n"
+        assert stdout == "Created 20, updated 0, unchanged 0, failed 0.\n"
+
+    def test_reads_stdin_and_another_format(self, environment: dict[str, str]) -> None:
+        """Mutants: look for a file named `-`; guess the format from its name."""
+        lines = "sku,name,price,currency\nM-1,Mug,1.00,EUR\n"
+        line = ("products", "import", "-", "--format", "csv")
+
+        ended = command(*line, environment=environment, stdin=lines)
+
+        new = "Created 1, updated 0, unchanged 0, failed 0.\n"
+        assert ended.stdout == new, ended.stderr
+
+    def test_tells_unchanged_rows_from_updated_ones(
+        self, environment: dict[str, str], database_url: str
+    ) -> None:
+        """Mutants: count the unchanged rows as updated; ignore the price or the stock.
+
+        A row without a stock leaves it as it is.
+        """
+        environment |= {"DATABASE_URL": database_url}
+        head = "sku,name,price,currency,stock\n"
+        counts = []
+        for lines in (
+            "M-1,Mug,1.00,EUR,3\nM-2,Mug,1.00,EUR,3\nM-3,Mug,1.00,EUR,3\n",
+            "M-1,Mug,1.00,EUR,\nM-2,Mug,1.50,EUR,3\nM-3,Mug,1.00,EUR,4\nM-4,Mug,1,EUR,\n",
+        ):
+            line = ("products", "import", "-", "--format", "csv")
+            ended = command(*line, environment=environment, stdin=head + lines)
+            counts.append(ended.stdout)
+
+        assert counts == [
+            "Created 3, updated 0, unchanged 0, failed 0.\n",
+            "Created 1, updated 2, unchanged 1, failed 0.\n",
+        ]
+
+    def test_shows_amounts_with_their_unit_on_a_terminal(
+        self, environment: dict[str, str]
+    ) -> None:
+        """Mutant: a bar and a percentage, without an amount."""
+        size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
+        terminal, stderr = os.openpty()
+        line = (sys.executable, "-m", "app", "products", "import", "mugs.ndjson")
+        wide = environment | {"COLUMNS": "200", "TERM": "xterm"}
+        subprocess.run(
+            line, cwd=environment["HOME"], env=wide, stderr=stderr, check=True
+        )
+        os.close(stderr)
+        shown = b""
+        with suppress(OSError):  # EIO: the other end is closed
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        os.close(terminal)
+
+        assert f"{size:,} of {size:,} bytes" in shown.decode()
 
     def test_names_the_invalid_lines_and_imports_nothing(
         self, environment: dict[str, str], tmp_path: Path
@@ -79,7 +132,7 @@ class TestImport:
         assert "Line 21: #/sku " in strict.stderr
         assert strict.stderr.endswith("Error: Nothing was imported. Invalid rows: 1.\n")
         assert "Storing" not in strict.stderr
-        assert partial.stdout == "Created 20, updated 0, failed 1.\n"
+        assert partial.stdout == "Created 20, updated 0, unchanged 0, failed 1.\n"
 
     def test_lets_no_file_control_the_terminal(
         self, environment: dict[str, str], tmp_path: Path
@@ -108,7 +161,7 @@ class TestImport:
             process.send_signal(number)
         stdout, stderr = process.communicate()
 
-        assert (process.returncode, stdout, stderr) == (1, "", NOTHING)
+        assert (process.returncode, stdout, stderr) == (130, "", NOTHING)
         exported = command("products", "export", environment=environment)
         assert (exported.returncode, exported.stdout) == (0, "")
 
@@ -128,7 +181,7 @@ class TestImport:
             _, stderr = await to_thread(process.communicate)
             line.cut.set()
 
-        assert process.returncode == 1
+        assert process.returncode == 130
         assert stderr.endswith("Storing 20 rows\n" + UNSURE)
 
 

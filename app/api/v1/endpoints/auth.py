@@ -173,7 +173,7 @@ async def list_sessions(
     query: Annotated[PageParameters, Query()],
 ) -> RowPage:
     """List your sessions, newest first."""
-    return await accounts.sessions.page(user, query)
+    return await accounts.sessions.page(user.user_id, query, user.session_id)
 
 
 @router.delete(

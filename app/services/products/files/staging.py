@@ -47,14 +47,24 @@ ON CONFLICT (sku) DO NOTHING
 # A new product gets the id of its row. If the product is known, its movement gets it.
 KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
 COUNT_ROWS = "SELECT count(*) FROM product_import"
-COUNT_KNOWN = f"SELECT count(*) FROM (SELECT 1 {KNOWN} {{locking}}) AS known"  # noqa: S608
+# A product keeps the fields that its row leaves out.
+SAME = " AND ".join(
+    [f"s.{name} = p.{name}" for name in ("name", "price", "currency")]
+    + [
+        f"(s.{name} IS NULL OR s.{name} = p.{name})"
+        for name in ("description", "stock", "category", "status")
+    ]
+)
+COUNT_KNOWN = f"""
+SELECT count(*), count(*) FILTER (WHERE same)
+FROM (SELECT {SAME} AS same {KNOWN} {{locking}}) AS known
+"""  # noqa: S608
 LOG_MOVEMENTS = f"""
 INSERT INTO stock_movements
     (id, product_id, delta, stock_after, reason, actor_id, created_at)
 SELECT s.id, p.id, s.stock - p.stock, s.stock, 'import', :actor_id, :now
 {KNOWN} WHERE s.stock <> p.stock
 """
-# A product keeps the fields that its row leaves out.
 UPDATE_KNOWN = """
 UPDATE products AS p SET
     name = s.name, description = coalesce(s.description, p.description),
@@ -79,6 +89,7 @@ class Staging(ABC):
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
+        self.unchanged = 0  # rows that repeat the values of their product
 
     async def fill(self, spool: Spool) -> None:
         """Fill the table with all rows, and wait for other imports to end."""
@@ -110,7 +121,7 @@ class Staging(ABC):
         created = known = 0
         while created + known < rows:  # again if a known product got another SKU
             created += await self._execute(INSERT_NEW, now=utc_now())
-            known = await self.session.scalar(lock)
+            known, self.unchanged = (await self.session.execute(lock)).one()
         now = utc_now()  # later than every change of the products, which are locked now
         await self._execute(LOG_MOVEMENTS, actor_id=actor_id, now=now)
         return created, await self._execute(UPDATE_KNOWN, now=now)
