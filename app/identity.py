@@ -1,9 +1,10 @@
-"""The project's name, which pyproject.toml repeats as `name` and as the script."""
+"""The project's name and licence, which pyproject.toml repeats."""
 
 from importlib.metadata import PackageNotFoundError, version
 
 NAME = "nightproof"
 TITLE = "Nightproof"
+LICENSE = "MIT"
 try:
     VERSION = version(NAME)
 except PackageNotFoundError:  # the package is on the path without being installed

@@ -17,12 +17,12 @@ from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.middleware.strict_http import StrictHttpMiddleware
 from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
-from app.api.openapi import add_openapi
+from app.api.openapi import DESCRIPTION, add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
 from app.api.pages.home import add_home
 from app.api.route_index import RouteIndex
-from app.api.routes import ApiRoute
+from app.api.routes import ApiRoute, ApiRouter
 from app.api.uploads import Allowance, find_uploads
 from app.api.v1.router import ROUTERS
 from app.api.well_known import router as well_known_router
@@ -31,7 +31,7 @@ from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging, get_logger
 from app.core.rate_limit.policies import rates
 from app.core.settings.warnings import find_warnings
-from app.identity import VERSION
+from app.identity import LICENSE, VERSION
 from app.services.mail.worker import delivering
 from app.services.retention import purging
 from app.state import open_state
@@ -85,6 +85,17 @@ def create_application(
     app = FastAPI(
         title=settings.app_name,
         version=VERSION,
+        description=DESCRIPTION,
+        license_info={"name": LICENSE, "identifier": LICENSE},
+        openapi_tags=[
+            {"name": tag, "description": router.about}
+            for router in routers
+            if isinstance(router, ApiRouter) and router.about
+            for tag in router.tags
+        ],
+        servers=[{"url": settings.public_base_url}]
+        if "public_base_url" in settings.model_fields_set
+        else None,
         lifespan=lifespan,
         middleware=middleware(settings, uploads),
         openapi_url=None if settings.is_production else "/openapi.json",

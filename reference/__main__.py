@@ -1,4 +1,4 @@
-"""Generates `.env.example` and the settings, errors and routes in `docs/`.
+"""Generates `openapi.json`, `.env.example`, and lists in `docs/`.
 
 python -m reference [--check]
 """

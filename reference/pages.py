@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from app.core.config import get_settings
+import orjson
+
+from app.core.config import Settings, get_settings
 from app.main import create_application
 from reference import errors, routes, settings
 
@@ -16,6 +18,7 @@ def write(*, check: bool) -> list[Path]:
         Path("docs/settings.md"): settings.markdown(),
         Path(".env.example"): settings.env_example(),
         Path("docs/errors.md"): errors.markdown(),
+        Path("openapi.json"): openapi(),
         SECURITY: routes.with_routes(SECURITY.read_text(), app, prefix),
     }
     stale = [
@@ -27,3 +30,9 @@ def write(*, check: bool) -> list[Path]:
         for file in stale:
             file.write_text(files[file])
     return stale
+
+
+def openapi() -> str:
+    """Write the document of the default settings; `.env` is for one machine."""
+    app = create_application(Settings(_env_file=None))
+    return orjson.dumps(app.openapi(), option=orjson.OPT_INDENT_2).decode() + "\n"

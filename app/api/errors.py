@@ -1,8 +1,9 @@
 """Turns every error into a problem document (RFC 9457)."""
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from http import HTTPStatus
+from inspect import getdoc
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -31,10 +32,11 @@ class Fault(BaseModel):
     pointer: str = Field(
         description="JSON Pointer into the body such as `#/name`, or the name of a "
         "parameter such as `query/limit`. The name of an unknown member or parameter "
-        "is left out."
+        "is left out.",
+        examples=["#/name"],
     )
-    code: str
-    message: str
+    code: str = Field(examples=["missing"])
+    message: str = Field(examples=["Field required"])
     line: int | None = Field(None, description="Line of an uploaded file.")
 
 
@@ -53,21 +55,24 @@ class Problem(BaseModel):
     errors: list[Fault] | None = Field(None, max_length=MOST_FAULTS)
 
 
+class Refusals(dict[str, Any]):
+    """The errors of one status, in the form of a response of OpenAPI."""
+
+    def __init__(self, errors: Sequence[type[AppError]]) -> None:
+        super().__init__(description=described(errors))
+        self.errors = errors
+
+
 def documented(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """Describe `errors` for an endpoint's OpenAPI `responses`."""
-    descriptions: dict[int | str, list[str]] = defaultdict(list)
+    by_status: dict[int | str, list[type[AppError]]] = defaultdict(list)
     for error in errors:
-        descriptions[error.status.value].append(f"`{error.code}`: {error.__doc__}")
-    return {
-        status: {
-            "description": "\n\n".join(lines),
-            "content": {PROBLEM_JSON: {"schema": PROBLEM_SCHEMA}},
-        }
-        for status, lines in descriptions.items()
-    }
+        by_status[error.status.value].append(error)
+    return {status: Refusals(errors) for status, errors in by_status.items()}
 
 
-PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+def described(errors: Iterable[type[AppError]]) -> str:
+    return "\n\n".join(f"`{error.code}`: {getdoc(error)}" for error in errors)
 
 
 def pointer(location: Sequence[str | int], known: Container[str]) -> str:

@@ -22,12 +22,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.authentication import get_caller, identify
+from app.api.deprecation import deprecation_of
 from app.api.errors import pointer
 from app.api.idempotency import claim_key, once_only
 from app.api.media_types import media_type_of
 from app.api.rate_limits import Limited, count, limits_of
 from app.api.route_plan import plan
 from app.core.errors import InvalidRequest
+from app.core.request_context import current_request
 from app.core.strict_json import parse
 
 
@@ -35,12 +37,22 @@ def api_router(
     prefix: str = "",
     *,
     tags: Collection[str],
+    about: str = "",
     responses: dict[int | str, dict[str, Any]] | None = None,
-) -> APIRouter:
-    """Make a router whose routes have every protection of `ApiRoute`."""
-    return APIRouter(
+) -> "ApiRouter":
+    """Make a router whose routes have every protection of `ApiRoute`.
+
+    `about` describes its tags. One router of each tag has it.
+    """
+    router = ApiRouter(
         prefix=prefix, tags=list(tags), responses=responses, route_class=ApiRoute
     )
+    router.about = about
+    return router
+
+
+class ApiRouter(APIRouter):
+    about = ""
 
 
 class StrictJSONRequest(Request):
@@ -90,6 +102,11 @@ class ApiRoute(APIRoute):
         has_caller = depends_on(self.dependant, get_caller)
         field = self.body_field
         has_json = field is not None and not isinstance(field.field_info, params.Form)
+        deprecated = deprecation_of(self.endpoint)
+        deprecation = [
+            (name.lower().encode(), value.encode())
+            for name, value in (deprecated.headers() if deprecated else ())
+        ]
         repeatable = frozenset(
             parameter.alias
             for parameter in get_flat_params(self.dependant)
@@ -98,6 +115,8 @@ class ApiRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             caller, refusal = await identify(request) if has_caller else (None, None)
+            if deprecation and (context := current_request()):
+                context.answer_headers += deprecation
             await count(self.limits, request, caller)
             if refusal is not None:
                 raise refusal

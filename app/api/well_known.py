@@ -1,5 +1,6 @@
 """Routes at the well-known paths of standards (RFC 8615)."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Response
@@ -19,9 +20,24 @@ class NoPublicKeys(NotFound):
     code = "no_public_keys"
 
 
+JWKS = {
+    "keys": [
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            "kid": "2026-01",
+            "use": "sig",
+            "alg": "Ed25519",
+        }
+    ]
+}
+
+
 @router.get(
     "/jwks.json",
-    responses=documented(NoPublicKeys),
+    responses={HTTPStatus.OK: {"content": {"application/json": {"example": JWKS}}}}
+    | documented(NoPublicKeys),
     openapi_extra=public("Other services verify tokens with these keys."),
 )
 async def read_jwks(state: StateDep, response: Response) -> dict[str, Any]:

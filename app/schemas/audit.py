@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from app.schemas.base import Representation
+from app.schemas.base import USER_AGENT, Representation
 from app.schemas.page import PageParameters
 
 EventName = Literal[
@@ -60,7 +60,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(
 
 
 class AuditQuery(PageParameters):
-    event: EventName | None = None
+    event: Annotated[EventName, Field(title="EventName")] | None = None
     actor_id: UUID | None = Field(None, description="Events that this user caused.")
     subject_id: UUID | None = Field(
         None, description="Events about this account or other resource."
@@ -74,19 +74,20 @@ class SecurityEvent(Representation):
 
     id: UUID
     occurred_at: datetime
-    event: str
-    outcome: str
+    event: str = Field(examples=["auth.login.success"])
+    outcome: str = Field(examples=["success"])
     ip: str | None = Field(
-        description="Address of the caller; null if another person acted."
+        description="Address of the caller; null if another person acted.",
+        examples=["192.0.2.1"],
     )
-    user_agent: str | None
+    user_agent: str | None = Field(examples=[USER_AGENT])
 
 
 class AuditEventRead(SecurityEvent):
-    actor_type: str
+    actor_type: str = Field(examples=["user"])
     actor_id: UUID | None
-    subject_type: str | None
+    subject_type: str | None = Field(examples=["user"])
     subject_id: UUID | None
     session_id: UUID | None
-    request_id: str | None
+    request_id: str | None = Field(examples=["019a8f3e-5a70-7000-8000-000000000000"])
     detail: dict[str, Any]

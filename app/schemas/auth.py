@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app.core.client_address import network_of
-from app.schemas.base import Representation, RequestBody
+from app.schemas.base import USER_AGENT, Representation, RequestBody
 from app.schemas.user import Email, Password
 
 # Far longer than our tokens, so that a foreign one is refused as invalid, not as long.
@@ -13,7 +13,9 @@ LONGEST_TOKEN = 4096
 
 
 # Any text, because an invalid address gets the same answer as an unknown one.
-AnyEmail = Annotated[str, Field(max_length=320), AfterValidator(str.strip)]
+AnyEmail = Annotated[
+    str, Field(max_length=320, examples=["ada@example.org"]), AfterValidator(str.strip)
+]
 
 
 class Credentials(RequestBody):
@@ -22,7 +24,9 @@ class Credentials(RequestBody):
 
 
 class RefreshRequest(RequestBody):
-    refresh_token: Annotated[str, Field(max_length=LONGEST_TOKEN, repr=False)]
+    refresh_token: Annotated[
+        str, Field(max_length=LONGEST_TOKEN, repr=False, examples=["app_rt_AZqPPlpw"])
+    ]
 
 
 class EmailAddress(RequestBody):
@@ -35,6 +39,7 @@ OneTimeToken = Annotated[
         max_length=LONGEST_TOKEN,
         repr=False,
         description="The token from the link in the mail.",
+        examples=["app_vt_AZqPPlpw"],
     ),
     AfterValidator(str.strip),
 ]
@@ -75,9 +80,10 @@ class SessionRead(Representation):
     id: UUID
     ip: Annotated[str, BeforeValidator(network_of)] = Field(
         description="Network of your last request with this session: a /24, or a "
-        "/48 of IPv6."
+        "/48 of IPv6.",
+        examples=["192.0.2.0/24"],
     )
-    user_agent: str | None
+    user_agent: str | None = Field(examples=[USER_AGENT])
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
@@ -85,9 +91,15 @@ class SessionRead(Representation):
 
 
 class TokenPair(BaseModel):
-    access_token: str = Field(description="Send it as `Authorization: Bearer`.")
+    access_token: str = Field(
+        description="Send it as `Authorization: Bearer`.",
+        examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTlhIn0.c2lnbmF0dXJl"],
+    )
     refresh_token: str = Field(
-        description="Use it once. The answer contains the next one."
+        description="Use it once. The answer contains the next one.",
+        examples=["app_rt_AZqPPlpw"],
     )
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
-    expires_in: int = Field(description="Seconds until the access token expires.")
+    expires_in: int = Field(
+        description="Seconds until the access token expires.", examples=[900]
+    )

@@ -7,6 +7,8 @@ from unicodedata import normalize
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64)"  # an example
+
 
 class RequestBody(BaseModel):
     """A JSON body from a client. Unknown fields and wrong types are errors."""
@@ -85,7 +87,12 @@ def lines(text: str) -> str:
 
 Line = Annotated[
     str,
-    Field(min_length=1, max_length=200, json_schema_extra=ONE_LINE),
+    Field(
+        min_length=1,
+        max_length=200,
+        examples=["A few words"],
+        json_schema_extra=ONE_LINE,
+    ),
     composed(200),
     AfterValidator(trimmed),
 ]

@@ -42,6 +42,11 @@ def known_currency(code: str) -> str:
     return code
 
 
+CURRENCY = Field(
+    title="Currency",
+    examples=["EUR"],
+    json_schema_extra={"enum": [*sorted(CURRENCIES)]},
+)
 Amount = Annotated[
     Decimal,
     BeforeValidator(parse_amount),
@@ -50,13 +55,14 @@ Amount = Annotated[
             "type": "string",
             "pattern": r"^\d{1,12}(\.\d{1,2})?$",
             "maxLength": len("999999999999.99"),
-            "examples": ["19.99"],
+            "examples": ["12.50"],
         }
     ),
 ]
 Currency = Annotated[
     str,
     StringConstraints(strip_whitespace=True),
-    Field(examples=["EUR"], json_schema_extra={"enum": sorted(CURRENCIES)}),
+    CURRENCY,
     AfterValidator(known_currency),
 ]
+StoredCurrency = Annotated[str, CURRENCY]

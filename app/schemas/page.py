@@ -1,4 +1,4 @@
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -35,5 +35,11 @@ class PageParameters(QueryParameters):
 class Page(Representation, Generic[Item]):
     """A page of a list. Request `cursor=next_cursor` until `next_cursor` is null."""
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Return `NotePage` for a page of `NoteRead`."""
+        [item] = params
+        return f"{item.__name__.removesuffix('Read')}Page"
+
     items: list[Item]
-    next_cursor: str | None
+    next_cursor: str | None = Field(examples=["eyJhIjoxfQ.c2lnbmF0dXJl"])

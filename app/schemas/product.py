@@ -16,7 +16,7 @@ from app.schemas.base import (
     lines,
     trimmed,
 )
-from app.schemas.money import Amount, Currency
+from app.schemas.money import Amount, Currency, StoredCurrency
 from app.schemas.page import PageParameters, SearchText
 
 MAX_STOCK = 2_000_000_000
@@ -30,23 +30,30 @@ Sku = Annotated[
 ]
 Description = Annotated[
     str,
-    Field(max_length=5000, json_schema_extra=MANY_LINES),
+    Field(
+        max_length=5000,
+        examples=["Holds a third of a litre."],
+        json_schema_extra=MANY_LINES,
+    ),
     composed(5000),
     AfterValidator(lines),
 ]
 Category = Annotated[
     str,
-    Field(min_length=1, max_length=100, json_schema_extra=ONE_LINE),
+    Field(
+        min_length=1, max_length=100, examples=["kitchen"], json_schema_extra=ONE_LINE
+    ),
     composed(100),
     AfterValidator(trimmed),
 ]
-Stock = Annotated[int, Field(ge=0, le=MAX_STOCK)]
-Status = Literal["draft", "active", "archived"]
+Stock = Annotated[int, Field(ge=0, le=MAX_STOCK, examples=[3])]
+Status = Annotated[Literal["draft", "active", "archived"], Field(title="ProductStatus")]
+Name = Annotated[Line, Field(examples=["Blue mug"])]
 
 
 class ProductCreate(RequestBody):
     sku: Sku
-    name: Line
+    name: Name
     description: Description | None = None
     price: Amount
     currency: Currency
@@ -59,7 +66,7 @@ class ProductUpdate(RequestBody):
     """A partial change. A field that you leave out keeps its value."""
 
     sku: Sku | MISSING = MISSING
-    name: Line | MISSING = MISSING
+    name: Name | MISSING = MISSING
     description: Description | None | MISSING = MISSING
     price: Amount | MISSING = MISSING
     currency: Currency | MISSING = MISSING
@@ -80,20 +87,21 @@ class StockChange(RequestBody):
         Field(
             ge=-MAX_STOCK,
             le=MAX_STOCK,
+            examples=[-2],
             description="Number to add (positive) or to take (negative); not zero.",
             json_schema_extra={"not": {"const": 0}},
         ),
         AfterValidator(not_zero),
     ]
-    reason: Line
+    reason: Annotated[Line, Field(examples=["sold"])]
 
 
 class StockMovementRead(Representation):
     id: UUID
     product_id: UUID
-    delta: int
+    delta: int = Field(examples=[-2])
     stock_after: int
-    reason: str
+    reason: str = Field(examples=["sold"])
     actor_id: UUID | None
     created_at: datetime
 
@@ -117,6 +125,7 @@ class ProductQuery(PageParameters):
     sort: Literal["created_at", "-created_at", "price", "-price", "name", "-name"] = (
         Field(
             "-created_at",
+            title="ProductSort",
             description="Order of the list. A search without it puts matches of name "
             "and SKU first.",
         )
@@ -129,13 +138,13 @@ class ProductQuery(PageParameters):
 
 class ProductRead(Representation):
     id: UUID
-    sku: str
-    name: str
-    description: str | None
-    price: Decimal
-    currency: str
-    stock: int
-    category: str | None
+    sku: str = Field(examples=["MUG-BLUE-03"])
+    name: str = Field(examples=["Blue mug"])
+    description: str | None = Field(examples=["Holds a third of a litre."])
+    price: Decimal = Field(examples=["12.50"])
+    currency: StoredCurrency
+    stock: int = Field(examples=[3])
+    category: str | None = Field(examples=["kitchen"])
     status: Status
     version: int
     created_at: datetime
@@ -149,12 +158,13 @@ ImportMode = Literal["strict", "partial"]
 class ImportQuery(QueryParameters):
     mode: ImportMode = Field(
         "strict",
+        title="ImportMode",
         description="`strict` imports all rows or none; `partial`, the valid rows.",
     )
 
 
 class ExportQuery(QueryParameters):
-    format: FileFormat = "ndjson"
+    format: FileFormat = Field("ndjson", title="FileFormat")
 
 
 class ProductRow(RequestBody):
@@ -165,7 +175,7 @@ class ProductRow(RequestBody):
     """
 
     sku: Sku
-    name: Line
+    name: Name
     description: Description | None = None
     price: Amount
     currency: Currency
@@ -182,9 +192,9 @@ class LineFault(BaseModel):
     """A fault in a line of the file."""
 
     line: int = Field(description="Line number from 1; a CSV header counts.")
-    pointer: str
-    code: str
-    message: str
+    pointer: str = Field(examples=["#/name"])
+    code: str = Field(examples=["missing"])
+    message: str = Field(examples=["Field required"])
 
 
 class ImportReport(BaseModel):

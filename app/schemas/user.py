@@ -8,7 +8,7 @@ from app.core.email_address import parse_email
 from app.schemas.base import Line, Representation, RequestBody
 from app.schemas.page import PageParameters, SearchText
 
-RoleName = Literal["user", "editor", "admin"]
+RoleName = Annotated[Literal["user", "editor", "admin"], Field(title="Role")]
 # Bounds the text that is read. The password policy checks the length.
 Password = Annotated[
     str,
@@ -16,6 +16,7 @@ Password = Annotated[
         min_length=1,
         max_length=1024,
         repr=False,
+        examples=["seven lamps on a long pier"],
         json_schema_extra={"format": "password"},
     ),
 ]
@@ -26,10 +27,13 @@ Email = Annotated[
 ]
 
 
+FullName = Annotated[Line, Field(examples=["Ada Lovelace"])]
+
+
 class UserRegister(RequestBody):
     email: Email
     password: Password
-    full_name: Line | None = None
+    full_name: FullName | None = None
 
 
 class UserCreate(UserRegister):
@@ -42,7 +46,7 @@ class UserCreate(UserRegister):
 class ProfileUpdate(RequestBody):
     """Changes to your own account. A field that you leave out keeps its value."""
 
-    full_name: Line | None | MISSING = MISSING
+    full_name: FullName | None | MISSING = MISSING
 
 
 class UserUpdate(ProfileUpdate):
@@ -64,8 +68,8 @@ class UserQuery(PageParameters):
 
 class UserRead(Representation):
     id: UUID
-    email: str
-    full_name: str | None
+    email: str = Field(examples=["ada@example.org"])
+    full_name: str | None = Field(examples=["Ada Lovelace"])
     role: RoleName
     is_active: bool
     email_verified: bool

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 
-from app.api.authentication import InsufficientScope, caller_with
+from app.api.authentication import caller_with
 from app.api.conditional_requests import (
     ConditionalGetDep,
     ExpectedVersionDep,
@@ -16,14 +16,12 @@ from app.api.conditional_requests import (
 )
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent
-from app.api.media_types import UnsupportedMediaType, media_type_of
+from app.api.idempotency import Idempotent
+from app.api.media_types import media_type_of
 from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.api.streams import StreamedResponse
 from app.api.uploads import upload
-from app.core.errors import Unauthorized
-from app.core.preconditions import VersionRequired, VersionStale
 from app.core.tokens.cursor import CursorInvalid
 from app.schemas.page import Page
 from app.services.accounts.principal import Principal
@@ -67,12 +65,10 @@ async def get_note_service(session: SessionDep) -> NoteService:
 NoteDirectoryDep = Annotated[NoteDirectory, Depends(get_note_directory)]
 NoteServiceDep = Annotated[NoteService, Depends(get_note_service)]
 
-router = api_router(
-    "/notes", tags=["notes"], responses=documented(Unauthorized, InsufficientScope)
-)
+router = api_router("/notes", tags=["notes"], about="Notes of the caller.")
 
 TEXT_TYPES = ("text/plain", "text/markdown")
-TEXT = {name: {"schema": {"type": "string"}} for name in TEXT_TYPES}
+TEXT = {name: {"schema": {"type": "string"}, "example": "Milk"} for name in TEXT_TYPES}
 
 
 @router.get("", response_model=Page[NoteRead], responses=documented(CursorInvalid))
@@ -87,7 +83,7 @@ async def list_notes(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=NoteRead,
-    responses=documented(TitleTaken, *IDEMPOTENCY),
+    responses=documented(TitleTaken),
 )
 async def create_note(
     writer: Writer,
@@ -108,7 +104,7 @@ async def create_note(
     "/upload",  # before /notes/{note_id}
     status_code=HTTPStatus.CREATED,
     response_model=NoteRead,
-    responses=documented(TitleTaken, UnsupportedMediaType, *IDEMPOTENCY),
+    responses=documented(TitleTaken),
     openapi_extra={"requestBody": {"required": True, "content": TEXT}},
 )
 @upload(max_bytes="note_max_body_bytes", seconds="note_timeout_seconds")
@@ -158,7 +154,7 @@ async def read_note(
 @router.patch(
     "/{note_id}",
     response_model=NoteRead,
-    responses=documented(NoteNotFound, TitleTaken, VersionRequired, VersionStale),
+    responses=documented(NoteNotFound, TitleTaken),
 )
 async def update_note(
     writer: Writer,
@@ -173,9 +169,7 @@ async def update_note(
 
 
 @router.delete(
-    "/{note_id}",
-    status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(NoteNotFound, VersionRequired, VersionStale),
+    "/{note_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(NoteNotFound)
 )
 async def delete_note(
     writer: Writer, notes: NoteServiceDep, expected: RequiredVersionDep, note_id: UUID
@@ -185,9 +179,7 @@ async def delete_note(
 
 
 @router.post(
-    "/{note_id}/likes",
-    response_model=NoteRead,
-    responses=documented(NoteNotFound, VersionStale, *IDEMPOTENCY),
+    "/{note_id}/likes", response_model=NoteRead, responses=documented(NoteNotFound)
 )
 async def like_note(
     writer: Writer,

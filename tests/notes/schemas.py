@@ -18,7 +18,7 @@ from app.schemas.page import PageParameters
 
 Text = Annotated[
     str,
-    Field(max_length=5000, json_schema_extra=MANY_LINES),
+    Field(max_length=5000, examples=["Milk"], json_schema_extra=MANY_LINES),
     AfterValidator(lines),
 ]
 
@@ -57,9 +57,9 @@ class NoteQuery(PageParameters):
 
 class NoteRead(Representation):
     id: UUID
-    title: str
-    text: str
-    budget: Decimal
+    title: str = Field(examples=["Groceries"])
+    text: str = Field(examples=["Milk"])
+    budget: Decimal = Field(examples=["12.50"])
     likes: int
     version: int
     created_at: datetime

@@ -14,7 +14,8 @@ ROW = "| `GET /users/me` |"
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The page of routes, in a copy of the documentation."""
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
-    shutil.copy(ROOT / ".env.example", tmp_path)
+    for name in (".env.example", "openapi.json"):
+        shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     return PAGE.read_text()
 

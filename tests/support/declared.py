@@ -1,6 +1,7 @@
 """Checks that the OpenAPI document declares each answer that a test receives."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -9,12 +10,25 @@ from httpx2 import Response
 from app.main import create_application
 from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 
+DESCRIBED = {
+    "etag",
+    "idempotent-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-device-token",
+    "x-request-id",
+}
+
 
 async def assert_declared(response: Response) -> None:
-    """Refuse an answer whose status or media type the document does not declare.
+    """Refuse an answer with a status, code, header or media type not in the document.
 
     The check finds endpoints that raise an error without documenting it.
     """
+    await response.aread()
     request = response.request
     operation = find_operation(request.method, request.url.path)
     if operation is None:
@@ -22,12 +36,31 @@ async def assert_declared(response: Response) -> None:
     answers = operation["responses"]
     said = f"{request.method} {request.url.path} -> {response.status_code}"
     assert str(response.status_code) in answers, f"{said} is not in the document"
-    declared = answers[str(response.status_code)].get("content", {})
+    answer = resolved(answers[str(response.status_code)])
+    declared = answer.get("content", {})
+    undeclared = DESCRIBED.intersection(response.headers) - lower(answer["headers"])
+    assert not undeclared, f"{said} {undeclared} are not in the document"
     given = response.headers.get("content-type", "").partition(";")[0]
     if given:
         assert given in declared, f"{said} {given} is not in the document"
     else:
         assert not declared or request.method == "HEAD", f"{said} has no content"
+    if given == "application/problem+json" and request.method != "HEAD":
+        code = response.json()["code"]
+        assert code in declared[given]["examples"], f"{said} {code} is not declared"
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference into the components."""
+    if "$ref" not in part:
+        return part
+    _, _, kind, name = part["$ref"].split("/")
+    found: dict[str, Any] = document()["components"][kind][name]
+    return found
+
+
+def lower(names: Iterable[str]) -> set[str]:
+    return {name.lower() for name in names}
 
 
 def find_operation(method: str, path: str) -> dict[str, Any] | None:

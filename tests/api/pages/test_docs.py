@@ -21,3 +21,6 @@ class TestDocs:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/javascript")
         assert 'url: "/openapi.json"' in response.text
+        schemes = (await client.get("http://test/openapi.json")).json()["components"]
+        [scheme] = schemes["securitySchemes"]
+        assert f'preauthorizeApiKey("{scheme}"' in response.text

@@ -2,11 +2,10 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from app.api.authentication import InsufficientScope, caller_with
+from app.api.authentication import caller_with
 from app.api.dependencies import StateDep
 from app.api.errors import documented
 from app.api.routes import api_router
-from app.core.errors import Unauthorized
 from app.core.tokens.cursor import CursorInvalid
 from app.schemas.audit import AuditEventRead, AuditQuery, SecurityEvent
 from app.schemas.page import Page, PageParameters
@@ -25,7 +24,8 @@ AuditReader = Annotated[Principal, caller_with("audit:read")]
 
 router = api_router(
     tags=["audit"],
-    responses=documented(Unauthorized, InsufficientScope, CursorInvalid),
+    about="Security events: logins, changes of accounts, refused access.",
+    responses=documented(CursorInvalid),
 )
 
 

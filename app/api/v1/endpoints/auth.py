@@ -11,12 +11,11 @@ from app.api.accounts import (
     CurrentUser,
     FreshAccountHolder,
 )
-from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
 from app.api.rate_limits import limited
 from app.api.routes import api_router
-from app.core.errors import TooManyRequests, Unauthorized
+from app.core.passwords.policy import WeakPassword
 from app.core.tokens.cursor import CursorInvalid
 from app.core.tokens.refresh import RefreshTokenInvalid
 from app.db.models.user import User
@@ -32,17 +31,23 @@ from app.schemas.page import Page, PageParameters
 from app.schemas.user import UserRead, UserRegister
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.login_throttle import TooManyFailures
-from app.services.accounts.principal import ReauthenticationRequired
 from app.services.accounts.registration import RegistrationClosed
 from app.services.accounts.sessions import SessionNotFound
 from app.services.accounts.users import EmailTaken
 from app.services.listing import RowPage
 
-router = api_router("/auth", tags=["auth"])
-
-CHANGING_SESSIONS = documented(
-    Unauthorized, ReauthenticationRequired, InsufficientScope
+router = api_router(
+    "/auth",
+    tags=["auth"],
+    about="Registration, login and sessions, passwords and e-mail addresses.",
 )
+
+DEVICE_TOKEN = {
+    "X-Device-Token": {
+        "description": "Send it with the next login on this device.",
+        "schema": {"type": "string"},
+    }
+}
 
 
 @router.post(
@@ -56,7 +61,7 @@ CHANGING_SESSIONS = documented(
             "description": "The answer if REGISTRATION is `verified`. It is the same "
             "for a known address and for a new one.",
         },
-        **documented(EmailTaken, RegistrationClosed, TooManyRequests),
+        **documented(EmailTaken, RegistrationClosed, WeakPassword),
     },
     openapi_extra=public("The caller has no account yet."),
 )
@@ -73,7 +78,8 @@ async def register(
 
 @router.post(
     "/login",
-    responses=documented(InvalidCredentials, TooManyRequests),
+    responses={HTTPStatus.OK: {"headers": DEVICE_TOKEN}}
+    | documented(InvalidCredentials),
     openapi_extra=public("The caller has no token yet."),
 )
 @limited("login")
@@ -107,7 +113,7 @@ async def login(
 
 @router.post(
     "/refresh",
-    responses=documented(RefreshTokenInvalid, TooManyRequests),
+    responses=documented(RefreshTokenInvalid),
     openapi_extra=public("The refresh token is the credential."),
 )
 @limited("refresh")
@@ -124,10 +130,7 @@ async def refresh(
 
 
 @router.post(
-    "/reauthenticate",
-    responses=documented(
-        Unauthorized, InsufficientScope, InvalidCredentials, TooManyFailures
-    ),
+    "/reauthenticate", responses=documented(InvalidCredentials, TooManyFailures)
 )
 async def reauthenticate(
     user: AccountHolder,
@@ -149,9 +152,7 @@ async def logout(accounts: AccountsDep, data: RefreshRequest) -> None:
     await accounts.refreshing.logout(data.refresh_token)
 
 
-@router.post(
-    "/logout-all", status_code=HTTPStatus.NO_CONTENT, responses=CHANGING_SESSIONS
-)
+@router.post("/logout-all", status_code=HTTPStatus.NO_CONTENT)
 async def logout_all(
     user: FreshAccountHolder,
     accounts: AccountsDep,
@@ -164,9 +165,7 @@ async def logout_all(
 
 
 @router.get(
-    "/sessions",
-    response_model=Page[SessionRead],
-    responses=documented(Unauthorized, InsufficientScope, CursorInvalid),
+    "/sessions", response_model=Page[SessionRead], responses=documented(CursorInvalid)
 )
 async def list_sessions(
     user: CurrentUser,
@@ -180,7 +179,7 @@ async def list_sessions(
 @router.delete(
     "/sessions/{session_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=CHANGING_SESSIONS | documented(SessionNotFound),
+    responses=documented(SessionNotFound),
 )
 async def end_session(
     user: FreshAccountHolder, accounts: AccountsDep, session_id: UUID

@@ -1,11 +1,9 @@
 from http import HTTPStatus
 
 from app.api.accounts import AccountHolder, AccountsDep, ClientDep
-from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
 from app.api.routes import api_router
-from app.core.errors import TooManyRequests, Unauthorized
 from app.schemas.auth import CheckEmail, EmailAddress, EmailChange, TokenProof
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.one_time_links import TokenInvalid
@@ -41,9 +39,7 @@ async def resend_verification(
 @router.post(
     "/email/change",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(
-        Unauthorized, InvalidCredentials, InsufficientScope, TooManyRequests
-    ),
+    responses=documented(InvalidCredentials),
 )
 async def change_email(
     user: AccountHolder,

@@ -1,20 +1,22 @@
 from http import HTTPStatus
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.authorization import public
 from app.api.dependencies import StateDep
 from app.api.rate_limits import unlimited
 from app.api.routes import api_router
 
-router = api_router("/health", tags=["health"])
+router = api_router("/health", tags=["health"], about="Probes of this instance.")
 
 PROBE = "A refused probe would take a busy instance out of service."
 Name = Literal["database", "redis", "schema"]
 NAMES: tuple[Name, ...] = ("database", "redis", "schema")
-State = Literal["healthy", "unhealthy", "disabled"]
+State = Annotated[
+    Literal["healthy", "unhealthy", "disabled"], Field(title="DependencyState")
+]
 
 
 class Liveness(BaseModel):
@@ -22,11 +24,13 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    status: Literal["ready", "degraded", "unavailable"]
+    status: Literal["ready", "degraded", "unavailable"] = Field(title="ReadinessStatus")
     checks: dict[Name, State]
 
 
-@router.get("/live", openapi_extra=public("Orchestrators have no account."))
+@router.get(
+    "/live", name="health_live", openapi_extra=public("Orchestrators have no account.")
+)
 @unlimited(PROBE)
 async def live() -> Liveness:
     """Answer 200 while the process runs and its event loop responds."""
@@ -35,6 +39,7 @@ async def live() -> Liveness:
 
 @router.get(
     "/ready",
+    name="health_ready",
     responses={503: {"model": Readiness, "description": "This instance cannot serve."}},
     openapi_extra=public("Load balancers have no account."),
 )

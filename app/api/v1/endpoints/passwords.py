@@ -1,11 +1,9 @@
 from http import HTTPStatus
 
 from app.api.accounts import AccountHolder, AccountsDep, ClientDep
-from app.api.authentication import InsufficientScope
 from app.api.authorization import public
 from app.api.errors import documented
 from app.api.routes import api_router
-from app.core.errors import TooManyRequests, Unauthorized
 from app.core.passwords.policy import WeakPassword
 from app.schemas.auth import (
     CheckEmail,
@@ -20,16 +18,7 @@ from app.services.accounts.one_time_links import TokenInvalid
 router = api_router("/auth/password", tags=["auth"])
 
 
-@router.post(
-    "/change",
-    responses=documented(
-        Unauthorized,
-        InvalidCredentials,
-        InsufficientScope,
-        WeakPassword,
-        TooManyRequests,
-    ),
-)
+@router.post("/change", responses=documented(InvalidCredentials, WeakPassword))
 async def change_password(
     user: AccountHolder,
     accounts: AccountsDep,

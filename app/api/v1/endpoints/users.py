@@ -12,17 +12,15 @@ from app.api.accounts import (
     UserDirectoryDep,
     UserReader,
 )
-from app.api.authentication import InsufficientScope
 from app.api.conditional_requests import (
     ConditionalGetDep,
     ExpectedVersionDep,
     TaggedDep,
 )
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent
+from app.api.idempotency import Idempotent
 from app.api.routes import api_router
-from app.core.errors import Unauthorized
-from app.core.preconditions import VersionStale
+from app.core.passwords.policy import WeakPassword
 from app.core.tokens.cursor import CursorInvalid
 from app.db.models.user import User
 from app.schemas.page import Page
@@ -36,18 +34,14 @@ from app.schemas.user import (
 )
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.login_throttle import TooManyFailures
-from app.services.accounts.principal import ReauthenticationRequired
 from app.services.accounts.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.listing import RowPage
 
 router = api_router(
     "/users",
     tags=["users"],
-    responses=documented(Unauthorized, InsufficientScope),
+    about="Your own account, and for administrators all accounts.",
 )
-
-
-ADMINISTRATION = Unauthorized, ReauthenticationRequired
 
 
 @router.get("/me", response_model=UserRead)
@@ -56,7 +50,7 @@ async def read_me(user: CurrentUser, conditional: ConditionalGetDep) -> Any:
     return conditional(user.user)
 
 
-@router.patch("/me", response_model=UserRead, responses=documented(VersionStale))
+@router.patch("/me", response_model=UserRead)
 async def update_me(
     user: AccountHolder,
     accounts: AccountsDep,
@@ -71,7 +65,7 @@ async def update_me(
 @router.delete(
     "/me",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(InvalidCredentials, LastAdmin, TooManyFailures, VersionStale),
+    responses=documented(InvalidCredentials, LastAdmin, TooManyFailures),
 )
 async def delete_me(
     user: AccountHolder,
@@ -95,7 +89,7 @@ async def list_users(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=UserRead,
-    responses=documented(*ADMINISTRATION, EmailTaken, *IDEMPOTENCY),
+    responses=documented(EmailTaken, WeakPassword),
 )
 async def create_user(
     _: UserAdmin,
@@ -124,9 +118,7 @@ async def read_user(
 
 
 @router.patch(
-    "/{user_id}",
-    response_model=UserRead,
-    responses=documented(*ADMINISTRATION, UserNotFound, LastAdmin, VersionStale),
+    "/{user_id}", response_model=UserRead, responses=documented(UserNotFound, LastAdmin)
 )
 async def update_user(
     _: UserAdmin,
@@ -143,7 +135,7 @@ async def update_user(
 @router.delete(
     "/{user_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(*ADMINISTRATION, UserNotFound, LastAdmin, VersionStale),
+    responses=documented(UserNotFound, LastAdmin),
 )
 async def delete_user(
     _: UserAdmin, accounts: AccountsDep, expected: ExpectedVersionDep, user_id: UUID
@@ -155,7 +147,7 @@ async def delete_user(
 @router.delete(
     "/{user_id}/sessions",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=documented(*ADMINISTRATION, UserNotFound),
+    responses=documented(UserNotFound),
 )
 async def end_user_sessions(_: UserAdmin, accounts: AccountsDep, user_id: UUID) -> None:
     """End all sessions of a user, who can log in again with the password."""

@@ -8,16 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from app.api.authentication import InsufficientScope
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent
-from app.api.media_types import UnsupportedMediaType, media_type_of
+from app.api.idempotency import Idempotent
+from app.api.media_types import media_type_of
 from app.api.routes import api_router
 from app.api.streams import StreamedResponse
 from app.api.uploads import upload
 from app.api.v1.endpoints.products.items import ProductEditor
-from app.core.errors import Overloaded, Unauthorized
+from app.core.errors import Overloaded
 from app.schemas.product import ExportQuery, FileFormat, ImportQuery, ImportReport
 from app.services.products.exporting import export_products
 from app.services.products.files.spool import NoRoom
@@ -66,23 +65,25 @@ ProductFileDep = Annotated[ProductFile, Depends(read_product_file, scope="functi
 ImportTurn = Annotated[None, Depends(get_import_turn, scope="function")]
 ProductImportDep = Annotated[ProductImport, Depends(get_product_import)]
 
-router = api_router(
-    "/products",
-    tags=["products"],
-    responses=documented(Unauthorized, InsufficientScope),
-)
+router = api_router("/products", tags=["products"])
 
 MEDIA_TYPES: dict[str, FileFormat] = {
     "application/x-ndjson": "ndjson",
     "text/csv": "csv",
 }
-TEXT: dict[str, Any] = {"schema": {"type": "string"}}
-CONTENT = dict.fromkeys(MEDIA_TYPES, TEXT)
+ROW = '{"sku": "MUG-BLUE-03", "name": "Blue mug", "price": "12.50", "currency": "EUR"}'
+CONTENT: dict[str, Any] = {
+    "application/x-ndjson": {"schema": {"type": "string"}, "example": f"{ROW}\n"},
+    "text/csv": {
+        "schema": {"type": "string"},
+        "example": "sku,name,price,currency\r\nMUG-BLUE-03,Blue mug,12.50,EUR\r\n",
+    },
+}
 
 
 @router.post(
     "/import",
-    responses=documented(UnsupportedMediaType, ImportRejected, NoRoom, *IDEMPOTENCY),
+    responses=documented(ImportRejected, NoRoom),
     openapi_extra={"requestBody": {"required": True, "content": CONTENT}},
 )
 @upload(max_bytes="import_max_body_bytes", seconds="import_timeout_seconds")
@@ -106,6 +107,7 @@ async def import_products(
 
 @router.get(
     "/export",
+    name="export_products",
     status_code=HTTPStatus.OK,  # FastAPI finds no default in the class
     response_class=StreamedResponse,
     responses={200: {"description": "One product per line.", "content": CONTENT}},

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 
-from app.api.authentication import InsufficientScope, VisitorDep, caller_with
+from app.api.authentication import VisitorDep, caller_with
 from app.api.authorization import public
 from app.api.conditional_requests import (
     ConditionalGetDep,
@@ -14,12 +14,9 @@ from app.api.conditional_requests import (
 )
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import IDEMPOTENCY, Idempotent
+from app.api.idempotency import Idempotent
 from app.api.rate_limits import limited
 from app.api.routes import api_router
-from app.core.errors import Unauthorized
-from app.core.preconditions import VersionRequired, VersionStale
-from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.cursor import CursorInvalid
 from app.db.models.product import Product
 from app.schemas.page import Page, PageParameters
@@ -54,9 +51,10 @@ CatalogueDep = Annotated[Catalogue, Depends(get_catalogue)]
 ProductServiceDep = Annotated[ProductService, Depends(get_product_service)]
 ProductEditor = Annotated[Principal, caller_with("products:write")]
 
-router = api_router("/products", tags=["products"])
+router = api_router(
+    "/products", tags=["products"], about="The catalogue: products and their stock."
+)
 
-EDITING = documented(Unauthorized, InsufficientScope)
 SHOP_WINDOW = public("Visitors see active products.")
 SEARCH_COST = 4  # requests: a search reads many entries of the index of words
 
@@ -68,7 +66,7 @@ def cost_of_list(request: Request) -> int:
 @router.get(
     "",
     response_model=Page[ProductRead],
-    responses=documented(CursorInvalid, InvalidAccessToken),
+    responses=documented(CursorInvalid),
     openapi_extra=SHOP_WINDOW,
 )
 @limited("all", cost=cost_of_list, shown=True)
@@ -85,7 +83,7 @@ async def list_products(
     "",
     status_code=HTTPStatus.CREATED,
     response_model=ProductRead,
-    responses=EDITING | documented(SkuTaken, *IDEMPOTENCY),
+    responses=documented(SkuTaken),
 )
 async def create_product(
     _: ProductEditor,
@@ -105,7 +103,7 @@ async def create_product(
 @router.get(
     "/{product_id}",
     response_model=ProductRead,
-    responses=documented(ProductNotFound, InvalidAccessToken),
+    responses=documented(ProductNotFound),
     openapi_extra=SHOP_WINDOW,
 )
 async def read_product(
@@ -121,8 +119,7 @@ async def read_product(
 @router.patch(
     "/{product_id}",
     response_model=ProductRead,
-    responses=EDITING
-    | documented(ProductNotFound, SkuTaken, VersionRequired, VersionStale),
+    responses=documented(ProductNotFound, SkuTaken),
 )
 async def update_product(
     editor: ProductEditor,
@@ -142,7 +139,7 @@ async def update_product(
 @router.delete(
     "/{product_id}",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=EDITING | documented(ProductNotFound, VersionRequired, VersionStale),
+    responses=documented(ProductNotFound),
 )
 async def delete_product(
     _: ProductEditor,
@@ -160,14 +157,7 @@ async def delete_product(
 @router.post(
     "/{product_id}/stock",
     response_model=ProductRead,
-    responses=EDITING
-    | documented(
-        ProductNotFound,
-        InsufficientStock,
-        StockLimitReached,
-        VersionStale,
-        *IDEMPOTENCY,
-    ),
+    responses=documented(ProductNotFound, InsufficientStock, StockLimitReached),
 )
 async def change_stock(
     editor: ProductEditor,
@@ -187,7 +177,7 @@ async def change_stock(
 @router.get(
     "/{product_id}/movements",
     response_model=Page[StockMovementRead],
-    responses=EDITING | documented(ProductNotFound, CursorInvalid),
+    responses=documented(ProductNotFound, CursorInvalid),
 )
 async def list_movements(
     _: ProductEditor,

@@ -1,0 +1,42 @@
+"""Files that other tools read: each command in them exists."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from testbed.service import ROOT
+
+AGENTS = re.findall(r"^make (.+?)(?:  |$)", (ROOT / "AGENTS.md").read_text(), re.M)
+HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+
+
+@pytest.mark.parametrize("target", AGENTS)
+def test_instructions_name_targets_that_exist(target: str) -> None:
+    """Mutant: rename a target of the Makefile."""
+    line = ["make", "--dry-run", *target.split()]
+    ended = subprocess.run(line, cwd=ROOT, capture_output=True, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_workflow_runs_the_checks_and_may_only_read() -> None:
+    """Mutant: an action of others, or the default permissions."""
+    [job] = WORKFLOW["jobs"].values()
+
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert not any("uses" in step for step in job["steps"])
+    assert job["steps"][-1]["run"] == ".ci/run"
+    assert (ROOT / ".ci/run").stat().st_mode & 0o100
+
+
+def test_hooks_use_the_tools_of_the_checks() -> None:
+    checks = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
+    [source] = HOOKS
+
+    assert source["repo"] == "local"
+    for hook in source["hooks"]:
+        tool = hook["entry"].removesuffix(" --force-exclude")
+        assert tool in checks, tool
