@@ -59,10 +59,9 @@ def report(settings: Settings, done: str, steps: list[str]) -> None:
 
 
 def known() -> "Revisions":
-    from app.db import migrate
-    from app.db.revisions import Revisions
+    from app.db.revisions import OWN, RELEASED, Revisions
 
-    return Revisions(migrate.RELEASED, migrate.OWN)
+    return Revisions(RELEASED, OWN)
 
 
 def find_heads(settings: Settings) -> list[str]:
@@ -77,8 +76,8 @@ def current(*, as_json: Json = False) -> None:
     heads = find_heads(existing(get_settings()))
     revisions = known()
     if as_json:
-        newest = sorted(revisions.heads)
-        output.out(json.dumps({"revisions": heads, "newest": newest}))
+        found = {"revisions": heads, "newest": sorted(revisions.heads)}
+        output.out(json.dumps(found))
         return
     for head in heads:
         newest = " - the newest" if head in revisions.heads else ""
