@@ -88,7 +88,11 @@ class ApiRoute(APIRoute):
 
     @cached_property
     def known_names(self) -> frozenset[str]:
-        """The names of its parameters and members: others can be a client's secret."""
+        """The names that the route declares, of parameters and members.
+
+        An error must repeat no other name, because a client may have sent a secret as a
+        name.
+        """
         names = {parameter.alias for parameter in get_flat_params(self.dependant)}
         if self.body_field is not None:
             body: Any = self.body_field.field_info.annotation
@@ -125,7 +129,8 @@ class ApiRoute(APIRoute):
                 refuse_repeated(query, repeatable, self.known_names)
             if has_json:
                 request = StrictJSONRequest(request.scope, request.receive)
-                # Parsed here, because FastAPI would answer 400 to every error.
+                # Parse the body before FastAPI does: it would answer 400 to every
+                # error, even to a media type that deserves a 415.
                 await request.json()
             return await answer(request)
 

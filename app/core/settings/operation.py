@@ -43,9 +43,9 @@ class OperationSettings(AppSettings):
         900,
         ge=1,
         description="Client connections that a worker keeps open. When there are more, "
-        "it closes the one that has waited longest for a request. The service raises "
-        "its limit for open files to this number plus 100. It does not start if the "
-        "hard limit (`ulimit -Hn`) is lower.",
+        "the worker closes the connection that has waited longest for a request. The "
+        "service raises its limit for open files to this number plus 100. The service "
+        "does not start if the hard limit (`ulimit -Hn`) is lower.",
     )
     request_deadline_seconds: PositiveSeconds = Field(
         10,
@@ -68,14 +68,16 @@ class OperationSettings(AppSettings):
         30,
         description="Seconds until gunicorn kills a worker that it has asked to stop. "
         "The worker waits 3 seconds less for its requests. Therefore this setting must "
-        "exceed REQUEST_DEADLINE_SECONDS by more than 3.",
+        "exceed REQUEST_DEADLINE_SECONDS by more than 3 seconds.",
     )
 
     route_plans: bool = Field(
         True,
-        description="`off` lets FastAPI find and handle the route of each request by "
-        "itself. The answers are the same and take more CPU time. Use it to find out "
-        "whether a fault lies in the plans of routes.",
+        description="By default, the service works out once, at the start, how to find "
+        "and handle each route: this is the plan of the route. With `off`, FastAPI "
+        "does this work for each request. The answers are the same and take more CPU "
+        "time. If you suspect an error in a plan, set `off` and see whether the error "
+        "goes away.",
     )
 
     @field_validator("log_level", mode="before")
