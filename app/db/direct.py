@@ -5,9 +5,10 @@ driver and the network together. See decision 15.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import asyncpg
 from sqlalchemy import JSON, Executable, Numeric
@@ -20,6 +21,8 @@ from app.core.errors import DatabaseUnavailable, Overloaded
 from app.db.availability import availability
 
 NUMERIC_OID = 1700
+# The pool then checks a connection that is kept, and replaces an old one.
+KEPT_FOR_SECONDS = 10.0
 # What the driver raises, beside errors of PostgreSQL, when its connection has gone.
 GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 Converters = Mapping[str, Callable[[Any], Any]]
@@ -102,18 +105,34 @@ def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
     return kind._cached_result_processor(dialect, oid)  # type: ignore[no-any-return]
 
 
+class Held(NamedTuple):
+    """A connection that is checked out of the pool."""
+
+    connection: Any
+    driver: Any
+    until: float  # time.monotonic()
+
+
 class Direct:
     """Runs statements by asyncpg, each by itself, on the connections of an engine.
 
     A statement that changes something is committed when its rows are there.
     """
 
-    def __init__(self, engine: AsyncEngine, *, size: int, timeout: float) -> None:
-        """`timeout`: seconds until a statement is given up, if the server hangs."""
+    def __init__(
+        self, engine: AsyncEngine, *, size: int, timeout: float, keep: int = 0
+    ) -> None:
+        """`timeout`: seconds until a statement is given up, if the server hangs.
+
+        `keep`: the connections that stay checked out between statements, because a
+        checkout takes as long as a statement. Other users of the pool wait for them.
+        """
         pool: Any = engine.sync_engine.pool
         self._pool = pool
         self._patience: float = pool.timeout()  # seconds
         self._timeout = timeout
+        self._keep = keep
+        self._kept: list[Held] = []
         self._prepared = lru_cache(maxsize=4096)(partial(Prepared, engine.dialect))
         # The pool lets newcomers overtake those who wait. This does not.
         self._turns = asyncio.Semaphore(size)
@@ -126,14 +145,19 @@ class Direct:
             prepared.sql, prepared.arguments(values), prepared.record
         )
 
+    def close(self) -> None:
+        """Give the kept connections back to the pool."""
+        while self._kept:
+            self._kept.pop().connection.close()
+
     async def _fetch(
         self, sql: str, arguments: Sequence[Any], record: type[Record]
     ) -> Sequence[Any]:
         await self._take_turn()
         try:
             with availability():
-                connection = await greenlet_spawn(self._pool.connect)
-                driver: Any = connection.driver_connection
+                held = self._take_kept() or await self._take()
+                connection, driver, _ = held
                 try:
                     rows: list[Any] = await driver.fetch(
                         sql, *arguments, record_class=record, timeout=self._timeout
@@ -153,10 +177,26 @@ class Direct:
                         raise DatabaseUnavailable from error
                     raise
                 finally:
-                    connection.close()
+                    if connection.is_valid and len(self._kept) < self._keep:
+                        self._kept.append(held)
+                    else:
+                        connection.close()
                 return rows
         finally:
             self._turns.release()
+
+    def _take_kept(self) -> Held | None:
+        while self._kept:
+            held = self._kept.pop()
+            if held.until > time.monotonic() and not held.driver.is_closed():
+                return held
+            held.connection.close()
+        return None
+
+    async def _take(self) -> Held:
+        connection = await greenlet_spawn(self._pool.connect)
+        until = time.monotonic() + KEPT_FOR_SECONDS
+        return Held(connection, connection.driver_connection, until)
 
     async def _take_turn(self) -> None:
         if self._turns.locked():
