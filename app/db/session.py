@@ -108,8 +108,9 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
         Unavailable: The database is down, or no connection became free in time.
     """
     with availability():
-        async with database.sessions() as session:
-            session.info[DIRECT] = database.direct
+        session = database.sessions()
+        session.info[DIRECT] = database.direct
+        try:
             try:
                 yield session
             except AppError as error:
@@ -117,6 +118,9 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
                     await _commit(session)
                 raise
             await _commit(session)
+        finally:
+            if session.in_transaction():  # otherwise it holds no connection
+                await session.__aexit__(None, None, None)
 
 
 async def execute_only(
@@ -140,8 +144,10 @@ async def execute_only(
 
 
 async def _commit(session: AsyncSession) -> None:
-    if session.info.get(ONLY) and (session.in_transaction() or session.new):
+    has_changes = session.in_transaction() or session.new
+    if session.info.get(ONLY) and has_changes:
         raise RuntimeError("`execute_only` was not the only change of the transaction.")
-    await session.commit()
+    if has_changes:
+        await session.commit()
     for notify in session.info.get(AFTER_COMMIT, ()):
         notify()
