@@ -34,6 +34,7 @@ class Record(asyncpg.Record):  # type: ignore[misc]
     `record[name]` is the value as PostgreSQL has it, for example the text of an enum.
     """
 
+    names: ClassVar[tuple[str, ...]] = ()
     converters: ClassVar[Converters] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -74,8 +75,9 @@ class Prepared:
             for column in compiled._result_columns
             if (convert := converter(column.type, dialect)) is not None
         }
+        names = tuple(column.keyname for column in compiled._result_columns)
         self.record: type[Record] = type(
-            "Record", (Record,), {"converters": converters}
+            "Record", (Record,), {"names": names, "converters": converters}
         )
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
