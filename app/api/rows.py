@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import Row
 
-from app.db.direct import Record
+from app.db.prepared import Record
 from app.schemas.page import Page
 from app.services.listing import RowPage
 
@@ -46,7 +46,7 @@ def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
         if not isinstance(row, Record):
             values = of_row(row)
         else:
-            values = row if row.names == names else of_record(row)
+            values = row if row.column_names == names else of_record(row)
         return dict(zip(names, values, strict=True))
 
     def write_page(page: Any) -> bytes | None:
