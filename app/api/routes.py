@@ -27,7 +27,7 @@ from app.api.errors import pointer
 from app.api.idempotency import claim_key, once_only
 from app.api.media_types import media_type_of
 from app.api.rate_limits import Limited, count, limits_of
-from app.api.route_plan import plan
+from app.api.route_plan import effective, has_ends, plan
 from app.core.errors import InvalidRequest
 from app.core.request_context import current_request
 from app.core.strict_json import parse
@@ -100,7 +100,8 @@ class ApiRoute(APIRoute):
         return frozenset(names)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = plan(self, super().get_route_handler())
+        fastapi = super().get_route_handler()
+        answer = planned = plan(self, fastapi)
         if depends_on(self.dependant, claim_key):
             answer = once_only(answer, streamed=self.body_field is None)
         has_caller = depends_on(self.dependant, get_caller)
@@ -134,6 +135,9 @@ class ApiRoute(APIRoute):
                 await request.json()
             return await answer(request)
 
+        here = effective(self)
+        if planned is not fastapi and not has_ends(here.dependant):
+            here.direct_handler = handle  # the index of routes calls it directly
         return handle
 
 

@@ -1,5 +1,6 @@
 """How gunicorn serves the application. Command-line flags override these settings."""
 
+import gc
 import os
 import signal
 import sys
@@ -81,6 +82,18 @@ def post_worker_init(worker: Worker) -> None:
         gasgi.ASGIProtocol = GunicornConnection
         worker._shutdown = partial(shut_down, worker)
         worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
+    collect_less()
+
+
+def collect_less() -> None:
+    """Spare the garbage collector the application, which lives as long as the worker.
+
+    Without this the collector takes a fifth of the time of a read, and each full
+    collection stops all requests.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def write_and_die(number: int, _: object) -> None:

@@ -76,5 +76,7 @@ def _restart(deadline: asyncio.Timeout, seconds: float | None) -> None:
     """Allow `seconds` from now on; None stops the clock."""
     if deadline.expired():
         return  # the request is already being cancelled
+    if seconds is None and deadline.when() is None:
+        return
     when = None if seconds is None else asyncio.get_running_loop().time() + seconds
     deadline.reschedule(when)
