@@ -102,8 +102,9 @@ def test_two_builds_of_the_same_files_are_the_same_bytes(
     run(sys.executable, "-c", BUILD, again, cwd=copy)
 
     assert len([*again.iterdir()]) == 2
-    for file in again.iterdir():
-        assert file.read_bytes() == (wheel.parent / file.name).read_bytes(), file.name
+    for built in again.iterdir():
+        first = wheel.parent / built.name
+        assert built.read_bytes() == first.read_bytes(), built.name
 
 
 def test_plain_gunicorn_has_the_configuration_in_any_directory(
