@@ -5,7 +5,14 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.settings.base import AppSettings, Names, PositiveSeconds, refuse
+from app.core.settings.base import (
+    AppSettings,
+    Names,
+    PositiveSeconds,
+    Seconds,
+    outside_development,
+    refuse,
+)
 
 # A worker notices a signal after at most one second, and needs the rest to close the
 # application before gunicorn kills it.
@@ -64,11 +71,20 @@ class OperationSettings(AppSettings):
         le=36500,
         description="Days after which an audit event is deleted.",
     )
+    drain_delay_seconds: Seconds | None = Field(
+        None,
+        description="Seconds that a worker still serves after SIGTERM, while readiness "
+        "answers 503, so that load balancers turn to other instances. Set it to 0 if "
+        "the orchestrator itself waits, for example in a preStop hook. Default: 0 in "
+        "development, else 5.",
+    )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
         description="Seconds until gunicorn kills a worker that it has asked to stop. "
-        "The worker waits 3 seconds less for its requests. Therefore this setting must "
-        "exceed REQUEST_DEADLINE_SECONDS by more than 3 seconds.",
+        "The worker first serves for DRAIN_DELAY_SECONDS, and stops waiting for its "
+        "last requests 3 seconds before it is killed. Therefore this setting must "
+        "exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3 "
+        "seconds.",
     )
 
     route_plans: bool = Field(
@@ -104,17 +120,29 @@ class OperationSettings(AppSettings):
         )
         return deadline
 
+    @field_validator("drain_delay_seconds")
+    @classmethod
+    def _drains_where_others_can_serve(
+        cls, delay: float | None, info: ValidationInfo
+    ) -> float:
+        return 5.0 * outside_development(info) if delay is None else delay
+
     @field_validator("graceful_timeout_seconds")
     @classmethod
     def _outlasts_requests(cls, timeout: float, info: ValidationInfo) -> float:
+        before = ("drain_delay_seconds", "request_deadline_seconds")
+        needed = sum(info.data.get(name) or 0 for name in before)
         refuse(
-            info.data.get("request_deadline_seconds", 0) + SHUTDOWN_RESERVE_SECONDS
-            >= timeout,
-            "must exceed REQUEST_DEADLINE_SECONDS by more than "
-            f"{SHUTDOWN_RESERVE_SECONDS} seconds",
+            needed + SHUTDOWN_RESERVE_SECONDS >= timeout,
+            "must exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more "
+            f"than {SHUTDOWN_RESERVE_SECONDS} seconds",
         )
         return timeout
 
     @property
     def export_time(self) -> timedelta:
         return timedelta(seconds=self.export_timeout_seconds)
+
+    @property
+    def drain_delay(self) -> float:
+        return self.drain_delay_seconds or 0
