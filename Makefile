@@ -13,7 +13,7 @@ SBOM := dist/sbom.cdx.json
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
-.PHONY: help run dev test check format lock audit bench drill clean
+.PHONY: help run dev test check format lock audit bench drill dist release upgrade clean
 
 help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
@@ -25,6 +25,9 @@ help:
 	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
+	@echo 'make upgrade the same, and say which versions have changed and what to run next'
+	@echo 'make dist    build the wheel, the source archive and the bill of materials into dist/'
+	@echo 'make release check VERSION=, then build as `make dist` does and tag the commit'
 
 run: $(VENV)/base
 	@$(BIN)/python -m app setup
@@ -62,10 +65,28 @@ drill: $(VENV)/dev
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 
 # STRICT=1 fails if the advisories could not be checked.
-audit: $(VENV)/audit
-	@mkdir -p $(dir $(SBOM))
-	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --spec-version 1.6 --validate --output-file $(SBOM) requirements/base.txt
+audit: sbom
 	@$(BIN)/python requirements/audit.py $(if $(STRICT),--strict) $(ARGS)
+
+.PHONY: sbom
+sbom: $(VENV)/audit
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --validate --output-file $(SBOM) requirements/base.txt
+
+# Two builds of one commit are the same bytes.
+dist: sbom
+	rm -rf $(filter-out $(SBOM),$(wildcard dist/*))
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --directory dist
+
+release:
+	sh requirements/release.sh '$(VERSION)'
+	@$(MAKE) --no-print-directory dist
+	git tag --annotate 'v$(VERSION)' --message 'Release $(VERSION)'
+	@echo 'Tagged v$(VERSION). Next: git push origin v$(VERSION), and publish dist/.'
+
+upgrade: lock
+	@git --no-pager diff --unified=0 requirements | grep -E '^[+-][a-z0-9]' || echo 'Every version is the newest that pyproject.toml allows.'
+	@echo 'Next: make check && make test && make audit, then commit requirements/.'
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt

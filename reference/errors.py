@@ -25,18 +25,18 @@ Every error is a problem document (RFC 9457), `application/problem+json`:
 Programs read `code`, which is stable. People read `detail`, which can change. The log
 and the header `X-Request-ID` contain the same `request_id`.
 
-A 422 also has a list of at most 100 `errors`. Each has a `code`, a `message` and a
-`pointer`: a JSON Pointer into the body such as `#/name`, or the name of a parameter
-such as `query/limit`, `path/user_id` or `header/idempotency-key`. It contains only
-names that the route declares: for an unknown member it leads to the object around it,
-and for an unknown parameter it is `query`.
+A 422 also has a list of at most 100 `errors`. Each entry has a `code`, a `message` and
+a `pointer`: a JSON Pointer into the body such as `#/name`, or the name of a parameter
+such as `query/limit`, `path/user_id` or `header/idempotency-key`. The pointer contains
+only names that the route declares. For an unknown member, the pointer names the object
+that contains the member. For an unknown parameter, the pointer is `query`.
 
 A 429 also has `violated-policies`, the names of the limits that the request exceeds.
-Its `type` is the one that IANA has registered:
+The `type` of a 429 is registered with IANA:
 `https://iana.org/assignments/http-problem-types#quota-exceeded`.
 
-An error never repeats values or made-up names of the request, and never shows internal
-details.
+An error never repeats a value from the request, or a name that the route does not
+declare. It never shows internal details.
 """
 
 

@@ -21,12 +21,13 @@ def markdown() -> str:
         f"<!-- {HEADER} -->",
         "",
         "Set a setting as an environment variable or as a line of `.env`; the variable",
-        "takes precedence. Case does not matter, and the service ignores names that it",
-        "does not know. `python -m app config check` checks your settings, and warns",
-        "of names in `.env` that look misspelt.",
+        "takes precedence. Names can be in upper or lower case. The service ignores",
+        "names that it does not know. `python -m app config check` checks your",
+        "settings, and warns of names in `.env` that look misspelt.",
         "",
-        f"These settings can also come from a file: {files}. Set, for example,",
-        "`SECRET_KEY_FILE` to its path. The file takes precedence.",
+        f"These settings can also come from a file: {files}. For example, set",
+        "`SECRET_KEY_FILE` to the path of the file that contains the secret. The file",
+        "takes precedence.",
     ]
     for group in groups():
         lines += ["", f"## {summary(group)}", ""]

@@ -29,6 +29,13 @@ def create_account(
     assert created.returncode == 0, created.stderr
 
 
+def register(service: Service, email: str) -> None:
+    """Create an account over HTTP; REGISTRATION must be `open`."""
+    body = {"email": email, "password": PASSWORD}
+    answer = httpx2.post(f"{service.url}/api/v1/auth/register", json=body, timeout=60)
+    assert answer.status_code == 201, answer.text
+
+
 def log_in(service: Service, email: str) -> dict[str, str]:
     """Return the header that authenticates the account."""
     answer = httpx2.post(

@@ -97,13 +97,15 @@ def start_service(
     environment: Mapping[str, str],
     app: str = "app.main:app",
     output: int | None = None,
+    port: int = 0,
 ) -> Iterator[Service]:
     """Run gunicorn with these arguments until the application answers.
 
-    `output` is a file descriptor that gets the log instead of `log_file`.
+    `output` is a file descriptor that gets the log instead of `log_file`. Without
+    `port` it takes a free one.
     """
     # Bound here, so that no other process takes the port before gunicorn does.
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
         line: Sequence[str] = (
             *(sys.executable, "-m", "gunicorn", app),

@@ -68,7 +68,7 @@ class ConditionalGet:
 
     def __call__(self, resource: Resource) -> Resource | Response:
         headers = {"ETag": etag(resource.version), "Cache-Control": "private, no-cache"}
-        if self._has(headers["ETag"]):
+        if self.known and self._has(headers["ETag"]):
             return Response(status_code=HTTP_304_NOT_MODIFIED, headers=headers)
         self.response.headers.update(headers)
         return resource

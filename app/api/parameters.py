@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi._compat import (
     ModelField,
+    Undefined,
     field_annotation_is_sequence,
     get_cached_model_fields,
 )
@@ -14,6 +15,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import (
     _get_param_aliases,
     _get_param_model,
+    _is_json_field,
+    _validate_value_with_model_field,
     request_params_to_args,
 )
 from starlette.requests import Request
@@ -21,6 +24,7 @@ from starlette.requests import Request
 Arguments = dict[str, Any]
 Faults = list[Any]  # in the form of pydantic
 Read = Callable[[Request, Arguments], Faults]  # adds arguments, returns faults
+Value = Callable[[Request, str, bool], Any]  # of a name, as a list or not
 
 
 def readers(dependant: Dependant) -> list[Read]:
@@ -39,25 +43,74 @@ def readers(dependant: Dependant) -> list[Read]:
 
     reads = []
     if fields := dependant.path_params:
-        reads.append(_reader(fields, "path_params"))
+        reads.append(_reader(fields, "path_params", _path_value))
     if fields := dependant.query_params:
         read = _reader(fields, "query_params")
         read = _model_reader(fields, read) or _unless_absent(fields, read, has_query)
         reads.append(read)
     if fields := dependant.header_params:
-        reads.append(_unless_absent(fields, _reader(fields, "headers"), has_header))
+        read = _reader(fields, "headers", _header_value)
+        reads.append(_unless_absent(fields, read, has_header))
     return reads
 
 
-def _reader(fields: list[ModelField], source: str) -> Read:
+def _reader(fields: list[ModelField], source: str, value: Value | None = None) -> Read:
+    """Let FastAPI read the fields, or read those by `value` that have only one name."""
     get = attrgetter(source)
+    names = [_get_param_aliases(field) for field in fields]
 
     def read(request: Request, arguments: Arguments) -> Faults:
         found, faults = request_params_to_args(fields, get(request))
         arguments.update(found)
         return faults
 
-    return read
+    if (
+        value is None
+        or any(_get_param_model(field) or _is_json_field(field) for field in fields)
+        or any(len(aliases) > 1 for aliases in names)
+    ):
+        return read
+    places = [
+        (
+            field,
+            alias,
+            (field.field_info.in_.value, alias),  # type: ignore[attr-defined]
+            field_annotation_is_sequence(field.field_info.annotation),
+        )
+        for field, [(_, alias)] in zip(fields, names, strict=True)
+    ]
+
+    def read_each(request: Request, arguments: Arguments) -> Faults:
+        faults: Faults = []
+        for field, alias, place, is_list in places:
+            found, wrong = _validate_value_with_model_field(
+                field=field,
+                value=value(request, alias, is_list),
+                values=arguments,
+                loc=place,
+            )
+            faults += wrong
+            if not wrong:
+                arguments[field.name] = found
+        return faults
+
+    return read_each
+
+
+def _path_value(request: Request, name: str, is_list: bool) -> Any:
+    return request.scope["path_params"].get(name, Undefined)
+
+
+def _header_value(request: Request, name: str, is_list: bool) -> Any:
+    key = name.lower().encode("latin-1")
+    lines = [
+        value.decode("latin-1")
+        for line, value in request.scope["headers"]
+        if line == key
+    ]
+    if not lines:
+        return Undefined
+    return lines if is_list else lines[0]
 
 
 def _unless_absent(

@@ -11,6 +11,7 @@ from fastapi import APIRouter, params
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette._utils import get_route_path
 from starlette.convertors import StringConvertor
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 ANY_PATH = re.compile("")
@@ -26,6 +27,7 @@ class RouteIndex:
 
     def __init__(self, router: APIRouter) -> None:
         self.router = router
+        self.app: Any = router.dependency_overrides_provider
         routes = [(each, _keys(each)) for each in iter_route_contexts(router.routes)]
         # In the router's order. A route without keys could match any path: there the
         # router decides.
@@ -40,7 +42,7 @@ class RouteIndex:
         if scope["type"] == "http" and "fastapi.telemetry" not in scope:
             path = get_route_path(scope)
             key = scope["method"], path.count("/")
-            for regex, app, found, context in self.routes.get(key, ()):
+            for regex, app, handle, found, context in self.routes.get(key, ()):
                 if match := regex.match(path):
                     if app is None:
                         break
@@ -53,7 +55,13 @@ class RouteIndex:
                     if context is not None:
                         fastapi = scope.setdefault("fastapi", {})
                         fastapi["effective_route_context"] = context
-                    await app(scope, receive, send)
+                    if handle is None or self.app.dependency_overrides:
+                        await app(scope, receive, send)
+                    else:
+                        # Without the stacks that FastAPI opens for each request, and
+                        # its second look for errors.
+                        response = await handle(Request(scope, receive, send))
+                        await response(scope, receive, send)
                     return
         await self.router.app(scope, receive, send)
 
@@ -73,7 +81,9 @@ def _keys(route: Any) -> set[Key]:
 def _entry(route: Any, keys: set[Key]) -> tuple[Any, ...]:
     regex = getattr(route, "path_regex", None) or ANY_PATH
     if not keys:
-        return regex, None, None, None
+        return regex, None, None, None, None
     own = route._effective_route
     found = {"route": route.original_route, "endpoint": route.endpoint}
-    return regex, route.app, found, None if own is route.original_route else own
+    handle = getattr(own, "direct_handler", None)
+    context = None if own is route.original_route else own
+    return regex, route.app, handle, found, context

@@ -43,6 +43,14 @@ class Unplanned(Exception):
     """The route needs what a plan does not know."""
 
 
+def make_draft() -> Response:
+    """Make what the calls say about the response, before there is one."""
+    draft = Response.__new__(Response)
+    draft.status_code = draft.background = None  # type: ignore[assignment]
+    draft.raw_headers = []
+    return draft
+
+
 class Step:
     """One call, and where its arguments come from: earlier steps and the request."""
 
@@ -81,14 +89,25 @@ class Step:
         )
 
 
+def effective(route: APIRoute) -> Any:
+    """Return the route as FastAPI includes it: it asks for a handler there, again."""
+    context: Any = _effective_route_context_var.get()
+    return context if context and context.original_route is route else route
+
+
+def has_ends(dependant: Dependant) -> bool:
+    """Whether a dependency ends after the endpoint, which needs FastAPI's stacks."""
+    return _is_async_gen_callable(dependant.call) or any(
+        map(has_ends, dependant.dependencies)
+    )
+
+
 def plan(route: APIRoute, fastapi: Handler) -> Handler:
     """Make a handler that answers as `fastapi` does, or return `fastapi` itself.
 
     The plan relies on `ApiRoute`, which has parsed a JSON body before.
     """
-    # FastAPI asks for a handler again where an application includes the route.
-    context: Any = _effective_route_context_var.get()
-    here: Any = context if context and context.original_route is route else route
+    here = effective(route)
     app, endpoint = here.dependency_overrides_provider, here.dependant
     if app is None or not getattr(app.state, "route_plans", True):
         return fastapi
@@ -98,30 +117,32 @@ def plan(route: APIRoute, fastapi: Handler) -> Handler:
         return fastapi
     write, embed = writer(here), here._embed_body_fields
 
+    def locate(request: Request) -> Any:
+        """Say where an error is, for its message."""
+        where = _extract_endpoint_context(endpoint.call)
+        mount = request.scope.get("root_path", "").rstrip("/")
+        where["path"] = f"{request.method} {mount}{endpoint.path}"
+        return where
+
     async def handle(request: Request) -> Response:
         if app.dependency_overrides or "fastapi.telemetry" in request.scope:
             return await fastapi(request)
         body: Any = Undefined
         if here.body_field is not None and await request.body():
             body = await request.json()
-        draft = Response()
-        del draft.headers["content-length"]
-        draft.status_code = None  # type: ignore[assignment]
+        draft = make_draft()
         result, faults = await _run(steps, request, draft, body, embed)
         if isinstance(result, Response):
             return result
-        where = _extract_endpoint_context(endpoint.call)
-        mount = request.scope.get("root_path", "").rstrip("/")
-        where["path"] = f"{request.method} {mount}{endpoint.path}"
         if faults:
-            given = None if body is Undefined else body
+            given, where = None if body is Undefined else body, locate(request)
             raise RequestValidationError(faults, body=given, endpoint_ctx=where)
         status = draft.status_code or here.status_code
         options = {"status_code": status} if status else {}
-        response = await write(result, where, **options)
+        response = await write(result, partial(locate, request), **options)
         if not is_body_allowed_for_status_code(response.status_code):
             response.body = b""
-        response.headers.raw.extend(draft.headers.raw)
+        response.raw_headers += draft.raw_headers
         return response
 
     return handle
@@ -171,11 +192,11 @@ def writer(route: Any) -> Write:
 
     write_rows = row_writer(route.response_model) if dumps else None
 
-    async def write(result: Any, where: Any, **status: int) -> Response:
+    async def write(result: Any, locate: Callable[[], Any], **status: int) -> Response:
         content = write_rows(result) if write_rows else None
         if content is None:
             content = await serialize_response(
-                response_content=result, endpoint_ctx=where, **options
+                response_content=result, endpoint_ctx=locate(), **options
             )
         return make(content, **status)
 

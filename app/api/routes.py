@@ -27,7 +27,7 @@ from app.api.errors import pointer
 from app.api.idempotency import claim_key, once_only
 from app.api.media_types import media_type_of
 from app.api.rate_limits import Limited, count, limits_of
-from app.api.route_plan import plan
+from app.api.route_plan import effective, has_ends, plan
 from app.core.errors import InvalidRequest
 from app.core.request_context import current_request
 from app.core.strict_json import parse
@@ -88,7 +88,11 @@ class ApiRoute(APIRoute):
 
     @cached_property
     def known_names(self) -> frozenset[str]:
-        """The names of its parameters and members: others can be a client's secret."""
+        """The names that the route declares, of parameters and members.
+
+        An error must repeat no other name, because a client may have sent a secret as a
+        name.
+        """
         names = {parameter.alias for parameter in get_flat_params(self.dependant)}
         if self.body_field is not None:
             body: Any = self.body_field.field_info.annotation
@@ -96,7 +100,8 @@ class ApiRoute(APIRoute):
         return frozenset(names)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = plan(self, super().get_route_handler())
+        fastapi = super().get_route_handler()
+        answer = planned = plan(self, fastapi)
         if depends_on(self.dependant, claim_key):
             answer = once_only(answer, streamed=self.body_field is None)
         has_caller = depends_on(self.dependant, get_caller)
@@ -125,10 +130,14 @@ class ApiRoute(APIRoute):
                 refuse_repeated(query, repeatable, self.known_names)
             if has_json:
                 request = StrictJSONRequest(request.scope, request.receive)
-                # Parsed here, because FastAPI would answer 400 to every error.
+                # Parse the body before FastAPI does: it would answer 400 to every
+                # error, even to a media type that deserves a 415.
                 await request.json()
             return await answer(request)
 
+        here = effective(self)
+        if planned is not fastapi and not has_ends(here.dependant):
+            here.direct_handler = handle  # the index of routes calls it directly
         return handle
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from sqlalchemy import Row
 
-from app.db.direct import Record
+from app.db.prepared import Record
 from app.schemas.page import Page
 from app.services.listing import RowPage
 
@@ -42,8 +42,11 @@ def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
     of_record, of_row = itemgetter(*names), attrgetter(*names)
 
     def members(row: Row[Any] | Record) -> dict[str, Any]:
-        # An attribute of a record is slower than an item.
-        values = of_record(row) if isinstance(row, Record) else of_row(row)
+        # An attribute of a record is slower than an item, and an item than all values.
+        if not isinstance(row, Record):
+            values = of_row(row)
+        else:
+            values = row if row.column_names == names else of_record(row)
         return dict(zip(names, values, strict=True))
 
     def write_page(page: Any) -> bytes | None:

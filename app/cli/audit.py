@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """List audit events of all accounts, newest first.
 
-    `--subject` also accepts the id of another resource, such as a product.
+    `--subject` also accepts the id of any other object that an event is about.
     """
     run(show_events(event, subject, actor, since, until, limit, as_json=as_json))
 

@@ -1,11 +1,16 @@
-from typing import Annotated
+import json
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import output, run
+from app.cli.console import existing, output, run
+from app.cli.lists import Json, JsonLines
 from app.core.config import Settings, get_settings
 
-group = typer.Typer(name="db", help="Migrate and check the database schema.")
+if TYPE_CHECKING:
+    from app.db.revisions import Revisions
+
+group = typer.Typer(name="db", help="Migrate, check, back up and restore the database.")
 
 
 @group.command()
@@ -14,11 +19,15 @@ def upgrade(
         str, typer.Argument(help="Target revision; the default is the newest.")
     ] = "heads",
 ) -> None:
-    """Upgrade the schema. Running it twice, or twice at the same time, is safe."""
+    """Upgrade the schema. Running it twice, or twice at the same time, is safe.
+
+    It changes nothing if the database has a revision of a newer release, so that you
+    can go back to this release.
+    """
     from app.db import migrate
 
-    run(migrate.upgrade(get_settings(), revision))
-    output.print(f"The database is at {run(current(get_settings()))}.")
+    steps = run(migrate.upgrade(get_settings(), revision))
+    report(get_settings(), "Upgraded", steps)
 
 
 # Otherwise the command would take the revision -1 for an option.
@@ -34,19 +43,65 @@ def downgrade(
     """Downgrade the schema. The tables and columns of later revisions are lost."""
     from app.db import migrate
 
-    run(migrate.downgrade(get_settings(), revision))
-    output.print(f"The database is at {run(current(get_settings()))}.")
+    steps = run(migrate.downgrade(existing(get_settings()), revision))
+    report(get_settings(), "Took back", steps)
 
 
-async def current(settings: Settings) -> str:
-    """Name the revision of the schema, because the target can be relative: -1."""
-    from sqlalchemy import text
+def report(settings: Settings, done: str, steps: list[str]) -> None:
+    """Name what was done, because the target can be relative: -1."""
+    revisions = known()
+    for step in steps:
+        output.print(f"{done} {revisions.name(step)}.")
+    heads = find_heads(settings)
+    output.print(f"The database is at {', '.join(heads) or 'base'}.")
+    if newer := [head for head in heads if head not in revisions.known]:
+        output.print(f"{', '.join(newer)} is of a newer release. Nothing to upgrade.")
 
-    from app.db.session import Database, transaction
 
-    statement = text("SELECT version_num FROM alembic_version ORDER BY version_num")
-    async with Database(settings) as database, transaction(database) as session:
-        return ", ".join(await session.scalars(statement)) or "base"
+def known() -> "Revisions":
+    from app.db.revisions import OWN, RELEASED, Revisions
+
+    return Revisions(RELEASED, OWN)
+
+
+def find_heads(settings: Settings) -> list[str]:
+    from app.db import migrate
+
+    return sorted(run(migrate.current(settings)))
+
+
+@group.command()
+def current(*, as_json: Json = False) -> None:
+    """Name the newest revision of the database."""
+    heads = find_heads(existing(get_settings()))
+    revisions = known()
+    if as_json:
+        found = {"revisions": heads, "newest": sorted(revisions.heads)}
+        output.out(json.dumps(found))
+        return
+    for head in heads:
+        newest = " - the newest" if head in revisions.heads else ""
+        output.print(f"{revisions.name(head)}{newest}")
+    if not heads:
+        output.print("base (no revision)")
+
+
+@group.command()
+def history(*, as_json: JsonLines = False) -> None:
+    """List the revisions of this release and yours, newest first."""
+    revisions = known()
+    applied = revisions.applied(find_heads(existing(get_settings())))
+    newer = sorted(applied - revisions.known)
+    if newer:  # a newer release contains all of these
+        applied |= revisions.known
+    for name in (*newer, *revisions.newest_first()):
+        title = revisions.titles.get(name)
+        if as_json:
+            row = {"revision": name, "title": title, "applied": name in applied}
+            output.out(json.dumps(row))
+        else:
+            state = "applied" if name in applied else "pending"
+            output.print(f"{name}  {state}  {title or 'of a newer release'}")
 
 
 @group.command()
@@ -54,6 +109,10 @@ def revision(
     message: Annotated[
         str, typer.Argument(help="A few words that say what the revision changes.")
     ],
+    *,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Write a revision without a change.")
+    ] = False,
 ) -> None:
     """Write a revision from the differences between the models and the database.
 
@@ -62,12 +121,20 @@ def revision(
     """
     from app.db import migrate
 
-    run(migrate.write_revision(get_settings(), message))
+    run(migrate.write_revision(get_settings(), message, empty=empty))
 
 
 @group.command()
-def check() -> None:
+def check(*, as_json: Json = False) -> None:
     """Exit non-zero if the database lacks a revision or differs from the models."""
     from app.db import migrate
 
-    run(migrate.check(get_settings()))
+    try:
+        run(migrate.check(existing(get_settings())))
+    except migrate.MigrationFailed as error:
+        if not as_json:
+            raise
+        output.out(json.dumps({"ok": False, "message": str(error)}))
+        raise typer.Exit(1) from None
+    message = "The database has every revision and matches the models."
+    output.out(json.dumps({"ok": True, "message": message}) if as_json else message)

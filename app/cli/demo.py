@@ -29,8 +29,8 @@ def demo(
 ) -> None:
     """Add made-up rows, so that you can try the service.
 
-    In a new database, the same seed always gives the same rows. If you run the command
-    again, it adds other rows, even with the same seed.
+    In a new database, the same seed always gives the same rows. Each later run adds
+    further rows, even with the same seed.
     """
     settings = existing(get_settings())
     if settings.is_production and not yes:

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from io import StringIO
 from os import pathsep
 from secrets import token_hex
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.operations.ops import MigrationScript
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
@@ -18,7 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
 from app.db.base import utc_now
-from app.db.revisions import MIGRATIONS, OWN, RELEASED
+from app.db.revisions import MIGRATIONS, OWN, RELEASED, Revisions
+from app.db.session import Database
 
 LOCK_TIMEOUT = text("SET lock_timeout = '1s'")
 LOCK_ATTEMPTS = 10
@@ -30,25 +34,82 @@ class MigrationFailed(Exception):
     """The migration failed. The message tells the operator why, in one line."""
 
 
-async def upgrade(settings: DatabaseSettings, revision: str = "heads") -> None:
-    await _run(settings, lambda config: command.upgrade(config, revision))
+async def upgrade(settings: DatabaseSettings, revision: str = "heads") -> list[str]:
+    """Return the revisions that it ran, in order.
+
+    It runs none if the database has a revision of a newer release: after a rollback,
+    the older release must start on the newer schema.
+    """
+
+    def run(config: Config) -> None:
+        if not _unknown(config):
+            command.upgrade(config, revision)
+
+    return await _run(settings, run)
 
 
-async def downgrade(settings: DatabaseSettings, revision: str) -> None:
-    await _run(settings, lambda config: command.downgrade(config, revision))
+async def downgrade(settings: DatabaseSettings, revision: str) -> list[str]:
+    """Return the revisions that it took back, in order."""
+
+    def run(config: Config) -> None:
+        _refuse_unknown(config)
+        command.downgrade(config, revision)
+
+    return await _run(settings, run)
 
 
-async def write_revision(settings: DatabaseSettings, message: str) -> None:
+async def write_revision(
+    settings: DatabaseSettings, message: str, *, empty: bool = False
+) -> None:
     """Write a revision for the differences between the models and the database.
 
     It follows your own newest revision and depends on the newest revision of the
     release. The history of the release therefore never changes.
+
+    Raises:
+        MigrationFailed: There is no difference, and `empty` is false.
     """
 
+    def refuse_empty(_: object, __: object, found: list[MigrationScript]) -> None:
+        operations = found[0].upgrade_ops
+        if not empty and (operations is None or operations.is_empty()):
+            raise MigrationFailed(
+                "The database does not differ from the models. Use --empty for a "
+                "revision that you write by hand."
+            )
+
     def write(config: Config) -> None:
-        command.revision(config, message, autogenerate=True, **_place(config))
+        command.revision(
+            config,
+            message,
+            autogenerate=not empty,
+            process_revision_directives=refuse_empty,
+            **_place(config),
+        )
 
     await _run(settings, write)
+
+
+async def current(settings: DatabaseSettings) -> set[str]:
+    """Return the newest revisions of the database: none, or one of each branch."""
+    async with Database(settings) as database, database.reader.connect() as connection:
+        return set(await connection.run_sync(_heads))
+
+
+def _heads(connection: Connection) -> tuple[str, ...]:
+    return MigrationContext.configure(connection).get_current_heads()
+
+
+def _unknown(config: Config) -> set[str]:
+    return set(_heads(config.attributes["connection"])) - Revisions(RELEASED, OWN).known
+
+
+def _refuse_unknown(config: Config) -> None:
+    if unknown := ", ".join(sorted(_unknown(config))):
+        raise MigrationFailed(
+            f"The database is at {unknown}, a revision of a newer release. "
+            "Run this command with that release."
+        )
 
 
 def _place(config: Config) -> dict[str, Any]:
@@ -67,12 +128,28 @@ def _place(config: Config) -> dict[str, Any]:
 
 async def check(settings: DatabaseSettings) -> None:
     """Raise `MigrationFailed` if the database differs from the models."""
-    await _run(settings, command.check)
+
+    def run(config: Config) -> None:
+        _refuse_unknown(config)
+        command.check(config)
+
+    await _run(settings, run)
 
 
-async def _run(settings: DatabaseSettings, alembic: Callable[[Config], object]) -> None:
+async def _run(
+    settings: DatabaseSettings, alembic: Callable[[Config], object]
+) -> list[str]:
+    """Return the revisions that Alembic ran or took back."""
+    steps: list[str] = []
+
+    def note(step: MigrationInfo, **_: object) -> None:
+        steps.append(str(step.up_revision_id))
+
     def run(connection: Connection) -> None:
-        config = Config(attributes={"connection": connection})
+        steps.clear()  # the attempt before was rolled back
+        attributes = {"connection": connection, "on_version_apply": note}
+        # The commands print what the callers of these functions need to know.
+        config = Config(attributes=attributes, stdout=StringIO())
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("path_separator", "os")
         config.set_main_option("version_locations", f"{RELEASED}{pathsep}{OWN}")
@@ -86,6 +163,7 @@ async def _run(settings: DatabaseSettings, alembic: Callable[[Config], object]) 
         raise MigrationFailed(str(error)) from error
     finally:
         await engine.dispose()
+    return steps
 
 
 def _create_engine(settings: DatabaseSettings) -> AsyncEngine:

@@ -1,4 +1,4 @@
-"""Which revisions of the schema this code knows, without the time to import Alembic."""
+"""The revisions of the schema that this code knows, read without importing Alembic."""
 
 import ast
 from collections.abc import Collection, Iterable, Iterator, Set
@@ -22,11 +22,28 @@ class Revisions:
 
     def __init__(self, *directories: Path) -> None:
         files = [file for each in directories for file in each.glob("*.py")]
-        found = [dict(_assigned(file)) for file in files]
-        self.known = {each["revision"] for each in found if "revision" in each}
-        names = ("down_revision", "depends_on")
-        followed = {old for each in found for n in names for old in _all(each.get(n))}
-        self.heads = self.known - followed
+        parsed = [dict(_read(file)) for file in files]
+        found = {each["revision"]: each for each in parsed if "revision" in each}
+        self.known = set(found)
+        self.titles = {name: str(each["title"]) for name, each in found.items()}
+        self.follows = {
+            name: {*_all(each.get("down_revision")), *_all(each.get("depends_on"))}
+            for name, each in found.items()
+        }
+        self.heads = self.known.difference(*self.follows.values())
+
+    def applied(self, heads: Collection[str]) -> set[str]:
+        """Name these revisions and all that they follow."""
+        earlier = [self.applied(self.follows.get(head, ())) for head in heads]
+        return set(heads).union(*earlier)
+
+    def newest_first(self) -> list[str]:
+        return sorted(
+            self.known, key=lambda name: (len(self.applied({name})), name), reverse=True
+        )
+
+    def name(self, revision: str) -> str:
+        return f"{revision} ({self.titles.get(revision, 'of a newer release')})"
 
     def check(self, in_database: Set[str]) -> None:
         """Raise `SchemaBehind` if the database lacks a head.
@@ -40,9 +57,11 @@ class Revisions:
             )
 
 
-def _assigned(file: Path) -> Iterator[tuple[str, Any]]:
-    """Read the constants of a revision, such as `down_revision = "0004"`."""
-    for node in ast.parse(file.read_text()).body:
+def _read(file: Path) -> Iterator[tuple[str, Any]]:
+    """Read the title and the constants, such as `down_revision = "0004"`."""
+    module = ast.parse(file.read_text())
+    yield "title", (ast.get_docstring(module) or "").partition("\n")[0].rstrip(".")
+    for node in module.body:
         match node:
             case (
                 ast.Assign(targets=[ast.Name(name)], value=value)

@@ -55,7 +55,7 @@ class Database:
         self.read = self.replica = ReadSession(
             self.reader,
             lasting,
-            direct(settings, self.reader, size=reads + more_reads),
+            direct(settings, self.reader, size=reads + more_reads, keep=reads),
         )
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
@@ -64,7 +64,9 @@ class Database:
                 settings, replica, pool_size=size, max_overflow=overflow
             )
             self.replica = ReadSession(
-                lagging, lagging, direct(settings, lagging, size=size + overflow)
+                lagging,
+                lagging,
+                direct(settings, lagging, size=size + overflow, keep=size // 2),
             )
 
     async def __aenter__(self) -> Self:
@@ -74,12 +76,15 @@ class Database:
         await self.close()
 
     async def close(self) -> None:
+        for session in (self.read, self.replica):
+            if session.direct is not None:
+                session.direct.close()
         for engine in (self.writer, self.reader, self.replica.engine, self.probe):
             await engine.dispose()
 
 
 def direct(
-    settings: DatabaseSettings, engine: AsyncEngine, *, size: int
+    settings: DatabaseSettings, engine: AsyncEngine, *, size: int, keep: int = 0
 ) -> Direct | None:
     """Return None where SQLAlchemy must run the statements.
 
@@ -89,7 +94,7 @@ def direct(
     if settings.debug or settings.db_pooler == "pgbouncer":
         return None
     timeout = settings.db_statement_timeout_seconds + 1
-    return Direct(engine, size=size, timeout=timeout)
+    return Direct(engine, size=size, timeout=timeout, keep=keep)
 
 
 @asynccontextmanager
@@ -103,8 +108,9 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
         Unavailable: The database is down, or no connection became free in time.
     """
     with availability():
-        async with database.sessions() as session:
-            session.info[DIRECT] = database.direct
+        session = database.sessions()
+        session.info[DIRECT] = database.direct
+        try:
             try:
                 yield session
             except AppError as error:
@@ -112,6 +118,9 @@ async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
                     await _commit(session)
                 raise
             await _commit(session)
+        finally:
+            if session.in_transaction():  # otherwise it holds no connection
+                await session.__aexit__(None, None, None)
 
 
 async def execute_only(
@@ -135,8 +144,10 @@ async def execute_only(
 
 
 async def _commit(session: AsyncSession) -> None:
-    if session.info.get(ONLY) and (session.in_transaction() or session.new):
+    has_changes = session.in_transaction() or session.new
+    if session.info.get(ONLY) and has_changes:
         raise RuntimeError("`execute_only` was not the only change of the transaction.")
-    await session.commit()
+    if has_changes:
+        await session.commit()
     for notify in session.info.get(AFTER_COMMIT, ()):
         notify()

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
-from gunicorn.workers.gasgi import ASGIWorker
 
+from app.core.drain import drain
 from app.server.connections import waiting
 from app.server.parser_errors import answer
 
@@ -37,6 +37,10 @@ class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
             return False
         return going_on
 
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        requires_close = drain.is_under_way or response_requires_close
+        return bool(super()._will_close(request, requires_close))
+
     def _is_websocket_upgrade(self, request: Any) -> bool:
         """Ignore `Upgrade` (RFC 9110 §7.8): the application has no WebSocket route."""
         return False
@@ -54,11 +58,3 @@ class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
         if not self.transport.is_closing():
             peer = self.transport.get_extra_info("peername")
             self._safe_write(answer(peer, status, extra_headers))
-
-
-async def shut_down(worker: ASGIWorker) -> None:
-    """Close the connections without a request, which the worker would wait for."""
-    for server in worker.servers:
-        server.close()
-    waiting.close_all()
-    await ASGIWorker._shutdown(worker)

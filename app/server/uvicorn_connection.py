@@ -6,6 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.core.drain import drain
 from app.server.connections import waiting
 from app.server.parser_errors import answer
 
@@ -34,6 +35,8 @@ class UvicornConnection(HttpToolsProtocol):
             raise ValueError("The target is not a path.")  # to the parser: malformed
         waiting.remove(self)
         super().on_headers_complete()
+        if drain.is_under_way:
+            self.cycle.keep_alive = False
         # Uvicorn adds trailers to this list, which was the list of the headers. A
         # trailer is no header (RFC 9110 §6.5): it could replace X-Forwarded-For.
         self.headers = deque(maxlen=0)  # type: ignore[assignment]

@@ -133,22 +133,24 @@ class Listing:
         if query.cursor is not None:
             part, *position = cursors.decode(query.cursor, context)
             first, after = int(part or 0), order.after(position)
-        rows: list[tuple[int, Row[Any]]] = []
+        rows: list[Row[Any]] = []
+        of_last = None  # the part of the last row of a full page
         for number in range(first, len(self.parts)):
             wanted = query.limit + 1 - len(rows)
             found = await self.parts[number].rows(
                 read, tuple(chosen), sort, {**values, **after, "page_rows": wanted}
             )
-            rows += [(number, row) for row in found]
+            rows += found
+            if of_last is None and len(rows) >= query.limit:
+                of_last = number
             if len(found) == wanted:
                 break
             after = {}
+        if len(rows) <= query.limit:
+            return RowPage(rows, None)
         page = rows[: query.limit]
-        items = [row for _, row in page]
-        if len(rows) == len(page):
-            return RowPage(items, None)
-        number, last = page[-1]
-        return RowPage(items, cursors.encode([number, *order.position(last)], context))
+        position = [of_last, *order.position(page[-1])]
+        return RowPage(page, cursors.encode(position, context))
 
     async def rows(
         self,

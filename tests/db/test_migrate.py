@@ -149,6 +149,20 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
     assert await objects(database) < full
 
 
+async def test_refuses_an_empty_revision_unless_asked(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutant: write a file that changes nothing, which a person takes for a change."""
+    monkeypatch.setattr(migrate, "OWN", tmp_path)
+
+    with pytest.raises(migrate.MigrationFailed, match="does not differ"):
+        await migrate.write_revision(settings, "Nothing")
+    assert texts(tmp_path) == {}
+
+    await migrate.write_revision(settings, "Nothing", empty=True)
+    assert len(texts(tmp_path)) == 1
+
+
 def texts(directory: Path) -> dict[str, str]:
     return {file.name: file.read_text() for file in directory.glob("*.py")}
 

@@ -49,7 +49,8 @@ async def test_survives_connections_killed_while_idle(
         slow = [user.get("/notes") for _ in range(20)]
         assert {r.status_code for r in await asyncio.gather(*slow)} == {200}
         idle = [each for each in opened if not each.is_closed()]
-        assert len(idle) == engine.pool.checkedin() >= 2
+        pool = engine.pool
+        assert len(idle) == pool.checkedin() + pool.checkedout() >= 2
         await execute(database_url, KILL_OTHERS)
         while not all(each.is_closed() for each in idle):
             await asyncio.sleep(0.01)
@@ -57,6 +58,18 @@ async def test_survives_connections_killed_while_idle(
         answers = [await user.get("/notes") for _ in range(20)]
 
         assert [answer.status_code for answer in answers] == [200] * 20
+
+
+async def test_reads_keep_their_connection(app: FastAPI, user: Client) -> None:
+    """Mutant: give the connection back to the pool after each statement."""
+    checkouts: list[Any] = []
+    engine = app.state.shared.database.reader
+    event.listen(engine.sync_engine, "checkout", lambda *each: checkouts.append(each))
+
+    for _ in range(20):
+        await user.get("/notes")
+
+    assert len(checkouts) < 20
 
 
 async def test_answers_503_if_postgresql_ends_the_connection(
@@ -85,6 +98,7 @@ async def test_answers_503_if_no_connection_becomes_free(
     app: FastAPI, user: Client
 ) -> None:
     engine = app.state.shared.database.reader
+    app.state.shared.database.read.direct.close()
     connections = [await engine.connect() for _ in range(engine.pool.size())]
 
     response = await user.get("/notes")

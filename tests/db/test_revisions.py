@@ -46,7 +46,7 @@ async def test_needs_own_revisions_too(
     """Mutant: ignore `depends_on`, which makes the newest release a head as well."""
     monkeypatch.setattr(migrate, "OWN", tmp_path)
     [release] = Revisions(RELEASED).heads
-    await migrate.write_revision(settings, "Nothing")
+    await migrate.write_revision(settings, "Nothing", empty=True)
     revisions = Revisions(RELEASED, tmp_path)
     [own] = revisions.heads
 

@@ -175,7 +175,7 @@ class TestStopping:
     def test_cuts_a_request_that_does_not_end_to_shut_the_application_down(
         self, tmp_path: Path, worker_class: str
     ) -> None:
-        """Mutant: wait for the request until gunicorn kills the worker."""
+        """Mutants: wait until gunicorn kills the worker; close without an answer."""
         environment = make_environment(tmp_path, SECRET_KEY=SECRET)
         options = ("--worker-class", worker_class, "--graceful-timeout", "4")
         with (
@@ -186,6 +186,8 @@ class TestStopping:
             assert busy.recv(65_536).startswith(b"HTTP/1.1 100 ")
 
             assert service.stop() == 0
+            answer = read_answer(busy)
+            assert (answer.status, answer.problem["code"]) == (503, "overloaded")
 
         # The last event of a worker, after the shutdown: of gunicorn's, of uvicorn's.
         last = ("Worker exiting", "Application shutdown complete.")

@@ -3,6 +3,7 @@
 `test_edge.py` holds the answers of their parsers.
 """
 
+import gc
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from app.server.gunicorn_conf import collect_less
 from testbed.service import Service, make_environment, start_service
 
 BOOTING = "Booting worker with pid: "
@@ -53,3 +55,15 @@ def test_a_replaced_worker_keeps_the_settings_of_startup(
         answer = httpx2.get(f"{service.url}/api/v1/health/live", timeout=60)
 
         assert answer.status_code == 200
+
+
+def test_the_garbage_collector_of_a_worker_skips_the_application() -> None:
+    """Mutant: leave out `gc.freeze()`."""
+    before = gc.get_threshold()
+    try:
+        collect_less()
+
+        assert len(gc.get_objects()) < gc.get_freeze_count() / 10
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -1,5 +1,7 @@
 """The wheel serves on its own, from a directory without the repository."""
 
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -16,7 +18,10 @@ from app.identity import NAME
 from testbed.processes import free_port
 from testbed.service import ROOT, Service, make_environment, wait_for
 
-BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
+BUILD = """
+import sys, hatchling.build as backend
+print(backend.build_wheel(sys.argv[1]), backend.build_sdist(sys.argv[1]))
+"""
 ON_THE_PATH = "import sys, app; print(app.__file__, *sys.path, sep='\\n')"
 
 STRANGER = {"email": "stranger@example.org", "password": "a quiet orange typewriter"}
@@ -36,7 +41,7 @@ def run(
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("dist")
     built = run(sys.executable, "-c", BUILD, directory, cwd=ROOT)
-    return directory / built.split()[-1]
+    return directory / built.split()[-2]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,46 @@ def test_contains_every_file_of_the_package(wheel: Path) -> None:
     tracked = run("git", "ls-files", "app", cwd=ROOT).split()
 
     assert set(tracked) <= set(ZipFile(wheel).namelist())
+
+
+def test_two_builds_of_the_same_files_are_the_same_bytes(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """Mutant: `reproducible = false`, so that the archives hold the times of files."""
+    copy, again = tmp_path / "copy", tmp_path / "dist"
+    for file in run(
+        "git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT
+    ).splitlines():
+        if (ROOT / file).exists():
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, copy / file)
+    again.mkdir()
+    run(sys.executable, "-c", BUILD, again, cwd=copy)
+
+    assert len([*again.iterdir()]) == 2
+    for built in again.iterdir():
+        first = wheel.parent / built.name
+        assert built.read_bytes() == first.read_bytes(), built.name
+
+
+def test_plain_gunicorn_has_the_configuration_in_any_directory(
+    installed: Path, tmp_path: Path
+) -> None:
+    """Mutant: rely on `gunicorn.conf.py`, which lies only in the repository."""
+    readme = (ROOT / "README.md").read_text()
+    [line] = re.findall(r"^gunicorn (.+)$", readme, re.MULTILINE)
+    environment = make_environment(tmp_path)
+    del environment["PYTHONPATH"]
+
+    shown = run(
+        *(installed / "python", "-m", "gunicorn", "--print-config", *line.split()),
+        cwd=tmp_path,
+        env=environment,
+    )
+
+    assert re.search(r"^logger_class += .*StructuredLogger", shown, re.MULTILINE)
+    assert re.search(r"^keepalive += 75$", shown, re.MULTILINE)
+    assert re.search(r"^workers += 4$", shown, re.MULTILINE)
 
 
 def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware, GZipResponder, IdentityResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+JSON = b"application/json"
+VARY = (b"vary", b"Accept-Encoding")
+
 
 class CompressionMiddleware(GZipMiddleware):
-    """Starlette's middleware, which creates no compressor for small answers."""
+    """Starlette's middleware, without its work for answers that stay as they are."""
 
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         super().__init__(app, minimum_size, compresslevel=5)
@@ -20,19 +23,17 @@ class CompressionMiddleware(GZipMiddleware):
         async def send_compressed(message: Message) -> None:
             nonlocal forward
             if forward is None:
-                small = self._is_small(message)
-                forward = send if small else self._compressing(scope, send)
+                forward = self._choose(message, scope, send)
             await forward(message)
 
         await self.app(scope, receive, send_compressed)
 
-    def _is_small(self, start: Message) -> bool:
-        for name, value in start.get("headers", ()):
-            if name == b"content-length":
-                return int(value) < self.minimum_size
-        return False
-
-    def _compressing(self, scope: Scope, send: Send) -> Send:
+    def _choose(self, start: Message, scope: Scope, send: Send) -> Send:
+        """Return how to send the answer that starts like this."""
+        headers = dict(start.get("headers", ()))
+        length = headers.get(b"content-length")
+        if length is not None and int(length) < self.minimum_size:
+            return send
         responder: IdentityResponder
         excluded = self.exclude_content_types
         if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
@@ -42,6 +43,9 @@ class CompressionMiddleware(GZipMiddleware):
                 self.compresslevel,
                 exclude_content_types=excluded,
             )
+        elif length is not None and headers.get(b"content-type") == JSON:
+            start["headers"] = [*start["headers"], VARY]
+            return send
         else:
             responder = IdentityResponder(
                 self.app, self.minimum_size, exclude_content_types=excluded

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.api.problems import log_failure, refusal_response
-from app.core.errors import AppError
+from app.core.drain import drain
+from app.core.errors import AppError, Overloaded
 
 
 class DeadlineExceeded(AppError):
@@ -42,7 +43,7 @@ class DeadlineMiddleware:
             return
         seconds = self._overrides.get(own_path(scope), self._seconds)
         deadline = asyncio.timeout(seconds)
-        has_body = True
+        has_body, answering = True, False
 
         async def receive_untimed() -> Message:
             """Stop the clock while the client sends; the body limit has its own."""
@@ -56,25 +57,37 @@ class DeadlineMiddleware:
             return message
 
         async def send_in_time(message: Message) -> None:
+            nonlocal answering
+            answering = True
             _restart(deadline, None)
             await send(message)
 
+        drain.deadlines.add(deadline)
         try:
             async with deadline:
                 await self.app(scope, receive_untimed, send_in_time)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            error = DeadlineExceeded(
-                f"The service did not answer within {seconds:g} seconds."
-            )
+            if not drain.has_cut:
+                error: AppError = DeadlineExceeded(
+                    f"The service did not answer within {seconds:g} seconds."
+                )
+            else:
+                error = Overloaded("This instance stops. Send the request again.")
+                if answering:
+                    raise RuntimeError("The process stops.") from error
             log_failure(error)
             await refusal_response(error)(scope, receive, send)
+        finally:
+            drain.deadlines.discard(deadline)
 
 
 def _restart(deadline: asyncio.Timeout, seconds: float | None) -> None:
     """Allow `seconds` from now on; None stops the clock."""
     if deadline.expired():
         return  # the request is already being cancelled
+    if seconds is None and deadline.when() is None:
+        return
     when = None if seconds is None else asyncio.get_running_loop().time() + seconds
     deadline.reschedule(when)

@@ -36,7 +36,7 @@ class RequestContextMiddleware:
         self.app = app
         self._resolver = resolver
         self._unlogged_paths = frozenset(unlogged_paths)
-        self._log = get_logger(__name__)
+        self._log = get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

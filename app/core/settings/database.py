@@ -36,11 +36,11 @@ class DatabaseSettings(AppSettings):
         "",
         repr=False,
         description="The database: `postgresql://user:password@host/name` or "
-        "`sqlite:///path`. Production needs it; elsewhere the default is the SQLite "
-        "file var/app.db. The parameter `?sslmode=` chooses TLS, and `sslrootcert`, "
-        "`sslcert`, `sslkey` and `sslcrl` name its files. Outside development, a "
-        "PostgreSQL on another machine needs `sslmode=require` (or `verify-ca`, "
-        "`verify-full`) or an entry in PLAINTEXT_HOSTS.",
+        "`sqlite:///path`. Production needs this setting; elsewhere the default is the "
+        "SQLite file var/app.db. The parameter `?sslmode=` chooses TLS, and "
+        "`sslrootcert`, `sslcert`, `sslkey` and `sslcrl` name the files for TLS. "
+        "Outside development, a PostgreSQL on another machine needs `sslmode=require` "
+        "(or `verify-ca`, `verify-full`) or an entry in PLAINTEXT_HOSTS.",
     )
     database_replica_url: str = Field(
         "",
@@ -64,7 +64,8 @@ class DatabaseSettings(AppSettings):
         ge=0,
         le=200,
         description="Connections that each worker opens beyond DB_POOL_SIZE under load "
-        "and closes again. The worker divides them like DB_POOL_SIZE. PostgreSQL only.",
+        "and closes again. The worker divides these connections in the same way as "
+        "those of DB_POOL_SIZE. PostgreSQL only.",
     )
     db_pool_timeout_seconds: PositiveSeconds = Field(
         3.0,

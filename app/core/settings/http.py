@@ -34,10 +34,10 @@ class HTTPSettings(AppSettings):
     )
     trusted_proxies: Networks = Field(
         (),
-        description="Addresses of your proxies, comma-separated, such as 10.0.0.7, or "
-        "networks that only proxies use. The service reads X-Forwarded-For and "
-        "X-Forwarded-Proto only from them, so any other host in such a network could "
-        "choose its address.",
+        description="Addresses of your proxies, comma-separated, such as 10.0.0.7. The "
+        "service believes X-Forwarded-For and X-Forwarded-Proto only from these "
+        "addresses. Name a network only if every host in it is a proxy, because any "
+        "host there can pretend to have another client address.",
     )
     gzip_minimum_bytes: int = Field(
         1024,

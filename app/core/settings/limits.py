@@ -77,9 +77,9 @@ class LimitSettings(AppSettings):
         "",
         repr=False,
         description="Redis server that counts for all processes: `redis://…`, "
-        "`rediss://…` (TLS) or `unix://…`. Without it, each process counts alone. "
-        "Outside development, a Redis on another machine needs TLS or an entry in "
-        "PLAINTEXT_HOSTS.",
+        "`rediss://…` (TLS) or `unix://…`. Without REDIS_URL, each process counts "
+        "alone. Outside development, a Redis on another machine needs TLS or an entry "
+        "in PLAINTEXT_HOSTS.",
     )
     rate_limit_enabled: bool = Field(
         True,
@@ -89,8 +89,9 @@ class LimitSettings(AppSettings):
         100,
         ge=1,
         le=LARGEST_LIMIT,
-        description="Limit for the requests of one client address to login in "
-        "RATE_LIMIT_WINDOW_SECONDS. Register and refresh each have the same limit.",
+        description="Largest number of login requests that one client address can send "
+        "in RATE_LIMIT_WINDOW_SECONDS. Register and refresh each have a separate limit "
+        "of the same size.",
     )
     rate_limit_window_seconds: int = Field(
         60,
@@ -112,7 +113,8 @@ class LimitSettings(AppSettings):
         description="Limit for the wrong passwords for one account in "
         "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own counter, and all "
         "unknown devices share one. In a day, all unknown devices together can send "
-        "five times this number. All known devices together can send as many.",
+        "five times this number. All known devices together have a separate limit of "
+        "the same size for a day.",
     )
     login_failures_window_seconds: int = Field(
         900,

@@ -29,17 +29,17 @@ class MailSettings(DatabaseSettings):
         "",
         repr=False,
         description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
-        "`smtp://…`, which encrypts only if the server offers it and outside "
-        "development needs a local host or an entry in PLAINTEXT_HOSTS. Without "
-        "SMTP_URL, development on SQLite writes mail to MAIL_DIRECTORY; elsewhere mail "
-        "waits in the outbox.",
+        "`smtp://…`. `smtp://` encrypts only if the server offers encryption. Outside "
+        "development, `smtp://` needs a local host or an entry in PLAINTEXT_HOSTS. "
+        "Without SMTP_URL, development on SQLite writes mail to MAIL_DIRECTORY; "
+        "elsewhere mail waits in the outbox.",
     )
     public_base_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
         description="URL at which clients reach the service. Links in mails begin with "
-        "it, and it is the issuer of access tokens. Production requires a public https "
-        "URL if SMTP_URL or SIGNING_KEYS is set.",
+        "this URL, and it is the issuer of access tokens. Production requires a public "
+        "https URL if SMTP_URL or SIGNING_KEYS is set.",
     )
     mail_from: str = Field(
         "no-reply@localhost",
@@ -53,15 +53,15 @@ class MailSettings(DatabaseSettings):
     outbox_in_process: bool | None = Field(
         None,
         description="`true` delivers mail from the web process, so that you need no "
-        "`worker`. In development on PostgreSQL without SMTP_URL, `true` makes the web "
-        "process write mail to MAIL_DIRECTORY; otherwise the mail waits. Default: "
-        "`true` in development on SQLite, else `false`.",
+        "`worker`. In development on PostgreSQL without SMTP_URL, the web process "
+        "writes mail to MAIL_DIRECTORY if this is `true`. If it is `false`, the mail "
+        "waits in the outbox. Default: `true` in development on SQLite, else `false`.",
     )
     outbox_poll_seconds: PositiveSeconds = Field(
         1.0,
         description="Seconds between two checks of the outbox by an idle mail worker. "
-        "The worker must check, because other processes put mail there without telling "
-        "it.",
+        "The worker must check, because other processes put mail into the outbox and "
+        "do not tell the worker.",
     )
     outbox_lease_seconds: float = Field(
         60,

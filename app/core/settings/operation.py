@@ -5,7 +5,14 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from app.core.settings.base import AppSettings, Names, PositiveSeconds, refuse
+from app.core.settings.base import (
+    AppSettings,
+    Names,
+    PositiveSeconds,
+    Seconds,
+    outside_development,
+    refuse,
+)
 
 # A worker notices a signal after at most one second, and needs the rest to close the
 # application before gunicorn kills it.
@@ -43,9 +50,9 @@ class OperationSettings(AppSettings):
         900,
         ge=1,
         description="Client connections that a worker keeps open. When there are more, "
-        "it closes the one that has waited longest for a request. The service raises "
-        "its limit for open files to this number plus 100. It does not start if the "
-        "hard limit (`ulimit -Hn`) is lower.",
+        "the worker closes the connection that has waited longest for a request. The "
+        "service raises its limit for open files to this number plus 100. The service "
+        "does not start if the hard limit (`ulimit -Hn`) is lower.",
     )
     request_deadline_seconds: PositiveSeconds = Field(
         10,
@@ -64,18 +71,29 @@ class OperationSettings(AppSettings):
         le=36500,
         description="Days after which an audit event is deleted.",
     )
+    drain_delay_seconds: Seconds | None = Field(
+        None,
+        description="Seconds that a worker still serves after SIGTERM, while readiness "
+        "answers 503, so that load balancers turn to other instances. Set it to 0 if "
+        "the orchestrator itself waits, for example in a preStop hook. Default: 0 in "
+        "development, else 5.",
+    )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
         description="Seconds until gunicorn kills a worker that it has asked to stop. "
-        "The worker waits 3 seconds less for its requests. Therefore this setting must "
-        "exceed REQUEST_DEADLINE_SECONDS by more than 3.",
+        "The worker first serves for DRAIN_DELAY_SECONDS, and stops waiting for its "
+        "last requests 3 seconds before it is killed. Therefore this setting must "
+        "exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3 "
+        "seconds.",
     )
 
     route_plans: bool = Field(
         True,
-        description="`off` lets FastAPI find and handle the route of each request by "
-        "itself. The answers are the same and take more CPU time. Use it to find out "
-        "whether a fault lies in the plans of routes.",
+        description="By default, the service works out once, at the start, how to find "
+        "and handle each route: this is the plan of the route. With `off`, FastAPI "
+        "does this work for each request. The answers are the same and take more CPU "
+        "time. If you suspect an error in a plan, set `off` and see whether the error "
+        "goes away.",
     )
 
     @field_validator("log_level", mode="before")
@@ -102,17 +120,29 @@ class OperationSettings(AppSettings):
         )
         return deadline
 
+    @field_validator("drain_delay_seconds")
+    @classmethod
+    def _drains_where_others_can_serve(
+        cls, delay: float | None, info: ValidationInfo
+    ) -> float:
+        return 5.0 * outside_development(info) if delay is None else delay
+
     @field_validator("graceful_timeout_seconds")
     @classmethod
     def _outlasts_requests(cls, timeout: float, info: ValidationInfo) -> float:
+        before = ("drain_delay_seconds", "request_deadline_seconds")
+        needed = sum(info.data.get(name) or 0 for name in before)
         refuse(
-            info.data.get("request_deadline_seconds", 0) + SHUTDOWN_RESERVE_SECONDS
-            >= timeout,
-            "must exceed REQUEST_DEADLINE_SECONDS by more than "
-            f"{SHUTDOWN_RESERVE_SECONDS} seconds",
+            needed + SHUTDOWN_RESERVE_SECONDS >= timeout,
+            "must exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more "
+            f"than {SHUTDOWN_RESERVE_SECONDS} seconds",
         )
         return timeout
 
     @property
     def export_time(self) -> timedelta:
         return timedelta(seconds=self.export_timeout_seconds)
+
+    @property
+    def drain_delay(self) -> float:
+        return self.drain_delay_seconds or 0

@@ -19,7 +19,8 @@ class ProductSettings(AppSettings):
         ge=1,
         le=100,
         description="Files of imports that a worker keeps in TMPDIR at the same time; "
-        "one more gets a 503. Each can take up to seven times its size.",
+        "one more gets a 503. Each import can take up to seven times the size of its "
+        "file.",
     )
     import_timeout_seconds: PositiveSeconds = Field(
         600,

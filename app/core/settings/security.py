@@ -66,13 +66,15 @@ class SecuritySettings(AppSettings):
         14,
         ge=1,
         le=90,
-        description="Days after its last refresh at which a session ends.",
+        description="Days after the last refresh of a session at which the session "
+        "ends.",
     )
     session_max_age_days: int = Field(
         90,
         ge=1,
         le=366,
-        description="Days after the login at which a session ends, even if it is used.",
+        description="Days after the login at which a session ends, even if the user "
+        "still uses it.",
     )
     refresh_leeway_seconds: Seconds = Field(
         10,
@@ -107,10 +109,11 @@ class SecuritySettings(AppSettings):
         12,
         ge=0,
         le=19,
-        description="How far password hashes give way to other requests on a busy CPU: "
-        "the nice value of their threads, added to that of the process. With two "
-        "threads, logins keep a seventh of a busy core at 12, and a fortieth at 19. "
-        "Only Linux has this.",
+        description="Nice value of the threads that compute password hashes, added to "
+        "the nice value of the process. A higher value leaves more of a busy CPU for "
+        "other requests. On a busy core with two hash threads, logins still get about "
+        "14 % of the core if the value is 12, and about 3 % if it is 19. Only Linux "
+        "has this.",
     )
     password_hash_queue: int = Field(
         64,

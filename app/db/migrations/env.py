@@ -48,6 +48,7 @@ context.configure(
     compare_type=compare_type,
     include_object=include_object,
     compare_server_default=True,
+    on_version_apply=context.config.attributes["on_version_apply"],
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -115,8 +115,8 @@ class LoginThrottle:
     def pseudonym(self, email: str) -> str:
         """Return a keyed hash of the e-mail address, for the audit trail and counters.
 
-        They must not contain the typed text, because users sometimes type their
-        password into the field of the address.
+        Neither must contain the typed text, because users sometimes type their password
+        into the field of the address.
         """
         encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
@@ -175,11 +175,12 @@ class LoginThrottle:
             if not await self.comparing.wait(full):
                 if await self._seen_to_be_full(hits, reserved):
                     raise TooManyFailures(reserved.retry_after)
-                raise Overloaded  # another process may give its attempts back
+                # Another process may still remove its running attempts.
+                raise Overloaded
         return reserved
 
     async def _count(self, hits: Sequence[Hit]) -> Decision:
-        """Count a failure, and give it back if the client leaves meanwhile."""
+        """Count a failure, and remove it again if the client leaves meanwhile."""
         counting = self._start(self.limiter.hit(*hits))
         try:
             return await asyncio.shield(counting)
@@ -193,7 +194,8 @@ class LoginThrottle:
     async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
         """Say whether wrong passwords alone fill a counter.
 
-        The counter counts the wrong passwords of all processes together.
+        The second counter (`_seen`) counts only passwords that were found to be wrong,
+        in all processes together.
         """
         full = [
             (hit, quota.policy.limit)
@@ -207,14 +209,18 @@ class LoginThrottle:
         )
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run work that goes on when its client leaves."""
+        """Run work that continues when the client leaves."""
         task = asyncio.create_task(work)
         self._unfinished.add(task)  # the event loop keeps only a weak reference
         task.add_done_callback(self._unfinished.discard)
         return task
 
     async def forgive(self, email: str) -> None:
-        """Reset the failures at an account, except those of single devices."""
+        """Reset the counters of an account, except those of single devices.
+
+        These are the two counters of unknown devices, and the daily counter that all
+        known devices share.
+        """
         who = self.pseudonym(email)
         for policy in (
             self.by_strangers,

@@ -39,7 +39,7 @@ class EmailTaken(Conflict):
 
 
 class LastAdmin(Conflict):
-    """Another administrator who can log in must remain."""
+    """After this change, no administrator could log in."""
 
     code = "last_admin"
     detail = "First make a user who can log in another administrator."

@@ -1,4 +1,7 @@
-"""Import of many products in constant memory: all rows of a file, or the valid ones."""
+"""Imports many products in constant memory.
+
+The mode `strict` imports all rows of a file or none; `partial` imports the valid rows.
+"""
 
 from asyncio import sleep
 from collections.abc import AsyncIterator, Sequence
@@ -23,11 +26,12 @@ from app.services.products.files.staging import PostgresStaging, SqliteStaging
 BATCH = 2000
 # Ends a batch earlier, because 2000 rows of 64 KiB would need too much memory.
 BATCH_BYTES = 2 << 20
-# Bytes to split into lines before other requests get a turn: a file of empty lines has
-# as many lines as bytes.
+# After this many bytes, other requests get a turn. We count bytes, because a chunk can
+# be large, and empty lines make as many lines as bytes.
 SLICE = 4096
 TURN_SECONDS = 0.01  # then the import lets other requests run
-MOST_FAILED = 10_000  # rows; a strict import with more is not read further
+# After so many invalid rows, a strict import does not parse the rest of the file.
+MOST_FAILED = 10_000
 
 
 class ImportRejected(InvalidRequest):
@@ -70,8 +74,8 @@ class ProductFile:
             async for chunk in chunks:
                 for start in range(0, len(chunk), SLICE):
                     if self._is_hopeless:
-                        # Only drop this chunk, and read on: many clients read the
-                        # answer only after they have sent the whole file.
+                        # Receive the rest of the file, but do not parse it: many
+                        # clients read the answer only after they have sent everything.
                         break
                     part = chunk[start : start + SLICE]
                     size += len(part)

@@ -35,8 +35,11 @@ async def test_large_answers_are_compressed(app: ASGIApp) -> None:
     assert gzip.decompress(answer.body) == LARGE
 
 
-async def test_answers_are_not_compressed_unless_the_client_accepts_gzip() -> None:
-    answer = await compressed(Response(LARGE), accept=False)
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain"])
+async def test_answers_are_not_compressed_unless_the_client_accepts_gzip(
+    media_type: str,
+) -> None:
+    answer = await compressed(Response(LARGE, media_type=media_type), accept=False)
 
     assert answer.body == LARGE
     assert answer.values(b"content-encoding") == []

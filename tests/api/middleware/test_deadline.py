@@ -2,12 +2,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 
+import pytest
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.api.middleware.deadline import DeadlineMiddleware
 from app.core.config import Settings
+from app.core.drain import drain
+from app.core.errors import Overloaded
 from app.main import create_application
 from tests.api.middleware.exchange import ask, greet, http_scope
 from tests.conftest import make_settings
@@ -101,3 +104,32 @@ async def test_answers_504_when_the_cleanup_of_a_request_still_receives() -> Non
     answer = await ask(DeadlineMiddleware(stubborn, seconds=0.05), http_scope())
 
     assert answer.status == 504
+
+
+async def test_the_end_of_a_drain_cuts_an_answer_that_has_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mutant: send a problem document into the answer."""
+    monkeypatch.setattr(drain, "has_cut", False)  # and restore it after the test
+    begun, sent = asyncio.Event(), []
+
+    async def begin(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    app = DeadlineMiddleware(begin, seconds=100)
+    answer = asyncio.create_task(app(http_scope(), receive, send))
+    await begun.wait()
+    drain.cut()
+
+    with pytest.raises(RuntimeError) as caught:
+        await answer
+    assert isinstance(caught.value.__cause__, Overloaded)
+    assert sent == ["http.response.start"]

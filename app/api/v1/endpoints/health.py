@@ -8,12 +8,17 @@ from app.api.authorization import public
 from app.api.dependencies import StateDep
 from app.api.rate_limits import unlimited
 from app.api.routes import api_router
+from app.core.drain import drain
 
 router = api_router("/health", tags=["health"], about="Probes of this instance.")
 
 PROBE = "A refused probe would take a busy instance out of service."
 Name = Literal["database", "redis", "schema"]
 NAMES: tuple[Name, ...] = ("database", "redis", "schema")
+Status = Annotated[
+    Literal["ready", "degraded", "unavailable", "draining"],
+    Field(title="ReadinessStatus"),
+]
 State = Annotated[
     Literal["healthy", "unhealthy", "disabled"], Field(title="DependencyState")
 ]
@@ -24,7 +29,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    status: Literal["ready", "degraded", "unavailable"] = Field(title="ReadinessStatus")
+    status: Status
     checks: dict[Name, State]
 
 
@@ -55,7 +60,11 @@ async def ready(state: StateDep, response: Response) -> Readiness:
     critical = set(state.settings.readiness_critical)
     if "database" in critical:
         critical.add("schema")
-    if failed & critical:
+    status: Status = "degraded" if failed else "ready"
+    if drain.is_instance_leaving:
+        status = "draining"
+    elif failed & critical:
+        status = "unavailable"
+    if status in {"draining", "unavailable"}:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        return Readiness(status="unavailable", checks=checks)
-    return Readiness(status="degraded" if failed else "ready", checks=checks)
+    return Readiness(status=status, checks=checks)

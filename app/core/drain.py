@@ -1,0 +1,71 @@
+"""The time in which a process that has been told to stop still serves."""
+
+import asyncio
+from collections.abc import Callable
+
+from app.core.logging import get_logger
+
+log = get_logger(__name__)
+Action = Callable[[], object]
+# A new connection has this long to send its request. Without a drain, it has no time.
+LINGER_SECONDS = 0.5
+
+
+class Drain:
+    """Lets clients and load balancers leave before the process stops.
+
+    Meanwhile each answer ends its connection. All methods run in the event loop: a raw
+    signal handler that logs can wait for a lock that the interrupted line holds.
+    """
+
+    def __init__(self) -> None:
+        self.is_under_way = False
+        self.is_instance_leaving = False  # then readiness answers 503
+        self.has_cut = False
+        self.deadlines: set[asyncio.Timeout] = set()  # of the requests in flight
+        self._timers: list[asyncio.TimerHandle] = []
+        self._stop: Action | None = None
+
+    def leave(self, seconds: float, refuse: Action, stop: Action) -> None:
+        """Call `refuse` after `seconds`, in which readiness answers 503, then `stop`.
+
+        `refuse` ends new connections. Those before it can still send their requests.
+        """
+        self.is_instance_leaving = True
+        self._begin(seconds, refuse, stop)
+
+    def make_way(self, seconds: float, refuse: Action, stop: Action) -> None:
+        """Do the same for new processes, which accept connections at this address.
+
+        Readiness does not change: load balancers know the address, not the process, and
+        a 503 would take the new processes out of service as well.
+        """
+        self._begin(seconds, refuse, stop)
+
+    def hurry(self) -> None:
+        """Skip the rest of the drain."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._stop is not None:
+            self._stop()
+
+    def cut(self) -> None:
+        """End the requests that are still in flight, before the application closes."""
+        self.has_cut = True
+        now = asyncio.get_running_loop().time()
+        for deadline in self.deadlines:
+            deadline.reschedule(now)
+
+    def _begin(self, seconds: float, refuse: Action, stop: Action) -> None:
+        if self.is_under_way:
+            return
+        log.info("server.draining", seconds=seconds)
+        self.is_under_way, self._stop = True, stop
+        loop = asyncio.get_running_loop()
+        self._timers = [
+            loop.call_later(seconds, refuse),
+            loop.call_later(seconds + min(seconds, LINGER_SECONDS), stop),
+        ]
+
+
+drain = Drain()  # of this process

@@ -1,0 +1,94 @@
+"""Statements of SQLAlchemy as asyncpg runs them, and the class of their rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import asyncpg
+from sqlalchemy import JSON, Executable, Numeric
+from sqlalchemy.engine import Dialect
+
+NUMERIC_OID = 1700
+Converters = Mapping[str, Callable[[Any], Any]]
+
+
+class Record(asyncpg.Record):  # type: ignore[misc]
+    """A row whose values are also attributes, as those of SQLAlchemy's rows are.
+
+    `record[name]` is the value as PostgreSQL has it, for example the text of an enum.
+    """
+
+    __slots__ = ()
+    column_names: ClassVar[tuple[str, ...]] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        """Find a column of a statement that is text."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def record_class(columns: Sequence[Any], dialect: Dialect) -> type[Record]:
+    """Make the class of a statement's rows, with an attribute for each column."""
+    members: dict[str, Any] = {"__slots__": ()}
+    for number, column in enumerate(columns):
+        convert = converter(column.type, dialect)
+        members[column.keyname] = property(
+            itemgetter(number) if convert is None else converted(number, convert)
+        )
+    members["column_names"] = tuple(column.keyname for column in columns)
+    return type("Record", (Record,), members)
+
+
+class GivenValues(dict[str, Any]):
+    """Stands for SQLAlchemy's context, for defaults that depend on other columns."""
+
+    def get_current_parameters(self) -> dict[str, Any]:
+        return self
+
+
+class Prepared:
+    """A statement in the form of the driver: its text, and its values in order."""
+
+    def __init__(
+        self, dialect: Dialect, statement: Executable, given: Sequence[str]
+    ) -> None:
+        """`given` names the values. They decide the columns of an INSERT."""
+        compiled: Any = statement.compile(  # type: ignore[attr-defined]
+            dialect=dialect,
+            column_keys=given if statement.is_insert else None,
+            compile_kwargs={"render_postcompile": True},
+        )
+        self.sql = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self._defaults: dict[str, Any] = compiled.params
+        self._processors: Converters = compiled._bind_processors
+        self._made = compiled.insert_prefetch if statement.is_insert else ()
+        self.record = record_class(compiled._result_columns, dialect)
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        if self._made:
+            values = {**values}
+            for column in self._made:
+                value = column.default.arg
+                known = GivenValues(values)
+                values[column.key] = value(known) if callable(value) else value
+        arguments = []
+        for name in self._names:
+            value = values[name] if name in values else self._defaults[name]
+            process = self._processors.get(name)
+            arguments.append(value if process is None else process(value))
+        return arguments
+
+
+def converted(number: int, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda record: convert(record[number])
+
+
+def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what SQLAlchemy applies to values that asyncpg has read."""
+    if isinstance(kind, JSON):
+        return dialect._json_deserializer
+    oid = NUMERIC_OID if isinstance(kind, Numeric) else None
+    return kind._cached_result_processor(dialect, oid)  # type: ignore[no-any-return]

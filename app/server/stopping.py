@@ -1,0 +1,116 @@
+"""How workers stop: they drain, then close their connections and the application."""
+
+import asyncio
+import ctypes
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.base import Worker
+from gunicorn.workers.gasgi import ASGIWorker
+from uvicorn.server import Server
+
+from app.core.drain import Action, drain
+from app.server.connections import waiting
+from app.server.signals import HURRY, REPLACED, STOP
+
+# Drop packets whose byte 13 of the TCP header has the flag SYN: new connections.
+DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF))
+SO_ATTACH_FILTER = 26
+ACCEPTED_WITHIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """The times of a worker's end, in seconds."""
+
+    delay: float
+    patience: float  # with the requests in flight, after the delay
+
+    def handle_signals(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listeners: Iterable[socket.socket],
+        close: Action,
+        stop: Action,
+    ) -> None:
+        """`close` closes the listeners, of which other processes can have copies."""
+
+        def refuse() -> None:
+            ignore_new_connections(listeners)
+            loop.call_later(ACCEPTED_WITHIN_SECONDS, close)
+
+        def finish() -> None:
+            loop.call_later(self.patience, drain.cut)
+            stop()
+
+        loop.add_signal_handler(STOP, drain.leave, self.delay, refuse, finish)
+        loop.add_signal_handler(REPLACED, drain.make_way, self.delay, close, finish)
+        loop.add_signal_handler(HURRY, drain.hurry)
+
+
+def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
+    """Let the worker accept the others before it closes its listeners.
+
+    To close a listener resets the connections that are not accepted. A proxy can have
+    sent a POST on them, which it does not send again. A client whose packet the kernel
+    ignores sends it again after a second, and is then refused.
+    """
+    program = b"".join(struct.pack("HBBI", *each) for each in DROP_SYN)
+    buffer = ctypes.create_string_buffer(program)
+    filter_ = struct.pack("HP", len(DROP_SYN), ctypes.addressof(buffer))
+    for listener in listeners:
+        if listener.family != socket.AF_UNIX and sys.platform == "linux":
+            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
+
+
+def drain_asgi(worker: ASGIWorker, stopping: Stopping) -> None:
+    """Drain when gunicorn's own worker gets a signal to stop."""
+    listeners = [each.sock for each in worker.sockets]
+    close, stop = partial(close_all, worker.servers), worker.handle_exit_signal
+    stopping.handle_signals(worker.loop, listeners, close, stop)
+    worker._shutdown = partial(shut_down, worker)
+
+
+async def shut_down(worker: ASGIWorker) -> None:
+    """Close the connections without a request, which the worker would wait for."""
+    close_all(worker.servers)
+    waiting.close_all()
+    await ASGIWorker._shutdown(worker)
+
+
+def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
+    """Drain when a worker of uvicorn gets a signal to stop.
+
+    Uvicorn's own handlers are raw ones, and end the process by the signal: its exit
+    code is then not 0, and the last lines of the log are lost.
+    """
+
+    @contextmanager
+    def capture_signals(self: Server) -> Generator[None]:
+        def stop(*, at_once: bool = False) -> None:
+            self.should_exit, self.force_exit = True, at_once
+
+        def close() -> None:
+            close_all(getattr(self, "servers", ()))  # absent before it listens
+
+        loop = asyncio.get_running_loop()
+        listeners = [each.sock for each in worker.sockets]
+        stopping.handle_signals(loop, listeners, close, stop)
+        # Gunicorn asks by SIGQUIT for a stop at once, which uvicorn's workers ignore.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, partial(stop, at_once=True))
+        yield
+
+    Server.capture_signals = capture_signals  # type: ignore[method-assign]
+
+
+def close_all(servers: Iterable[Any]) -> None:
+    for server in servers:
+        server.close()

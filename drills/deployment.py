@@ -1,0 +1,228 @@
+"""Replace all instances under load: no request fails.
+
+    python -m drills.deployment [--requests 2500] [--worker-class asgi] [--through tcp]
+
+Clients read and write without a pause, through a balancer in front of two instances.
+The drill replaces one instance after the other by SIGTERM, and then reloads both by
+SIGHUP. `--through nginx` runs nginx with `deploy/nginx.conf`.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from drills.timeline import Outcome, Timeline
+from testbed.accounts import PASSWORD, register
+from testbed.balancer import Balancer
+from testbed.fault_proxy import open_line
+from testbed.nginx import BINARY, start_nginx
+from testbed.postgres import start_postgres
+from testbed.processes import free_port
+from testbed.service import (
+    WORKER_CLASSES,
+    Service,
+    command,
+    make_environment,
+    start_service,
+)
+
+EMAIL = "deployer@example.org"
+CLIENTS = 4
+STEP_ENDS_WITHIN_SECONDS = 120
+
+
+class Instances:
+    """Two instances of the service, which can be replaced one by one."""
+
+    def __init__(
+        self, home: Path, environment: Mapping[str, str], worker_class: str
+    ) -> None:
+        self.home, self.environment = home, environment
+        self.worker_class = worker_class
+        self.ports = (free_port(), free_port())
+        self.running: dict[int, Service] = {}
+        self._stack = ExitStack()
+
+    async def start(self, port: int) -> None:
+        service = start_service(
+            self.home,
+            *("--worker-class", self.worker_class),
+            environment=self.environment,
+            port=port,
+        )
+        self.running[port] = await asyncio.to_thread(service.__enter__)
+        self._stack.push(service)
+
+    async def replace(self, port: int) -> int:
+        """Stop an instance, start another one, and return the exit code."""
+        process = self.running[port].process
+        process.terminate()
+        code = await asyncio.to_thread(process.wait, STEP_ENDS_WITHIN_SECONDS)
+        await self.start(port)
+        return code
+
+    async def reload(self, port: int) -> None:
+        """Replace the workers of an instance, and wait until the old ones ended."""
+        service = self.running[port]
+        ended = exits(service)
+        service.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(STEP_ENDS_WITHIN_SECONDS):
+            while exits(service) == ended:
+                await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._stack.close)
+
+
+def exits(service: Service) -> int:
+    """Count the workers that have ended, by the last line of their log."""
+    last = ("Worker exiting", "Finished server process")
+    return sum(str(line["event"]).startswith(last) for line in service.log())
+
+
+@asynccontextmanager
+async def calling(url: str, seen: Timeline) -> AsyncGenerator[None]:
+    """Send reads and writes to the balancer until the block ends."""
+    async with asyncio.TaskGroup() as group:
+        callers = [
+            group.create_task(call(f"{url}/api/v1", seen, keeps=number % 2 == 0))
+            for number in range(CLIENTS)
+        ]
+        yield
+        for caller in callers:
+            caller.cancel()
+
+
+async def call(url: str, seen: Timeline, *, keeps: bool) -> None:
+    """Use one connection for all requests, or a new one for each."""
+    headers = {} if keeps else {"Connection": "close"}
+    account = {"email": EMAIL, "password": PASSWORD}
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
+        tokens = (await client.post("/auth/login", json=account)).json()
+        client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        while True:
+            sent = seen.now
+            await note(client.get("/users/me"), "GET", sent, seen)
+            sent, body = seen.now, {"refresh_token": tokens["refresh_token"]}
+            answer = client.post("/auth/refresh", json=body)
+            tokens = await note(answer, "POST", sent, seen) or tokens
+
+
+async def note(
+    answer: Awaitable[httpx2.Response], method: str, sent: float, seen: Timeline
+) -> Any:
+    """Note the answer, or why there is none. Return the content of a success."""
+    try:
+        received = await answer
+    except httpx2.TransportError as error:
+        seen.note(sent, f"{method} {type(error).__name__}")
+        return None
+    seen.note(sent, received.status_code)
+    return received.json() if received.is_success else None
+
+
+async def answered(seen: Timeline, more: int) -> None:
+    """Wait until the clients have had so many more answers."""
+    enough = len(seen.answers) + more
+    async with asyncio.timeout(STEP_ENDS_WITHIN_SECONDS):
+        while len(seen.answers) < enough:
+            await asyncio.sleep(0.01)
+
+
+async def drill(
+    home: Path,
+    database_url: str,
+    *,
+    requests: int,
+    worker_class: str = "asgi",
+    through: str = "tcp",
+    delay: float = 5,
+    reloads: bool = True,
+) -> Outcome:
+    """Run on a migrated database. `delay` is DRAIN_DELAY_SECONDS."""
+    environment = make_environment(
+        home,
+        DATABASE_URL=database_url,
+        RATE_LIMIT_ENABLED="false",
+        DRAIN_DELAY_SECONDS=str(delay),
+        GRACEFUL_TIMEOUT_SECONDS="7200",
+    )
+    instances = Instances(home, environment, worker_class)
+    try:
+        await asyncio.gather(*map(instances.start, instances.ports))
+        await asyncio.to_thread(register, instances.running[instances.ports[0]], EMAIL)
+        async with balancing(through, home, instances.ports) as url:
+            return await replace_all(instances, url, requests, reloads)
+    finally:
+        await instances.stop()
+
+
+@asynccontextmanager
+async def balancing(
+    through: str, home: Path, ports: Sequence[int]
+) -> AsyncGenerator[str]:
+    if through == "nginx":
+        with start_nginx(home, ports) as nginx:
+            yield nginx.url
+        return
+    async with open_line(Balancer(*ports)) as balancer:
+        probing = asyncio.create_task(balancer.probe())
+        yield f"http://127.0.0.1:{balancer.port}"
+        probing.cancel()
+
+
+async def replace_all(
+    instances: Instances, url: str, requests: int, reloads: bool
+) -> Outcome:
+    """Do each step under load, and return what the clients saw."""
+    seen, codes = Timeline(), set()
+    async with calling(url, seen):
+        await answered(seen, 50)
+        for port in instances.ports:
+            with seen.fault("SIGTERM"):
+                codes.add(await instances.replace(port))
+            await answered(seen, 50)
+        for port in instances.ports if reloads else ():
+            with seen.fault("SIGHUP"):
+                await instances.reload(port)
+            await answered(seen, 50)
+        await answered(seen, requests - len(seen.answers))
+    failures = {k: n for k, n in seen.counts().items() if k != "200"}
+    broken = [f"{count} requests failed: {kind}" for kind, count in failures.items()]
+    if codes != {0}:
+        broken.append(f"instances ended with the exit codes {codes}")
+    total = sum(failures.values())
+    figures = f"{total} of {len(seen.answers):,} requests failed"
+    return Outcome(figures, broken, seen)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m drills.deployment")
+    parser.add_argument("--requests", type=int, default=2500)
+    parser.add_argument("--worker-class", choices=WORKER_CLASSES, default="asgi")
+    parser.add_argument("--through", choices=("tcp", "nginx"), default="tcp")
+    parser.add_argument("--delay", type=float, default=5)
+    options = vars(parser.parse_args(arguments))
+    if options["through"] == "nginx" and not BINARY:
+        sys.exit("This drill needs nginx, which is not installed.")
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        with start_postgres(home) as postgres:
+            environment = make_environment(home, DATABASE_URL=postgres.url)
+            upgraded = command("db", "upgrade", environment=environment)
+            assert upgraded.returncode == 0, upgraded.stderr
+            outcome = asyncio.run(drill(home, postgres.url, **options))
+    print(outcome)
+    sys.exit(not outcome.kept)
+
+
+if __name__ == "__main__":
+    main()
