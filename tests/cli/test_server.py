@@ -3,19 +3,20 @@
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
-import tomllib
-from contextlib import suppress
-from importlib import import_module
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from app.cli.server import usable_cores
-from testbed.service import ROOT, command
+from testbed.processes import free_port, leashed
+from testbed.service import ROOT, Service, command, wait_for
 
 NAMED = ("setup", "--admin-email", "ada@example.org")
 STRONG = "k7Vq0aZ4m9XwT2bN8rLcYe5HdJ1uGfS6"
@@ -120,12 +121,29 @@ class TestTakenPort:
         assert int(found[1]) > port + 1
 
 
-def test_fastapi_finds_the_application() -> None:
-    """Mutant: an entry point for `fastapi run` that no longer exists."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    module, _, name = project["tool"]["fastapi"]["entrypoint"].partition(":")
-
-    assert hasattr(import_module(module), name)
+def test_fastapi_dev_and_run_serve_the_application(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Mutants: an entry point that does not exist; no `fastapi-cli` in the lock."""
+    with ExitStack() as stack:
+        services = []
+        for name in ("dev", "run"):
+            port = free_port()
+            log = stack.enter_context((tmp_path / name).open("wb"))
+            line = (sys.executable, "-m", "fastapi", name, "--port", str(port))
+            process = subprocess.Popen(
+                leashed(line, signal.SIGTERM, "-"),
+                cwd=ROOT,  # of pyproject.toml
+                env=environment | {"DATABASE_URL": f"sqlite:///{tmp_path}/{name}.db"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            services.append(Service(port, process, tmp_path / name, environment))
+            stack.callback(services[-1].stop)
+        for service in services:
+            wait_for(service)
+            document = httpx2.get(f"{service.url}/openapi.json", timeout=60).json()
+            assert "/api/v1/users/me" in document["paths"]
 
 
 def test_counts_all_cores_on_systems_without_cpu_affinity(
