@@ -13,8 +13,8 @@ from typer.exceptions import TyperException
 
 from app.cli import (
     audit,
+    backups,
     config,
-    db,
     demo,
     keys,
     outbox,
@@ -32,7 +32,7 @@ GROUPS = (
     demo.group,
     worker.group,
     config.group,
-    db.group,
+    backups.group,
     users.group,
     audit.group,
     products.group,
