@@ -19,6 +19,7 @@ from app.cli import (
     keys,
     outbox,
     products,
+    scaffold,
     server,
     users,
     worker,
@@ -38,6 +39,7 @@ GROUPS = (
     products.group,
     keys.group,
     outbox.group,
+    scaffold.group,
 )
 
 cli = typer.Typer(
