@@ -65,7 +65,9 @@ def create_application(
 ) -> FastAPI:
     """Build an application; it opens nothing before its lifespan starts."""
     settings = settings or get_settings()
-    configure_logging(level=settings.log_level, json=settings.logs_json)
+    configure_logging(
+        level=settings.log_level, json=settings.logs_json, about=settings.about
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -132,6 +134,7 @@ def middleware(
             RequestContextMiddleware,
             resolver=ClientAddressResolver(settings.trusted_proxies),
             unlogged_paths=probes,
+            sample=settings.log_sample,
         ),
         Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),
     ]

@@ -6,7 +6,7 @@ import orjson
 
 from app.core.config import Settings, get_settings
 from app.main import create_application
-from reference import errors, routes, settings
+from reference import errors, review, routes, settings
 
 SECURITY = Path("docs/security.md")
 
@@ -18,6 +18,7 @@ def write(*, check: bool) -> list[Path]:
         Path("docs/settings.md"): settings.markdown(),
         Path(".env.example"): settings.env_example(),
         Path("docs/errors.md"): errors.markdown(),
+        Path("docs/readiness-review.md"): review.markdown(),
         Path("openapi.json"): openapi(),
         SECURITY: routes.with_routes(SECURITY.read_text(), app, prefix),
     }

@@ -16,8 +16,8 @@ FENCED = re.compile(
 )
 FOLDERS = "|".join(each.name for each in (ROOT / "app").iterdir() if each.is_dir())
 FILE_OF_APP = re.compile(rf"(?<![\w/.])(?:app|{FOLDERS})/[\w./-]*\w\.\w+")
-# These two pages name files on purpose, to say where code belongs.
-NAMING_FILES = {"CONTRIBUTING.md", "adding-a-resource.md"}
+# These pages name files on purpose, to say where code belongs.
+NAMING_FILES = {"CONTRIBUTING.md", "adding-a-resource.md", "starting.md"}
 
 each_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))

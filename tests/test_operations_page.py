@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.core.log_fields import PROCESS, REQUEST
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operations.md"
+LOGS = ROOT / "docs" / "logs.md"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
@@ -38,3 +41,10 @@ def test_lists_every_event_of_the_log() -> None:
     }
 
     assert sorted(listed) == sorted(logged)
+
+
+def test_the_page_of_logs_lists_every_field_of_a_request() -> None:
+    """Mutant: add a field to the line and not to the page."""
+    listed = {*re.findall(r"`([a-z_]+)`", LOGS.read_text())}
+
+    assert listed >= PROCESS | REQUEST

@@ -75,6 +75,7 @@ async def identify(request: Request) -> tuple[Principal | None, AppError | None]
     if caller and (context := current_request()):
         context.caller_id, context.session_id = caller.user_id, caller.session_id
         context.log_fields["user_id"] = str(caller.user_id)
+        context.log_fields["session_id"] = str(caller.session_id)
     request.scope[CALLER] = caller
     return caller, None
 

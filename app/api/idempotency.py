@@ -23,6 +23,7 @@ from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import invalid_request
 from app.api.problems import refusal_response
 from app.core.errors import AppError, BadRequest, InvalidRequest
+from app.core.request_context import current_request
 from app.core.security import SecretRing
 from app.services.idempotency import AlreadyAnswered, IdempotencyKeyInUse, OnceOnly
 
@@ -85,6 +86,7 @@ class Attempt:
     ring: SecretRing
 
     async def store(self, response: Response) -> None:
+        self._note("stored")
         fingerprint, *_ = await self._fingerprints()
         given = response.headers
         headers = {name: given[name] for name in STORED_HEADERS if name in given}
@@ -95,8 +97,13 @@ class Attempt:
         await self.once.session.rollback()
         if answer.fingerprint not in await self._fingerprints():
             raise IdempotencyKeyReused
+        self._note("replayed")
         headers = {**answer.headers, "Idempotent-Replayed": "true"}
         return Response(answer.body, answer.status, headers)
+
+    def _note(self, outcome: str) -> None:
+        if request := current_request():
+            request.log_fields["idempotency"] = outcome
 
     async def _fingerprints(self) -> list[bytes]:
         """Return an HMAC for each secret, because the body can contain a password."""

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import orjson
 from starlette.responses import Response
 
-from app.core.errors import AppError, explain
+from app.core.errors import AppError, TooManyRequests, explain
 from app.core.logging import get_logger
 from app.core.request_context import current_request
 
@@ -30,6 +30,11 @@ def problem_body(
 
 
 def refusal_response(error: AppError) -> Response:
+    if request := current_request():
+        request.log_fields["error_type"] = error.code
+        if isinstance(error, TooManyRequests):
+            request.log_fields["rate_limit"] = "refused"
+            request.log_fields["rate_limit_violated"] = error.violated
     body = problem_body(error.status, error.code, error.detail, **error.members)
     return Response(body, error.status.value, error.headers, PROBLEM_JSON)
 

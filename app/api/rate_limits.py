@@ -99,6 +99,8 @@ async def count(
         *[limit.hit(state.policies[limit.policy], request, caller) for limit in active]
     )
     _show(active, decision)
+    if decision.degraded:
+        _context().log_fields["rate_limit"] = "degraded"
     if not decision.allowed:
         raise TooManyRequests(decision.retry_after, decision.violated)
 

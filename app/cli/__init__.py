@@ -13,12 +13,14 @@ from typer.exceptions import TyperException
 
 from app.cli import (
     audit,
+    backups,
     config,
-    db,
     demo,
+    doctor,
     keys,
     outbox,
     products,
+    scaffold,
     server,
     users,
     worker,
@@ -32,12 +34,14 @@ GROUPS = (
     demo.group,
     worker.group,
     config.group,
-    db.group,
+    doctor.group,
+    backups.group,
     users.group,
     audit.group,
     products.group,
     keys.group,
     outbox.group,
+    scaffold.group,
 )
 
 cli = typer.Typer(

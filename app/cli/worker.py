@@ -24,7 +24,9 @@ async def deliver(settings: Settings) -> None:
     transport = find_transport(settings)
     if transport is None:
         fail("SMTP_URL is not set. Mail stays in the outbox until you set it.")
-    configure_logging(level=settings.log_level, json=settings.logs_json)
+    configure_logging(
+        level=settings.log_level, json=settings.logs_json, about=settings.about
+    )
     async with Database(settings) as database:
         mail_worker = MailWorker(database, settings, transport, asyncio.Event())
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -25,6 +25,7 @@ from app.core.settings.database import DatabaseSettings
 from app.core.settings.http import HTTPSettings
 from app.core.settings.limits import LimitSettings
 from app.core.settings.mail import MailSettings
+from app.core.settings.observation import ObservationSettings
 from app.core.settings.operation import OperationSettings
 from app.core.settings.products import ProductSettings
 from app.core.settings.security import SecuritySettings
@@ -32,6 +33,7 @@ from app.core.settings.security import SecuritySettings
 
 class Settings(
     ProductSettings,
+    ObservationSettings,
     OperationSettings,
     MailSettings,
     HTTPSettings,

@@ -128,10 +128,11 @@ class TooManyRequests(AppError):
             headers["Retry-After"] = seconds = str(ceil(retry_after))
             detail += f" Try again in {seconds} s."
         super().__init__(detail, headers)
+        self.violated = sorted(violated)  # for the log; clients see shorter names
         self.members = {
             "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
             "title": "Request cannot be satisfied as assigned quota has been exceeded",
-            "violated-policies": sorted(set(map(shown_name, violated))),
+            "violated-policies": sorted(set(map(shown_name, self.violated))),
         }
 
 

@@ -6,15 +6,19 @@ uvicorn, SQLAlchemy) get the same form from a formatter. One thread writes both.
 
 import atexit
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from app.core.log_console import REQUEST_EVENT, request_line
+from app.core.log_fields import ALLOWED, replace_others
 from app.core.log_writer import LogWriter
 from app.core.request_context import current_request
 
@@ -42,6 +46,8 @@ def add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDi
     if "request_id" not in event and (request := current_request()) is not None:
         event["request_id"] = request.request_id
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    if not event.keys() <= ALLOWED:
+        replace_others(event)
     return event
 
 
@@ -53,10 +59,13 @@ def drop_color_message(_: WrappedLogger, __: str, event: EventDict) -> EventDict
 def to_json(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
     if "exc_info" in event:
         event = structlog.processors.format_exc_info(logger, method, event)
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    return line[:-1] + _process
 
 
 def to_console(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
+    if "status_code" in event and event["event"] == REQUEST_EVENT:
+        return request_line(event, colors=sys.stdout.isatty()).encode()
     render = structlog.dev.ConsoleRenderer(
         colors=sys.stdout.isatty(),
         # structlog's own choice prints local variables, which hold passwords.
@@ -65,7 +74,17 @@ def to_console(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
     return render(logger, method, event).encode()
 
 
+_about: Mapping[str, str] = {}
+_process = b"}"  # the end of each JSON line: what is the same in all lines
 _form: Form = to_json
+
+
+def describe_process() -> None:
+    global _process
+    _process = b"," + orjson.dumps({**_about, "process_pid": os.getpid()})[1:]
+
+
+os.register_at_fork(after_in_child=describe_process)
 
 
 def to_configured_form(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
@@ -98,10 +117,17 @@ def log_formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
     )
 
 
-def configure_logging(*, level: str, json: bool) -> None:
-    """Send every log line to stdout; a second call replaces the first."""
-    global _form
+def configure_logging(
+    *, level: str, json: bool, about: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Send every log line to stdout; a second call replaces the first.
+
+    `about` says which service, version and instance writes the lines.
+    """
+    global _form, _about
     _form = to_json if json else to_console
+    _about = about
+    describe_process()
     writer.start()
     handler = logging.StreamHandler(cast(TextIO, writer))
     handler.setFormatter(log_formatter(json=json))

@@ -1,8 +1,17 @@
 """The request being served, for code that is not passed it, such as the log."""
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
+
+
+class Statement(NamedTuple):
+    """One statement of a request, for the page that development has."""
+
+    sql: object  # its text is `str(sql)`, which is costly
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -15,9 +24,20 @@ class RequestContext:
     user_agent: str | None = None
     caller_id: UUID | None = None  # None until the access token is verified
     session_id: UUID | None = None
-    log_fields: dict[str, object] = field(default_factory=dict)
+    log_fields: dict[str, Any] = field(default_factory=dict)
     # Added to the answer, whether an endpoint or an error handler gives it.
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    db_queries: int = 0
+    db_seconds: float = 0.0
+    redis_calls: int = 0
+    redis_seconds: float = 0.0
+    statements: list[Statement] | None = None  # None outside of development
+
+    def add_query(self, sql: object, seconds: float) -> None:
+        self.db_queries += 1
+        self.db_seconds += seconds
+        if self.statements is not None:
+            self.statements.append(Statement(sql, seconds))
 
 
 _current: ContextVar[RequestContext | None] = ContextVar(
@@ -43,3 +63,37 @@ class serving:  # noqa: N801 - used like a function
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
+
+
+class waiting_for:  # noqa: N801 - used like a function
+    """Add the time of the block to what the current request waited for.
+
+    A commit writes changes that are not written yet. Their statements count as well,
+    but their time counts once.
+    """
+
+    __slots__ = ("_before", "_request", "_server", "_sql", "_started")
+
+    def __init__(
+        self, server: Literal["query", "commit", "redis"], sql: object = None
+    ) -> None:
+        self._server = server
+        self._sql = sql
+
+    def __enter__(self) -> None:
+        self._request = _current.get()
+        self._before = 0.0 if self._request is None else self._request.db_seconds
+        self._started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        request = self._request
+        if request is None:
+            return
+        seconds = time.perf_counter() - self._started
+        if self._server == "query":
+            request.add_query(self._sql, seconds)
+        elif self._server == "commit":
+            request.db_seconds = self._before + seconds
+        else:
+            request.redis_calls += 1
+            request.redis_seconds += seconds

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.errors import DatabaseUnavailable, Overloaded
+from app.core.request_context import waiting_for
 from app.db.availability import availability
 from app.db.prepared import Prepared, Record
 
@@ -66,9 +67,10 @@ class Direct:
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Any]:
         prepared = self._prepared(statement, tuple(values))
-        return await self._fetch(
-            prepared.sql, prepared.arguments(values), prepared.record
-        )
+        with waiting_for("query", prepared.sql):
+            return await self._fetch(
+                prepared.sql, prepared.arguments(values), prepared.record
+            )
 
     def close(self) -> None:
         """Give the kept connections back to the pool."""

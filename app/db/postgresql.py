@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.core.errors import DatabaseUnavailable
 from app.core.settings.database import TLS_PARAMETERS, DatabaseSettings
+from app.db.timing import measure
 
 SET_TIMEOUTS = """
 SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings
@@ -62,6 +63,7 @@ def create_engine(
         pool_use_lifo=True,
         connect_args=connect_args,
     )
+    measure(engine.sync_engine)
     event.listen(engine.sync_engine, "do_connect", connect)
     event.listen(engine.sync_engine, "connect", wake_writer_when_lost)
     event.listen(engine.sync_engine, "checkout", refuse_closed)

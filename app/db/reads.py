@@ -9,6 +9,7 @@ from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
+from app.core.request_context import waiting_for
 from app.db.availability import availability
 from app.db.direct import Direct
 from app.db.together import Keyed, Together
@@ -53,7 +54,8 @@ class ReadSession:
         if together is None:
             statement = keyed.statement(self.engine.dialect.name)
             together = self._together[keyed] = Together(self.all, statement, keyed.name)
-        row: Row[Any] | None = await together.ask(key)
+        with waiting_for("query", keyed.select):  # the query serves others, too
+            row: Row[Any] | None = await together.ask(key)
         return row
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
+from app.core.request_context import waiting_for
 from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
 from app.db.availability import availability
@@ -148,6 +149,7 @@ async def _commit(session: AsyncSession) -> None:
     if session.info.get(ONLY) and has_changes:
         raise RuntimeError("`execute_only` was not the only change of the transaction.")
     if has_changes:
-        await session.commit()
+        with waiting_for("commit"):
+            await session.commit()
     for notify in session.info.get(AFTER_COMMIT, ()):
         notify()

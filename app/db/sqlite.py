@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.settings.database import DatabaseSettings
+from app.db.timing import measure
 
 BUSY_TIMEOUT_SECONDS = 8.0  # shorter than the deadline of a request
 
@@ -71,6 +72,8 @@ def _create_engine(
         pool_timeout=BUSY_TIMEOUT_SECONDS,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
     )
+
+    measure(engine.sync_engine)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: Any) -> None:

@@ -29,7 +29,9 @@ class StructuredLogger(Logger):  # type: ignore[misc]
 
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)
-        configure_logging(level=settings.log_level, json=settings.logs_json)
+        configure_logging(
+            level=settings.log_level, json=settings.logs_json, about=settings.about
+        )
 
     def access(self, *args: object) -> None:
         """Log nothing: the application logs each request itself, in more detail."""

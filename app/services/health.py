@@ -67,5 +67,5 @@ class HealthMonitor:
             if healthy:
                 log.info("dependency.healthy", dependency=name)
             else:
-                log.warning("dependency.unhealthy", dependency=name, **fields)
+                log.error("dependency.unhealthy", dependency=name, **fields)
         self.healthy[name] = healthy

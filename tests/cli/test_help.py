@@ -56,7 +56,7 @@ def test_completion_is_installed_for_the_name_of_the_command(
     """Mutant: complete for `python -m app`, which no shell does."""
     installed = command("--install-completion", "bash", environment=environment)
     asked = {
-        f"_{NAME.upper()}_COMPLETE": "complete_bash",
+        f"_{NAME.upper().replace('-', '_')}_COMPLETE": "complete_bash",
         "COMP_WORDS": f"{NAME} users set-",
         "COMP_CWORD": "2",
     }

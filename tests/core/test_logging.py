@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.core.log_fields import REPLACED
 from app.core.log_writer import MOST_WAITING
 from app.core.logging import configure_logging, get_logger, writer
 from app.core.request_context import RequestContext, serving
 
 FIELDS = {"method": "GET", "path": "/caf\u00e9\n", "duration_ms": 1.5, "user_id": None}
+ABOUT = {"service_name": "shop", "service_version": "1.2"}
 
 
 Written = Callable[[], str]
@@ -51,6 +54,7 @@ class TestJsonFormat:
             assert (lines.count("\n"), lines[-1]) == (1, "\n")
             line = json.loads(lines)
             assert line.pop("timestamp").endswith("Z")
+            assert line.pop("process_pid") == os.getpid()
             assert line == FIELDS | {
                 "event": "http.request",
                 "level": "info",
@@ -64,9 +68,9 @@ class TestJsonFormat:
         error = ValueError("bad")
 
         with serving(RequestContext("request-1", "192.0.2.7", 0)):
-            get_logger("app.x").error("failed", size=1, exc_info=error)
+            get_logger("app.x").error("failed", attempts=1, exc_info=error)
             logging.getLogger("app.x").error(
-                "%s", "failed", extra={"size": 1}, exc_info=error
+                "%s", "failed", extra={"attempts": 1}, exc_info=error
             )
 
         ours, theirs = map(json.loads, written().splitlines())
@@ -77,14 +81,52 @@ class TestJsonFormat:
     def test_shows_values_of_types_that_json_lacks(self, written: Written) -> None:
         configure_logging(level="info", json=True)
 
-        get_logger("app.x").info("odd", path=Path("/a"), counts={1: 2})
+        get_logger("app.x").info("odd", path=Path("/a"), settings={1: 2})
 
         line = json.loads(written())
         assert line["path"] == "PosixPath('/a')"
-        assert line["counts"] == {"1": 2}
+        assert line["settings"] == {"1": 2}
+
+    @pytest.mark.parametrize("library", [get_logger, logging.getLogger])
+    def test_has_only_fields_that_are_allowed(
+        self, library: type[logging.Logger], written: Written
+    ) -> None:
+        """Mutant: a list of forbidden fields, which lacks the name of a new one."""
+        configure_logging(level="info", json=True)
+        fields: dict[str, Any] = {"reason": "kept", "api_token": "t0p-s3cret"}
+
+        if library is get_logger:
+            get_logger("app.x").info("asked", **fields)
+        else:
+            logging.getLogger("app.x").info("asked", extra=fields)
+
+        line = json.loads(lines := written())
+        assert line["reason"] == "kept"
+        assert line["api_token"] == REPLACED
+        assert "t0p-s3cret" not in lines
+
+    def test_names_the_service_and_the_process(self, written: Written) -> None:
+        configure_logging(level="info", json=True, about=ABOUT)
+
+        get_logger("app.x").info("asked")
+        logging.getLogger("app.x").info("asked")
+
+        for line in map(json.loads, written().splitlines()):
+            assert line.items() >= {**ABOUT, "process_pid": os.getpid()}.items()
 
 
 class TestConsoleFormat:
+    def test_begins_a_request_with_its_status_and_duration(
+        self, written: Written
+    ) -> None:
+        configure_logging(level="info", json=False)
+        request = {**FIELDS, "path": "/a", "status_code": 503, "request_id": "r-1"}
+
+        get_logger("app.x").info("http.request", **request, db_queries=2, db_ms=0.7)
+
+        shown = "503       1.5 ms  GET /a  2 SQL 0.7 ms  http.request  r-1"
+        assert written() == f"{shown}\n"
+
     def test_is_not_json(self, written: Written) -> None:
         configure_logging(level="info", json=False)
 

@@ -132,19 +132,24 @@ class TestLoggedReason:
         assert refused.status_code == 503
         assert "password" not in refused.text
         reason = {
-            "log_level": "warning",
             "reason": "InvalidPasswordError",
             "message": 'password authentication failed for user "app"',
             "sqlstate": "28P01",
         }
         unhealthy = [line for line in logs if line["event"] == "dependency.unhealthy"]
         assert unhealthy == [
-            {"event": "dependency.unhealthy", "dependency": name, **reason}
+            {
+                "event": "dependency.unhealthy",
+                "log_level": "error",
+                "dependency": name,
+                **reason,
+            }
             for name in ("database", "schema")
         ]
         [failed] = [line for line in logs if line["event"] == "http.failed"]
         assert failed == {
             "event": "http.failed",
+            "log_level": "warning",
             "status_code": 503,
             "code": "dependency_unavailable",
             **reason,

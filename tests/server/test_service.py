@@ -1,11 +1,13 @@
 """The service in separate processes, started by the guide's command line."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from app.identity import VERSION
 from testbed.service import Service, make_environment, start_service
 from testbed.valkey import start_valkey
 from tests.support.servers import SECRET, SERVERS, serve
@@ -35,7 +37,9 @@ def test_answers_and_logs_the_same_under_every_server(service: Service) -> None:
     log = service.log()
     [line] = [entry for entry in log if entry["event"] == "http.request"]
     assert line["duration_ms"] > 0
-    assert {**line, "duration_ms": 0, "timestamp": ""} == {
+    assert line["process_pid"] != service.process.pid  # of a worker
+    fixed = {"duration_ms": 0, "timestamp": "", "process_pid": 0}
+    assert {**line, **fixed} == {
         "event": "http.request",
         "level": "info",
         "logger": "app.api.middleware.request_context",
@@ -47,6 +51,16 @@ def test_answers_and_logs_the_same_under_every_server(service: Service) -> None:
         "duration_ms": 0,
         "client_ip": "127.0.0.1",
         "request_id": "from-the-client-1",
+        "error_type": "not_found",
+        "http_request_body_size": 0,
+        "http_response_body_size": len(answer.content),
+        "db_queries": 0,
+        "db_ms": 0.0,
+        "service_name": "Nightproof",
+        "service_version": VERSION,
+        "service_instance_id": socket.gethostname(),
+        "deployment_environment_name": "development",
+        "process_pid": 0,
     }
     assert "s3cret" not in service.log_file.read_text()
     assert any(entry["event"].startswith("Starting gunicorn") for entry in log)

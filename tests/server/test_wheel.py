@@ -155,3 +155,19 @@ def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
     )  # the service has read the database
     assert {page.status_code for page in pages} == {200}
     assert malformed.headers["content-type"] == "application/problem+json"
+
+
+def test_commands_that_change_code_need_a_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [installed / NAME, "new", "shop", "--title", "Shop"],
+        cwd=tmp_path,
+        env=make_environment(tmp_path, PYTHONPATH=""),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+    said = "Error: `new` changes the code: run it in a git checkout.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", said)

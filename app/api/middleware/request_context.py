@@ -1,10 +1,12 @@
 """Give every request an id and write its one log line."""
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +17,13 @@ from app.core.logging import get_logger
 from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
+SLOW_MS = 1000
+# The service turned a client away, or gave it up: many of these need a person.
+WARNINGS = {
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
 CLIENT_CLOSED_REQUEST = 499  # as in nginx: the client left before the answer
 LONGEST_LOGGED_PATH = 1024
 LONGEST_USER_AGENT = 256
@@ -32,8 +41,10 @@ class RequestContextMiddleware:
         *,
         resolver: ClientAddressResolver,
         unlogged_paths: Collection[str] = (),
+        sample: float = 1.0,
     ) -> None:
         self.app = app
+        self._sample = sample
         self._resolver = resolver
         self._unlogged_paths = frozenset(unlogged_paths)
         self._log = get_logger(__name__).bind()
@@ -54,7 +65,7 @@ class RequestContextMiddleware:
                 raise
             finally:
                 if is_logged:
-                    self._log_request(scope, path, context, exchange.outcome)
+                    self._log_request(scope, path, context, exchange)
 
     def _identify(self, scope: Scope) -> RequestContext:
         """Read the id and address; put what trusted proxies say into the scope."""
@@ -78,18 +89,38 @@ class RequestContextMiddleware:
         )
 
     def _log_request(
-        self, scope: Scope, path: str, context: RequestContext, status: int
+        self, scope: Scope, path: str, context: RequestContext, exchange: "_Exchange"
     ) -> None:
+        status = exchange.outcome
+        duration = round((time.monotonic() - context.started) * 1000, 3)
         fields: dict[str, object] = {
             "method": scope["method"],
             "path": _printable(path[:LONGEST_LOGGED_PATH]),
             "route": route_template(scope),
             "status_code": status,
-            "duration_ms": round((time.monotonic() - context.started) * 1000, 3),
+            "duration_ms": duration,
             "client_ip": context.client_address,
             "request_id": context.request_id,
+            "http_request_body_size": exchange.received,
+            "http_response_body_size": exchange.sent,
+            "db_queries": context.db_queries,
+            "db_ms": round(context.db_seconds * 1000, 3),
         }
-        self._log.info("http.request", **fields | context.log_fields)
+        if context.redis_calls:
+            fields["redis_calls"] = context.redis_calls
+            fields["redis_ms"] = round(context.redis_seconds * 1000, 3)
+        if self._sample < 1:
+            kept = status >= HTTPStatus.BAD_REQUEST or duration > SLOW_MS
+            fields["sample_rate"] = 1 if kept else self._sample
+            if not kept and random.random() >= self._sample:  # noqa: S311 - no secret
+                return
+        fields |= context.log_fields
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._log.error("http.request", **fields)
+        elif status in WARNINGS:
+            self._log.warning("http.request", **fields)
+        else:
+            self._log.info("http.request", **fields)
 
 
 @dataclass(slots=True)
@@ -101,6 +132,8 @@ class _Exchange:
     _send: Send
     abandoned: bool = False
     status: int | None = None
+    received: int = 0  # bytes of the body
+    sent: int = 0
 
     @property
     def outcome(self) -> int:
@@ -113,6 +146,8 @@ class _Exchange:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self.abandoned = True
+        else:
+            self.received += len(message.get("body", b""))
         return message
 
     async def send(self, message: Message) -> None:
@@ -126,6 +161,8 @@ class _Exchange:
                 (b"x-request-id", self._context.request_id.encode()),
             ]
             message = {**message, "headers": headers}
+        else:
+            self.sent += len(message.get("body", b""))
         await self._send(message)
 
 

@@ -15,6 +15,7 @@ from app.core.logging import get_logger
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
 from app.core.rate_limit.reply_timeout import ReplyTimeout
+from app.core.request_context import waiting_for
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -145,7 +146,7 @@ class ResilientRateLimiter:
     ) -> Result:
         # Ask the breaker after the wait, because Redis can fail during the wait.
         async with self._slots:
-            with self._breaker.attempt():
+            with self._breaker.attempt(), waiting_for("redis"):
                 return await self._timeout.wait(call(*args, **kwargs))
 
     def _share(self, hit: Hit) -> Hit:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.request_context import current_request
 from app.db.base import utc_now
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import AFTER_COMMIT
@@ -48,6 +49,8 @@ class Outbox:
         )
         self.session.add(mail)
         await self.session.flush()
+        if request := current_request():
+            request.log_fields.setdefault("mails", []).append(str(mail.id))
         self.session.info.setdefault(AFTER_COMMIT, set()).add(self.wake)
 
 

@@ -17,7 +17,7 @@ from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.core.client_address import ClientAddressResolver
 from app.core.request_context import RequestContext, current_request
-from tests.api.middleware.exchange import DISCONNECT, ask, greet, http_scope
+from tests.api.middleware.exchange import DISCONNECT, ask, chunks, greet, http_scope
 
 OUR_PROXIES = [IPv4Network("10.0.0.0/8")]
 
@@ -188,7 +188,63 @@ class TestLogLine:
             "status_code": 200,
             "client_ip": "192.0.2.7",
             "request_id": "request-1",
+            "http_request_body_size": 0,
+            "http_response_body_size": 5,
+            "db_queries": 0,
+            "db_ms": 0.0,
         }
+
+    @pytest.mark.parametrize(
+        ("status", "level"),
+        [
+            (200, "info"),
+            (304, "info"),
+            (403, "warning"),
+            (404, "info"),
+            (408, "warning"),
+            (429, "warning"),
+            (500, "error"),
+            (504, "error"),
+        ],
+    )
+    async def test_has_the_level_of_its_outcome(self, status: int, level: str) -> None:
+        """Mutant: log each request as `info`."""
+        entry = await logged(Response(b"", status), http_scope())
+        assert entry["log_level"] == level
+
+    async def test_counts_the_bytes_of_both_bodies(self) -> None:
+        async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+            body = await Request(scope, receive).body()
+            await Response(body + b"!")(scope, receive, send)
+
+        entry = await logged(echo, http_scope(), *chunks(b"abc", b"de"))
+        assert entry["http_request_body_size"] == 5
+        assert entry["http_response_body_size"] == 6
+
+    @pytest.mark.parametrize(("status", "rate"), [(500, 1), (404, 1), (200, None)])
+    async def test_of_an_error_is_kept_by_a_sample(
+        self, status: int, rate: int | None
+    ) -> None:
+        """Mutant: a sample of all requests, in which most errors are missing."""
+        app = in_context(Response(b"", status), sample=0.0)
+        with capture_logs() as logs:
+            await ask(app, http_scope())
+        assert [line["sample_rate"] for line in logs] == [rate] * bool(rate)
+
+    async def test_of_a_slow_request_is_kept_by_a_sample(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.api.middleware.request_context.SLOW_MS", 0)
+        with capture_logs() as logs:
+            await ask(in_context(greet, sample=0.0), http_scope())
+        assert [line["sample_rate"] for line in logs] == [1]
+
+    async def test_says_how_large_the_sample_is(self) -> None:
+        with capture_logs() as logs:
+            for _ in range(200):
+                await ask(in_context(greet, sample=0.5), http_scope())
+        assert {line["sample_rate"] for line in logs} == {0.5}
+        assert 50 < len(logs) < 150
 
     async def test_contains_the_fields_that_the_application_adds(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -108,7 +108,8 @@ class TestDelivery:
 
         [message] = mailbox[1].messages
         assert message["To"] == "ada@example.org"
-        assert message["From"] == f"{TITLE} <no-reply@localhost>"
+        [sender] = message["From"].addresses
+        assert (sender.display_name, sender.addr_spec) == (TITLE, "no-reply@localhost")
         assert message["Auto-Submitted"] == "auto-generated"
         assert link_in(message).endswith("#app_vt_secret")
         html = message.get_body(("html",))

@@ -1,0 +1,67 @@
+"""`db backup` and `db restore`."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from app.cli import db
+from app.cli.console import existing, output, run
+from app.cli.db import find_heads, known
+from app.core.config import get_settings
+
+group = db.group
+FILE = typer.Argument(help="The backup.", dir_okay=False)
+Backup = Annotated[Path, FILE]
+
+
+@group.command()
+def backup(file: Backup) -> None:
+    """Write a consistent copy of the database, also while the service runs.
+
+    Keep SECRET_KEY with it, in another place. PostgreSQL needs pg_dump.
+    """
+    from app.db import backups
+
+    settings = existing(get_settings())
+    run(backups.back_up(settings, file))
+    output.print(f"Wrote {file} ({file.stat().st_size} bytes).")
+
+
+@group.command()
+def restore(
+    file: Backup,
+    *,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Only prove that FILE can be restored: restore it into a scratch "
+            "place, and compare the rows. DATABASE_URL stays as it is.",
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a database that has tables.")
+    ] = False,
+) -> None:
+    """Fill the database from a backup. It changes nothing if it fails."""
+    from app.db import backups
+
+    if verify and force:
+        raise typer.BadParameter("--verify restores nothing, so leave out --force.")
+    settings = get_settings()
+    began = perf_counter()
+    if verify:
+        counts = run(backups.verify(settings, file))
+    else:
+        counts = run(backups.restore(settings, file, force=force))
+    for table, rows in counts.items():
+        output.print(f"{table}: {rows} rows")
+    done = "can be restored" if verify else "is restored"
+    output.print(f"{file} {done} ({perf_counter() - began:.1f} s).")
+    if not verify:
+        heads = find_heads(settings)
+        output.print(f"The database is at {', '.join(heads) or 'base'}.")
+        if known().heads - set(heads):
+            output.print("Run `db upgrade` before you start this release.")

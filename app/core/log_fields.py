@@ -1,0 +1,35 @@
+"""The fields that a log line can have. Every other value is replaced.
+
+A new field may hold what a log must not keep, such as a token or an address: add its
+name here when you are sure that it does not.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+PROCESS = frozenset(
+    "service_name service_version service_instance_id deployment_environment_name "
+    "process_pid".split()
+)
+LINE = frozenset("event level logger timestamp request_id exc_info exception".split())
+REQUEST = frozenset(
+    "method path route status_code duration_ms client_ip user_id session_id "
+    "http_request_body_size http_response_body_size db_queries db_ms redis_calls "
+    "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate".split()
+)
+EVENTS = frozenset(
+    "attempts code dependency error error_type lines mail_id message peer policies "
+    "reason settings sqlstate template "
+    # of `mail.kept`, which only development logs
+    "file link subject to".split()
+)
+# What structlog and the formatter of the standard library add, and remove again.
+INTERNAL = frozenset("_record _from_structlog stack_info color_message".split())
+ALLOWED = PROCESS | LINE | REQUEST | EVENTS | INTERNAL
+REPLACED = "[field is not in app.core.log_fields]"
+
+
+def replace_others(event: MutableMapping[str, Any]) -> None:
+    """Replace the values of fields that are not allowed, but keep their names."""
+    for name in event.keys() - ALLOWED:
+        event[name] = REPLACED

@@ -1,0 +1,32 @@
+"""Adds the statements that SQLAlchemy runs to what their request waited for."""
+
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from app.core.request_context import current_request
+
+STARTED = "started"  # key in `Connection.info`
+
+
+def measure(engine: Engine) -> None:
+    event.listen(engine, "before_cursor_execute", start)
+    event.listen(engine, "after_cursor_execute", end)
+    event.listen(engine, "handle_error", end_failed)
+
+
+def start(connection: Connection, *_: object) -> None:
+    connection.info[STARTED] = perf_counter()
+
+
+def end(connection: Connection, _: Any, statement: str, *__: object) -> None:
+    request, started = current_request(), connection.info.pop(STARTED, None)
+    if request is not None and started is not None:
+        request.add_query(statement, perf_counter() - started)
+
+
+def end_failed(failure: ExceptionContext) -> None:
+    if failure.connection is not None and failure.statement is not None:
+        end(failure.connection, None, failure.statement)

@@ -1,0 +1,2 @@
+class Refused(Exception):
+    """The command cannot do this, and has changed nothing. The message says why."""

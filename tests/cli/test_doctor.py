@@ -1,0 +1,152 @@
+"""`doctor`: what it finds, what it hides, and how it exits."""
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url, text
+
+from app.cli.checks import Finding, database
+from app.cli.doctor import examine_all
+from app.cli.review import REVIEW
+from app.core.config import Settings
+from app.db import migrate
+from app.db.session import Database
+from testbed.processes import free_port
+from testbed.service import ROOT, command, make_environment
+from tests.conftest import make_settings
+from tests.test_docs import anchors
+
+CHECKS = ROOT / "app" / "cli" / "checks"
+
+
+@pytest.fixture
+def environment(tmp_path: Path, settings: Settings) -> dict[str, str]:
+    return make_environment(
+        tmp_path, DATABASE_URL=settings.database_url, REDIS_URL=settings.redis_url
+    )
+
+
+@pytest.fixture
+async def database_of_test(settings: Settings) -> AsyncGenerator[Database]:
+    async with Database(settings) as opened:
+        yield opened
+
+
+async def examine(settings: Settings, **changes: Any) -> dict[str, Finding]:
+    changed = {"database_url": settings.database_url, "redis_url": settings.redis_url}
+    found = await examine_all(make_settings(**changed | changes))
+    return {finding.name: finding for finding in found}
+
+
+async def test_prints_every_finding_and_no_secret(
+    environment: dict[str, str], settings: Settings
+) -> None:
+    """Mutants: print the URL of the database; fail for a warning without --strict."""
+    plain = command("doctor", environment=environment)
+    strict = command("doctor", "--json", "--strict", environment=environment)
+
+    assert (plain.returncode, strict.returncode) == (0, 1), plain.stderr + plain.stdout
+    found = {each["name"]: each for each in json.loads(strict.stdout)}
+    expected = {"settings.valid", "database.schema", "mail.outbox", "machine.disk"}
+    if not settings.on_sqlite:
+        expected |= {"redis.connection", "database.connections", "database.clock"}
+    assert expected <= found.keys()
+    assert found["database.schema"]["result"] == "ok"
+    assert found["settings.ENVIRONMENT"]["result"] == "warning"
+    assert all(bool(each["fix"]) == (each["result"] != "ok") for each in found.values())
+    assert "ok       database.schema: at " in plain.stdout
+    password = make_url(settings.database_url).password or "none"
+    for secret in (password, environment["SECRET_KEY"]):
+        assert secret not in plain.stdout + strict.stdout
+
+
+async def test_finds_a_schema_that_is_behind_or_ahead(
+    settings: Settings, without_notes: None, database_of_test: Database
+) -> None:
+    """Mutants: compare with one revision only; fail after a rollback."""
+    await migrate.downgrade(settings, "-1")
+    behind = (await examine(settings))["database.schema"]
+    async with database_of_test.writer.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '99'"))
+    ahead = (await examine(settings))["database.schema"]
+
+    assert (behind.result, behind.fix) == ("failed", "Run `db upgrade`.")
+    assert (ahead.result, ahead.value) == ("warning", "at 99")
+
+
+async def test_finds_dependencies_that_do_not_answer(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Mutants: a traceback; a wait of minutes; a new file at a mistyped path."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    url = f"sqlite:///{tmp_path / 'mistyped.db'}"
+    if not settings.on_sqlite:
+        url = f"postgresql://app:s3cret@{nowhere}/app"
+
+    found = await examine(
+        settings,
+        database_url=url,
+        redis_url=f"redis://:s3cret@{nowhere}",
+        smtp_url=f"smtp://{nowhere}",
+    )
+
+    for name in ("database.connection", "redis.connection", "mail.server"):
+        assert found[name].result == "failed", found[name]
+        assert "s3cret" not in found[name].value
+    assert "database.schema" not in found
+    assert not [*tmp_path.glob("mistyped*")]  # noqa: ASYNC240
+
+
+async def test_finds_pools_and_transactions_that_are_too_large(
+    settings: Settings, database_of_test: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutant: compare the pool of one worker with `max_connections`."""
+    if settings.on_sqlite:
+        pytest.skip("SQLite has no server.")
+    monkeypatch.setattr(database, "LONG_SECONDS", 0)
+    async with database_of_test.writer.begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        found = await examine(settings, db_pool_size=60, web_concurrency=4)
+
+    assert found["database.connections"].result == "warning"
+    assert found["database.transactions"].result == "warning"
+    fewer = await examine(settings, db_pool_size=5, web_concurrency=4)
+    assert fewer["database.connections"].result == "ok"
+    assert fewer["database.transactions"].result == "ok"
+
+
+def test_reports_settings_with_which_the_service_does_not_start(
+    tmp_path: Path,
+) -> None:
+    """Mutant: an error on stderr in place of JSON."""
+    environment = make_environment(tmp_path, ENVIRONMENT="production", SECRET_KEY="no")
+
+    ended = command("doctor", "--json", environment=environment)
+
+    assert ended.returncode == 1
+    findings = json.loads(ended.stdout)
+    assert {each["result"] for each in findings} == {"failed"}
+    assert any("SECRET_KEY" in each["value"] for each in findings)
+
+
+def test_links_lead_to_a_page_and_a_heading() -> None:
+    code = "".join(file.read_text() for file in CHECKS.glob("*.py"))
+    code += (ROOT / "app" / "cli" / "doctor.py").read_text()
+    for page, anchor in re.findall(r'"(docs/[\w-]+\.md)#?([\w-]*)"', code):
+        assert not anchor or anchor in anchors(ROOT / page), (page, anchor)
+    for _, answer in REVIEW:
+        for page in re.findall(r"docs/[\w-]+\.md", answer):
+            assert (ROOT / page).is_file(), page
+
+
+def test_prints_the_questions_of_a_review(tmp_path: Path) -> None:
+    ended = command("doctor", "--review", environment=make_environment(tmp_path))
+
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 0
+    assert lines[::2] == [question for question, _ in REVIEW]
+    assert "  Yours to answer." in lines[1::2]

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+import pytest
+
+from testbed.checkouts import make_checkout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as it is, committed: commands refuse a tree with changes."""
+    return make_checkout(tmp_path_factory.mktemp("checkout"))
