@@ -19,7 +19,7 @@ help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
 	@echo 'make dev     the same, and restart when the code changes'
 	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey'
-	@echo 'make check   check format, lint, types, imports, lock files, generated files'
+	@echo 'make check   check format, lint, types, imports, lock files, generated files, openapi.json'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
 	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
@@ -47,6 +47,8 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports --no-cache
 	sh requirements/check.sh $(UV)
 	$(BIN)/python -m reference --check
+	$(BIN)/python -m reference.lint
+	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .

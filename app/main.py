@@ -97,7 +97,7 @@ def create_application(
         ],
         servers=[{"url": settings.public_base_url}]
         if "public_base_url" in settings.model_fields_set
-        else None,
+        else [{"url": "/"}],
         lifespan=lifespan,
         middleware=middleware(settings, uploads),
         openapi_url=None if settings.is_production else "/openapi.json",

@@ -26,5 +26,6 @@ check base pyproject.toml
 check dev pyproject.toml --group dev
 check uv --group bootstrap
 check build --group build --constraints requirements/dev.txt
+check ../clients/requirements --group clients
 check audit --group audit --constraints requirements/dev.txt
 exit $status

@@ -15,7 +15,7 @@ from app.api.authorization import PUBLIC, api_routes
 from app.api.conditional_requests import required_version
 from app.api.deprecation import deprecation_of
 from app.api.errors import Problem
-from app.api.openapi.examples import add_examples, name_by_title, share_enums
+from app.api.openapi.examples import add_examples, name_by_title, nested, share_enums
 from app.api.openapi.headers import COMPONENTS, add_success_headers
 from app.api.openapi.problems import add_problems
 from app.api.routes import depends_on
@@ -79,7 +79,7 @@ def _complete(
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
-    components |= {"headers": COMPONENTS, "responses": {}, "examples": {}}
+    components |= {"headers": {}, "responses": {}, "examples": {}}
     for route in routes:
         for method in (route.methods or ()) if route.include_in_schema else ():
             operation = document["paths"][route.path_format][method.lower()]
@@ -93,6 +93,12 @@ def _complete(
     share_enums(document)
     add_examples(schemas)
     del problem["examples"]  # each code has its own
+    used = {part.get("$ref") for part in nested(document)}
+    components["headers"] = {
+        name: header
+        for name, header in COMPONENTS.items()
+        if f"#/components/headers/{name}" in used
+    }
     for kind, named in components.items():
         components[kind] = dict(sorted(named.items()))
     return document
