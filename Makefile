@@ -45,6 +45,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m linting
 	sh requirements/check.sh $(UV)
 	$(BIN)/python -m reference --check
 	$(BIN)/python -m reference.lint
