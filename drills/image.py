@@ -47,7 +47,7 @@ class Stage:
         path = f"{sys.base_prefix}/bin:/usr/sbin:/usr/bin"
         self.environment = {**os.environ, "PATH": path}
         root.mkdir()
-        line = ["sh", "-ec", MOUNT, root, *BASE, *DEVICES]
+        line = ["sh", "-ec", MOUNT, str(root), *BASE, *DEVICES]
         subprocess.run(line, check=True)
 
     def copy(self, context: Path, sources: list[str], target: str) -> None:
@@ -71,28 +71,34 @@ class Stage:
 def build(directory: Path) -> tuple[Stage, dict[str, str]]:
     stages: dict[str, Stage] = {}
     steps = instructions(ROOT / "deploy/Dockerfile")
-    for name, value in steps:
+    for name, value in steps[1:]:  # after the version of Python
         if name == "FROM":
             alias = value.partition(" AS ")[2]
-            stage = stages[alias] = Stage(directory / f"root-{alias}")
-        elif name == "WORKDIR":
+            stages[alias] = Stage(directory / f"root-{alias}")
+        else:
+            take(name, value, [*stages.values()][-1], stages)
+    return stages[""], {step.name: step.value for step in steps}
+
+
+def take(name: str, value: str, stage: Stage, stages: dict[str, Stage]) -> None:
+    match name:
+        case "WORKDIR":
             stage.directory = value
             (stage.root / value.lstrip("/")).mkdir(parents=True, exist_ok=True)
-        elif name == "COPY":
+        case "COPY":
             *sources, target = value.split()
             other = sources[0].partition("--from=")[2]
             context = stages[other].root if other else ROOT
             stage.copy(context, sources[1:] if other else sources, target)
-        elif name == "RUN":
+        case "RUN":
             stage.run("sh", "-ec", value)
-        elif name == "ENV":
+        case "ENV":
             for pair in value.split():
                 key, _, text = pair.partition("=")
                 text = text.replace("$PATH", stage.environment["PATH"])
                 stage.environment[key] = text
-        elif name == "USER":
+        case "USER":
             stage.user = value
-    return stage, {step.name: step.value for step in steps}
 
 
 def check(directory: Path) -> None:

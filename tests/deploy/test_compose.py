@@ -19,7 +19,7 @@ SERVICES = COMPOSE["services"]
 OURS = ("migrate", "web", "worker")
 SECRETS = {
     "secret_key": "Zk3q9v-xB7w_Lw2mRk1t8uYp5sHdEaQj",
-    "database_url": "postgresql://nightproof:Rk1-long@database/nightproof",
+    "database_url": "postgresql://app:Rk1-long@database/app",
     "smtp_url": "smtps://user:Rk1-long@mail.example.com",
 }
 
