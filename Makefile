@@ -22,7 +22,7 @@ help:
 	@echo 'make check   check format, lint, types, imports, lock files, generated files, openapi.json'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
-	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
+	@echo 'make drill   kill the mail worker, stop Redis, compare response times, check deploy/, send hostile requests'
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
 	@echo 'make upgrade the same, and say which versions have changed and what to run next'
@@ -61,10 +61,12 @@ bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,$(if $(LONG),bench.growth,bench)) $(ARGS)
 	$(if $(SCALE)$(LONG),,$(BIN)/python -m bench.edge)
 
-drill: $(VENV)/dev
+drill: $(VENV)/deploy
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
 	$(BIN)/python -m drills.redis_outage
+	$(BIN)/python -m pytest tests/deploy
+	test "$$(id -u)" -ne 0 || $(BIN)/python -m drills.image
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 
 # STRICT=1 fails if the advisories could not be checked.
@@ -97,6 +99,8 @@ lock: $(VENV)/dev
 	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
 	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(LOCK) --upgrade --group audit --constraints requirements/dev.txt --output-file requirements/audit.txt
+	$(LOCK) --upgrade --group deploy --constraints requirements/dev.txt --output-file requirements/deploy.txt
+	$(LOCK) --upgrade --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) var dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -108,7 +112,7 @@ $(VENV)/base: requirements/base.txt requirements/build.txt pyproject.toml
 $(VENV)/dev: requirements/dev.txt requirements/base.txt pyproject.toml
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
-$(VENV)/audit: requirements/audit.txt $(VENV)/dev
+$(VENV)/audit $(VENV)/deploy $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/dev
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
 .PHONY: install
