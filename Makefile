@@ -23,7 +23,7 @@ help:
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
 	@echo 'make clients write typed clients in TypeScript and in Python into dist/clients/'
-	@echo 'make drill   kill the mail worker, stop Redis, compare response times, send hostile requests'
+	@echo 'make drill   kill the mail worker, stop Redis, compare response times, check deploy/, send hostile requests'
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
 	@echo 'make upgrade the same, and say which versions have changed and what to run next'
@@ -46,6 +46,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m linting
 	sh requirements/check.sh $(UV)
 	$(BIN)/python -m reference --check
 	$(BIN)/python -m reference.lint
@@ -74,11 +75,13 @@ clients/node_modules/.package-lock.json: clients/package-lock.json
 	cd clients && npm ci --silent
 	@touch $@
 
-drill: $(VENV)/dev clients
+drill: $(VENV)/deploy clients
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
 	$(BIN)/python -m drills.redis_outage
 	$(BIN)/python -m drills.clients
+	$(BIN)/python -m pytest tests/deploy
+	test "$$(id -u)" -ne 0 || $(BIN)/python -m drills.image
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 
 # STRICT=1 fails if the advisories could not be checked.
@@ -112,6 +115,8 @@ lock: $(VENV)/dev
 	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(LOCK) --upgrade --group clients --output-file clients/requirements.txt
 	$(LOCK) --upgrade --group audit --constraints requirements/dev.txt --output-file requirements/audit.txt
+	$(LOCK) --upgrade --group deploy --constraints requirements/dev.txt --output-file requirements/deploy.txt
+	$(LOCK) --upgrade --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) var dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -123,7 +128,7 @@ $(VENV)/base: requirements/base.txt requirements/build.txt pyproject.toml
 $(VENV)/dev: requirements/dev.txt requirements/base.txt pyproject.toml
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
-$(VENV)/audit: requirements/audit.txt $(VENV)/dev
+$(VENV)/audit $(VENV)/deploy $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/dev
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
 .PHONY: install

@@ -27,5 +27,7 @@ check dev pyproject.toml --group dev
 check uv --group bootstrap
 check build --group build --constraints requirements/dev.txt
 check ../clients/requirements --group clients
-check audit --group audit --constraints requirements/dev.txt
+for group in audit deploy docs; do
+	check $group --group $group --constraints requirements/dev.txt
+done
 exit $status

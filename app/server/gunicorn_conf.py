@@ -51,10 +51,11 @@ def on_starting(server: Arbiter) -> None:
     server.kill_worker = partial(send_signal, server)
 
 
-def post_fork(_: Arbiter, worker: Worker) -> None:
+def post_fork(server: Arbiter, worker: Worker) -> None:
     """Hold signals back until the event loop runs: uvloop forgets earlier ones."""
     from app.server.signals import STOP_SIGNALS
 
+    worker.has_socket_of_systemd = server.systemd
     if not _is_uvicorn(worker):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
@@ -77,7 +78,7 @@ def post_worker_init(worker: Worker) -> None:
     current = get_settings()
     patience = max(0, worker.cfg.graceful_timeout - SHUTDOWN_RESERVE_SECONDS)
     delay = min(current.drain_delay, patience)
-    stopping = Stopping(delay, patience - delay)
+    stopping = Stopping(delay, patience - delay, worker.has_socket_of_systemd)
     # The requests that the application has cut still send their answers.
     patience = ceil(stopping.patience) + 1
     waiting.most_open = current.max_connections

@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +32,9 @@ class Stopping:
 
     delay: float
     patience: float  # with the requests in flight, after the delay
+    # Then new connections wait in the socket of systemd for the next process. A filter
+    # would stay on this socket, and the next process would never get a connection.
+    has_socket_of_systemd: bool
 
     def handle_signals(
         self,
@@ -43,7 +46,8 @@ class Stopping:
         """`close` closes the listeners, of which other processes can have copies."""
 
         def refuse() -> None:
-            ignore_new_connections(listeners)
+            if not self.has_socket_of_systemd:
+                ignore_new_connections(listeners)
             loop.call_later(ACCEPTED_WITHIN_SECONDS, close)
 
         def finish() -> None:
@@ -60,14 +64,16 @@ def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
 
     To close a listener resets the connections that are not accepted. A proxy can have
     sent a POST on them, which it does not send again. A client whose packet the kernel
-    ignores sends it again after a second, and is then refused.
+    ignores sends it again after a second, and is then refused. Some kernels let only
+    root do this; the other users have the resets.
     """
     program = b"".join(struct.pack("HBBI", *each) for each in DROP_SYN)
     buffer = ctypes.create_string_buffer(program)
     filter_ = struct.pack("HP", len(DROP_SYN), ctypes.addressof(buffer))
     for listener in listeners:
         if listener.family != socket.AF_UNIX and sys.platform == "linux":
-            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
+            with suppress(PermissionError):
+                listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_)
 
 
 def drain_asgi(worker: ASGIWorker, stopping: Stopping) -> None:

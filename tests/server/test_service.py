@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.identity import VERSION
+from app.identity import TITLE, VERSION
 from testbed.service import Service, make_environment, start_service
 from testbed.valkey import start_valkey
 from tests.support.servers import SECRET, SERVERS, serve
@@ -56,7 +56,7 @@ def test_answers_and_logs_the_same_under_every_server(service: Service) -> None:
         "http_response_body_size": len(answer.content),
         "db_queries": 0,
         "db_ms": 0.0,
-        "service_name": "Nightproof",
+        "service_name": TITLE,
         "service_version": VERSION,
         "service_instance_id": socket.gethostname(),
         "deployment_environment_name": "development",

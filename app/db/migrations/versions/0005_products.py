@@ -138,6 +138,7 @@ def upgrade() -> None:
 
     if op.get_bind().dialect.name == "postgresql":
         words = sa.Computed(SEARCH, persisted=True)
+        # safety: adding-field-with-default: the table is new, so it has no rows
         op.add_column("products", sa.Column("search", postgresql.TSVECTOR(), words))
         op.create_index(
             "ix_products_search", "products", ["search"], postgresql_using="gin"

@@ -1,0 +1,1 @@
+"""Checks of this project that no tool has: `python -m linting`."""

@@ -1,0 +1,96 @@
+"""The Compose file is valid, and its services fit each other."""
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.core.config import Settings
+from testbed.service import ROOT
+from tests.support.budget import connections
+
+FILE = ROOT / "deploy/compose.yaml"
+COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
+SERVICES = COMPOSE["services"]
+OURS = ("migrate", "web", "worker")
+SECRETS = {
+    "secret_key": "Zk3q9v-xB7w_Lw2mRk1t8uYp5sHdEaQj",
+    "database_url": "postgresql://app:Rk1-long@database/app",
+    "smtp_url": "smtps://user:Rk1-long@mail.example.com",
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the web process reads."""
+    for name, value in SERVICES["web"]["environment"].items():
+        secret = tmp_path / Path(value).name
+        if name.endswith("_FILE"):
+            secret.write_text(SECRETS[secret.name])
+            value = str(secret)
+        example = re.sub(r"\$\{\w+:\?such as (.*)\}", r"\1", value)
+        monkeypatch.setenv(name, example)
+    return Settings(_env_file=None)
+
+
+def test_has_the_form_of_the_specification() -> None:
+    """Mutant: misspell `stop_grace_period`."""
+    jsonschema = pytest.importorskip("jsonschema")
+    package = find_spec("check_jsonschema")
+    if package is None or package.origin is None:
+        pytest.skip("check-jsonschema, which has the schema, is missing")
+    schemas = Path(package.origin).parent / "builtin_schemas/vendor"
+    schema = json.loads((schemas / "compose-spec.json").read_text())
+
+    jsonschema.validate(COMPOSE, schema)
+
+
+def test_production_accepts_the_settings(settings: Settings) -> None:
+    """Mutant: leave `cache` out of PLAINTEXT_HOSTS."""
+    known = {*Settings.model_fields}
+
+    assert settings.environment == "production"
+    for name in SERVICES["web"]["environment"]:
+        assert name.lower().removesuffix("_file") in known, name
+
+
+def test_the_workers_fit_into_the_connections_of_postgresql(settings: Settings) -> None:
+    """Mutant: `WEB_CONCURRENCY: "16"`."""
+    options = " ".join(SERVICES["database"]["command"])
+    [most] = re.findall(r"max_connections=(\d+)", options)
+
+    assert connections(settings, instances=1) <= int(most)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_have_no_rights(name: str) -> None:
+    """Mutant: a service of ours without `read_only`."""
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_nothing_stops_before_its_requests(settings: Settings) -> None:
+    """Mutant: Docker's own 10 seconds."""
+    grace = int(SERVICES["web"]["stop_grace_period"].removesuffix("s"))
+
+    assert grace > settings.graceful_timeout_seconds
+
+
+def test_only_this_machine_reaches_the_port() -> None:
+    """Mutant: `8000:8000`, which the firewall of the machine does not see."""
+    published = [port for each in SERVICES.values() for port in each.get("ports", [])]
+
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_images_name_a_version() -> None:
+    for service in SERVICES.values():
+        assert re.search(r":(\d+\.\d+|\$\{VERSION)", service["image"])

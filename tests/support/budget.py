@@ -1,0 +1,13 @@
+"""How many connections to PostgreSQL a deployment opens at most."""
+
+from app.core.config import Settings
+
+MIGRATION = 2
+RESERVED = 3 + 5  # superuser_reserved_connections, and a few for operators
+
+
+def connections(settings: Settings, instances: int, mail_workers: int = 1) -> int:
+    """As `docs/operations.md` counts them."""
+    each = settings.db_pool_size + settings.db_max_overflow + 1
+    web = instances * settings.web_concurrency * each
+    return web + mail_workers + MIGRATION + RESERVED
