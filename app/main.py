@@ -76,6 +76,9 @@ def create_application(
         # Runs in the worker, after the fork: connections do not survive one.
         async with open_state(settings) as state:
             app.state.shared = state
+            # FastAPI would ask three libraries again for each request.
+            is_traced = app._native_telemetry.enabled()
+            app._native_telemetry.enabled = lambda: is_traced  # type: ignore[method-assign]
             if weak := list(find_warnings(settings)):
                 log.warning("settings.weak", settings=weak)
             await state.health.start()
