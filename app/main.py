@@ -13,6 +13,7 @@ from app.api.middleware.compression import CompressionMiddleware
 from app.api.middleware.cors import CrossOriginMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
 from app.api.middleware.methods import MethodsMiddleware
+from app.api.middleware.overload import OverloadMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.middleware.strict_http import StrictHttpMiddleware
@@ -38,6 +39,7 @@ from app.state import open_state
 
 log = get_logger(__name__)
 
+MOST_PER_CONNECTION = 16  # requests that can wait for a database connection, and use it
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
     "Authorization",
@@ -74,6 +76,9 @@ def create_application(
         # Runs in the worker, after the fork: connections do not survive one.
         async with open_state(settings) as state:
             app.state.shared = state
+            # FastAPI would ask three libraries again for each request.
+            is_traced = app._native_telemetry.enabled()
+            app._native_telemetry.enabled = lambda: is_traced  # type: ignore[method-assign]
             if weak := list(find_warnings(settings)):
                 log.warning("settings.weak", settings=weak)
             await state.health.start()
@@ -152,6 +157,13 @@ def middleware(
     layers += [
         # Inside CORS, so that a browser may read its 500.
         Middleware(UnhandledErrorsMiddleware),
+        Middleware(
+            OverloadMiddleware,
+            most=MOST_PER_CONNECTION
+            * (settings.db_pool_size + settings.db_max_overflow),
+            fixed=settings.max_in_flight,
+            uncounted=[*probes, *uploads],
+        ),
         Middleware(
             StrictHttpMiddleware,
             allowed_hosts=settings.allowed_hosts,

@@ -37,6 +37,10 @@ class Timeline:
         finally:
             self.faults.append((name, began, self.now))
 
+    def seconds(self, outcome: str) -> list[float]:
+        """List how long the answers with this outcome took."""
+        return [each.seconds for each in self.answers if each.outcome == outcome]
+
     def counts(self) -> Counter[str]:
         return Counter(answer.outcome for answer in self.answers)
 

@@ -150,8 +150,9 @@ def _model_reader(fields: list[ModelField], read: Read) -> Read | None:
             return None
 
     def read_model(request: Request, arguments: Arguments) -> Faults:
-        query = dict(request.query_params)
-        if len(query) < len(request.query_params.multi_items()):  # a name is repeated
+        items = request.query_params.multi_items()
+        query = dict(items)
+        if len(query) < len(items):  # a name is repeated
             return read(request, arguments)
         arguments[field.name], faults = field.validate(query, loc=("query",))
         return faults

@@ -117,13 +117,13 @@ def _part(name: Partition, request: Request, caller: Principal | None) -> str:
 
 def _show(limits: Sequence[Limited], decision: Decision) -> None:
     """Write the fields of draft-ietf-httpapi-ratelimit-headers-11."""
-    quotas = [
-        quota
+    shown = [
+        _items(quota)
         for limit, quota in zip(limits, decision.quotas, strict=True)
         if limit.shown
     ]
-    if quotas:
-        policies, remains = zip(*map(_items, quotas), strict=True)
+    if shown:
+        policies, remains = zip(*shown, strict=True)
         _context().answer_headers += [
             (b"ratelimit-policy", b", ".join(policies)),
             (b"ratelimit", b", ".join(remains)),

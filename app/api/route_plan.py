@@ -37,6 +37,7 @@ from app.api.rows import row_writer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Write = Callable[..., Coroutine[Any, Any, Response]]
+JSON_TYPE = (b"content-type", b"application/json")
 
 
 class Unplanned(Exception):
@@ -179,13 +180,26 @@ async def _run(
     return values[-1], failed.get(len(steps) - 1, [])
 
 
+def json_response(content: bytes, status_code: int = 200) -> Response:
+    """Make what `Response` would make, with less work."""
+    if not is_body_allowed_for_status_code(status_code):
+        return Response(content, status_code, media_type="application/json")
+    response = make_draft()
+    response.status_code = status_code
+    response.body = content
+    length = b"%d" % len(content)
+    response.raw_headers = [(b"content-length", length), JSON_TYPE]
+    response.media_type = "application/json"
+    return response
+
+
 def writer(route: Any) -> Write:
     """Choose how the results of a route become responses."""
     kind = route.response_class
     is_default = isinstance(kind, DefaultPlaceholder)
     make: Callable[..., Response] = kind.value if is_default else kind
     if dumps := is_default and route.response_field is not None:
-        make = partial(Response, media_type="application/json")
+        make = json_response
     names = "include exclude by_alias exclude_unset exclude_defaults exclude_none"
     options = {name: getattr(route, f"response_model_{name}") for name in names.split()}
     options |= {"field": route.response_field, "dump_json": dumps}

@@ -160,7 +160,10 @@ def refuse_repeated(
     query: QueryParams, repeatable: Collection[str], known: Collection[str]
 ) -> None:
     """Refuse `?limit=1&limit=2`: some parsers use the first value, others the last."""
-    given = Counter(name for name, _ in query.multi_items())
+    items = query.multi_items()
+    if len(items) == len(query):
+        return
+    given = Counter(name for name, _ in items)
     faults = [
         {
             "pointer": pointer(("query", name), known),

@@ -14,13 +14,19 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.log_console import REQUEST_EVENT, request_line
 from app.core.log_fields import ALLOWED, replace_others
 from app.core.log_writer import LogWriter
 from app.core.request_context import current_request
+
+# structlog would load rich, for tracebacks that this service does not print: 5 MiB.
+unloaded = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
+import structlog  # noqa: E402
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
+
+if unloaded:
+    del sys.modules["rich"]
 
 # The servers log each request as well; the application's own line says more.
 SILENCED = ("uvicorn.access", "gunicorn.access")

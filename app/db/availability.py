@@ -1,8 +1,5 @@
 """The errors of databases that mean: try again later."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -10,17 +7,23 @@ from app.core.errors import DatabaseUnavailable, Overloaded
 from app.db import postgresql
 
 
-@contextmanager
-def availability() -> Iterator[None]:
-    """Raise `Unavailable` in place of the errors that a retry can solve."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise Overloaded from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from error
-        transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
-        if transient or "database is locked" in str(error.orig):
+class availability:  # noqa: N801 - used like a function
+    """Raise `Unavailable` in place of the errors that a retry can solve.
+
+    A class costs less than `contextmanager`.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, PoolTimeout):
             raise Overloaded from error
-        raise
+        if isinstance(error, DBAPIError):
+            if error.connection_invalidated:
+                raise DatabaseUnavailable from error
+            transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
+            if transient or "database is locked" in str(error.orig):
+                raise Overloaded from error

@@ -1,6 +1,7 @@
 """Statements of SQLAlchemy as asyncpg runs them, and the class of their rows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -8,7 +9,6 @@ import asyncpg
 from sqlalchemy import JSON, Executable, Numeric
 from sqlalchemy.engine import Dialect
 
-NUMERIC_OID = 1700
 Converters = Mapping[str, Callable[[Any], Any]]
 
 
@@ -90,5 +90,19 @@ def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
     """Return what SQLAlchemy applies to values that asyncpg has read."""
     if isinstance(kind, JSON):
         return dialect._json_deserializer
-    oid = NUMERIC_OID if isinstance(kind, Numeric) else None
-    return kind._cached_result_processor(dialect, oid)  # type: ignore[no-any-return]
+    if isinstance(kind, Numeric) and kind.asdecimal:
+        return to_decimal
+    return kind._cached_result_processor(dialect, None)  # type: ignore[no-any-return]
+
+
+def to_decimal(value: str | Decimal | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def read_numerics_as_text(connection: Any, _: Any) -> None:
+    """Most of them become JSON text again. An attribute of a record is a `Decimal`."""
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "numeric", schema="pg_catalog", encoder=str, decoder=str
+        )
+    )

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.errors import AppError
@@ -13,6 +13,7 @@ from app.core.settings.database import DatabaseSettings
 from app.db import postgresql, sqlite
 from app.db.availability import availability
 from app.db.direct import Direct
+from app.db.prepared import read_numerics_as_text
 from app.db.reads import ReadSession
 
 # Keys in `AsyncSession.info`.
@@ -49,15 +50,15 @@ class Database:
         self.reader = postgresql.create_reader(
             settings, url, pool_size=reads, max_overflow=more_reads
         )
+        if direct_reads := direct(
+            settings, self.reader, size=reads + more_reads, keep=reads
+        ):
+            event.listen(self.reader.sync_engine, "connect", read_numerics_as_text)
         # A connection of its own, so that a busy pool does not look like an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
         self.direct = direct(settings, self.writer, size=size - size // 2)
-        self.read = self.replica = ReadSession(
-            self.reader,
-            lasting,
-            direct(settings, self.reader, size=reads + more_reads, keep=reads),
-        )
+        self.read = self.replica = ReadSession(self.reader, lasting, direct_reads)
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
         if replica:

@@ -70,10 +70,8 @@ def post_worker_init(worker: Worker) -> None:
     from gunicorn.workers import gasgi
 
     from app.server.connections import waiting
-    from app.server.gunicorn_connection import GunicornConnection
     from app.server.signals import STOP_SIGNALS
     from app.server.stopping import Stopping, drain_asgi, drain_uvicorn
-    from app.server.uvicorn_connection import UvicornConnection
 
     current = get_settings()
     patience = max(0, worker.cfg.graceful_timeout - SHUTDOWN_RESERVE_SECONDS)
@@ -83,11 +81,15 @@ def post_worker_init(worker: Worker) -> None:
     patience = ceil(stopping.patience) + 1
     waiting.most_open = current.max_connections
     if _is_uvicorn(worker):
+        from app.server.uvicorn_connection import UvicornConnection
+
         worker.config.server_header = False
         worker.config.timeout_graceful_shutdown = patience
         worker.config.http = UvicornConnection
         drain_uvicorn(worker, stopping)
     else:
+        from app.server.gunicorn_connection import GunicornConnection
+
         worker.cfg.set("graceful_timeout", patience)
         asgi_protocol._CACHED_SERVER_HEADER = b""
         # Gunicorn's table of reason phrases lacks some.

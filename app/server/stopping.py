@@ -14,7 +14,6 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gasgi import ASGIWorker
-from uvicorn.server import Server
 
 from app.core.drain import Action, drain
 from app.server.connections import waiting
@@ -97,6 +96,7 @@ def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
     Uvicorn's own handlers are raw ones, and end the process by the signal: its exit
     code is then not 0, and the last lines of the log are lost.
     """
+    from uvicorn.server import Server  # 25 modules that other workers do not need
 
     @contextmanager
     def capture_signals(self: Server) -> Generator[None]:

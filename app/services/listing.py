@@ -46,9 +46,8 @@ class Order:
         return statement.order_by(*order).limit(bindparam("page_rows"))
 
     def position(self, row: Row[Any]) -> tuple[Any, str]:
-        """Return the place of a row in this order, as JSON values."""
-        value = getattr(row, str(self.column.key))
-        return self._type.dump_python(value, mode="json"), row.id.hex
+        """Return the place of a row in this order."""
+        return getattr(row, str(self.column.key)), row.id.hex
 
     def after(self, position: Sequence[Any]) -> dict[str, Any]:
         """Return the values that make a statement continue after a `position`."""

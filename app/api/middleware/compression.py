@@ -1,6 +1,5 @@
 """Compress answers that are large enough to become smaller."""
 
-from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware, GZipResponder, IdentityResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,7 +35,7 @@ class CompressionMiddleware(GZipMiddleware):
             return send
         responder: IdentityResponder
         excluded = self.exclude_content_types
-        if "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+        if b"gzip" in dict(scope["headers"]).get(b"accept-encoding", b""):
             responder = GZipResponder(
                 self.app,
                 self.minimum_size,

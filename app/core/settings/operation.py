@@ -71,6 +71,15 @@ class OperationSettings(AppSettings):
         le=36500,
         description="Days after which an audit event is deleted.",
     )
+    max_in_flight: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Requests that a worker handles at the same time: so many reads, "
+        "and so many other requests. It answers 503 to further ones. With 0 it finds "
+        "the limit itself: between 8 and 16 for each connection of DB_POOL_SIZE and "
+        "DB_MAX_OVERFLOW.",
+    )
     drain_delay_seconds: Seconds | None = Field(
         None,
         description="Seconds that a worker still serves after SIGTERM, while readiness "

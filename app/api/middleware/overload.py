@@ -1,0 +1,109 @@
+"""Refuse requests that the process cannot handle in time, before they cost much."""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.middleware.paths import own_path
+from app.api.problems import PROBLEM_JSON, problem_body
+from app.core.admission import SAMPLE_SECONDS, Admission, Limit
+from app.core.errors import Overloaded
+from app.core.logging import get_logger
+from app.core.request_context import current_request
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+LOGGED_EVERY_SECONDS = 10.0
+_error = Overloaded()
+BEGINNING, END = problem_body(
+    _error.status, _error.code, _error.detail, request_id="|"
+).split(b"|")
+HEADERS = (
+    (b"content-type", PROBLEM_JSON.encode()),
+    *(
+        (name.lower().encode(), value.encode())
+        for name, value in _error.headers.items()
+    ),
+)
+
+log = get_logger(__name__)
+
+
+class OverloadMiddleware:
+    """Limits the requests under way: reads and changes each have a limit.
+
+    So reads cannot take the places of logins and changes, nor the other way round.
+    A request does not count while its client sends the body, or reads a stream.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, most: int, fixed: int, uncounted: Collection[str]
+    ) -> None:
+        """`uncounted` are the paths of probes and uploads."""
+        self.app = app
+        self._uncounted = frozenset(uncounted)
+        self._limit = Limit(most, fixed=fixed)
+        self._reads, self._changes = Admission(self._limit), Admission(self._limit)
+        self._next_sample = self._next_log = 0.0
+        self._refused = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or own_path(scope) in self._uncounted:
+            await self.app(scope, receive, send)
+            return
+        self._sample()
+        is_read = scope["method"] in READS
+        admission = self._reads if is_read else self._changes
+        if not admission.enter() and not await admission.wait():
+            await self._refuse(send)
+            return
+        counts = True
+
+        async def receive_uncounted() -> Message:
+            admission.leave()
+            try:
+                return await receive()
+            finally:
+                admission.under_way += 1
+
+        async def send_uncounted(message: Message) -> None:
+            nonlocal counts
+            if counts and message.get("more_body"):
+                counts = False
+                admission.leave()
+            await send(message)
+
+        try:
+            await self.app(
+                scope, receive if is_read else receive_uncounted, send_uncounted
+            )
+        finally:
+            if counts:
+                admission.leave()
+
+    def _sample(self) -> None:
+        """Measure from time to time how long one turn of the event loop takes."""
+        now = time.monotonic()
+        if now >= self._next_sample:
+            self._next_sample = now + SAMPLE_SECONDS
+            asyncio.get_running_loop().call_soon(self._end_sample, now)
+
+    def _end_sample(self, began: float) -> None:
+        self._limit.adapt(time.monotonic() - began)
+
+    async def _refuse(self, send: Send) -> None:
+        """Send the prepared answer: most of what arrives may have to be refused."""
+        self._refused += 1
+        if (now := time.monotonic()) >= self._next_log:
+            self._next_log = now + LOGGED_EVERY_SECONDS
+            log.warning(
+                "http.overloaded", refused=self._refused, limit=self._limit.value
+            )
+            self._refused = 0
+        request = current_request()
+        body = BEGINNING + (request.request_id.encode() if request else b"") + END
+        length = (b"content-length", str(len(body)).encode())
+        headers = [*HEADERS, length]
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,133 @@
+"""Send three times as many requests as the service can handle: it stays useful.
+
+    python -m drills.overload [--seconds 15] [--max-in-flight 0]
+
+One worker on one core, the clients on another one. The drill measures the capacity, and
+then sends lists of users at three times this rate, whether or not the service answers.
+Meanwhile it probes the service and makes changes, which the reads must not displace.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from drills.load import Load
+from drills.timeline import Outcome, Timeline, p99
+from testbed.accounts import create_account, log_in
+from testbed.postgres import start_postgres
+from testbed.service import Service, command, make_environment, start_service
+
+ADMIN = "admin@example.org"
+FACTOR = 3
+PROBES_PER_SECOND = 20
+LIST = "GET /api/v1/users?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n\r\n"
+LIVE = b"GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+CHANGE = (
+    "PATCH /api/v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n"
+    "Content-Type: application/json\r\nContent-Length: 19\r\n\r\n"
+    '{{"full_name":"Ada"}}'
+)
+GOODPUT, RECOVERY_SECONDS = 0.9, 1.0
+REFUSAL_SECONDS, PROBE_SECONDS, SLOWER = 0.1, 0.25, 3
+
+
+async def drill(service: Service, seconds: float) -> Outcome:
+    pin(service)
+    token = (await asyncio.to_thread(log_in, service, ADMIN))["Authorization"]
+    read = LIST.format(token).encode()
+    alone, full, seen = Timeline(), Timeline(), Timeline()
+    await Load(service.port, [read], alone).back_to_back(1, seconds / 3)
+    await Load(service.port, [read], full).back_to_back(16, seconds / 3)
+    capacity = len(full.answers) / (seconds / 3)
+
+    probes, changes = Timeline(), Timeline()
+    load = Load(service.port, [read], seen)
+    with seen.fault(f"{FACTOR} times {capacity:.0f} requests per second"):
+        await asyncio.gather(
+            load.at_rate(FACTOR * capacity, seconds),
+            Load(service.port, [LIVE], probes).at_rate(PROBES_PER_SECOND, seconds),
+            Load(service.port, [CHANGE.format(token).encode()], changes).at_rate(
+                PROBES_PER_SECOND / 4, seconds
+            ),
+        )
+    recovered = Timeline()
+    await Load(service.port, [read], recovered).back_to_back(1, 0.001)
+    recovery = recovered.now
+    await asyncio.sleep(1.1)  # until the last clients have given up
+    return judge(alone, capacity * seconds, seen, probes, changes, recovery)
+
+
+def judge(
+    alone: Timeline,
+    most: float,
+    seen: Timeline,
+    probes: Timeline,
+    changes: Timeline,
+    recovery: float,
+) -> Outcome:
+    accepted, refused = seen.seconds("200"), seen.seconds("503")
+    unloaded = p99(alone.seconds("200"))
+    changed = changes.counts()["200"] / max(1, len(changes.answers))
+    figures = {
+        f"goodput {len(accepted) / most:.0%}": len(accepted) >= GOODPUT * most,
+        f"accepted p99 {p99(accepted) * 1000:.0f} ms, alone {unloaded * 1000:.0f}": (
+            p99(accepted) < SLOWER * unloaded
+        ),
+        f"refused p99 {p99(refused) * 1000:.0f} ms": p99(refused) < REFUSAL_SECONDS,
+        f"probes p99 {p99(probes.seconds('200')) * 1000:.0f} ms": (
+            p99(probes.seconds("200")) < PROBE_SECONDS
+            and set(probes.counts()) == {"200"}
+        ),
+        f"changes served {changed:.0%}": changed >= GOODPUT,
+        f"recovery {recovery:.2f} s": recovery < RECOVERY_SECONDS,
+    }
+    counts = ", ".join(f"{n:,} {what}" for what, n in seen.counts().items())
+    broken = [figure for figure, is_kept in figures.items() if not is_kept]
+    return Outcome("; ".join([*figures, counts]), broken, seen)
+
+
+def pin(service: Service) -> None:
+    """Give the worker a core of its own, if there are two."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    if others:
+        prefix = "Booting worker with pid: "
+        for line in service.log():
+            if str(line["event"]).startswith(prefix):
+                pid = int(str(line["event"]).removeprefix(prefix))
+                os.sched_setaffinity(pid, {first})
+        os.sched_setaffinity(0, set(others))
+
+
+def run(home: Path, seconds: float, max_in_flight: int = 0) -> Outcome:
+    with start_postgres(home) as postgres:
+        environment = make_environment(
+            home,
+            DATABASE_URL=postgres.url,
+            RATE_LIMIT_ENABLED="false",
+            MAX_IN_FLIGHT=str(max_in_flight),
+        )
+        for arguments in (("db", "upgrade"), ("demo", "--users", "300")):
+            ended = command(*arguments, environment=environment)
+            assert ended.returncode == 0, ended.stderr
+        create_account(ADMIN, environment=environment, role="admin")
+        with start_service(home, environment=environment) as service:
+            return asyncio.run(drill(service, seconds))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m drills.overload")
+    parser.add_argument("--seconds", type=float, default=15, help="of the overload")
+    parser.add_argument("--max-in-flight", type=int, default=0)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as directory:
+        outcome = run(Path(directory), options.seconds, options.max_in_flight)
+    print(outcome)
+    sys.exit(not outcome.kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""The limit of requests under way, over HTTP."""
+
+import asyncio
+from itertools import islice
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from app.api.middleware.overload import OverloadMiddleware
+from tests.api.middleware.exchange import http_scope
+from tests.support.people import Client
+from tests.support.timeouts import holding
+
+PLACES = 2
+
+
+class TestBlockedDatabase:
+    """Mutant: no limit."""
+
+    @pytest.fixture
+    def backend(self) -> str:
+        return "postgresql"
+
+    @pytest.fixture
+    def overrides(self) -> dict[str, Any]:
+        return {"max_in_flight": PLACES}
+
+    async def test_refuses_what_would_only_wait(
+        self, user: Client, database_url: str
+    ) -> None:
+        path = "/notes"
+        async with holding(database_url, "LOCK TABLE notes IN ACCESS EXCLUSIVE MODE"):
+            reads = [asyncio.create_task(user.get(path)) for _ in range(3 * PLACES)]
+            for answer in islice(asyncio.as_completed(reads), 2 * PLACES):
+                assert (await answer).status_code == 503
+            with capture_logs() as logs:
+                refused = await user.get(path)
+            # The places of reads are taken; changes and probes have others.
+            refresh = await user.post("/auth/refresh", json={"refresh_token": "x"})
+            ready = await user.get("/health/ready")
+
+        answers = await asyncio.gather(*reads)
+        assert sum(each.status_code == 200 for each in answers) == PLACES
+        assert (refresh.status_code, ready.status_code) == (401, 200)
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        assert refused.headers["x-content-type-options"] == "nosniff"
+        problem = refused.json()
+        assert problem["code"] == "overloaded"
+        assert problem["request_id"] == refused.headers["x-request-id"]
+        [line] = [each for each in logs if each["event"] == "http.request"]
+        assert (line["status_code"], line["request_id"]) == (503, problem["request_id"])
+
+
+class TestClients:
+    """A client that is slow takes no place."""
+
+    async def test_that_read_a_stream_or_send_a_body(self) -> None:
+        """Mutants: count a stream; count while the body arrives."""
+        begun, end = asyncio.Event(), asyncio.Event()
+
+        async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"1", "more_body": True})
+            begun.set()
+            await end.wait()
+
+        async def read(scope: Scope, receive: Receive, send: Send) -> None:
+            begun.set()
+            await receive()
+
+        async def receive() -> Message:
+            await end.wait()
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            statuses.append(message.get("status"))
+
+        for method, endpoint in (("GET", stream), ("POST", read)):
+            begun.clear()
+            end.clear()
+            statuses: list[int | None] = []
+            app = OverloadMiddleware(endpoint, most=1, fixed=1, uncounted=())
+            scope = http_scope(method=method)
+            slow = [asyncio.create_task(app(scope, receive, send)) for _ in range(3)]
+            await begun.wait()
+            await asyncio.sleep(0)
+            end.set()
+            await asyncio.gather(*slow)
+            assert 503 not in statuses
