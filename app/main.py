@@ -22,6 +22,8 @@ from app.api.openapi import DESCRIPTION, add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
 from app.api.pages.home import add_home
+from app.api.pages.requests import PATH as REQUESTS
+from app.api.pages.requests import add_recent_requests
 from app.api.route_index import RouteIndex
 from app.api.routes import ApiRoute, ApiRouter
 from app.api.uploads import Allowance, find_uploads
@@ -31,6 +33,7 @@ from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging, get_logger
 from app.core.rate_limit.policies import rates
+from app.core.recent import RecentRequests
 from app.core.settings.warnings import find_warnings
 from app.identity import LICENSE, VERSION
 from app.services.mail.worker import delivering
@@ -88,6 +91,7 @@ def create_application(
             ):
                 yield
 
+    recent = RecentRequests() if settings.environment == "development" else None
     uploads = find_uploads(routers, settings.api_v1_prefix, settings)
     app = FastAPI(
         title=settings.app_name,
@@ -104,7 +108,7 @@ def create_application(
         if "public_base_url" in settings.model_fields_set
         else [{"url": "/"}],
         lifespan=lifespan,
-        middleware=middleware(settings, uploads),
+        middleware=middleware(settings, uploads, recent),
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -120,6 +124,8 @@ def create_application(
     app.include_router(well_known_router)
     add_home(app, settings)
     add_account_pages(app, settings)
+    if recent is not None:
+        add_recent_requests(app, recent)
     if not settings.is_production:
         add_docs(app)
     check_routes(app, policies=rates(settings))
@@ -129,7 +135,9 @@ def create_application(
 
 
 def middleware(
-    settings: Settings, uploads: Mapping[str, Allowance] = NO_UPLOADS
+    settings: Settings,
+    uploads: Mapping[str, Allowance] = NO_UPLOADS,
+    recent: RecentRequests | None = None,
 ) -> list[Middleware]:
     """List the layers from the outermost inwards; each is pure ASGI."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
@@ -138,8 +146,9 @@ def middleware(
         Middleware(
             RequestContextMiddleware,
             resolver=ClientAddressResolver(settings.trusted_proxies),
-            unlogged_paths=probes,
+            unlogged_paths=[*probes, REQUESTS],
             sample=settings.log_sample,
+            recent=recent,
         ),
         Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),
     ]

@@ -100,6 +100,21 @@ class PostgresServer(Server):
         """Stop like `pg_ctl stop --mode`; "immediate" is a crash."""
         self.end(STOP_SIGNALS[mode])
 
+    def pause(self) -> None:
+        """Stop answering, but leave every connection open."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to the server and to the process of each connection."""
+        assert self.process is not None
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        for each in (pid, *map(int, children.split())):
+            os.kill(each, number)
+
     def _command(self) -> Sequence[str | Path]:
         options = [f"--{name}={value}" for name, value in self.options.items()]
         binary = self.binaries / "postgres"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.core.log_fields import PROCESS, REQUEST
+from app.core.log_fields import ALLOWED, PROCESS, REQUEST
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operations.md"
@@ -27,6 +27,26 @@ def names(code: ast.AST) -> Iterator[str]:
             case ast.Dict(keys=[ast.Constant(value="event"), *_], values=[name, *_]):
                 if isinstance(name, ast.Constant):
                     yield str(name.value)
+
+
+def fields(code: ast.AST) -> Iterator[str]:
+    """Yield the names of the fields that the calls of a log write out."""
+    for node in ast.walk(code):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=level, value=log), keywords=given):
+                if level in LEVELS and ast.unparse(log).endswith("log"):
+                    yield from (each.arg for each in given if each.arg)
+
+
+def test_every_field_of_an_event_is_allowed() -> None:
+    """Mutant: log a field that `app.core.log_fields` lacks: its value is replaced."""
+    used = {
+        name
+        for file in (ROOT / "app").rglob("*.py")
+        for name in fields(ast.parse(file.read_text()))
+    }
+
+    assert used <= ALLOWED
 
 
 def test_lists_every_event_of_the_log() -> None:

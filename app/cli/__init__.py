@@ -23,6 +23,7 @@ from app.cli import (
     scaffold,
     server,
     users,
+    why,
     worker,
 )
 from app.cli.console import INTERRUPTED, errors, output
@@ -33,6 +34,7 @@ GROUPS = (
     server.group,
     demo.group,
     worker.group,
+    why.group,
     config.group,
     doctor.group,
     backups.group,

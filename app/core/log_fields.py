@@ -18,8 +18,8 @@ REQUEST = frozenset(
     "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate".split()
 )
 EVENTS = frozenset(
-    "attempts code dependency error error_type lines mail_id message peer policies "
-    "reason settings sqlstate template "
+    "attempts code dependency error error_type limit lines mail_id message peer "
+    "policies reason refused seconds settings sqlstate template "
     # of `mail.kept`, which only development logs
     "file link subject to".split()
 )

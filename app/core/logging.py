@@ -49,11 +49,14 @@ def add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDi
     record: logging.LogRecord | None = event.get("_record")
     event["level"] = method
     event["logger"] = logger.name if record is None else record.name
+    request = None
     if "request_id" not in event and (request := current_request()) is not None:
         event["request_id"] = request.request_id
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     if not event.keys() <= ALLOWED:
         replace_others(event)
+    if request is not None and request.events is not None:
+        request.events.append({**event})
     return event
 
 

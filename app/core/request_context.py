@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+MOST_STATEMENTS = 100  # of a request that are kept
+
 
 class Statement(NamedTuple):
     """One statement of a request, for the page that development has."""
@@ -31,12 +33,14 @@ class RequestContext:
     db_seconds: float = 0.0
     redis_calls: int = 0
     redis_seconds: float = 0.0
-    statements: list[Statement] | None = None  # None outside of development
+    # None outside of development.
+    statements: list[Statement] | None = None
+    events: list[dict[str, Any]] | None = None  # what else it has logged
 
     def add_query(self, sql: object, seconds: float) -> None:
         self.db_queries += 1
         self.db_seconds += seconds
-        if self.statements is not None:
+        if self.statements is not None and len(self.statements) < MOST_STATEMENTS:
             self.statements.append(Statement(sql, seconds))
 
 

@@ -26,6 +26,7 @@ WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
 LIFT_TIMEOUTS = text(SET_TIMEOUTS.format(only_this_transaction="true"))
 LIFT_TIMEOUTS_FOR_GOOD = text(SET_TIMEOUTS.format(only_this_transaction="false"))
 
+CANCELLED_WITHIN_SECONDS = 2.0
 LOCK_NOT_AVAILABLE = "55P03"
 # Serialization failure, deadlock, lock timeout, cancelled statement: a retry can help.
 TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
@@ -67,6 +68,7 @@ def create_engine(
     event.listen(engine.sync_engine, "do_connect", connect)
     event.listen(engine.sync_engine, "connect", wake_writer_when_lost)
     event.listen(engine.sync_engine, "checkout", refuse_closed)
+    engine.sync_engine.dialect.do_terminate = terminate  # type: ignore[method-assign]
     return engine
 
 
@@ -154,6 +156,33 @@ def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return dialect.connect(*args, **kwargs)
     except (OSError, TimeoutError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnavailable from error
+
+
+def terminate(dbapi_connection: Any) -> None:
+    """Close a connection whose query is given up, after PostgreSQL has cancelled it.
+
+    SQLAlchemy lets the request wait for that, two seconds beyond its deadline if the
+    server hangs.
+    """
+    try:
+        closing = asyncio.get_running_loop().create_task(
+            _close(dbapi_connection.driver_connection)
+        )
+    except RuntimeError:  # no event loop runs: the process ends
+        dbapi_connection.terminate()
+    else:
+        _closing.add(closing)  # the event loop itself keeps no reference
+        closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _close(driver: Any) -> None:
+    try:
+        await driver.close(timeout=CANCELLED_WITHIN_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        driver.terminate()
 
 
 def wake_writer_when_lost(connection: Any, _: Any) -> None:

@@ -101,8 +101,11 @@ class OverloadMiddleware:
                 "http.overloaded", refused=self._refused, limit=self._limit.value
             )
             self._refused = 0
-        request = current_request()
-        body = BEGINNING + (request.request_id.encode() if request else b"") + END
+        request_id = b""
+        if request := current_request():
+            request_id = request.request_id.encode()
+            request.log_fields["error_type"] = _error.code
+        body = BEGINNING + request_id + END
         length = (b"content-length", str(len(body)).encode())
         headers = [*HEADERS, length]
         await send({"type": "http.response.start", "status": 503, "headers": headers})

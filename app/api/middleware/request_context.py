@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
 from app.core.logging import get_logger
+from app.core.recent import RecentRequests
 from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
@@ -42,8 +43,10 @@ class RequestContextMiddleware:
         resolver: ClientAddressResolver,
         unlogged_paths: Collection[str] = (),
         sample: float = 1.0,
+        recent: RecentRequests | None = None,
     ) -> None:
         self.app = app
+        self._recent = recent
         self._sample = sample
         self._resolver = resolver
         self._unlogged_paths = frozenset(unlogged_paths)
@@ -56,6 +59,8 @@ class RequestContextMiddleware:
         path: str = scope["path"]  # read now: a mounted application changes it
         is_logged = own_path(scope) not in self._unlogged_paths
         context = self._identify(scope)
+        if self._recent is not None and is_logged:
+            self._recent.watch(context)
         exchange = _Exchange(context, receive, send)
         with serving(context):
             try:
@@ -109,6 +114,8 @@ class RequestContextMiddleware:
         if context.redis_calls:
             fields["redis_calls"] = context.redis_calls
             fields["redis_ms"] = round(context.redis_seconds * 1000, 3)
+        if self._recent is not None:
+            self._recent.add(fields | context.log_fields, context)
         if self._sample < 1:
             kept = status >= HTTPStatus.BAD_REQUEST or duration > SLOW_MS
             fields["sample_rate"] = 1 if kept else self._sample

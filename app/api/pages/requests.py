@@ -1,0 +1,47 @@
+"""The page that shows developers the last requests of this process."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse
+
+from app.api.authorization import public
+from app.api.dependencies import StateDep
+from app.api.pages import POLICY, templates
+from app.api.rate_limits import unlimited
+from app.core.recent import Recent, RecentRequests
+from app.services.story import outcome, read_mails
+
+PATH = "/dev/requests"
+OPEN = public("It exists only in development.")
+
+
+def add_recent_requests(app: FastAPI, recent: RecentRequests) -> None:
+    template = templates.get_template("requests.html")
+
+    @unlimited("It exists only in development.")
+    async def requests(state: StateDep) -> HTMLResponse:
+        ids = [id_ for each in recent.requests for id_ in each.line.get("mails", ())]
+        rows = await read_mails(state.database.read, ids)
+        mails = {str(row.id): f"{row.template} {outcome(row)}" for row in rows}
+        shown = [describe(each, mails) for each in recent.requests]
+        page = template.render(root="../", title="Last requests", requests=shown)
+        return HTMLResponse(page, headers={**POLICY, "Cache-Control": "no-store"})
+
+    app.add_api_route(PATH, requests, include_in_schema=False, openapi_extra=OPEN)
+
+
+def describe(recent: Recent, mails: dict[str, str]) -> dict[str, Any]:
+    line, context = recent.line, recent.context
+    ago = timedelta(seconds=recent.seconds_ago)
+    return {
+        "line": line,
+        "at": (datetime.now(UTC) - ago).strftime("%H:%M:%S"),
+        "statements": [
+            (" ".join(str(each.sql).split()), each.seconds * 1000)
+            for each in context.statements or ()
+        ],
+        "events": context.events or (),
+        "mails": [mails.get(id_, f"{id_} is gone") for id_ in line.get("mails", ())],
+    }

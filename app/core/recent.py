@@ -1,0 +1,36 @@
+"""The last requests of this process, for developers: never outside of development."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.request_context import RequestContext
+
+KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """One request: its log line, its statements, and what else it logged."""
+
+    line: Mapping[str, Any]
+    context: RequestContext
+
+    @property
+    def seconds_ago(self) -> float:
+        return time.monotonic() - self.context.started
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRequests:
+    """The latest requests, the newest first."""
+
+    requests: deque[Recent] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def watch(self, context: RequestContext) -> None:
+        context.statements, context.events = [], []
+
+    def add(self, line: Mapping[str, Any], context: RequestContext) -> None:
+        self.requests.appendleft(Recent(line, context))
