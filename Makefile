@@ -13,7 +13,7 @@ SBOM := dist/sbom.cdx.json
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
-.PHONY: help run dev test check format lock audit bench drill dist release upgrade clean
+.PHONY: help run dev test check format lock audit bench clients drill dist release upgrade clean
 
 help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make check   check format, lint, types, imports, lock files, generated files, openapi.json'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
+	@echo 'make clients write typed clients in TypeScript and in Python into dist/clients/'
 	@echo 'make drill   kill the mail worker, stop Redis, compare response times, check deploy/, send hostile requests'
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
@@ -61,10 +62,25 @@ bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,$(if $(LONG),bench.growth,bench)) $(ARGS)
 	$(if $(SCALE)$(LONG),,$(BIN)/python -m bench.edge)
 
+clients: $(VENV)/dev clients/.venv/bin/openapi-python-client clients/node_modules/.package-lock.json
+	$(BIN)/python -m clients
+
+# Its own environment, because the generator needs an older Typer than the application.
+clients/.venv/bin/openapi-python-client: clients/requirements.txt
+	@$(BIN)/python -m venv clients/.venv
+	@clients/.venv/bin/pip install --quiet --disable-pip-version-check $(LOCKED) --requirement $<
+	@touch $@
+
+clients/node_modules/.package-lock.json: clients/package-lock.json
+	cd clients && npm ci --silent
+	@touch $@
+
 drill: $(VENV)/deploy
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
 	$(BIN)/python -m drills.redis_outage
+	@command -v npm >/dev/null || { echo 'drills.clients is skipped: npm is missing.'; exit 0; }; \
+		$(MAKE) --no-print-directory clients && $(BIN)/python -m drills.clients
 	$(BIN)/python -m pytest tests/deploy
 	test "$$(id -u)" -ne 0 || $(BIN)/python -m drills.image
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
@@ -98,6 +114,7 @@ lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
 	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
 	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+	$(LOCK) --upgrade --group clients --output-file clients/requirements.txt
 	$(LOCK) --upgrade --group audit --constraints requirements/dev.txt --output-file requirements/audit.txt
 	$(LOCK) --upgrade --group deploy --constraints requirements/dev.txt --output-file requirements/deploy.txt
 	$(LOCK) --upgrade --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt

@@ -84,7 +84,8 @@ async def test_is_an_error_while_the_database_is_down(
     app = create_application(down)
     with capture_logs() as logs:
         async with app.router.lifespan_context(app), open_client(app) as client:
-            line = await line_of(client, "GET", "/products")
+            login = {"email": "ada@example.org", "password": "x"}
+            line = await line_of(client, "POST", "/auth/login", json=login)
 
     assert (line["status_code"], line["log_level"]) == (503, "error")
     assert line["error_type"] == "dependency_unavailable"

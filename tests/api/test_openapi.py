@@ -48,7 +48,7 @@ def test_every_error_names_its_codes() -> None:
             if status < "400":
                 continue
             content = resolved(answer)["content"][PROBLEM]
-            base, narrowed = content["schema"]["allOf"]
+            base, narrowed = resolved(content["schema"])["allOf"]
             codes = narrowed["properties"]["code"]["enum"]
             assert base == {"$ref": "#/components/schemas/Problem"}
             assert codes, (name, status)

@@ -110,7 +110,7 @@ def add_problems(
             own["content"] |= response["content"]
             own["headers"] = own.get("headers", {}) | response["headers"]
         else:
-            responses[str(status)] = shared(errors, response, components["responses"])
+            responses[str(status)] = shared(errors, response, components)
 
 
 def errors_of(operation: dict[str, Any], route: RouteContext) -> Iterator[Any]:
@@ -129,7 +129,8 @@ def errors_of(operation: dict[str, Any], route: RouteContext) -> Iterator[Any]:
 
 def response_of(errors: list[type[AppError]], route: RouteContext) -> dict[str, Any]:
     codes, status = [error.code for error in errors], errors[0].status.value
-    narrowed = {"code": {"enum": codes}, "status": {"const": status}}
+    # With its type, because generators of clients merge only equal types.
+    narrowed = {"code": {"type": "string", "enum": codes}}
     schema = {
         "allOf": [ref("schemas", "Problem"), {"type": "object", "properties": narrowed}]
     }
@@ -148,26 +149,33 @@ def response_of(errors: list[type[AppError]], route: RouteContext) -> dict[str, 
 
 
 def shared(
-    errors: list[type[AppError]], response: dict[str, Any], known: dict[str, Any]
+    errors: list[type[AppError]], response: dict[str, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
-    """Refer to the response, which other operations have, too.
+    """Refer to the response and its schema, which other operations have, too.
 
-    Its name has those codes that not every operation has, or else the status.
+    Their name has those codes that not every operation has, or else the phrase.
     """
     special = [error.code for error in errors if error not in EVERYWHERE]
-    words = "_or_".join(special) or f"error_{errors[0].status.value}"
-    name = words.title().replace("_", "")
+    words = "_or_".join(special) or phrase(errors[0])
+    name = words.title().replace("_", "").replace(" ", "")
+    content = response["content"][PROBLEM_JSON]
+    components["schemas"][f"{name}Problem"] = content["schema"]
+    content["schema"] = ref("schemas", f"{name}Problem")
     # Only routes without a limit differ here, by the headers of the limit.
-    if known.setdefault(name, response) != response:
+    if components["responses"].setdefault(name, response) != response:
         return response
     return ref("responses", name)
+
+
+def phrase(error: type[AppError]) -> str:
+    return RENAMED.get(error.status, error.status.phrase)
 
 
 def example_of(error: type[AppError]) -> dict[str, Any]:
     summary, *_ = (error.__doc__ or "").split("\n")
     example = {
         "type": "about:blank",
-        "title": RENAMED.get(error.status, error.status.phrase),
+        "title": phrase(error),
         "status": error.status.value,
         "detail": getattr(error, "detail", summary),
         "code": error.code,
