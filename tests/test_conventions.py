@@ -1,5 +1,6 @@
 """Files that other tools read: each command in them exists."""
 
+import json
 import re
 import subprocess
 
@@ -9,11 +10,14 @@ import yaml
 from testbed.service import ROOT
 
 AGENTS = re.findall(r"^make (.+?)(?:  |$)", (ROOT / "AGENTS.md").read_text(), re.M)
+CONTAINER = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
 
 
-@pytest.mark.parametrize("target", AGENTS)
+@pytest.mark.parametrize(
+    "target", [*AGENTS, CONTAINER["postCreateCommand"].removeprefix("make ")]
+)
 def test_instructions_name_targets_that_exist(target: str) -> None:
     """Mutant: rename a target of the Makefile."""
     line = ["make", "--dry-run", *target.split()]

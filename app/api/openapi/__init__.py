@@ -26,11 +26,16 @@ decimal strings.
 
 - **Authentication:** `POST /auth/login` returns an access token. Send it as
   `Authorization: Bearer`. `POST /auth/refresh` renews it.
+
 - **Errors** are problem documents (RFC 9457). Programs read `code`, which is stable.
+
 - **Lists** are read page by page: send `next_cursor` of one page as `cursor` of the
   next.
+
 - **Changes** name the version that they are based on: send the `ETag` as `If-Match`.
+
 - **Retries:** with an `Idempotency-Key` you can repeat a POST until it has an answer.
+
 - **Support:** quote the `X-Request-ID` of the answer.
 """
 FIRST, LAST = ("auth", "users", "audit"), ("health",)

@@ -1,10 +1,14 @@
 """Swagger UI, from our own files and under a policy that allows no others."""
 
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from app.api.authorization import public
 from app.api.pages import asset, page
@@ -17,14 +21,29 @@ POLICY = {
         "form-action 'none'; frame-ancestors 'none'"
     )
 }
+PARTS = ("swagger-ui.css", "swagger-ui-bundle.js")
 OPEN = public("The documentation, which production does not serve.")
 
 
+class Assets(StaticFiles):
+    """Lets a browser keep a file for good if the URL names the hash."""
+
+    def file_response(
+        self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        if scope["query_string"]:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
 def add_docs(app: FastAPI) -> None:
+    content = b"".join((ASSETS / name).read_bytes() for name in PARTS)
+    version = sha256(content).hexdigest()[:16]
     endpoints = {
-        "/docs": page("docs.html", POLICY, title=app.title),
+        "/docs": page("docs.html", POLICY, title=app.title, version=version),
         "/docs/start.js": asset("docs.js"),
     }
     for path, endpoint in endpoints.items():
         app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)
-    app.mount("/docs/assets", StaticFiles(directory=ASSETS))
+    app.mount("/docs/assets", Assets(directory=ASSETS))

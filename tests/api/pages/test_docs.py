@@ -1,5 +1,7 @@
 """The page that shows the OpenAPI document."""
 
+import re
+
 import pytest
 
 from tests.support.people import Client
@@ -14,6 +16,19 @@ class TestDocs:
 
         assert response.status_code == 200
         assert "<title>Cut &amp; &lt;Paste&gt;</title>" in response.text
+
+    async def test_keeps_assets_until_their_content_changes(
+        self, client: Client
+    ) -> None:
+        """Mutants: no hash in the URL; a file kept for good without its hash."""
+        page = (await client.get("http://test/docs")).text
+        urls = re.findall(r'"(/docs/assets/[^"]+)"', page)
+        kept = [await client.get(f"http://test{url}") for url in urls]
+        plain = await client.get(f"http://test{urls[0].partition('?')[0]}")
+
+        assert [each.status_code for each in kept] == [200, 200]
+        assert all("immutable" in each.headers["cache-control"] for each in kept)
+        assert "immutable" not in plain.headers.get("cache-control", "")
 
     async def test_start_with_a_script_from_a_file(self, client: Client) -> None:
         response = await client.get("http://test/docs/start.js")
