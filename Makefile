@@ -13,7 +13,7 @@ SBOM := dist/sbom.cdx.json
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
-.PHONY: help run dev test check format lock audit bench clients drill dist release upgrade clean
+.PHONY: help run dev test check format lock audit bench clients drill dist release upgrade docs clean
 
 help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
 	@echo 'make upgrade the same, and say which versions have changed and what to run next'
+	@echo 'make docs    build the pages as a site into site/, and fail if a link is broken'
 	@echo 'make dist    build the wheel, the source archive and the bill of materials into dist/'
 	@echo 'make release check VERSION=, then build as `make dist` does and tag the commit'
 
@@ -105,6 +106,15 @@ release:
 	git tag --annotate 'v$(VERSION)' --message 'Release $(VERSION)'
 	@echo 'Tagged v$(VERSION). Next: git push origin v$(VERSION), and publish dist/.'
 
+docs: $(VENV)/docs
+	rm -rf var/docs
+	mkdir -p var
+	cp -r docs var/docs
+	cp CHANGELOG.md CONTRIBUTING.md var/docs
+	sed -i 's#](\.\./#](#g' var/docs/*.md
+	sed -i 's#](docs/#](#g' var/docs/CHANGELOG.md var/docs/CONTRIBUTING.md
+	$(BIN)/zensical build --clean --strict
+
 upgrade: lock
 	@git --no-pager diff --unified=0 requirements | grep -E '^[+-][a-z0-9]' || echo 'Every version is the newest that pyproject.toml allows.'
 	@echo 'Next: make check && make test && make audit, then commit requirements/.'
@@ -120,7 +130,7 @@ lock: $(VENV)/dev
 	$(LOCK) --upgrade --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 
 clean:
-	rm -rf $(VENV) var dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) var dist site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # A stamp file for each set of requirements.
 $(VENV)/base: requirements/base.txt requirements/build.txt pyproject.toml

@@ -13,8 +13,8 @@ from typer.exceptions import TyperException
 
 from app.cli import (
     audit,
-    backups,
     config,
+    copying,
     demo,
     doctor,
     keys,
@@ -37,7 +37,7 @@ GROUPS = (
     why.group,
     config.group,
     doctor.group,
-    backups.group,
+    copying.group,
     users.group,
     audit.group,
     products.group,

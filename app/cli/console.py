@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, Task, TimeElapsedColumn
 from rich.text import Text
 
-from app.core.config import Settings
+from app.core.settings.database import DatabaseSettings
 
 Result = TypeVar("Result")
+AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)
 INTERRUPTED = 130  # the exit code that shells give a command after Ctrl-C
 
 PLAIN = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
@@ -51,7 +52,7 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def existing(settings: Settings) -> Settings:
+def existing(settings: AnySettings) -> AnySettings:
     """Fail if the database file is missing: SQLite would create a mistyped path."""
     from sqlalchemy import make_url
 

@@ -4,6 +4,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import AppError, DatabaseUnavailable, explain
 from app.db.backups import BackupFailed
+from app.db.copying import CopyFailed
 from app.db.migrate import MigrationFailed
 from app.db.postgresql import sqlstate
 
@@ -23,6 +24,6 @@ def sentence(error: Exception) -> str | None:
         if sqlstate(error) in UNDEFINED or message.startswith("no such "):
             return f"{message}. Run `db upgrade` to update the schema."
         return f"The database refused the change: {message}"
-    if isinstance(error, MigrationFailed | BackupFailed | OSError):
+    if isinstance(error, MigrationFailed | BackupFailed | CopyFailed | OSError):
         return str(error)
     return None

@@ -15,7 +15,8 @@ from app.core.settings.warnings import find_warnings
 from app.identity import NAME
 from testbed.service import ROOT
 
-PAGES = [ROOT / "docs/deploying.md"]
+DEPLOYING = ROOT / "docs/deploying.md"
+PAGES = [DEPLOYING, ROOT / "docs/scaling.md"]
 BLOCKS = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SETTINGS = {
     *Settings.model_fields,
@@ -76,7 +77,7 @@ def test_the_settings_to_paste_are_valid_and_not_weak(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Mutant: leave out PUBLIC_BASE_URL or TRUSTED_PROXIES."""
-    text = blocks(PAGES[0]).partition("ENVIRONMENT=")[2].partition("\nEND\n")[0]
+    text = blocks(DEPLOYING).partition("ENVIRONMENT=")[2].partition("\nEND\n")[0]
     text = text.replace("$(openssl rand -base64 48)", token_urlsafe(48))
     text = text.replace("…", "Rk1-long-and-random")
     for line in f"ENVIRONMENT={text}".splitlines():

@@ -1,0 +1,57 @@
+"""`db copy`."""
+
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from app.cli import backups
+from app.cli.console import existing, fail, output, progress, run
+from app.core.config import Settings, get_settings
+from app.core.errors import own_words
+from app.core.settings.database import DatabaseSettings
+
+group = backups.group  # of `db`, with its commands so far
+
+
+@group.command()
+def copy(
+    source: Annotated[
+        str, typer.Option("--from", help="Database to read: sqlite:///PATH.")
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="Empty PostgreSQL database, at the same revision. The default is "
+            "DATABASE_URL, which keeps the password out of the list of processes.",
+        ),
+    ] = "",
+) -> None:
+    """Copy all rows from SQLite to PostgreSQL.
+
+    Stop the service first, because it could still change what is copied already. If the
+    command fails, the target stays empty. It compares the numbers of rows at the end.
+    """
+    settings = get_settings()
+    old = existing(place(settings, "--from", source))
+    new = place(settings, "--to", target or settings.database_url)
+    if not old.on_sqlite or new.on_sqlite:
+        fail("It copies from sqlite:///… to postgresql://….", 2)
+    for table, count in run(move(old, new)).items():
+        output.print(f"{table}: {count} rows")
+
+
+def place(settings: Settings, option: str, url: str) -> DatabaseSettings:
+    values = settings.model_dump(include={*DatabaseSettings.model_fields})
+    try:
+        return DatabaseSettings(**values | {"database_url": url})
+    except ValidationError as error:
+        fail(f"{option} {own_words(error.errors()[0]['msg'])}")
+
+
+async def move(old: DatabaseSettings, new: DatabaseSettings) -> dict[str, int]:
+    from app.db import copying
+
+    async with progress() as shown:
+        return await copying.copy(old, new, shown)
