@@ -85,6 +85,7 @@ drill: $(VENV)/deploy
 	$(BIN)/python -m pytest tests/deploy
 	test "$$(id -u)" -ne 0 || $(BIN)/python -m drills.image
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
+	$(BIN)/python -m drills --long $(if $(MUTANTS),--mutants)
 
 # STRICT=1 fails if the advisories could not be checked.
 audit: sbom

@@ -204,6 +204,14 @@ async def replace_all(
     return Outcome(figures, broken, seen)
 
 
+async def prepared(home: Path, **options: Any) -> Outcome:
+    with start_postgres(home) as postgres:
+        environment = make_environment(home, DATABASE_URL=postgres.url)
+        upgraded = command("db", "upgrade", environment=environment)
+        assert upgraded.returncode == 0, upgraded.stderr
+        return await drill(home, postgres.url, **options)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m drills.deployment")
     parser.add_argument("--requests", type=int, default=2500)
@@ -214,12 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options["through"] == "nginx" and not BINARY:
         sys.exit("This drill needs nginx, which is not installed.")
     with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        with start_postgres(home) as postgres:
-            environment = make_environment(home, DATABASE_URL=postgres.url)
-            upgraded = command("db", "upgrade", environment=environment)
-            assert upgraded.returncode == 0, upgraded.stderr
-            outcome = asyncio.run(drill(home, postgres.url, **options))
+        outcome = asyncio.run(prepared(Path(directory), **options))
     print(outcome)
     sys.exit(not outcome.kept)
 

@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from drills.load import Load
@@ -103,7 +104,10 @@ def pin(service: Service) -> None:
 
 
 def run(home: Path, seconds: float, max_in_flight: int = 0) -> Outcome:
-    with start_postgres(home) as postgres:
+    cores = os.sched_getaffinity(0)
+    with ExitStack() as stack:
+        stack.callback(os.sched_setaffinity, 0, cores)
+        postgres = stack.enter_context(start_postgres(home))
         environment = make_environment(
             home,
             DATABASE_URL=postgres.url,
@@ -114,8 +118,8 @@ def run(home: Path, seconds: float, max_in_flight: int = 0) -> Outcome:
             ended = command(*arguments, environment=environment)
             assert ended.returncode == 0, ended.stderr
         create_account(ADMIN, environment=environment, role="admin")
-        with start_service(home, environment=environment) as service:
-            return asyncio.run(drill(service, seconds))
+        service = stack.enter_context(start_service(home, environment=environment))
+        return asyncio.run(drill(service, seconds))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
