@@ -2,41 +2,30 @@
 
     python -m drills.resource [--short]
 
-The drill deletes products by their stem and their registry lines. It upgrades a
-database that had them and a new one, on SQLite and on PostgreSQL, and runs `make check`
-and the rest of the suite. Then it follows `docs/adding-a-resource.md` to the letter and
-runs the tests of that page. The short form runs fewer checks and tests.
+The drill removes products by the command `remove resource`. It upgrades a database that
+had them and a new one, on SQLite and on PostgreSQL, and runs `make check` and the rest
+of the suite. Then it runs the commands of `docs/adding-a-resource.md`, which add
+suppliers, and the tests of that page. The short form runs fewer checks and tests.
 """
 
 import argparse
 import asyncio
-import os
-import subprocess
+import re
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from drills.stems import (
-    Change,
-    Resource,
-    copy_repository,
-    files,
-    put_in,
-    renew_stamps,
-    take_out,
-)
+from drills.copies import Copy, DrillFailed, make_copy, step
+from reference.resource import COMMAND
+from scaffold.repository import tracked
 from testbed.postgres import execute, start_postgres
 
-ROOT = Path(__file__).parents[1]
-PRODUCTS = Resource("product", "products")
+PRODUCTS = re.compile(r"product(?!ion)", re.IGNORECASE)
 PAGE = "docs/adding-a-resource.md"
-INDEX = ("PIP_", "UV_", "SSL_")
 # Everything that a schema can contain, by name.
 SCHEMA = {
     "sqlite": "SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master",
@@ -57,67 +46,21 @@ REST = (  # the tests that the short form runs
 )
 
 
-class DrillFailed(Exception):
-    """A command failed, or products left something behind."""
+def drill(directory: Path, postgres_url: str, *, short: bool) -> list[str]:
+    """Return what the commands say that they did.
 
-
-class Copy:
-    """A copy of the repository, and the commands that run in it."""
-
-    def __init__(self, directory: Path, postgres_url: str) -> None:
-        self.directory = directory
-        self.postgres_url = postgres_url
-
-    def run(self, *command: str, database_url: str = "") -> str:
-        environment = {
-            # Where packages come from: `make check` resolves the lock files.
-            **{k: v for k, v in os.environ.items() if k.startswith(INDEX)},
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(self.directory),
-            "TEST_DATABASE_URL": self.postgres_url,
-            "ENVIRONMENT": "development",
-            "SECRET_KEY": "k3vQ9sLx7RmZ2pTf8WcYb5NdHjA4gUeK",
-        }
-        if database_url:
-            environment["DATABASE_URL"] = database_url
-        done = subprocess.run(
-            command,
-            cwd=self.directory,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        if done.returncode:
-            raise DrillFailed(f"{' '.join(command)}\n{done.stdout[-6000:]}")
-        return done.stdout
-
-    def app(self, *arguments: str, database_url: str = "") -> str:
-        python = ".venv/bin/python"
-        return self.run(python, "-m", "app", *arguments, database_url=database_url)
-
-    def test(self, *arguments: str) -> str:
-        python = ".venv/bin/python"
-        return self.run(python, "-m", "pytest", "-q", "-n", "auto", *arguments)
-
-
-def drill(directory: Path, postgres_url: str, *, short: bool) -> Change:
-    """Raises `DrillFailed` with the output of the command that failed."""
-    copy = Copy(directory / "copy", postgres_url)
+    Raises `DrillFailed` with the output of the command that failed.
+    """
     with step("copy the repository"):
-        copy_repository(ROOT, copy.directory)
-        renew_stamps(copy.directory)
+        copy = make_copy(directory / "copy", postgres_url)
     urls = databases(directory, postgres_url)
-    with step("make databases with products, and take their revision back"):
+    with step("make databases with products"):
         for url in urls["old"]:
             copy.app("db", "upgrade", database_url=url)
             copy.app("demo", "--products", "20", database_url=url)
-            copy.app("db", "downgrade", "-1", database_url=url)
     with step("take products out"):
-        change = take_out(copy.directory, PRODUCTS)
-        renew_stamps(copy.directory)
-        copy.run("make", "format")
+        said = copy.app("remove", "resource", "products").splitlines()
+        copy.renew_stamps()
         refuse_leftovers(copy.directory)
     with step("upgrade the old databases, and new ones"):
         for url in urls["old"] + urls["new"]:
@@ -127,23 +70,18 @@ def drill(directory: Path, postgres_url: str, *, short: bool) -> Change:
     with step("check and test what is left"):
         check(copy, short=short, tests=REST if short else ())
     with step("put suppliers in"):
-        before = set(files(copy.directory))
-        for commands in put_in(copy.directory, copy.directory / PAGE):
-            renew_stamps(copy.directory)
-            for line in commands.splitlines():
-                if line.startswith("make check"):
-                    check(copy, short=short, tests=("tests/api/suppliers",))
-                elif not line.startswith("make test"):
-                    copy.run("sh", "-c", line, database_url=urls["new"][0])
-        after = set(files(copy.directory)) - before
-        change.added += sorted(
-            str(file.relative_to(copy.directory))
-            for file in after
-            if file.suffix in {".py", ".md"}
-        )
-        copy.app("db", "upgrade", database_url=urls["new"][1])
-        copy.app("db", "check", database_url=urls["new"][1])
-    return change
+        [command] = COMMAND.findall((copy.directory / PAGE).read_text())
+        said += copy.app(*command_line(command)).splitlines()
+        copy.renew_stamps()
+        for url in urls["new"]:
+            copy.app("db", "upgrade", database_url=url)
+            copy.app("db", "check", database_url=url)
+        check(copy, short=short, tests=("tests/api/suppliers",))
+    return said
+
+
+def command_line(text: str) -> list[str]:
+    return ["add", "resource", *text.split()]
 
 
 def check(copy: Copy, *, short: bool, tests: Sequence[str]) -> None:
@@ -175,11 +113,12 @@ def databases(directory: Path, postgres_url: str) -> dict[str, list[str]]:
 
 def refuse_leftovers(copy: Path) -> None:
     named = [
-        str(file.relative_to(copy))
-        for file in files(copy)
+        str(file)
+        for file in tracked(copy)
         if file.suffix in {".py", ".toml", ".lua", ".html", ".js", ".sh"}
-        and PRODUCTS.is_named_in(file.read_text())
-        and "drills" not in file.relative_to(copy).parts
+        and PRODUCTS.search((copy / file).read_text())
+        # Databases have applied its revision; tools and their tests name examples.
+        and not {"migrations", "drills", "scaffold"} & {*file.parts}
     ]
     if named:
         raise DrillFailed(f"These files still name products: {named}")
@@ -194,30 +133,11 @@ async def refuse_leftovers_in(url: str) -> None:
         left = [
             name
             for name in names
-            if PRODUCTS.is_named_in(name) or any(each in name for each in LEFT_OVER)
+            if PRODUCTS.search(name) or any(each in name for each in LEFT_OVER)
         ]
     await engine.dispose()
     if left:
         raise DrillFailed(f"The database still has {left}")
-
-
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    started = time.monotonic()
-    print(f"{name} …", end="", flush=True)
-    yield
-    print(f" {time.monotonic() - started:.0f} s")
-
-
-def report(change: Change) -> str:
-    parts = {
-        "files deleted": change.deleted,
-        "registry lines touched": change.lines,
-        "files added": change.added,
-    }
-    return "\n".join(
-        "\n  ".join([f"{len(lines)} {name}:", *lines]) for name, lines in parts.items()
-    )
 
 
 def main() -> None:
@@ -230,7 +150,7 @@ def main() -> None:
         home = Path(directory)
         try:
             with start_postgres(home) as postgres:
-                print(report(drill(home, postgres.url, short=arguments.short)))
+                print(*drill(home, postgres.url, short=arguments.short), sep="\n")
         except DrillFailed as failure:
             sys.exit(f" failed\n{failure}")
 

@@ -6,9 +6,10 @@ import orjson
 
 from app.core.config import Settings, get_settings
 from app.main import create_application
-from reference import errors, review, routes, settings
+from reference import errors, resource, review, routes, settings
 
 SECURITY = Path("docs/security.md")
+RESOURCE = Path("docs/adding-a-resource.md")
 
 
 def write(*, check: bool) -> list[Path]:
@@ -21,6 +22,7 @@ def write(*, check: bool) -> list[Path]:
         Path("docs/readiness-review.md"): review.markdown(),
         Path("openapi.json"): openapi(),
         SECURITY: routes.with_routes(SECURITY.read_text(), app, prefix),
+        RESOURCE: resource.with_code(RESOURCE.read_text()),
     }
     stale = [
         file

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,8 @@ from app.cli.console import fail, output
 from scaffold.refusal import Refused
 
 group = typer.Typer()
+
+Owner = Literal["user", "none"]
 
 
 @contextmanager
@@ -35,11 +37,129 @@ def new(
             "from the title."
         ),
     ] = None,
+    *,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="A resource to leave out, such as products; repeatable."),
+    ] = None,
 ) -> None:
     """Make a repository of your own from this checkout, under your name."""
     from scaffold import copying
 
     with refusals():
-        identity = copying.new(directory, title, slug)
+        identity = copying.new(directory, title, slug, without or ())
     output.print(f"{directory} is {identity.title}, with its first commit.")
     output.print(f"Next: cd {directory} && make run")
+
+
+add = typer.Typer(name="add", help="Add code to the project.", no_args_is_help=True)
+group.add_typer(add)
+
+FIELDS = (
+    "name:type, with ? for optional, =value for a default, :unique. Types: str:200, "
+    "text, int, bool, decimal(3,1), money, currency, date, instant, url, email, "
+    "enum(a|b), json, ref(resource)."
+)
+
+
+@add.command("resource")
+def add_resource(
+    name: Annotated[str, typer.Argument(help="The name of one: delivery_note.")],
+    fields: Annotated[list[str], typer.Argument(help=FIELDS)],
+    *,
+    owner: Annotated[
+        Owner,
+        typer.Option(
+            help="user: rows belong to the caller; none: editors change all rows."
+        ),
+    ] = "none",
+    plural: Annotated[
+        str | None, typer.Option(help="The name of many, if it is not regular.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be written.")
+    ] = False,
+) -> None:
+    """Write a resource: its table, rules, endpoints, tests, page and revision."""
+    from scaffold import adding
+    from scaffold.regenerating import regenerate
+    from scaffold.repository import ROOT
+
+    failed: list[str] = []
+    with refusals():
+        addition = adding.plan(ROOT, name, fields, plural=plural, owned=owner == "user")
+        if not dry_run:
+            adding.write(ROOT, addition)
+            failed = regenerate(ROOT)
+    for path, text in addition.files.items():
+        output.print(f"{path}: {len(text.splitlines())} lines")
+    for line in addition.lines:
+        output.print(f"{line.file}: {line.text.strip().partition(chr(10))[0]}")
+    if dry_run:
+        output.print("Nothing was written.")
+    elif failed:
+        fail("\n".join(failed))
+    else:
+        output.print("Next: db upgrade, then make check and make test.")
+
+
+remove = typer.Typer(name="remove", help="Remove code.", no_args_is_help=True)
+group.add_typer(remove)
+
+
+@remove.command("resource")
+def remove_resource(
+    name: Annotated[str, typer.Argument(help="Its name: product, or products.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be removed.")
+    ] = False,
+) -> None:
+    """Remove a resource: its files, its registry lines, and its tables by a revision.
+
+    An update does not bring it back.
+    """
+    from scaffold import removing
+    from scaffold.regenerating import regenerate
+    from scaffold.repository import ROOT
+
+    failed: list[str] = []
+    with refusals():
+        removal = removing.plan(ROOT, name)
+        if not dry_run:
+            removing.carry_out(ROOT, removal)
+            failed = regenerate(ROOT)
+    for file in removal.files:
+        output.print(f"deleted {file}")
+    for line in removal.lines:
+        output.print(f"deleted a line of {line}")
+    if removal.revision:
+        output.print(f"written {removal.revision[0]}, which drops the tables")
+    else:
+        output.print("No revision creates the table, so none drops it.")
+    if dry_run:
+        output.print("Nothing was changed.")
+    elif failed:
+        fail("\n".join(failed))
+    else:
+        output.print("Next: db upgrade, then make check and make test.")
+
+
+@group.command()
+def update(
+    to: Annotated[
+        str | None,
+        typer.Argument(help="A tag, branch or commit; the default is the newest tag."),
+    ] = None,
+) -> None:
+    """Merge a newer release of the project into this copy, on a branch of its own.
+
+    It runs the code of that release. Exits with 1 if conflicts are left, and with 2 if
+    it could not begin.
+    """
+    from scaffold import updating
+    from scaffold.repository import ROOT
+
+    with refusals():
+        code = updating.run_of_release(ROOT, to)
+    raise typer.Exit(code)

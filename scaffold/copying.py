@@ -4,19 +4,23 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaffold import naming, upstream
+from scaffold import naming, removing, upstream
 from scaffold.naming import Identity
 from scaffold.refusal import Refused
+from scaffold.regenerating import regenerate
 from scaffold.repository import ROOT, commit_all, git, refuse_changes, tracked
 
 
-def new(target: Path, title: str, slug: str | None, root: Path = ROOT) -> Identity:
-    """Write the copy and its first commit.
+def new(
+    target: Path, title: str, slug: str | None, without: Sequence[str] = ()
+) -> Identity:
+    """Write the copy and its first commit, without some resources.
 
     Raises:
         Refused: The directory is in use, the checkout has changes, or a name is not
             possible.
     """
+    root = ROOT
     identity = naming.choose(title, slug, root)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refused(f"{target} exists. Choose a new or an empty directory.")
@@ -24,18 +28,19 @@ def new(target: Path, title: str, slug: str | None, root: Path = ROOT) -> Identi
         raise Refused(f"{target} is inside {root}. Choose a directory outside.")
     refuse_changes(root)
     origin = upstream.of_checkout(root)
-    write(root, target, identity, f"{naming.current(root).title} {origin.release}")
-    origin.write(target)
+    copy_files(root, target, [*tracked(root)])
     git(target, "init", "--quiet")
+    origin.write(target)
+    for name in without:
+        removing.carry_out(target, removing.plan(target, name))
+    # Before the copy has its name: the metadata of the installed package have the old.
+    if without and (failed := regenerate(target)):
+        raise RuntimeError("\n".join(failed))
+    old = naming.current(target).title
+    naming.introduce(target, identity, f"{old} {origin.release}")
+    naming.rename(target, identity)
     commit_all(target, f"Begin {identity.title} from {origin.release}")
     return identity
-
-
-def write(root: Path, target: Path, identity: Identity, origin: str) -> None:
-    """Copy the files, and give them the name."""
-    copy_files(root, target, [*tracked(root)])
-    naming.introduce(target, identity, origin)
-    naming.rename(target, identity)
 
 
 def copy_files(root: Path, target: Path, files: Sequence[Path]) -> None:

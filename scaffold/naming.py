@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -129,3 +130,7 @@ def _replace(file: Path, *rules: tuple[str, str]) -> None:
         if found != 1:
             raise Refused(f"{file.name} has {found} lines like `{pattern}`, not 1.")
     file.write_text(text)
+
+
+if __name__ == "__main__":  # an update names each release by the code of that release
+    rename(Path(sys.argv[1]), Identity(*sys.argv[2:]))

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scaffold.refusal import Refused
@@ -14,7 +14,7 @@ TEXT = """\
 source = {source}
 release = {release}
 commit = {commit}
-# Resources that were removed: an update does not bring them back.
+# The resources that were removed, so that an update does not add to them.
 removed = {removed}
 """
 
@@ -24,14 +24,11 @@ class Upstream:
     source: str  # what `git fetch` takes: a URL or a directory
     release: str  # for people: a tag if there is one
     commit: str
-    removed: list[str] = field(default_factory=list)
+    removed: list[list[str]] = field(default_factory=list)
 
     def write(self, root: Path) -> None:
         values = {name: json.dumps(value) for name, value in vars(self).items()}
         (root / FILE).write_text(TEXT.format(**values))
-
-    def without(self, resource: str) -> "Upstream":
-        return replace(self, removed=sorted({*self.removed, resource}))
 
 
 def read(root: Path) -> Upstream:

@@ -5,7 +5,7 @@ otherwise is validated. Only the fields of the response model are written.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter, itemgetter
@@ -23,7 +23,7 @@ from app.schemas.page import Page
 from app.services.listing import RowPage
 
 # Pydantic and orjson write these alike, or both as `str` does.
-PLAIN = {str, int, bool, NoneType, datetime, Decimal, UUID}
+PLAIN = {str, int, bool, NoneType, date, datetime, Decimal, UUID}
 
 
 def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Numeric, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 from uuid_utils.compat import uuid7
 
 
@@ -33,23 +34,32 @@ class SQLiteInstant(TypeDecorator[datetime]):
         return value and value.replace(tzinfo=UTC)
 
 
-class SQLiteMoney(TypeDecorator[Decimal]):
-    """An exact amount. SQLite has no decimals, so it is stored in hundredths."""
+class SQLiteDecimal(TypeDecorator[Decimal]):
+    """An exact number. SQLite has no decimals, so it is stored as a whole number."""
 
     impl = BigInteger
     cache_ok = True
 
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        self.places = places
+
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        return None if value is None else int(value.scaleb(2))
+        return None if value is None else int(value.scaleb(self.places))
 
     def process_result_value(
         self, value: int | None, dialect: Dialect
     ) -> Decimal | None:
-        return None if value is None else Decimal(value).scaleb(-2)
+        return None if value is None else Decimal(value).scaleb(-self.places)
+
+
+def exact(digits: int, places: int) -> TypeEngine[Decimal]:
+    """A decimal with at most 18 digits, `places` of them behind the point."""
+    return Numeric(digits, places).with_variant(SQLiteDecimal(places), "sqlite")
 
 
 Instant = DateTime(timezone=True).with_variant(SQLiteInstant(), "sqlite")
-Money = Numeric(14, 2).with_variant(SQLiteMoney(), "sqlite")
+Money = exact(14, 2)
 
 
 def stored_enum(kind: type[StrEnum], name: str) -> Enum:

@@ -1,11 +1,12 @@
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import Field
 
 from app.schemas.base import USER_AGENT, Representation
 from app.schemas.page import PageParameters
+from app.schemas.values import Instant
 
 EventName = Literal[
     "account.deleted",
@@ -37,26 +38,6 @@ EventName = Literal[
     "session.all_revoked",
     "session.revoked",
 ]
-
-
-def in_utc(instant: datetime) -> datetime:
-    """Refuse a time that has no valid year in UTC, at the edge of the calendar."""
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(
-            "Input should be a date and time between years 1 and 9999"
-        ) from error
-
-
-def written_out(value: object) -> object:
-    """Refuse a number of seconds since 1970, which the API does not document."""
-    if isinstance(value, str) and value[4:5] != "-":
-        raise ValueError("Input should be a date and time such as 2026-01-01T12:00:00Z")
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(in_utc)]
 
 
 class AuditQuery(PageParameters):

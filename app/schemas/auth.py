@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app.core.client_address import network_of
 from app.schemas.base import USER_AGENT, Representation, RequestBody
-from app.schemas.user import Email, Password
+from app.schemas.user import Password
+from app.schemas.values import Email
 
 # Far longer than our tokens, so that a foreign one is refused as invalid, not as long.
 LONGEST_TOKEN = 4096

@@ -2,11 +2,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, Field
+from pydantic import MISSING, Field
 
-from app.core.email_address import parse_email
 from app.schemas.base import Line, Representation, RequestBody
 from app.schemas.page import PageParameters, SearchText
+from app.schemas.values import Email
 
 RoleName = Annotated[Literal["user", "editor", "admin"], Field(title="Role")]
 # Bounds the text that is read. The password policy checks the length.
@@ -20,13 +20,6 @@ Password = Annotated[
         json_schema_extra={"format": "password"},
     ),
 ]
-Email = Annotated[
-    str,
-    Field(max_length=254, examples=["ada@example.org"]),
-    AfterValidator(lambda text: parse_email(text.strip()).email),
-]
-
-
 FullName = Annotated[Line, Field(examples=["Ada Lovelace"])]
 
 

@@ -237,7 +237,7 @@ class TestObjectsOfOthers:
         owned = [
             operation
             for operation, least in documented().items()
-            if least == "user" and "{" in operation
+            if least == "user" and {*re.findall(r"{(\w+)}", operation)} & {*ids}
         ]
         assert owned
 

@@ -11,6 +11,7 @@ from app.core.config import Settings
 from app.db.revisions import RELEASED, Revisions
 from app.db.session import Database, transaction
 from testbed.service import command, make_environment
+from tests.support.revisions import of_the_release_alone
 
 pytestmark = pytest.mark.usefixtures("without_notes")
 
@@ -23,6 +24,7 @@ def environment(tmp_path: Path, settings: Settings) -> dict[str, str]:
     return make_environment(tmp_path, DATABASE_URL=settings.database_url)
 
 
+@of_the_release_alone
 async def test_names_the_revision_of_the_database(
     environment: dict[str, str],
 ) -> None:

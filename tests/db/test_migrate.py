@@ -15,6 +15,7 @@ from app.db import migrate
 from app.db.revisions import RELEASED
 from app.db.session import Database, transaction
 from testbed.service import command, make_environment
+from tests.support.revisions import of_the_release_alone
 
 pytestmark = pytest.mark.usefixtures("without_notes")
 
@@ -117,6 +118,7 @@ async def test_each_downgrade_removes_all_objects_of_its_revision(
         assert await objects(database) == expected
 
 
+@of_the_release_alone
 async def test_own_revisions_are_kept_apart_from_the_released_ones(
     settings: Settings,
     database: Database,
@@ -149,6 +151,7 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
     assert await objects(database) < full
 
 
+@of_the_release_alone
 async def test_refuses_an_empty_revision_unless_asked(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

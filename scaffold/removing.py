@@ -1,0 +1,111 @@
+"""Removes a resource by its stem: its files, its registry lines and its tables."""
+
+import ast
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scaffold import revisions, stems, upstream
+from scaffold.refusal import Refused
+from scaffold.repository import tracked
+from scaffold.stems import REGISTRIES, Stem
+
+HEADER = re.compile(
+    r"^(revision|down_revision|branch_labels|depends_on)\b.*\n", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Removal:
+    stem: Stem
+    files: list[Path]
+    registries: dict[str, str]  # their text afterwards
+    lines: list[str]
+    revision: tuple[str, str] | None  # path and text; None: no revision made the table
+
+
+def plan(root: Path, name: str) -> Removal:
+    """Work out what to remove. Nothing is removed.
+
+    Raises:
+        Refused: There is no such resource, or other code uses it.
+    """
+    stem = stems.find(root, name)
+    found = [*tracked(root)]
+    registries, lines = {}, []
+    for registry in REGISTRIES:
+        if (root / registry).exists():
+            text, removed = stems.without_lines((root / registry).read_text(), stem)
+            if removed:
+                registries[registry] = text
+                lines += [f"{registry}: {line}" for line in removed]
+    for file in found:
+        if file.suffix == ".py" and not stem.owns(file):
+            text = registries.get(str(file)) or (root / file).read_text()
+            if stem.is_imported_by(text) and "migrations" not in file.parts:
+                raise Refused(f"{file} uses {stem.plural}. Change that first.")
+    owned = [file for file in found if stem.owns(file)]
+    return Removal(stem, owned, registries, lines, dropping(root, stem))
+
+
+def carry_out(root: Path, removal: Removal) -> None:
+    for file in removal.files:
+        (root / file).unlink()
+    for file in removal.files:  # what git ignores, such as __pycache__, goes as well
+        for folder in reversed(file.parents[:-1]):
+            if removal.stem.owns(folder) or is_empty(root / folder):
+                shutil.rmtree(root / folder, ignore_errors=True)
+    for name, text in removal.registries.items():
+        (root / name).write_text(text)
+    if removal.revision:
+        path, text = removal.revision
+        (root / path).write_text(text)
+    if (root / upstream.FILE).exists():
+        known = upstream.read(root)
+        stem = [removal.stem.singular, removal.stem.plural]
+        replace(known, removed=[*known.removed, stem]).write(root)
+
+
+def is_empty(folder: Path) -> bool:
+    return folder.is_dir() and all(
+        each.name == "__pycache__" for each in folder.iterdir()
+    )
+
+
+def dropping(root: Path, stem: Stem) -> tuple[str, str] | None:
+    """Write the revision that made the table once more, with both ways exchanged."""
+    made = f'op.create_table(\n        "{stem.plural}"'
+    for file in sorted(root.glob(f"{stems.MIGRATIONS}**/*.py")):
+        if made in (text := file.read_text()):
+            released, own = revisions.heads(root)
+            name = revisions.new_name()
+            path = f"{revisions.OWN}/{name}_no_{stem.plural}.py"
+            return path, exchanged(text, stem, revisions.header(name, own, released))
+    return None
+
+
+def exchanged(text: str, stem: Stem, header: str) -> str:
+    module = ast.parse(text)
+    rows = text.splitlines(keepends=True)
+    ways = {
+        node.name: "".join(rows[node.lineno - 1 : node.end_lineno])
+        for node in module.body
+        if isinstance(node, ast.FunctionDef) and node.name in {"upgrade", "downgrade"}
+    }
+    docstring, *_ = module.body
+    before = "".join(rows[docstring.end_lineno : _first_line(module) - 1])
+    place = HEADER.search(before)
+    begin = place.start() if place else len(before)
+    rest = HEADER.sub("", before)
+    up = ways["downgrade"].replace("def downgrade", "def upgrade", 1)
+    down = ways["upgrade"].replace("def upgrade", "def downgrade", 1)
+    words = stem.plural.replace("_", " ")
+    return (
+        f'"""No more {words}: their table is dropped."""\n'
+        f"{rest[:begin]}{header}{rest[begin:]}{up}\n\n{down}"
+    )
+
+
+def _first_line(module: ast.Module) -> int:
+    return min(node.lineno for node in module.body if isinstance(node, ast.FunctionDef))

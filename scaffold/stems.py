@@ -1,0 +1,74 @@
+"""The files and lines of a resource: all of them contain its name, the stem."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaffold.names import camel
+from scaffold.refusal import Refused
+
+# The registries: a resource has its own lines in these files.
+REGISTRIES = (
+    "app/api/v1/router.py",
+    "app/cli/__init__.py",
+    "app/core/config.py",
+    "app/demo/__init__.py",
+    "app/schemas/audit.py",
+    "app/services/accounts/roles.py",
+    "bench/registry.py",
+    "docs/README.md",
+    "schemathesis.toml",
+)
+MIGRATIONS = "app/db/migrations/"
+# A table of `schemathesis.toml` that no longer names an operation.
+EMPTY = re.compile(
+    r"(?:^#[^\n]*\n)*^\[\[operations\]\]\n"
+    r"include-name = \[\s*\]\n(?:\S[^\n]*\n)*\n?",
+    re.MULTILINE,
+)
+TABLE = re.compile(r'__tablename__ = "(\w+)"')
+
+
+@dataclass(frozen=True)
+class Stem:
+    singular: str
+    plural: str
+
+    def owns(self, path: Path) -> bool:
+        """Whether the file is of the resource. Databases have applied its revisions."""
+        return not path.as_posix().startswith(MIGRATIONS) and any(
+            re.fullmatch(rf"(test_)?({self.singular}|{self.plural})(\.\w+)?", part)
+            for part in path.parts
+        )
+
+    def names(self, line: str) -> bool:
+        """Whether a line of a registry is of the resource: `product_types` is not."""
+        words = {self.singular, self.plural}
+        words |= {word.replace("_", "-") for word in words}
+        words |= {word.replace("_", " ").capitalize() for word in words}
+        whole = "|".join(sorted(map(re.escape, words)))
+        settings = rf"\b{camel(self.singular)}Settings\b"
+        return re.search(rf"(?<![\w-])({whole})(?![\w-])|{settings}", line) is not None
+
+    def is_imported_by(self, code: str) -> bool:
+        part = rf"\.({self.singular}|{self.plural})\b"
+        imports = rf"^\s*(from|import) (app|bench|tests)[\w.]*{part}"
+        reference = rf'"{self.plural}\.id"'
+        return re.search(f"{imports}|{reference}", code, re.MULTILINE) is not None
+
+
+def find(root: Path, name: str) -> Stem:
+    """Find a resource by its singular or plural. Raise `Refused` without one."""
+    for model in sorted(root.glob("app/db/models/*.py")):
+        tables = TABLE.findall(model.read_text())
+        if tables and name in {model.stem, tables[0]}:
+            return Stem(model.stem, tables[0])
+    raise Refused(f"There is no resource {name}.")
+
+
+def without_lines(text: str, stem: Stem) -> tuple[str, list[str]]:
+    """Return the text of a registry without the lines of a resource, and the lines."""
+    rows = text.splitlines(keepends=True)
+    removed = [row.strip() for row in rows if stem.names(row)]
+    left = "".join(row for row in rows if not stem.names(row))
+    return EMPTY.sub("", left).rstrip("\n") + "\n", removed

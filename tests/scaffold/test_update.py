@@ -1,0 +1,156 @@
+"""`update` merges a release into a copy, and loses no edit of the copy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scaffold import codemods, copying, locks, merge_lines, updating, upstream
+from scaffold.refusal import Refused
+from scaffold.repository import commit_all, git, tracked
+from testbed.checkouts import make_checkout
+
+MOVED = ("app/services/retention.py", "app/services/cleanup.py")
+SERVICE = "app/services/health.py"
+ROLES = "app/services/accounts/roles.py"
+NEWS = "## [0.2.0]\n\n- Changed for copies."
+OWN_SCOPE = '    "x:read",\n    "users:read"'
+CODEMOD = """
+[moves]
+"app/services/retention.py" = "app/services/cleanup.py"
+[names]
+"app.services.cleanup:due_now" = "is_due"
+"""
+
+
+def edit(file: Path, change: Callable[[str], str]) -> None:
+    text = file.read_text()
+    assert change(text) != text, file
+    file.write_text(change(text))
+
+
+def release(checkout: Path) -> None:
+    """Make 0.2.0: a moved module, a revoked scope, a deleted and a new file."""
+    (checkout / "scaffold/codemods/0.2.0.toml").write_text(CODEMOD)
+    steps = codemods.Codemods({MOVED[0]: MOVED[1]})
+    steps.apply(checkout, [*tracked(checkout)])
+    edit(checkout / ROLES, lambda text: text.replace('    "audit:read",\n', ""))
+    edit(checkout / "pyproject.toml", lambda t: t.replace("0.1.0", "0.2.0", 1))
+    (checkout / "docs/performance.md").unlink()
+    (checkout / "app/services/products/added.py").write_text("")
+    edit(checkout / SERVICE, lambda text: f"# release\n{text}")
+    edit(
+        checkout / "CHANGELOG.md",
+        lambda t: t.replace(
+            "## [Unr", "## [0.2.0]\n\n- Changed for copies.\n\n## [Unr"
+        ),
+    )
+    commit_all(checkout, "Release 0.2.0")
+    git(checkout, "tag", "v0.2.0")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return make_checkout(tmp_path / "source")
+
+
+@pytest.fixture
+def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of 0.1.0 with edits; 0.2.0 is released afterwards."""
+    monkeypatch.setattr(copying, "ROOT", source)
+    copying.new(tmp_path / "shop", "Acme Shop", None)
+    shop = tmp_path / "shop"
+    edit(
+        shop / ROLES,
+        lambda t: t.replace('    "users:read"', '    "x:read",\n    "users:read"'),
+    )
+    edit(shop / MOVED[0], lambda text: f"{text}\n\nOURS = 1\n")
+    edit(shop / "docs/performance.md", lambda text: f"{text}\nOurs.\n")
+    (shop / "app/mine.py").write_text("from app.services.retention import OURS\n")
+    (shop / "app/services/products/listing.py").unlink()
+    known = upstream.read(shop)
+    known.removed.append(["product", "products"])
+    known.write(shop)
+    commit_all(shop, "Ours")
+    release(source)
+    return shop
+
+
+def test_keeps_every_edit_and_reports_what_needs_a_decision(copy: Path) -> None:
+    """Mutants: codemods on one side; a union merge of roles; the copier of files."""
+    main = git(copy, "rev-parse", "HEAD")
+
+    known, to = updating.fetch(copy, None)
+    outcome = updating.update(copy, to)
+
+    assert (known.release, to) != (to, known.release)
+    assert [*outcome.conflicts] == ["docs/performance.md"]
+    assert "Ours." in (copy / "docs/performance.md").read_text()
+    assert "OURS = 1" in (copy / MOVED[1]).read_text()
+    assert not (copy / MOVED[0]).exists()
+    mine = (copy / "app/mine.py").read_text()
+    assert mine == "from app.services.cleanup import OURS\n"
+    roles = (copy / ROLES).read_text()
+    assert "x:read" in roles
+    assert "audit:read" not in roles
+    assert (copy / SERVICE).read_text().startswith("# release\n")
+    assert not (copy / "app/services/products/added.py").exists()
+    assert (
+        'name = "acme-shop"\nversion = "0.1.0"' in (copy / "pyproject.toml").read_text()
+    )
+    assert upstream.read(copy).release == "v0.2.0"
+    assert "- Changed for copies." in outcome.report()
+    assert git(copy, "rev-parse", "HEAD~1") == main, "the codemods are their own commit"
+    assert git(copy, "branch", "--show-current") == "upstream-v0.2.0"
+
+
+def test_refuses_before_it_changes_anything(copy: Path) -> None:
+    """Mutant: move onto a file of the copy, which silently stays."""
+    before = git(copy, "rev-parse", "HEAD")
+    (copy / "change").touch()
+    with pytest.raises(Refused, match="has changes"):
+        updating.fetch(copy, None)
+    (copy / "change").unlink()
+    (copy / MOVED[1]).touch()
+    commit_all(copy, "Taken")
+    _, to = updating.fetch(copy, None)
+    with pytest.raises(Refused, match=r"Rename your app/services/cleanup\.py"):
+        updating.update(copy, to)
+
+    assert git(copy, "status", "--porcelain") == ""
+    assert git(copy, "rev-parse", "HEAD~1") == before
+    assert git(copy, "branch", "--show-current") != f"upstream-{to}"
+
+
+def test_a_codemod_that_leaves_an_old_name_fails(tmp_path: Path) -> None:
+    """Mutant: accept a half-run codemod, which looks like a wish of the copy."""
+    (tmp_path / "a.py").write_text("import x.old\n")
+    steps = codemods.Codemods({"x/old.py": "x/old/old.py"})
+
+    with pytest.raises(RuntimeError, match="old names"):
+        steps.apply(tmp_path, [Path("a.py")])
+
+
+def test_a_registry_is_a_set_in_which_a_removal_counts() -> None:
+    hunk = (
+        "<<<<<<< yours\n    a,\n    b,\n    c,\n"
+        "||||||| before\n    a,\n    b,\n=======\n    a,\n    d,\n>>>>>>> release\n"
+    )
+
+    merged = merge_lines.merge(hunk, ROLES)
+
+    assert merged == "    a,\n    c,\n    d,\n"
+    code = hunk.replace("    a,", "    a = 1")
+    assert merge_lines.merge(code, "app/main.py") == code
+
+
+def test_locks_have_the_pins_of_the_release_and_own_packages() -> None:
+    yours = (
+        "a==1 \\\n    --hash=x\nmine==3 \\\n    --hash=z\ngone==1 \\\n    --hash=g\n"
+    )
+    before = "a==1 \\\n    --hash=x\ngone==1 \\\n    --hash=g\n"
+    release = "a==2 \\\n    --hash=y\n"
+
+    merged = locks.merged(yours, before, release)
+
+    assert merged == "a==2 \\\n    --hash=y\nmine==3 \\\n    --hash=z\n"
