@@ -59,6 +59,26 @@ def test_writes_a_title_that_every_file_reads_back(tmp_path: Path, title: str) -
     assert (values["NAME"], values["TITLE"]) == ("own-shop", title)
 
 
+def test_gives_the_name_to_the_files_of_a_deployment(tmp_path: Path) -> None:
+    """Mutant: leave a unit, the chart or a command of a page with the former name."""
+    old = current(ROOT)
+    own = [file for file in (ROOT / "deploy").rglob("*") if file.is_file()]
+    pages = [ROOT / "docs/deploying.md", ROOT / "docs/scaling.md"]
+    copy_files(ROOT, tmp_path, [file.relative_to(ROOT) for file in [*own, *pages]])
+
+    root = renamed(tmp_path, Identity("Own Shop", "own-shop"))
+
+    assert (root / "deploy/helm/own-shop/Chart.yaml").is_file()
+    assert (root / "deploy/systemd/own-shop.service").is_file()
+    for file in [
+        *root.glob("deploy/**/*"),
+        *(root / page.relative_to(ROOT) for page in pages),
+    ]:
+        assert old.slug not in file.name
+        if file.is_file():
+            assert old.slug not in file.read_text().lower(), file
+
+
 def test_writes_titles_as_the_formatter_does(tmp_path: Path) -> None:
     for number, title in enumerate([*TITLES, "日本の店", "Магазин"]):
         renamed(tmp_path / str(number), Identity(title, "own-shop"))
