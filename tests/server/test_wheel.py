@@ -111,12 +111,13 @@ def test_plain_gunicorn_has_the_configuration_in_any_directory(
     installed: Path, tmp_path: Path
 ) -> None:
     """Mutant: rely on `gunicorn.conf.py`, which lies only in the repository."""
-    line = "app.main:app --config python:app.server.gunicorn_conf --workers 4"
+    gunicorn = [str(installed / "python"), "-m", "gunicorn", "--print-config"]
+    options = ["app.main:app", "--config", "python:app.server.gunicorn_conf"]
     environment = make_environment(tmp_path)
     del environment["PYTHONPATH"]
 
     shown = run(
-        *(installed / "python", "-m", "gunicorn", "--print-config", *line.split()),
+        *(*gunicorn, *options, "--workers", "4"),
         cwd=tmp_path,
         env=environment,
     )
