@@ -96,6 +96,8 @@ def make_environment(database_url: str, **settings: str) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": database_url,
         "DB_POOL_SIZE": "5",
+        # A neighbour on the machine must not make the application refuse requests.
+        "MAX_IN_FLIGHT": "1000",
         "SECRET_KEY": secret,
         "ACCESS_TOKEN_EXPIRE_MINUTES": "60",
         # For the comparison programs, which accept the application's tokens.

@@ -23,6 +23,8 @@ SETTINGS = MappingProxyType(
         "db_statement_timeout_seconds": 22,
         "request_deadline_seconds": 100,
         "graceful_timeout_seconds": 120,
+        # A limit that the service finds itself would fall while the machine is busy.
+        "max_in_flight": 1000,
         # Not a time, but needed as widely: all tests send from one address.
         "rate_limit_all": "off",
     }

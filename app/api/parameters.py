@@ -1,7 +1,6 @@
 """Reads parameters as FastAPI does, with less work where the result is the same."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from operator import attrgetter
 from typing import Any
 
@@ -29,32 +28,18 @@ Value = Callable[[Request, str, bool], Any]  # of a name, as a list or not
 
 def readers(dependant: Dependant) -> list[Read]:
     """Choose how to read the path, the query and the headers, in FastAPI's order."""
-    headers = {
-        alias.lower().encode("latin-1")
-        for field in dependant.header_params
-        for _, alias in _get_param_aliases(field)
-    }
-
-    def has_query(request: Request) -> bool:
-        return bool(request.scope["query_string"])
-
-    def has_header(request: Request) -> bool:
-        return not headers.isdisjoint([name for name, _ in request.scope["headers"]])
-
     reads = []
     if fields := dependant.path_params:
         reads.append(_reader(fields, "path_params", _path_value))
     if fields := dependant.query_params:
-        read = _reader(fields, "query_params")
-        read = _model_reader(fields, read) or _unless_absent(fields, read, has_query)
-        reads.append(read)
+        read = _reader(fields, "query_params", _query_value)
+        reads.append(_model_reader(fields, read) or read)
     if fields := dependant.header_params:
-        read = _reader(fields, "headers", _header_value)
-        reads.append(_unless_absent(fields, read, has_header))
+        reads.append(_reader(fields, "headers", _header_value))
     return reads
 
 
-def _reader(fields: list[ModelField], source: str, value: Value | None = None) -> Read:
+def _reader(fields: list[ModelField], source: str, value: Value) -> Read:
     """Let FastAPI read the fields, or read those by `value` that have only one name."""
     get = attrgetter(source)
     names = [_get_param_aliases(field) for field in fields]
@@ -64,10 +49,8 @@ def _reader(fields: list[ModelField], source: str, value: Value | None = None) -
         arguments.update(found)
         return faults
 
-    if (
-        value is None
-        or any(_get_param_model(field) or _is_json_field(field) for field in fields)
-        or any(len(aliases) > 1 for aliases in names)
+    if any(len(aliases) > 1 for aliases in names) or any(
+        _get_param_model(field) or _is_json_field(field) for field in fields
     ):
         return read
     places = [
@@ -101,6 +84,14 @@ def _path_value(request: Request, name: str, is_list: bool) -> Any:
     return request.scope["path_params"].get(name, Undefined)
 
 
+def _query_value(request: Request, name: str, is_list: bool) -> Any:
+    if not request.scope["query_string"]:
+        return Undefined
+    if is_list:
+        return request.query_params.getlist(name) or Undefined
+    return request.query_params.get(name, Undefined)
+
+
 def _header_value(request: Request, name: str, is_list: bool) -> Any:
     key = name.lower().encode("latin-1")
     lines = [
@@ -111,30 +102,6 @@ def _header_value(request: Request, name: str, is_list: bool) -> Any:
     if not lines:
         return Undefined
     return lines if is_list else lines[0]
-
-
-def _unless_absent(
-    fields: list[ModelField], read: Read, is_sent: Callable[[Request], bool]
-) -> Read:
-    """Take the defaults while the request has none of the parameters."""
-    for field in fields:
-        if (
-            field.field_info.is_required()
-            or field.field_info.validate_default
-            or field.field_info.default_factory
-            or deepcopy(field.default) is not field.default  # a call might change it
-            or _get_param_model(field)
-        ):
-            return read
-    defaults = {field.name: field.default for field in fields}
-
-    def read_sent(request: Request, arguments: Arguments) -> Faults:
-        if is_sent(request):
-            return read(request, arguments)
-        arguments.update(defaults)
-        return []
-
-    return read_sent
 
 
 def _model_reader(fields: list[ModelField], read: Read) -> Read | None:
