@@ -13,6 +13,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from app.api.middleware.deadline import DeadlineMiddleware
+from app.api.middleware.overload import OverloadMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.core.client_address import ClientAddressResolver
@@ -280,6 +282,33 @@ class TestLogLine:
         events = [entry["event"] for entry in logs]
         assert events == ["http.unhandled_error", "http.request"]
         assert logs[1]["status_code"] == 500
+
+    async def test_is_written_once_when_the_deadline_cuts_the_request(self) -> None:
+        async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+            await asyncio.Event().wait()
+
+        entry = await logged(DeadlineMiddleware(hang, seconds=0.01), http_scope())
+        assert entry["status_code"] == 504
+        assert entry["error_type"] == "deadline_exceeded"
+        assert entry["log_level"] == "error"
+
+    async def test_is_written_once_when_an_overload_refuses_the_request(self) -> None:
+        """Mutant: a prepared answer that leaves no trace of its error."""
+        reached, leave = asyncio.Event(), asyncio.Event()
+
+        async def hold(scope: Scope, receive: Receive, send: Send) -> None:
+            reached.set()
+            await leave.wait()
+
+        app = OverloadMiddleware(hold, most=1, fixed=1, uncounted=())
+        first = asyncio.create_task(ask(app, http_scope()))
+        await reached.wait()
+        entry = await logged(app, http_scope())
+        leave.set()
+        await first
+        assert entry["status_code"] == 503
+        assert entry["error_type"] == "overloaded"
+        assert entry["log_level"] == "error"
 
 
 class TestClientDisconnects:
