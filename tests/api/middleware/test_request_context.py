@@ -21,6 +21,7 @@ from app.core.client_address import ClientAddressResolver
 from app.core.request_context import RequestContext, current_request
 from tests.api.middleware.exchange import DISCONNECT, ask, chunks, greet, http_scope
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OUR_PROXIES = [IPv4Network("10.0.0.0/8")]
 
 
@@ -164,6 +165,24 @@ class TestForwardedHeaders:
         assert context.client_address == "192.0.2.7"
         assert Request(seen).client == ("192.0.2.7", 1)
         assert seen["scheme"] == "http"
+
+    @pytest.mark.parametrize(
+        ("peer", "given", "logged_id"),
+        [
+            ("10.0.0.1", f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
+            ("192.0.2.7", f"00-{TRACE}-00f067aa0ba902b7-01", None),
+            ("10.0.0.1", f"00-{'0' * 32}-00f067aa0ba902b7-01", None),
+            ("10.0.0.1", f"00-{TRACE}", None),
+        ],
+    )
+    async def test_name_the_trace_only_if_a_trusted_proxy_sent_it(
+        self, peer: str, given: str, logged_id: str | None
+    ) -> None:
+        """Mutant: let any client choose the trace."""
+        scope = http_scope(headers=[(b"traceparent", given.encode())], client=(peer, 1))
+        with capture_logs() as logs:
+            await ask(in_context(greet, trusted=OUR_PROXIES), scope)
+        assert logs[0].get("trace_id") == logged_id
 
     async def test_are_not_needed_on_a_unix_socket(self) -> None:
         witness = Witness()
