@@ -15,7 +15,8 @@ LINE = frozenset("event level logger timestamp request_id exc_info exception".sp
 REQUEST = frozenset(
     "method path route status_code duration_ms client_ip user_id session_id "
     "http_request_body_size http_response_body_size db_queries db_ms redis_calls "
-    "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate".split()
+    "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate "
+    "trace_id".split()
 )
 EVENTS = frozenset(
     "attempts code dependency error error_type limit lines mail_id message peer "

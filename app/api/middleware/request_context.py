@@ -31,6 +31,10 @@ LONGEST_USER_AGENT = 256
 FORWARDED_FOR, FORWARDED_PROTO = b"x-forwarded-for", b"x-forwarded-proto"
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+# W3C Trace Context §3.2. An id of zeros is not valid.
+_TRACEPARENT = re.compile(
+    rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
+)
 
 
 class RequestContextMiddleware:
@@ -86,12 +90,16 @@ class RequestContextMiddleware:
         )
         user_agent: bytes = headers.get(b"user-agent", b"")
         given = _REQUEST_ID.fullmatch(headers.get(b"x-request-id", b""))
-        return RequestContext(
+        context = RequestContext(
             request_id=given[0].decode() if given else str(uuid_utils.uuid7()),
             client_address=address,
             started=started,
             user_agent=user_agent[:LONGEST_USER_AGENT].decode("latin-1") or None,
         )
+        trace = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+        if trace and self._resolver.trusts(peer):
+            context.log_fields["trace_id"] = trace[1].decode()
+        return context
 
     def _log_request(
         self, scope: Scope, path: str, context: RequestContext, exchange: "_Exchange"

@@ -13,12 +13,15 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from app.api.middleware.deadline import DeadlineMiddleware
+from app.api.middleware.overload import OverloadMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.core.client_address import ClientAddressResolver
 from app.core.request_context import RequestContext, current_request
 from tests.api.middleware.exchange import DISCONNECT, ask, chunks, greet, http_scope
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OUR_PROXIES = [IPv4Network("10.0.0.0/8")]
 
 
@@ -163,6 +166,24 @@ class TestForwardedHeaders:
         assert Request(seen).client == ("192.0.2.7", 1)
         assert seen["scheme"] == "http"
 
+    @pytest.mark.parametrize(
+        ("peer", "given", "logged_id"),
+        [
+            ("10.0.0.1", f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
+            ("192.0.2.7", f"00-{TRACE}-00f067aa0ba902b7-01", None),
+            ("10.0.0.1", f"00-{'0' * 32}-00f067aa0ba902b7-01", None),
+            ("10.0.0.1", f"00-{TRACE}", None),
+        ],
+    )
+    async def test_name_the_trace_only_if_a_trusted_proxy_sent_it(
+        self, peer: str, given: str, logged_id: str | None
+    ) -> None:
+        """Mutant: let any client choose the trace."""
+        scope = http_scope(headers=[(b"traceparent", given.encode())], client=(peer, 1))
+        with capture_logs() as logs:
+            await ask(in_context(greet, trusted=OUR_PROXIES), scope)
+        assert logs[0].get("trace_id") == logged_id
+
     async def test_are_not_needed_on_a_unix_socket(self) -> None:
         witness = Witness()
         await ask(in_context(witness), http_scope(client=None))
@@ -280,6 +301,33 @@ class TestLogLine:
         events = [entry["event"] for entry in logs]
         assert events == ["http.unhandled_error", "http.request"]
         assert logs[1]["status_code"] == 500
+
+    async def test_is_written_once_when_the_deadline_cuts_the_request(self) -> None:
+        async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+            await asyncio.Event().wait()
+
+        entry = await logged(DeadlineMiddleware(hang, seconds=0.01), http_scope())
+        assert entry["status_code"] == 504
+        assert entry["error_type"] == "deadline_exceeded"
+        assert entry["log_level"] == "error"
+
+    async def test_is_written_once_when_an_overload_refuses_the_request(self) -> None:
+        """Mutant: a prepared answer that leaves no trace of its error."""
+        reached, leave = asyncio.Event(), asyncio.Event()
+
+        async def hold(scope: Scope, receive: Receive, send: Send) -> None:
+            reached.set()
+            await leave.wait()
+
+        app = OverloadMiddleware(hold, most=1, fixed=1, uncounted=())
+        first = asyncio.create_task(ask(app, http_scope()))
+        await reached.wait()
+        entry = await logged(app, http_scope())
+        leave.set()
+        await first
+        assert entry["status_code"] == 503
+        assert entry["error_type"] == "overloaded"
+        assert entry["log_level"] == "error"
 
 
 class TestClientDisconnects:
