@@ -28,7 +28,10 @@ def refusals() -> Iterator[None]:
 def new(
     directory: Annotated[Path, typer.Argument(help="A new or an empty directory.")],
     title: Annotated[
-        str, typer.Option(help="The name for people: at most 40 characters.")
+        str,
+        typer.Option(
+            help="Name of the new service, as people read it; at most 40 characters."
+        ),
     ],
     slug: Annotated[
         str | None,

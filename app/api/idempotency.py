@@ -29,7 +29,7 @@ from app.services.idempotency import AlreadyAnswered, IdempotencyKeyInUse, OnceO
 
 _VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
-# These have no effects, and repeating the request could not change them.
+# These have no effects, and the same request would most often get the same refusal.
 STORED_REFUSALS = {404, 422}
 STORED_HEADERS = ("content-type", "etag", "location")
 

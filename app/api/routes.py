@@ -42,7 +42,8 @@ def api_router(
 ) -> "ApiRouter":
     """Make a router whose routes have every protection of `ApiRoute`.
 
-    `about` describes its tags. One router of each tag has it.
+    The OpenAPI document shows `about` as the description of the router's tags. If
+    several routers have the same tag, give `about` to only one of them.
     """
     router = ApiRouter(
         prefix=prefix, tags=list(tags), responses=responses, route_class=ApiRoute
@@ -88,7 +89,7 @@ class ApiRoute(APIRoute):
 
     @cached_property
     def known_names(self) -> frozenset[str]:
-        """The names that the route declares, of parameters and members.
+        """The names of all parameters and of all members of the body.
 
         An error must repeat no other name, because a client may have sent a secret as a
         name.
@@ -137,7 +138,7 @@ class ApiRoute(APIRoute):
 
         here = effective(self)
         if planned is not fastapi and not has_ends(here.dependant):
-            here.direct_handler = handle  # the index of routes calls it directly
+            here.direct_handler = handle  # `RouteIndex` calls `handle` directly
         return handle
 
 

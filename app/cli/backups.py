@@ -20,7 +20,8 @@ Backup = Annotated[Path, FILE]
 def backup(file: Backup) -> None:
     """Write a consistent copy of the database, also while the service runs.
 
-    Keep SECRET_KEY with it, in another place. PostgreSQL needs pg_dump.
+    Also keep a copy of SECRET_KEY, but not in the same place as the backup: a thief who
+    has both can make valid tokens. PostgreSQL needs pg_dump.
     """
     from app.db import backups
 

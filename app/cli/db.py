@@ -21,8 +21,8 @@ def upgrade(
 ) -> None:
     """Upgrade the schema. Running it twice, or twice at the same time, is safe.
 
-    It changes nothing if the database has a revision of a newer release, so that you
-    can go back to this release.
+    If a newer release has already upgraded the database, the command changes nothing.
+    So you can run this older release again.
     """
     from app.db import migrate
 
@@ -88,7 +88,7 @@ def current(*, as_json: Json = False) -> None:
 
 @group.command()
 def history(*, as_json: JsonLines = False) -> None:
-    """List the revisions of this release and yours, newest first."""
+    """List the revisions of the release and those that you wrote, newest first."""
     revisions = known()
     applied = revisions.applied(find_heads(existing(get_settings())))
     newer = sorted(applied - revisions.known)

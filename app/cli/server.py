@@ -31,9 +31,9 @@ def setup(
     admin_email: Annotated[
         str,
         typer.Option(
-            help="E-mail address of the first administrator. If there is none "
-            f"yet, the default is {DEVELOPMENT_ADMIN} in development. Elsewhere the "
-            "command asks for it on a terminal, or fails."
+            help="E-mail address of the first administrator. If there is no "
+            f"administrator yet, the default is {DEVELOPMENT_ADMIN} in development. "
+            "Elsewhere the command asks for the address on a terminal, or fails."
         ),
     ] = "",
 ) -> None:

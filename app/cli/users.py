@@ -123,7 +123,10 @@ async def show_user(who: str, *, as_json: bool) -> None:
 def set_role(
     who: Who, role: Annotated[RoleName, typer.Argument(help="The new role.")]
 ) -> None:
-    """Change the role of a user. The other administrators get a mail of a new one."""
+    """Change the role of a user.
+
+    If the user becomes an administrator, all other administrators get a mail.
+    """
     output.print(f"{run(change(who, role=role))} is now {role}.")
 
 
@@ -153,9 +156,10 @@ async def change(who: str, **values: Any) -> str:
 
 @group.command()
 def set_password(who: Who, *, password_stdin: PasswordStdin = False) -> None:
-    """Set a password and end the sessions and links of the user, who gets a mail.
+    """Set a password and end all sessions of the user, who gets a mail.
 
-    The command asks for the password unless you choose `--password-stdin`.
+    Links in earlier mails to the user, such as a password reset, stop working. The
+    command asks for the password unless you choose `--password-stdin`.
     """
     existing(get_settings())
     password = read_password(from_stdin=password_stdin)

@@ -38,7 +38,7 @@ class BadRequest(AppError):
 
 
 class Unauthorized(AppError):
-    """The request has no valid credentials: send an access token."""
+    """The request has no access token in the header `Authorization`."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"

@@ -108,7 +108,7 @@ class AppSettings(BaseModel):
         "development",
         description="Kind of this deployment. `production` refuses unsafe settings and "
         "does not serve /docs; `staging` refuses weak secrets; `development` needs no "
-        "other setting on SQLite. You must set it if you use PostgreSQL. If "
+        "other setting on SQLite. You must set ENVIRONMENT if you use PostgreSQL. If "
         "ENVIRONMENT is not set, the service uses the value of FASTAPI_ENV.",
     )
     app_name: str = Field(

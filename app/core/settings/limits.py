@@ -113,8 +113,8 @@ class LimitSettings(AppSettings):
         description="Limit for the wrong passwords for one account in "
         "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own counter, and all "
         "unknown devices share one. In a day, all unknown devices together can send "
-        "five times this number. All known devices together have a separate limit of "
-        "the same size for a day.",
+        "five times this number. All known devices together can also send five times "
+        "this number in a day.",
     )
     login_failures_window_seconds: int = Field(
         900,
@@ -127,9 +127,9 @@ class LimitSettings(AppSettings):
         None,
         description="Limit for the POST, PATCH and DELETE requests of one account, or "
         "of one client address if the caller has no account. Write it as "
-        "`requests/seconds`, for example 600/60. Empty or `off`: no limit. The service "
-        "counts at most 1000 requests in a window, so it applies 6000/60 as 1000/10, "
-        "which is the same rate.",
+        "`requests/seconds`, for example 600/60. Empty or `off`: no limit. You can "
+        "write more than 1000 requests. The service then uses a shorter window with "
+        "the same rate: it applies 6000/60 as 1000/10.",
     )
     # Written as in the environment for the settings page; defaults are validated, too.
     rate_limit_all: Rate = Field(  # type: ignore[assignment]

@@ -31,15 +31,16 @@ class MailSettings(DatabaseSettings):
         description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
         "`smtp://…`. `smtp://` encrypts only if the server offers encryption. Outside "
         "development, `smtp://` needs a local host or an entry in PLAINTEXT_HOSTS. "
-        "Without SMTP_URL, development on SQLite writes mail to MAIL_DIRECTORY; "
-        "elsewhere mail waits in the outbox.",
+        "Without SMTP_URL, development writes mail to MAIL_DIRECTORY on SQLite, and on "
+        "PostgreSQL only if OUTBOX_IN_PROCESS is `true`. In all other cases mail waits "
+        "in the outbox.",
     )
     public_base_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
         description="URL at which clients reach the service. Links in mails begin with "
-        "this URL, and it is the issuer of access tokens. Production requires a public "
-        "https URL if SMTP_URL or SIGNING_KEYS is set.",
+        "this URL, and this URL is the issuer of access tokens. Production requires a "
+        "public https URL if SMTP_URL or SIGNING_KEYS is set.",
     )
     mail_from: str = Field(
         "no-reply@localhost",
@@ -47,15 +48,15 @@ class MailSettings(DatabaseSettings):
     )
     mail_directory: Path = Field(
         Path("var/mail"),
-        description="Directory into which development writes mails as .eml files if "
-        "SMTP_URL is not set.",
+        description="Directory into which development writes mails as .eml files. "
+        "SMTP_URL says when.",
     )
     outbox_in_process: bool | None = Field(
         None,
         description="`true` delivers mail from the web process, so that you need no "
-        "`worker`. In development on PostgreSQL without SMTP_URL, the web process "
-        "writes mail to MAIL_DIRECTORY if this is `true`. If it is `false`, the mail "
-        "waits in the outbox. Default: `true` in development on SQLite, else `false`.",
+        "`worker`. Without SMTP_URL, this setting also decides where development on "
+        "PostgreSQL puts mail: `true` into MAIL_DIRECTORY, `false` into the outbox, "
+        "where the mail waits. Default: `true` in development on SQLite, else `false`.",
     )
     outbox_poll_seconds: PositiveSeconds = Field(
         1.0,

@@ -33,7 +33,8 @@ class OperationSettings(AppSettings):
     readiness_critical: Names = Field(
         ("database",),
         description="Dependencies without which readiness answers 503, "
-        "comma-separated: `database`, `redis`. `database` includes its schema.",
+        "comma-separated: `database`, `redis`. With `database`, readiness also answers "
+        "503 while the schema lacks a migration.",
     )
     health_probe_seconds: PositiveSeconds = Field(
         2.0, description="Seconds between two background probes of a dependency."
@@ -75,10 +76,10 @@ class OperationSettings(AppSettings):
         0,
         ge=0,
         le=10_000,
-        description="Requests that a worker handles at the same time: so many reads, "
-        "and so many other requests. It answers 503 to further ones. With 0 it finds "
-        "the limit itself: between 8 and 16 for each connection of DB_POOL_SIZE and "
-        "DB_MAX_OVERFLOW.",
+        description="A worker handles at most this many reads at the same time, and "
+        "additionally this many other requests. The worker answers 503 to all further "
+        "requests. With 0 the worker finds the limit itself: at least 8, and at most "
+        "16 for each connection of DB_POOL_SIZE and DB_MAX_OVERFLOW.",
     )
     drain_delay_seconds: Seconds | None = Field(
         None,
@@ -89,20 +90,20 @@ class OperationSettings(AppSettings):
     )
     graceful_timeout_seconds: PositiveSeconds = Field(
         30,
-        description="Seconds until gunicorn kills a worker that it has asked to stop. "
-        "The worker first serves for DRAIN_DELAY_SECONDS, and stops waiting for its "
-        "last requests 3 seconds before it is killed. Therefore this setting must "
-        "exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3 "
-        "seconds.",
+        description="Seconds that a worker has to stop. First the worker still serves, "
+        "for DRAIN_DELAY_SECONDS. Then it waits for the requests that still run, until "
+        "3 seconds before the end. At the end, gunicorn kills the worker. Therefore "
+        "this setting must exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by "
+        "more than 3 seconds.",
     )
 
     route_plans: bool = Field(
         True,
         description="By default, the service works out once, at the start, how to find "
-        "and handle each route: this is the plan of the route. With `off`, FastAPI "
-        "does this work for each request. The answers are the same and take more CPU "
-        "time. If you suspect an error in a plan, set `off` and see whether the error "
-        "goes away.",
+        "and handle each route: this is the plan of the route. With `false`, FastAPI "
+        "does this work for each request. The answers are the same; only the CPU time "
+        "is higher. If you suspect an error in a plan, set `false` and see whether the "
+        "error goes away.",
     )
 
     @field_validator("log_level", mode="before")

@@ -19,8 +19,8 @@ class ProductSettings(AppSettings):
         ge=1,
         le=100,
         description="Files of imports that a worker keeps in TMPDIR at the same time; "
-        "one more gets a 503. Each import can take up to seven times the size of its "
-        "file.",
+        "one more import gets a 503. In TMPDIR an import needs up to seven times as "
+        "much space as the file that the client sends.",
     )
     import_timeout_seconds: PositiveSeconds = Field(
         600,

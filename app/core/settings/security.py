@@ -44,20 +44,22 @@ class SecuritySettings(AppSettings):
         "you rotate.",
     )
     algorithm: Literal["HS256"] = Field(
-        "HS256", description="Algorithm of access tokens that SECRET_KEY signs."
+        "HS256", description="Algorithm of access tokens if SIGNING_KEYS is not set."
     )
     signing_keys: SecretStr | None = Field(
         None,
         repr=False,
         description="Key ring: a JSON list of ES256 or Ed25519 key pairs, with a "
-        "current and a next one. If it is set, the current pair signs access tokens in "
-        "place of SECRET_KEY. `keys generate --algorithm ES256` prints a ring.",
+        "current and a next one. If SIGNING_KEYS is set, the current pair signs access "
+        "tokens. Otherwise a key derived from SECRET_KEY signs them. `keys generate "
+        "--algorithm ES256` prints a ring.",
     )
     access_token_audience: str = Field(
         "api",
         min_length=1,
-        description="Audience of access tokens. Choose one for each service if several "
-        "services share SIGNING_KEYS or an issuer.",
+        description="Audience of access tokens. If several services share SIGNING_KEYS "
+        "or PUBLIC_BASE_URL (the issuer of the tokens), choose a different audience "
+        "for each service. Otherwise one service could accept the tokens of another.",
     )
     access_token_expire_minutes: int = Field(
         10, ge=1, le=60, description="Minutes that an access token is valid."
@@ -66,14 +68,13 @@ class SecuritySettings(AppSettings):
         14,
         ge=1,
         le=90,
-        description="Days after the last refresh of a session at which the session "
-        "ends.",
+        description="A session ends this many days after its last refresh.",
     )
     session_max_age_days: int = Field(
         90,
         ge=1,
         le=366,
-        description="Days after the login at which a session ends, even if the user "
+        description="A session ends this many days after its login, even if the user "
         "still uses it.",
     )
     refresh_leeway_seconds: Seconds = Field(
@@ -111,15 +112,14 @@ class SecuritySettings(AppSettings):
         le=19,
         description="Nice value of the threads that compute password hashes, added to "
         "the nice value of the process. A higher value leaves more of a busy CPU for "
-        "other requests. On a busy core with two hash threads, logins still get about "
-        "14 % of the core if the value is 12, and about 3 % if it is 19. Only Linux "
-        "has this.",
+        "other requests. Example for two hash threads on a busy core: with 12, logins "
+        "get about 14 % of the core; with 19, about 3 %. Only Linux has this.",
     )
     password_hash_queue: int = Field(
         64,
         ge=0,
-        description="Password hashes that can wait in a worker. When so many wait, the "
-        "next request that needs a hash gets a 503.",
+        description="Password hashes that can wait in a worker. When this many wait, "
+        "the next request that needs a hash gets a 503.",
     )
 
     @field_validator("registration", mode="before")

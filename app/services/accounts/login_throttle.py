@@ -115,8 +115,8 @@ class LoginThrottle:
     def pseudonym(self, email: str) -> str:
         """Return a keyed hash of the e-mail address, for the audit trail and counters.
 
-        Neither must contain the typed text, because users sometimes type their password
-        into the field of the address.
+        The audit trail and the counters must not contain the typed text, because users
+        sometimes type their password into the field of the address.
         """
         encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
@@ -175,7 +175,7 @@ class LoginThrottle:
             if not await self.comparing.wait(full):
                 if await self._seen_to_be_full(hits, reserved):
                     raise TooManyFailures(reserved.retry_after)
-                # Another process may still remove its running attempts.
+                # Attempts that run in another process may still free the counter.
                 raise Overloaded
         return reserved
 

@@ -26,10 +26,10 @@ from app.services.products.files.staging import PostgresStaging, SqliteStaging
 BATCH = 2000
 # Ends a batch earlier, because 2000 rows of 64 KiB would need too much memory.
 BATCH_BYTES = 2 << 20
-# After this many bytes, other requests get a turn. We count bytes, because a chunk can
-# be large, and empty lines make as many lines as bytes.
+# After this many bytes, other requests get a turn. Chunks are no measure, because one
+# can be large. Rows are no measure, because empty lines are not rows.
 SLICE = 4096
-TURN_SECONDS = 0.01  # then the import lets other requests run
+TURN_SECONDS = 0.01  # a slice can hold many rows: after this time, others get a turn
 # After so many invalid rows, a strict import does not parse the rest of the file.
 MOST_FAILED = 10_000
 
