@@ -3,17 +3,18 @@
 import asyncio
 from collections import deque
 
-FEWEST = 8
+FEWEST = 16
 SAMPLE_SECONDS = 0.02
-LONGEST_TURN_SECONDS = 0.02
+LONGEST_TURN_SECONDS = 0.02  # of CPU time
 LONGEST_WAIT_SECONDS = 0.05
 
 
 class Limit:
-    """A number of requests, which follows the time that one turn of the loop takes.
+    """A number of requests, which follows the CPU time of one turn of the event loop.
 
     All requests that are ready share a turn, so its length is what each of them waits.
-    Unlike the latency of requests, it does not depend on which routes they ask for.
+    Unlike the latency of requests, it does not depend on which routes they ask for, nor
+    on other processes that use the same cores: fewer requests would not help there.
     """
 
     def __init__(self, most: int, *, fixed: int = 0) -> None:

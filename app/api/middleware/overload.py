@@ -83,14 +83,14 @@ class OverloadMiddleware:
                 admission.leave()
 
     def _sample(self) -> None:
-        """Measure from time to time how long one turn of the event loop takes."""
+        """Measure from time to time the CPU time of one turn of the event loop."""
         now = time.monotonic()
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_SECONDS
-            asyncio.get_running_loop().call_soon(self._end_sample, now)
+            asyncio.get_running_loop().call_soon(self._end_sample, time.thread_time())
 
     def _end_sample(self, began: float) -> None:
-        self._limit.adapt(time.monotonic() - began)
+        self._limit.adapt(time.thread_time() - began)
 
     async def _refuse(self, send: Send) -> None:
         """Send the prepared answer: most of what arrives may have to be refused."""
