@@ -23,7 +23,7 @@ from testbed.postgres import start_postgres
 MOVED = ("app/services/retention.py", "app/services/cleanup.py")
 PAGE = "docs/performance.md"
 SOME = ("tests/api/suppliers", "tests/services/test_retention.py")
-MINE = "app/services/mine.py"
+MINE = "app/mine.py"
 SERVICE = "app/services/health.py"
 ROLES = "app/services/accounts/roles.py"
 NEWS = "## [0.2.0]\n\n- Changed for copies."
