@@ -80,6 +80,7 @@ drill: $(VENV)/deploy
 	$(BIN)/python -m drills.outbox $(ARGS)
 	$(BIN)/python -m drills.timing $(ARGS)
 	$(BIN)/python -m drills.redis_outage
+	$(BIN)/python -m drills.update --short
 	@command -v npm >/dev/null || { echo 'drills.clients is skipped: npm is missing.'; exit 0; }; \
 		$(MAKE) --no-print-directory clients && $(BIN)/python -m drills.clients
 	$(BIN)/python -m pytest tests/deploy

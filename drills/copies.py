@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,6 +69,18 @@ class Copy:
     def test(self, *arguments: str) -> str:
         python = ".venv/bin/python"
         return self.run(python, "-m", "pytest", "-q", "-n", "auto", *arguments)
+
+    def check(self, *, short: bool, tests: Sequence[str]) -> None:
+        """Run `make check`, or less of it, and these tests, or all."""
+        self.run("git", "add", "--all")  # a test reads the list of files
+        if short:
+            self.run(".venv/bin/ruff", "check", ".")
+            self.run(".venv/bin/lint-imports", "--no-cache")
+            self.run(".venv/bin/python", "-m", "reference", "--check")
+            self.test("--collect-only")
+        else:
+            self.run("make", "check")
+        self.test(*tests)
 
 
 def make_copy(directory: Path, postgres_url: str) -> Copy:

@@ -13,13 +13,12 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from drills.copies import Copy, DrillFailed, make_copy, step
+from drills.copies import DrillFailed, make_copy, step
 from reference.resource import COMMAND
 from scaffold.repository import tracked
 from testbed.postgres import execute, start_postgres
@@ -68,7 +67,7 @@ def drill(directory: Path, postgres_url: str, *, short: bool) -> list[str]:
             copy.app("db", "check", database_url=url)
             asyncio.run(refuse_leftovers_in(url))
     with step("check and test what is left"):
-        check(copy, short=short, tests=REST if short else ())
+        copy.check(short=short, tests=REST if short else ())
     with step("put suppliers in"):
         [command] = COMMAND.findall((copy.directory / PAGE).read_text())
         said += copy.app(*command_line(command)).splitlines()
@@ -76,24 +75,12 @@ def drill(directory: Path, postgres_url: str, *, short: bool) -> list[str]:
         for url in urls["new"]:
             copy.app("db", "upgrade", database_url=url)
             copy.app("db", "check", database_url=url)
-        check(copy, short=short, tests=("tests/api/suppliers",))
+        copy.check(short=short, tests=("tests/api/suppliers",))
     return said
 
 
 def command_line(text: str) -> list[str]:
     return ["add", "resource", *text.split()]
-
-
-def check(copy: Copy, *, short: bool, tests: Sequence[str]) -> None:
-    copy.run("git", "add", "--all")  # a test reads the list of files
-    if short:
-        copy.run(".venv/bin/ruff", "check", ".")
-        copy.run(".venv/bin/lint-imports", "--no-cache")
-        copy.run(".venv/bin/python", "-m", "reference", "--check")
-        copy.test("--collect-only")
-    else:
-        copy.run("make", "check")
-    copy.test(*tests)
 
 
 def databases(directory: Path, postgres_url: str) -> dict[str, list[str]]:

@@ -58,15 +58,15 @@ class Codemods:
                 continue
             changed = replaced(text, paths)
             if file.suffix == ".py":
-                changed = replaced(changed, self._names_in(changed))
+                changed = replaced(changed, self._names_in(file, changed))
             if changed != text:
                 yield file, changed
 
-    def _names_in(self, text: str) -> dict[str, str]:
+    def _names_in(self, file: Path, text: str) -> dict[str, str]:
         found = {}
         for old, new in self.names.items():
             module, _, name = old.partition(":")
-            if module in text:
+            if module in text or module == dotted(str(file)):
                 found[name] = new
         return found
 

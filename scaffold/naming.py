@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 from unicodedata import normalize
 
+from scaffold import deploying
 from scaffold.refusal import Refused
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -91,22 +92,7 @@ def rename(root: Path, new: Identity) -> None:
         root / "docs/settings.md",
         (r"^\| `APP_NAME` \| `[^`]*`", f"| `APP_NAME` | `{new.title}`"),
     )
-    rename_deployment(root, old, new)
-
-
-def rename_deployment(root: Path, old: Identity, new: Identity) -> None:
-    """Give units, chart and image the new name, and the pages with their commands.
-
-    A title could have a character that has a meaning there, so they get the slug.
-    """
-    pages = [root / "docs" / name for name in ("deploying.md", "scaling.md")]
-    # What is in a directory comes before the directory, whose name changes.
-    for file in [*sorted(root.glob("deploy/**/*"), reverse=True), *pages]:
-        if file.is_file():
-            text = file.read_text().replace(old.slug, new.slug)
-            file.write_text(text.replace(old.title, new.slug))
-        if old.slug in file.name:
-            file.rename(file.with_name(file.name.replace(old.slug, new.slug)))
+    deploying.rename(root, (old.title, old.slug), (new.title, new.slug))
 
 
 def introduce(root: Path, new: Identity, origin: str) -> None:

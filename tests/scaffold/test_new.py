@@ -9,7 +9,12 @@ from scaffold.repository import git
 from testbed.checkouts import environment_of, run_in
 
 TITLE = 'O\'Neil "Q" Shöp'
-QUICK = ("tests/test_docs.py", "tests/reference/test_pages.py")
+SLUG = "o-neil-shop"
+QUICK = (
+    "tests/test_docs.py",
+    "tests/reference/test_pages.py",
+    "tests/deploy/test_pages.py",
+)
 
 
 def new(checkout: Path, home: Path, *line: str) -> tuple[int, str]:
@@ -21,7 +26,9 @@ def new(checkout: Path, home: Path, *line: str) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def copy(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("new")
-    code, said = new(checkout, home, str(home / "shop"), "--title", TITLE)
+    code, said = new(
+        checkout, home, str(home / "shop"), "--title", TITLE, "--slug", SLUG
+    )
     assert code == 0, said
     return home / "shop"
 
@@ -48,6 +55,15 @@ def test_passes_its_own_checks(copy: Path, tmp_path: Path) -> None:
     ):
         ended = run_in(copy, "-m", *line, environment=environment)
         assert ended.returncode == 0, ended.stdout
+
+
+def test_names_services_with_hyphens_and_databases_without(copy: Path) -> None:
+    """Mutant: one spelling for both; PostgreSQL would need quotes around it."""
+    assert (copy / "deploy/helm/o-neil-shop/Chart.yaml").exists()
+    assert (copy / "deploy/systemd/o-neil-shop.service").exists()
+    page = (copy / "docs/deploying.md").read_text()
+    assert "CREATE ROLE o_neil_shop " in page
+    assert "systemctl enable --now o-neil-shop.socket" in page
 
 
 def test_refuses_a_directory_that_is_in_use(checkout: Path, tmp_path: Path) -> None:

@@ -1,52 +1,22 @@
 """`update` merges a release into a copy, and loses no edit of the copy."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from drills.update import (
+    MINE,
+    MOVED,
+    PAGE,
+    ROLES,
+    SERVICE,
+    edit_copy,
+    make_release,
+)
 from scaffold import codemods, copying, locks, merge_lines, updating, upstream
 from scaffold.refusal import Refused
-from scaffold.repository import commit_all, git, tracked
+from scaffold.repository import commit_all, git
 from testbed.checkouts import make_checkout
-
-MOVED = ("app/services/retention.py", "app/services/cleanup.py")
-SERVICE = "app/services/health.py"
-ROLES = "app/services/accounts/roles.py"
-NEWS = "## [0.2.0]\n\n- Changed for copies."
-OWN_SCOPE = '    "x:read",\n    "users:read"'
-CODEMOD = """
-[moves]
-"app/services/retention.py" = "app/services/cleanup.py"
-[names]
-"app.services.cleanup:due_now" = "is_due"
-"""
-
-
-def edit(file: Path, change: Callable[[str], str]) -> None:
-    text = file.read_text()
-    assert change(text) != text, file
-    file.write_text(change(text))
-
-
-def release(checkout: Path) -> None:
-    """Make 0.2.0: a moved module, a revoked scope, a deleted and a new file."""
-    (checkout / "scaffold/codemods/0.2.0.toml").write_text(CODEMOD)
-    steps = codemods.Codemods({MOVED[0]: MOVED[1]})
-    steps.apply(checkout, [*tracked(checkout)])
-    edit(checkout / ROLES, lambda text: text.replace('    "audit:read",\n', ""))
-    edit(checkout / "pyproject.toml", lambda t: t.replace("0.1.0", "0.2.0", 1))
-    (checkout / "docs/performance.md").unlink()
-    (checkout / "app/services/products/added.py").write_text("")
-    edit(checkout / SERVICE, lambda text: f"# release\n{text}")
-    edit(
-        checkout / "CHANGELOG.md",
-        lambda t: t.replace(
-            "## [Unr", "## [0.2.0]\n\n- Changed for copies.\n\n## [Unr"
-        ),
-    )
-    commit_all(checkout, "Release 0.2.0")
-    git(checkout, "tag", "v0.2.0")
 
 
 @pytest.fixture
@@ -58,21 +28,13 @@ def source(tmp_path: Path) -> Path:
 def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of 0.1.0 with edits; 0.2.0 is released afterwards."""
     monkeypatch.setattr(copying, "ROOT", source)
-    copying.new(tmp_path / "shop", "Acme Shop", None)
     shop = tmp_path / "shop"
-    edit(
-        shop / ROLES,
-        lambda t: t.replace('    "users:read"', '    "x:read",\n    "users:read"'),
-    )
-    edit(shop / MOVED[0], lambda text: f"{text}\n\nOURS = 1\n")
-    edit(shop / "docs/performance.md", lambda text: f"{text}\nOurs.\n")
-    (shop / "app/mine.py").write_text("from app.services.retention import OURS\n")
-    (shop / "app/services/products/listing.py").unlink()
+    copying.new(shop, "Acme Shop", None)
     known = upstream.read(shop)
     known.removed.append(["product", "products"])
     known.write(shop)
-    commit_all(shop, "Ours")
-    release(source)
+    edit_copy(shop)
+    make_release(source, revoked="audit:read")
     return shop
 
 
@@ -84,12 +46,11 @@ def test_keeps_every_edit_and_reports_what_needs_a_decision(copy: Path) -> None:
     outcome = updating.update(copy, to)
 
     assert (known.release, to) != (to, known.release)
-    assert [*outcome.conflicts] == ["docs/performance.md"]
-    assert "Ours." in (copy / "docs/performance.md").read_text()
+    assert [*outcome.conflicts] == [PAGE]
+    assert "Ours." in (copy / PAGE).read_text()
     assert "OURS = 1" in (copy / MOVED[1]).read_text()
     assert not (copy / MOVED[0]).exists()
-    mine = (copy / "app/mine.py").read_text()
-    assert mine == "from app.services.cleanup import OURS\n"
+    assert "from app.services.cleanup import OURS\n" in (copy / MINE).read_text()
     roles = (copy / ROLES).read_text()
     assert "x:read" in roles
     assert "audit:read" not in roles

@@ -1,0 +1,120 @@
+"""Update a copy with edits of its own to a release made for the drill.
+
+    python -m drills.update [--short]
+
+The copy has another name, an added and a removed resource, a changed service that the
+release moves, and edits to a page that the release deletes. Nothing of it is lost, only
+that page is a conflict, and the copy's own `make check` and `make test` pass.
+"""
+
+import argparse
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from drills.copies import Copy, DrillFailed, step
+from drills.copy import make_own
+from scaffold import codemods, upstream
+from scaffold.repository import commit_all, git, tracked
+from testbed.postgres import start_postgres
+
+MOVED = ("app/services/retention.py", "app/services/cleanup.py")
+PAGE = "docs/performance.md"
+SOME = ("tests/api/suppliers", "tests/services/test_retention.py")
+MINE = "app/mine.py"
+SERVICE = "app/services/health.py"
+ROLES = "app/services/accounts/roles.py"
+NEWS = "## [0.2.0]\n\n- Changed for copies."
+OWN_SCOPE = '    "x:read",\n    "users:read"'
+CODEMOD = """
+[moves]
+"app/services/retention.py" = "app/services/cleanup.py"
+[names]
+"app.services.cleanup:purging" = "cleaning"
+"""
+
+
+def edit(file: Path, change: Callable[[str], str]) -> None:
+    text = file.read_text()
+    assert change(text) != text, file
+    file.write_text(change(text))
+
+
+def make_release(checkout: Path, revoked: str = "") -> None:
+    """Make 0.2.0: a moved module, a deleted and a new file, and a revoked scope."""
+    (checkout / "scaffold/codemods/0.2.0.toml").write_text(CODEMOD)
+    steps = codemods.Codemods(**tomllib.loads(CODEMOD))
+    steps.apply(checkout, [*tracked(checkout)])
+    if revoked:
+        edit(checkout / ROLES, lambda text: text.replace(f'    "{revoked}",\n', ""))
+    edit(checkout / "pyproject.toml", lambda t: t.replace("0.1.0", "0.2.0", 1))
+    (checkout / PAGE).unlink()
+    (checkout / "app/services/products/added.py").write_text('"""Added."""\n')
+    edit(checkout / SERVICE, lambda text: f"# release\n{text}")
+    edit(
+        checkout / "CHANGELOG.md",
+        lambda text: text.replace("## [Unr", f"{NEWS}\n\n## [Unr"),
+    )
+    commit_all(checkout, "Release 0.2.0")
+    git(checkout, "tag", "v0.2.0")
+
+
+def edit_copy(shop: Path) -> None:
+    """Edit what the release changes, moves and deletes, and add code of the copy."""
+    edit(shop / ROLES, lambda text: text.replace('    "users:read"', OWN_SCOPE))
+    edit(shop / MOVED[0], lambda text: f"{text}\n\nOURS = 1\n")
+    edit(shop / PAGE, lambda text: f"{text}\nOurs.\n")
+    (shop / MINE).write_text(
+        '"""What the copy added."""\n\nfrom app.services.retention import OURS\n\n'
+        "DOUBLE = 2 * OURS\n"
+    )
+    (shop / "app/services/products/listing.py").unlink(missing_ok=True)
+    commit_all(shop, "Ours")
+
+
+def drill(home: Path, postgres_url: str, *, short: bool) -> None:
+    with step("make a copy with edits"):
+        shop = make_own(home, postgres_url, "--without", "products")
+        shop.app("add", "resource", "supplier", "name:str:200:unique", "since:date")
+        edit_copy(shop.directory)
+    with step("make a release"):
+        make_release(home / "checkout")
+    with step("update"):
+        update(shop)
+    with step("check and test the copy"):
+        shop.renew_stamps()
+        shop.run("make", "format")
+        shop.check(short=short, tests=SOME if short else ())
+
+
+def update(shop: Copy) -> None:
+    """Run the command, and keep the page in its only conflict."""
+    try:
+        said = shop.app("update")
+    except DrillFailed as failed:
+        said = str(failed)
+    conflicts = [line for line in said.splitlines() if line.startswith("CONFLICT")]
+    if [line.split()[1] for line in conflicts] != [f"{PAGE}:"]:
+        raise DrillFailed(f"Expected one conflict, in {PAGE}:\n{said}")
+    git(shop.directory, "add", PAGE)  # keep it, because other pages link to it
+    if upstream.read(shop.directory).release != "v0.2.0":
+        raise DrillFailed("The copy does not know its release.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--short", action="store_true", help="Run fewer tests.")
+    short: bool = parser.parse_args().short
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        try:
+            with start_postgres(home) as postgres:
+                drill(home, postgres.url, short=short)
+        except DrillFailed as failure:
+            sys.exit(f" failed\n{failure}")
+
+
+if __name__ == "__main__":
+    main()

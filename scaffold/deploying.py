@@ -1,0 +1,35 @@
+"""Names the samples of `deploy/`, and the pages about them, after a copy."""
+
+from pathlib import Path
+
+FOLDER = "deploy"
+# In these lines the name is one of PostgreSQL, where a hyphen would need quotes.
+SQL = (" ROLE ", " DATABASE ", "postgresql://", "POSTGRES_", "pg_isready")
+
+
+def rename(root: Path, old: tuple[str, str], new: tuple[str, str]) -> None:
+    """Replace the title and the slug in the texts, then the slug in the paths.
+
+    A title could have a character that has a meaning in YAML, so the samples get the
+    slug in its place.
+    """
+    title, slug = new
+    files = [each for each in (root / FOLDER).rglob("*") if each.is_file()]
+    for file in files:
+        _rewrite(file, {old[0]: slug, old[1]: slug})
+    for page in root.glob("docs/*.md"):
+        _rewrite(page, {old[0]: title, old[1]: slug})
+    for path in sorted((root / FOLDER).rglob(f"*{old[1]}*"), reverse=True):
+        path.rename(path.with_name(path.name.replace(old[1], slug)))
+
+
+def _rewrite(file: Path, names: dict[str, str]) -> None:
+    rows = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(_renamed(row, names) for row in rows))
+
+
+def _renamed(row: str, names: dict[str, str]) -> str:
+    is_sql = any(mark in row for mark in SQL)
+    for old, new in names.items():
+        row = row.replace(old, new.replace("-", "_") if is_sql else new)
+    return row
