@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.identity import NAME
 from testbed.service import ROOT
 
 INDEX = ROOT / "docs" / "README.md"
@@ -95,3 +96,19 @@ def test_quotes_are_the_code(page: Path) -> None:
         file = quote["file"] or ""
         if file.startswith(("tests/notes/", "clients/")) and (ROOT / file).exists():
             assert quote["code"] in (ROOT / file).read_text()
+
+
+SHELL = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+# A server has the command on its PATH: the page says how.
+ON_A_SERVER = {"deploying.md"}
+
+
+@each_page
+def test_commands_work_whether_or_not_the_environment_is_active(page: Path) -> None:
+    """Mutant: write `python -m app db upgrade` on a page."""
+    lines = "\n".join(SHELL.findall(page.read_text()))
+    bare = re.findall(
+        rf"^ *(?:\w+=\S+ )*((?:{NAME}|python|gunicorn|pytest)\b.*)", lines, re.M
+    )
+
+    assert page.name in ON_A_SERVER or not bare
