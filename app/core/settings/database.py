@@ -46,8 +46,8 @@ class DatabaseSettings(AppSettings):
         "",
         repr=False,
         description="A PostgreSQL read replica. Lists, single reads and exports use "
-        "it, so their answers can be slightly stale. Writes and access checks use "
-        "DATABASE_URL.",
+        "this replica, so their answers can be slightly stale. Writes and access "
+        "checks use DATABASE_URL.",
     )
     db_pool_size: int = Field(
         5,
@@ -55,9 +55,9 @@ class DatabaseSettings(AppSettings):
         le=200,
         description="Connections that each worker keeps open. Half of them (rounded "
         "down, at least one) are for reads and for finding out who is calling. The "
-        "others (at least one) are for changes and exports. With a replica, each "
-        "worker opens the same number of connections to the replica. On SQLite this is "
-        "the number of connections for reads.",
+        "other connections (at least one) are for changes and exports. With a replica, "
+        "each worker opens the same number of connections to the replica. On SQLite "
+        "this is the number of connections for reads.",
     )
     db_max_overflow: int = Field(
         0,

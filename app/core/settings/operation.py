@@ -84,7 +84,7 @@ class OperationSettings(AppSettings):
     drain_delay_seconds: Seconds | None = Field(
         None,
         description="Seconds that a worker still serves after SIGTERM, while readiness "
-        "answers 503, so that load balancers turn to other instances. Set it to 0 if "
+        "answers 503, so that load balancers turn to other instances. Set this to 0 if "
         "the orchestrator itself waits, for example in a preStop hook. Default: 0 in "
         "development, else 5.",
     )

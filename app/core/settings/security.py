@@ -113,7 +113,7 @@ class SecuritySettings(AppSettings):
         description="Nice value of the threads that compute password hashes, added to "
         "the nice value of the process. A higher value leaves more of a busy CPU for "
         "other requests. Example for two hash threads on a busy core: with 12, logins "
-        "get about 14 % of the core; with 19, about 3 %. Only Linux has this.",
+        "get about 14 % of the core; with 19, about 3 %. Only Linux supports this.",
     )
     password_hash_queue: int = Field(
         64,
