@@ -33,7 +33,7 @@ def blocks(page: Path) -> str:
 
 def commands(page: Path) -> list[str]:
     """List what follows the name of the command, in blocks and between backticks."""
-    called = rf"(?:bin/)?\b{NAME} ([a-z-][^\n|`]*)"
+    called = rf"(?:{NAME}|python -m app) ([a-z-][^\n|`]*)"
     code = [blocks(page), *re.findall(r"`([^`\n]+)`", page.read_text())]
     lines = [line for text in code for line in text.splitlines()]
     begun = rf"^ *(?:sudo -u {NAME} )?(?:\S+/)?{called}"
