@@ -78,7 +78,7 @@ class OperationSettings(AppSettings):
         le=10_000,
         description="A worker handles at most this many reads at the same time, and "
         "additionally this many other requests. The worker answers 503 to all further "
-        "requests. With 0 the worker finds the limit itself: at least 8, and at most "
+        "requests. With 0 the worker finds the limit itself: at least 16, and at most "
         "16 for each connection of DB_POOL_SIZE and DB_MAX_OVERFLOW.",
     )
     drain_delay_seconds: Seconds | None = Field(
