@@ -38,15 +38,20 @@ def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return shop
 
 
-def test_keeps_every_edit_and_reports_what_needs_a_decision(copy: Path) -> None:
+def test_keeps_every_edit_and_reports_what_needs_a_decision(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Mutants: codemods on one side; a union merge of roles; the copier of files."""
     main = git(copy, "rev-parse", "HEAD")
 
     known, to = updating.fetch(copy, None)
-    outcome = updating.update(copy, to)
+    code = updating.main(str(copy), to)
+    report = capsys.readouterr().out
 
-    assert (known.release, to) != (to, known.release)
-    assert [*outcome.conflicts] == [PAGE]
+    assert known.release != to
+    assert code == 1
+    conflicts = [row for row in report.splitlines() if row.startswith("CONFLICT")]
+    assert [row.split()[1] for row in conflicts] == [f"{PAGE}:"]
     assert "Ours." in (copy / PAGE).read_text()
     assert "OURS = 1" in (copy / MOVED[1]).read_text()
     assert not (copy / MOVED[0]).exists()
@@ -60,12 +65,18 @@ def test_keeps_every_edit_and_reports_what_needs_a_decision(copy: Path) -> None:
         'name = "acme-shop"\nversion = "0.1.0"' in (copy / "pyproject.toml").read_text()
     )
     assert upstream.read(copy).release == "v0.2.0"
-    assert "- Changed for copies." in outcome.report()
+    assert "- Changed for copies." in report
+    assert "Stays removed: app/services/products/added.py" in report
     assert git(copy, "rev-parse", "HEAD~1") == main, "the codemods are their own commit"
     assert git(copy, "branch", "--show-current") == "upstream-v0.2.0"
+    commit_all(copy, "Keep the page")
+    with pytest.raises(Refused, match=r"at v0\.2\.0 already"):
+        updating.fetch(copy, None)
 
 
-def test_refuses_before_it_changes_anything(copy: Path) -> None:
+def test_refuses_before_it_changes_anything(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Mutant: move onto a file of the copy, which silently stays."""
     before = git(copy, "rev-parse", "HEAD")
     (copy / "change").touch()
@@ -75,8 +86,8 @@ def test_refuses_before_it_changes_anything(copy: Path) -> None:
     (copy / MOVED[1]).touch()
     commit_all(copy, "Taken")
     _, to = updating.fetch(copy, None)
-    with pytest.raises(Refused, match=r"Rename your app/services/cleanup\.py"):
-        updating.update(copy, to)
+    assert updating.main(str(copy), to) == 2
+    assert f"Rename your {MOVED[1]}." in capsys.readouterr().err
 
     assert git(copy, "status", "--porcelain") == ""
     assert git(copy, "rev-parse", "HEAD~1") == before
