@@ -39,8 +39,10 @@ async def serving_metrics(
                 await writer.drain()
         writer.close()
 
+    # Without a token, only for programs on the machine of the developer.
+    host = "127.0.0.1" if settings.metrics_token is None else None
     server = await asyncio.start_server(
-        answer, port=settings.metrics_port, reuse_port=shared
+        answer, host, settings.metrics_port, reuse_port=shared
     )
     async with server:
         yield
