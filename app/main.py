@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
+from app.api import metrics
 from app.api.authorization import check_routes
 from app.api.errors import add_error_handlers
+from app.api.metrics import add_metrics, make_sampler
 from app.api.middleware.body_limit import NO_UPLOADS, BodyLimitMiddleware
 from app.api.middleware.compression import CompressionMiddleware
 from app.api.middleware.cors import CrossOriginMiddleware
@@ -32,6 +34,7 @@ from app.api.well_known import router as well_known_router
 from app.core.client_address import ClientAddressResolver
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging, get_logger
+from app.core.metrics_port import serving_metrics
 from app.core.rate_limit.policies import rates
 from app.core.recent import RecentRequests
 from app.core.settings.warnings import find_warnings
@@ -84,10 +87,13 @@ def create_application(
             app._native_telemetry.enabled = lambda: is_traced  # type: ignore[method-assign]
             if weak := list(find_warnings(settings)):
                 log.warning("settings.weak", settings=weak)
+            sampler = state.single(make_sampler)
             await state.health.start()
             async with (
                 purging(state.database, settings),
                 delivering(state.database, settings, state.mail_waits),
+                sampler.running(),
+                serving_metrics(settings, sampler.scrape, shared=True),
             ):
                 yield
 
@@ -122,6 +128,7 @@ def create_application(
     for router in routers:
         app.include_router(router, prefix=settings.api_v1_prefix)
     app.include_router(well_known_router)
+    add_metrics(app, settings)
     add_home(app, settings)
     add_account_pages(app, settings)
     if recent is not None:
@@ -141,6 +148,7 @@ def middleware(
 ) -> list[Middleware]:
     """List the layers from the outermost inwards; each is pure ASGI."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
+    probes.append(metrics.PATH)
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
         Middleware(

@@ -6,7 +6,15 @@ import orjson
 
 from app.core.config import Settings, get_settings
 from app.main import create_application
-from reference import errors, resource, review, routes, settings
+from reference import (
+    alerts,
+    dashboards,
+    errors,
+    resource,
+    review,
+    routes,
+    settings,
+)
 
 SECURITY = Path("docs/security.md")
 RESOURCE = Path("docs/adding-a-resource.md")
@@ -21,6 +29,11 @@ def write(*, check: bool) -> list[Path]:
         Path("docs/errors.md"): errors.markdown(),
         Path("docs/readiness-review.md"): review.markdown(),
         Path("openapi.json"): openapi(),
+        Path("deploy/prometheus/rules.yml"): alerts.rules(),
+        **{
+            Path(f"deploy/grafana/{name}.json"): dashboards.dashboard(name)
+            for name in dashboards.DASHBOARDS
+        },
         SECURITY: routes.with_routes(SECURITY.read_text(), app, prefix),
         RESOURCE: resource.with_code(RESOURCE.read_text()),
     }
@@ -31,6 +44,7 @@ def write(*, check: bool) -> list[Path]:
     ]
     if not check:
         for file in stale:
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(files[file])
     return stale
 

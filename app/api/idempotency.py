@@ -23,6 +23,7 @@ from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import invalid_request
 from app.api.problems import refusal_response
 from app.core.errors import AppError, BadRequest, InvalidRequest
+from app.core.metrics import idempotency
 from app.core.request_context import current_request
 from app.core.security import SecretRing
 from app.services.idempotency import AlreadyAnswered, IdempotencyKeyInUse, OnceOnly
@@ -96,12 +97,14 @@ class Attempt:
     async def replay(self, answer: Row[Any]) -> Response:
         await self.once.session.rollback()
         if answer.fingerprint not in await self._fingerprints():
+            idempotency.labels("reused").inc()
             raise IdempotencyKeyReused
         self._note("replayed")
         headers = {**answer.headers, "Idempotent-Replayed": "true"}
         return Response(answer.body, answer.status, headers)
 
     def _note(self, outcome: str) -> None:
+        idempotency.labels(outcome).inc()
         if request := current_request():
             request.log_fields["idempotency"] = outcome
 
@@ -145,7 +148,11 @@ async def claim_key(
         )
     once = OnceOnly(session, caller.user_id, key[1] or key[2])
     request.scope[ATTEMPT] = Attempt(request, once, state.ring)
-    await once.claim()
+    try:
+        await once.claim()
+    except IdempotencyKeyInUse:
+        idempotency.labels("in_use").inc()
+        raise
 
 
 Idempotent = Annotated[None, Depends(claim_key)]

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.core.errors import AppError, TooManyRequests, explain
 from app.core.logging import get_logger
+from app.core.metrics import rate_limit_decisions
 from app.core.request_context import current_request
 
 PROBLEM_JSON = "application/problem+json"
@@ -33,6 +34,8 @@ def refusal_response(error: AppError) -> Response:
     if request := current_request():
         request.log_fields["error_type"] = error.code
         if isinstance(error, TooManyRequests):
+            for rule in error.violated:
+                rate_limit_decisions.labels(rule, "refused").inc()
             request.log_fields["rate_limit"] = "refused"
             request.log_fields["rate_limit_violated"] = error.violated
     body = problem_body(error.status, error.code, error.detail, **error.members)

@@ -11,6 +11,7 @@ from fastapi import Request
 from app.api.declarations import Endpoint, declare, declared
 from app.core.client_address import limiter_partition
 from app.core.errors import TooManyRequests, shown_name
+from app.core.metrics import rate_limit_decisions, rate_limit_degraded
 from app.core.rate_limit.policy import MICROSECONDS, Decision, Hit, Policy, Quota
 from app.core.request_context import RequestContext, current_request
 from app.services.accounts.principal import Principal
@@ -99,7 +100,11 @@ async def count(
         *[limit.hit(state.policies[limit.policy], request, caller) for limit in active]
     )
     _show(active, decision)
+    if decision.allowed:
+        for limit in active:
+            rate_limit_decisions.labels(limit.policy, "allowed").inc()
     if decision.degraded:
+        rate_limit_degraded.labels("local").inc()
         _context().log_fields["rate_limit"] = "degraded"
     if not decision.allowed:
         raise TooManyRequests(decision.retry_after, decision.violated)

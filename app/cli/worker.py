@@ -17,9 +17,11 @@ def worker() -> None:
 
 async def deliver(settings: Settings) -> None:
     from app.core.logging import configure_logging
+    from app.core.metrics_port import serving_metrics
     from app.db.session import Database
     from app.services.mail.transports import find_transport
     from app.services.mail.worker import MailWorker
+    from app.services.sampling import Sampler
 
     transport = find_transport(settings)
     if transport is None:
@@ -31,4 +33,6 @@ async def deliver(settings: Settings) -> None:
         mail_worker = MailWorker(database, settings, transport, asyncio.Event())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)
-        await mail_worker.run()
+        sampler = Sampler(database, settings.environment, {})
+        async with sampler.running(), serving_metrics(settings, sampler.scrape):
+            await mail_worker.run()

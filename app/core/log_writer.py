@@ -49,6 +49,7 @@ class LogWriter:
         else:
             with self._counting:
                 self._dropped += 1
+                self.dropped_in_total += 1
 
     def flush(self) -> None:
         """Do not wait: both loggers call this after each line."""
@@ -64,7 +65,7 @@ class LogWriter:
     def _begin(self) -> None:
         self._lines: deque[bytes | str | Event] = deque()
         self._ready = Event()
-        self._dropped = 0
+        self._dropped = self.dropped_in_total = 0
 
     def _begin_again(self) -> None:
         self._begin()

@@ -4,6 +4,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.errors import DatabaseUnavailable, Overloaded
+from app.core.metrics import connection_timeouts
 from app.db import postgresql
 
 
@@ -20,6 +21,7 @@ class availability:  # noqa: N801 - used like a function
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, PoolTimeout):
+            connection_timeouts.inc()
             raise Overloaded from error
         if isinstance(error, DBAPIError):
             if error.connection_invalidated:

@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.errors import DatabaseUnavailable, Overloaded
-from app.core.request_context import waiting_for
+from app.core.metrics import connection_timeouts
 from app.db.availability import availability
 from app.db.prepared import Prepared, Record
+from app.db.timing import note
 
 # The pool then checks a connection that is kept, and replaces an old one.
 KEPT_FOR_SECONDS = 10.0
@@ -63,14 +64,24 @@ class Direct:
         # The pool lets newcomers overtake those who wait. This does not.
         self._turns = asyncio.Semaphore(size)
 
+    @property
+    def idle(self) -> int:
+        """The connections that are kept, which the pool counts as in use."""
+        return len(self._kept)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._turns._waiters or ())
+
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Any]:
         prepared = self._prepared(statement, tuple(values))
-        with waiting_for("query", prepared.sql):
-            return await self._fetch(
-                prepared.sql, prepared.arguments(values), prepared.record
-            )
+        arguments, started = prepared.arguments(values), time.perf_counter()
+        try:
+            return await self._fetch(prepared.sql, arguments, prepared.record)
+        finally:
+            note(prepared.sql, time.perf_counter() - started)
 
     def close(self) -> None:
         """Give the kept connections back to the pool."""
@@ -131,6 +142,7 @@ class Direct:
                 async with asyncio.timeout(self._patience):
                     await self._turns.acquire()
             except TimeoutError as error:
+                connection_timeouts.inc()
                 raise Overloaded from error
         else:
             await self._turns.acquire()  # at once

@@ -1,4 +1,4 @@
-"""Adds the statements that SQLAlchemy runs to what their request waited for."""
+"""Measures statements, for the metrics and for the line of their request."""
 
 from time import perf_counter
 from typing import Any
@@ -6,9 +6,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
+from app.core.metrics import observe_statement
 from app.core.request_context import current_request
 
 STARTED = "started"  # key in `Connection.info`
+
+
+def note(sql: str, seconds: float) -> None:
+    observe_statement(sql, seconds)
+    if (request := current_request()) is not None:
+        request.add_query(sql, seconds)
 
 
 def measure(engine: Engine) -> None:
@@ -22,9 +29,9 @@ def start(connection: Connection, *_: object) -> None:
 
 
 def end(connection: Connection, _: Any, statement: str, *__: object) -> None:
-    request, started = current_request(), connection.info.pop(STARTED, None)
-    if request is not None and started is not None:
-        request.add_query(statement, perf_counter() - started)
+    started = connection.info.pop(STARTED, None)
+    if started is not None:
+        note(statement, perf_counter() - started)
 
 
 def end_failed(failure: ExceptionContext) -> None:

@@ -42,9 +42,11 @@ def on_starting(server: Arbiter) -> None:
 
     The number of workers comes from gunicorn, because a flag may override it.
     """
+    from app.core import metric_files
     from app.server.connections import reserve_files
     from app.server.signals import send_signal
 
+    metric_files.create_directory()
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
     get_settings.cache_clear()
     reserve_files(get_settings().max_connections)
@@ -58,6 +60,18 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     worker.has_socket_of_systemd = server.systemd
     if not _is_uvicorn(worker):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def child_exit(_: Arbiter, worker: Worker) -> None:
+    from app.core import metric_files
+
+    metric_files.bury(worker.pid)
+
+
+def on_exit(_: Arbiter) -> None:
+    from app.core import metric_files
+
+    metric_files.delete_directory()
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -13,7 +13,8 @@ ROW = "| `GET /users/me` |"
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The page of routes, in a copy of the documentation."""
-    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    for name in ("docs", "deploy/prometheus", "deploy/grafana"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     for name in (".env.example", "openapi.json"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ from app.api.middleware.paths import own_path
 from app.api.problems import log_failure, refusal_response
 from app.core.drain import drain
 from app.core.errors import AppError, Overloaded
+from app.core.metrics import deadline_exceeded
 
 
 class DeadlineExceeded(AppError):
@@ -70,6 +71,7 @@ class DeadlineMiddleware:
             if not deadline.expired():
                 raise
             if not drain.has_cut:
+                deadline_exceeded.labels("request").inc()
                 error: AppError = DeadlineExceeded(
                     f"The service did not answer within {seconds:g} seconds."
                 )

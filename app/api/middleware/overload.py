@@ -11,6 +11,7 @@ from app.api.problems import PROBLEM_JSON, problem_body
 from app.core.admission import SAMPLE_SECONDS, Admission, Limit
 from app.core.errors import Overloaded
 from app.core.logging import get_logger
+from app.core.metrics import requests_shed
 from app.core.request_context import current_request
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -56,6 +57,7 @@ class OverloadMiddleware:
         is_read = scope["method"] in READS
         admission = self._reads if is_read else self._changes
         if not admission.enter() and not await admission.wait():
+            requests_shed.labels("read" if is_read else "change", "overload").inc()
             await self._refuse(send)
             return
         counts = True

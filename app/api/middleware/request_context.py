@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
 from app.core.logging import get_logger
+from app.core.metrics import observe_request, process
 from app.core.recent import RecentRequests
 from app.core.request_context import RequestContext, serving
 
@@ -66,6 +67,7 @@ class RequestContextMiddleware:
         if self._recent is not None and is_logged:
             self._recent.watch(context)
         exchange = _Exchange(context, receive, send)
+        process.active += is_logged
         with serving(context):
             try:
                 await self.app(scope, exchange.receive, exchange.send)
@@ -74,6 +76,7 @@ class RequestContextMiddleware:
                 raise
             finally:
                 if is_logged:
+                    process.active -= 1
                     self._log_request(scope, path, context, exchange)
 
     def _identify(self, scope: Scope) -> RequestContext:
@@ -104,12 +107,15 @@ class RequestContextMiddleware:
     def _log_request(
         self, scope: Scope, path: str, context: RequestContext, exchange: "_Exchange"
     ) -> None:
-        status = exchange.outcome
-        duration = round((time.monotonic() - context.started) * 1000, 3)
+        status, route = exchange.outcome, route_template(scope)
+        seconds = time.monotonic() - context.started
+        error_type = context.log_fields.get("error_type", "")
+        observe_request(scope["method"], route, status, error_type, seconds)
+        duration = round(seconds * 1000, 3)
         fields: dict[str, object] = {
             "method": scope["method"],
             "path": _printable(path[:LONGEST_LOGGED_PATH]),
-            "route": route_template(scope),
+            "route": route,
             "status_code": status,
             "duration_ms": duration,
             "client_ip": context.client_address,

@@ -99,6 +99,11 @@ class PasswordHasher:
         """Stop the threads and drop the waiting passwords."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def queued(self) -> int:
+        """The passwords that wait for a thread."""
+        return self._threads._work_queue.qsize()
+
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._room.acquire(blocking=False):
             raise HashQueueFull

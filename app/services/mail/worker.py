@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from app.core.logging import get_logger
+from app.core.metrics import deliveries
 from app.core.settings.mail import MailSettings
 from app.db.base import utc_now
 from app.db.models.outbox_mail import OutboxMail
@@ -103,6 +104,7 @@ class MailWorker:
         async with transaction(self.database) as session:
             await outbox.settle(session, row)
         if row.recipient is not None:
+            deliveries.labels("sent").inc()
             log.info("mail.sent", mail_id=str(row.id), template=row.template)
 
     async def _postpone(self, row: OutboxMail, error: Exception) -> None:
@@ -111,6 +113,7 @@ class MailWorker:
         reason = f"{type(error).__name__}: {error}"
         async with transaction(self.database) as session:
             await outbox.postpone(session, row, reason, due_at)
+        deliveries.labels("dead" if final else "postponed").inc()
         log.warning(
             "mail.dead" if final else "mail.postponed",
             mail_id=str(row.id),

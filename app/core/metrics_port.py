@@ -1,0 +1,72 @@
+"""Serves the metrics on a port of their own, which no load balancer knows."""
+
+import asyncio
+import hmac
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from app.core.settings.observation import ObservationSettings
+
+CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
+REQUEST_SECONDS = 5
+Scrape = Callable[[], Awaitable[bytes]]
+
+
+def is_allowed(settings: ObservationSettings, authorization: str) -> bool:
+    """Whether a client that sends this header can read the metrics."""
+    if settings.metrics_token is None:
+        return settings.serves_metrics
+    expected = f"Bearer {settings.metrics_token.get_secret_value()}"
+    return hmac.compare_digest(authorization.encode(), expected.encode())
+
+
+@asynccontextmanager
+async def serving_metrics(
+    settings: ObservationSettings, scrape: Scrape, *, shared: bool = False
+) -> AsyncGenerator[None]:
+    """Listen until the block ends. `shared`: other workers listen on the same port."""
+    if settings.metrics_port is None:
+        yield
+        return
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            async with asyncio.timeout(REQUEST_SECONDS):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                writer.write(await _answer(settings, scrape, head))
+                await writer.drain()
+        writer.close()
+
+    # Without a token, only for programs on the machine of the developer.
+    host = "127.0.0.1" if settings.metrics_token is None else None
+    server = await asyncio.start_server(
+        answer, host, settings.metrics_port, reuse_port=shared
+    )
+    async with server:
+        yield
+
+
+async def _answer(settings: ObservationSettings, scrape: Scrape, head: str) -> bytes:
+    request, *lines = head.split("\r\n")
+    headers = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in lines)
+    }
+    if not request.startswith("GET /metrics"):
+        return _response("404 Not Found", b"")
+    if not is_allowed(settings, headers.get("authorization", "")):
+        return _response("401 Unauthorized", b"")
+    return _response("200 OK", await scrape())
+
+
+def _response(status: str, body: bytes) -> bytes:
+    lines = (
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {CONTENT_TYPE}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        "\r\n",
+    )
+    return "\r\n".join(lines).encode() + body
