@@ -20,6 +20,7 @@ OURS = ("migrate", "web", "worker")
 SECRETS = {
     "secret_key": "Zk3q9v-xB7w_Lw2mRk1t8uYp5sHdEaQj",
     "database_url": "postgresql://app:Rk1-long@database/app",
+    "metrics_token": "Rk1-long-and-random-0123456789-xyz",
     "smtp_url": "smtps://user:Rk1-long@mail.example.com",
 }
 
@@ -32,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         if name.endswith("_FILE"):
             secret.write_text(SECRETS[secret.name])
             value = str(secret)
-        example = re.sub(r"\$\{\w+:\?such as (.*)\}", r"\1", value)
+        example = re.sub(r"\$\{\w+:\?such as ([^}]*)\}", r"\1", value)
         monkeypatch.setenv(name, example)
     return Settings(_env_file=None)
 
@@ -91,6 +92,21 @@ def test_only_this_machine_reaches_the_port() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+def test_prometheus_reads_the_metrics_with_their_token() -> None:
+    """Mutant: scrape a host that ALLOWED_HOSTS does not name."""
+    config = yaml.safe_load(COMPOSE["configs"]["prometheus"]["content"])
+    [job] = config["scrape_configs"]
+    [target] = [each for part in job["static_configs"] for each in part["targets"]]
+    host = target.partition(":")[0]
+    web = SERVICES["web"]
+
+    assert host in SERVICES
+    assert host in web["environment"]["ALLOWED_HOSTS"].split(",")
+    token = job["authorization"]["credentials_file"]
+    assert token == web["environment"]["METRICS_TOKEN_FILE"]
+    assert Path(token).name in SERVICES["prometheus"]["secrets"]
+
+
 def test_images_name_a_version() -> None:
     for service in SERVICES.values():
-        assert re.search(r":(\d+\.\d+|\$\{VERSION)", service["image"])
+        assert re.search(r":(v?\d+\.\d+|\$\{VERSION)", service["image"])
