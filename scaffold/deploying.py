@@ -31,5 +31,8 @@ def _rewrite(file: Path, names: dict[str, str]) -> None:
 def _renamed(row: str, names: dict[str, str]) -> str:
     is_sql = any(mark in row for mark in SQL)
     for old, new in names.items():
-        row = row.replace(old, new.replace("-", "_") if is_sql else new)
+        if is_sql:
+            new = new.replace("-", "_")
+            row = row.replace(old.replace("-", "_"), new)
+        row = row.replace(old, new)
     return row

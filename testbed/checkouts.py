@@ -1,6 +1,5 @@
 """Copies of the repository, for what changes the code."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -26,12 +25,12 @@ def environment_of(checkout: Path, home: Path) -> dict[str, str]:
     The metadata of the installed package has the version, so write some.
     """
     slug = naming.current(checkout).slug
-    metadata = home / "installed" / f"{slug.replace('-', '_')}-0.1.0.dist-info"
+    metadata = checkout / f"{slug.replace('-', '_')}-0.1.0.dist-info"
     metadata.mkdir(parents=True, exist_ok=True)
     text = f"Metadata-Version: 2.1\nName: {slug}\nVersion: {naming.FIRST_VERSION}\n"
     (metadata / "METADATA").write_text(text)
-    path = f"{checkout}{os.pathsep}{metadata.parent}"
-    return make_environment(home, PYTHONPATH=path)
+    (checkout / ".git/info/exclude").write_text("*.dist-info\n")
+    return make_environment(home, PYTHONPATH=str(checkout))
 
 
 def run_in(
