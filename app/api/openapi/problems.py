@@ -61,7 +61,7 @@ BEFORE_ROUTE: Errors = (
 )
 EVERYWHERE: Errors = (
     *BEFORE_ROUTE,
-    InvalidRequest,  # a repeated query parameter, if nothing else
+    InvalidRequest,  # at least for a repeated query parameter
     InternalError,
     Overloaded,
     DatabaseUnavailable,
@@ -129,7 +129,7 @@ def errors_of(operation: dict[str, Any], route: RouteContext) -> Iterator[Any]:
 
 def response_of(errors: list[type[AppError]], route: RouteContext) -> dict[str, Any]:
     codes, status = [error.code for error in errors], errors[0].status.value
-    # With its type, because generators of clients merge only equal types.
+    # It repeats the type of `code`: generators of clients merge only equal types.
     narrowed = {"code": {"type": "string", "enum": codes}}
     schema = {
         "allOf": [ref("schemas", "Problem"), {"type": "object", "properties": narrowed}]
@@ -153,7 +153,8 @@ def shared(
 ) -> dict[str, Any]:
     """Refer to the response and its schema, which other operations have, too.
 
-    Their name has those codes that not every operation has, or else the phrase.
+    The codes that not every operation has give the name, or else the phrase of the
+    status.
     """
     special = [error.code for error in errors if error not in EVERYWHERE]
     words = "_or_".join(special) or phrase(errors[0])
@@ -161,7 +162,7 @@ def shared(
     content = response["content"][PROBLEM_JSON]
     components["schemas"][f"{name}Problem"] = content["schema"]
     content["schema"] = ref("schemas", f"{name}Problem")
-    # Only routes without a limit differ here, by the headers of the limit.
+    # A route without a limit lacks the headers of the limit: it keeps its own response.
     if components["responses"].setdefault(name, response) != response:
         return response
     return ref("responses", name)

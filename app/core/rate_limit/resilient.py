@@ -75,7 +75,7 @@ class CircuitBreaker:
         now = self._clock()
         if probe:
             self._probe_at = now + PAUSE_SECONDS
-        elif not self._open:  # a call that began before it opened tells nothing new
+        elif not self._open:  # if it is open, this call began earlier
             self._failures.append(now)
             recent = now - self._failures[0] <= WITHIN_SECONDS
             if len(self._failures) == FAILURES and recent:
@@ -89,7 +89,7 @@ class CircuitBreaker:
 
 
 class ResilientRateLimiter:
-    """Uses the shared limiter, or this process's share of each limit without it.
+    """Asks the shared limiter. While it fails, counts with a share of each limit.
 
     This process also counts the hits that the shared limiter allows. An outage would
     otherwise begin with empty counters.
@@ -125,7 +125,7 @@ class ResilientRateLimiter:
     async def refund(self, decision: Decision) -> None:
         """Remove the hits of a decision.
 
-        Without Redis the hits stay there until they expire.
+        If Redis does not answer, the hits in Redis stay until they expire.
         """
         if decision.degraded:
             await self._local.refund(decision)
@@ -136,7 +136,10 @@ class ResilientRateLimiter:
             await self._ask(self._shared.refund, decision)
 
     async def reset(self, policy: Policy, partition: str) -> None:
-        """Empty a counter. Without Redis the one there stays until its hits expire."""
+        """Empty a counter.
+
+        If Redis does not answer, the counter in Redis stays until its hits expire.
+        """
         await self._local.reset(policy, partition)
         with suppress(*OUTAGE, CircuitOpen):
             await self._ask(self._shared.reset, policy, partition)

@@ -112,9 +112,9 @@ class LimitSettings(AppSettings):
         le=200,  # five times as many, the limit of a day, must not exceed 1000
         description="Limit for the wrong passwords for one account in "
         "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own counter, and all "
-        "unknown devices share one. In a day, all unknown devices together can send "
-        "five times this number. All known devices together can also send five times "
-        "this number in a day.",
+        "unknown devices share one. There is also a limit for each day: all unknown "
+        "devices together can send five times this number of wrong passwords, and so "
+        "can all known devices together.",
     )
     login_failures_window_seconds: int = Field(
         900,
@@ -127,9 +127,9 @@ class LimitSettings(AppSettings):
         None,
         description="Limit for the POST, PATCH and DELETE requests of one account, or "
         "of one client address if the caller has no account. Write it as "
-        "`requests/seconds`, for example 600/60. Empty or `off`: no limit. You can "
-        "write more than 1000 requests. The service then uses a shorter window with "
-        "the same rate: it applies 6000/60 as 1000/10.",
+        "`requests/seconds`, for example 600/60. Empty or `off`: no limit. If the "
+        "number of requests is above 1000, the service uses a shorter window with the "
+        "same rate: it applies 6000/60 as 1000/10.",
     )
     # Written as in the environment for the settings page; defaults are validated, too.
     rate_limit_all: Rate = Field(  # type: ignore[assignment]

@@ -14,8 +14,8 @@ from app.core.settings.base import (
     refuse,
 )
 
-# A worker notices a signal after at most one second, and needs the rest to close the
-# application before gunicorn kills it.
+# The last seconds before gunicorn kills a worker. The worker needs up to one of them to
+# notice the signal, and the others to close the application.
 SHUTDOWN_RESERVE_SECONDS = 3
 
 
@@ -78,8 +78,8 @@ class OperationSettings(AppSettings):
         le=10_000,
         description="A worker handles at most this many reads at the same time, and "
         "additionally this many other requests. The worker answers 503 to all further "
-        "requests. With 0 the worker finds the limit itself: at least 16, and at most "
-        "16 for each connection of DB_POOL_SIZE and DB_MAX_OVERFLOW.",
+        "requests. With 0 the worker finds the limit itself. The limit is never below "
+        "16, and never above 16 * (DB_POOL_SIZE + DB_MAX_OVERFLOW).",
     )
     drain_delay_seconds: Seconds | None = Field(
         None,

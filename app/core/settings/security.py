@@ -80,8 +80,9 @@ class SecuritySettings(AppSettings):
     refresh_leeway_seconds: Seconds = Field(
         10,
         le=60,
-        description="Seconds in which a client that lost the answer can send a used "
-        "refresh token again. The service then returns the same new token.",
+        description="Seconds after the first use of a refresh token in which a client "
+        "can send it again, because the answer was lost. The service then returns the "
+        "same new token.",
     )
     registration: Literal["open", "verified", "closed"] = Field(
         BY_ENVIRONMENT,
