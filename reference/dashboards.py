@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from app.identity import NAME, TITLE
+from app.identity import NAME
 from reference.alerts import ERRORS, REQUESTS
 
 SOURCE = {"type": "prometheus", "uid": "${source}"}
@@ -204,7 +204,7 @@ def dashboard(name: str) -> str:
     title, panels = DASHBOARDS[name]
     document: dict[str, Any] = {
         "uid": f"{NAME}-{name}",
-        "title": f"{TITLE}: {title}",
+        "title": f"{NAME}: {title}",
         "schemaVersion": 39,
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},

@@ -19,8 +19,10 @@ from testbed.service import ROOT, Service, make_environment, start_service
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "60")
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 ADMIN = "admin@example.org"
-# These end the session of the caller, so a separate run calls them last.
+# These can end the session of the caller, so a separate run calls them last.
 ENDING = (
+    "PATCH /api/v1/users/{user_id}",
+    "DELETE /api/v1/users/{user_id}",
     "POST /api/v1/auth/logout-all",
     "POST /api/v1/auth/password/change",
     "DELETE /api/v1/auth/sessions/{session_id}",
