@@ -135,14 +135,17 @@ def _limiter(settings: Settings, redis: "Redis | None") -> RateLimiter:
 
 
 def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
+    # The pool of one connection lets the other probe wait when connecting fails.
+    turn = asyncio.Lock()
+
     async def ask_database() -> None:
-        async with database.probe.connect() as connection:
+        async with turn, database.probe.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
     revisions = Revisions(RELEASED, OWN)
 
     async def ask_schema() -> None:
-        async with database.probe.connect() as connection:
+        async with turn, database.probe.connect() as connection:
             revisions.check(set(await connection.scalars(IN_DATABASE)))
 
     probes: dict[str, Probe] = {"database": ask_database, "schema": ask_schema}
