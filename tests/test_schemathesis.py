@@ -16,7 +16,7 @@ import pytest
 from testbed.accounts import create_account, log_in
 from testbed.service import ROOT, Service, make_environment, start_service
 
-SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "60")
+SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "30")
 SEED = os.environ.get("SCHEMATHESIS_SEED", "1")
 ADMIN = "admin@example.org"
 # These can end the session of the caller, so a separate run calls them last.
