@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -111,9 +111,12 @@ class PostgresServer(Server):
         """Send a signal to the server and to the process of each connection."""
         assert self.process is not None
         pid = self.process.pid
+        os.kill(pid, number)
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        for each in (pid, *map(int, children.split())):
-            os.kill(each, number)
+        for child in children.split():
+            # A process whose connection has just closed ends by itself.
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
 
     def _command(self) -> Sequence[str | Path]:
         options = [f"--{name}={value}" for name, value in self.options.items()]
