@@ -123,7 +123,7 @@ upgrade: lock
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt
-	$(LOCK) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
+	$(LOCK) --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
 	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	$(LOCK) --upgrade --group clients --output-file clients/requirements.txt

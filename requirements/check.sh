@@ -23,7 +23,7 @@ check() {
 }
 
 check base pyproject.toml
-check dev pyproject.toml --group dev
+check dev pyproject.toml --all-extras --group dev
 check uv --group bootstrap
 check build --group build --constraints requirements/dev.txt
 check ../clients/requirements --group clients

@@ -23,6 +23,7 @@ from app.services.accounts.principal import Principal
 from app.services.accounts.refresh import RefreshService
 from app.services.accounts.registration import AccountService
 from app.services.accounts.sessions import Client, SessionService, SessionStarter
+from app.services.accounts.sign_in import SignIn
 from app.services.accounts.users import UserDirectory, UserService
 from app.services.mail.outbox import Outbox
 from app.state import AppState
@@ -53,7 +54,8 @@ class Accounts:
         must_verify = settings.registration == "verified"
         users = UserService(session, outbox, must_verify=must_verify)
         devices = DeviceTokens(state.ring)
-        auth = AuthService(session, read, throttle, devices, starter, users)
+        sign_in = SignIn(starter)
+        auth = AuthService(session, read, throttle, devices, starter, sign_in, users)
 
         self.auth = auth
         self.users = users

@@ -20,6 +20,7 @@ from app.schemas.auth import Credentials, TokenPair
 from app.services.accounts.login_throttle import LoginThrottle, TooManyFailures
 from app.services.accounts.principal import Principal
 from app.services.accounts.sessions import Client, SessionStarter, revoke_session
+from app.services.accounts.sign_in import SignIn
 from app.services.accounts.users import UserService
 from app.services.audit import describe, record, record_now
 
@@ -73,6 +74,7 @@ class AuthService:
     throttle: LoginThrottle
     devices: DeviceTokens
     starter: SessionStarter
+    sign_in: SignIn
     users: UserService
 
     async def login(
@@ -104,14 +106,11 @@ class AuthService:
             await self._record_failure("auth.login.failure", subject, credentials.email)
             raise InvalidCredentials
         user = await self.lock(account, verified.upgraded_hash)
-        started = await self.starter.start(
-            user.id,
-            client,
-            "auth.login.success",
-            known_device=device_id is not None,
+        tokens = await self.sign_in.complete(
+            user, client, ("pwd",), known_device=device_id is not None
         )
         return (
-            self.starter.tokens(started, user.role),
+            tokens,
             self.devices.issue(user.id, user.password_hash, device_id),
         )
 

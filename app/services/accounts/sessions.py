@@ -1,6 +1,7 @@
 """Sessions: how one starts, how its owner lists them, and how they end."""
 
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,6 +66,11 @@ class SessionNotFound(NotFound):
     detail = "You have no session with this id."
 
 
+def assurance(methods: Iterable[str]) -> str:
+    """Return the level that the methods reach together (NIST SP 800-63B)."""
+    return "aal2" if {"mfa", "webauthn"}.intersection(methods) else "aal1"
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """The part of a request's origin that a session stores."""
@@ -88,10 +94,13 @@ class SessionStarter:
         user_id: UUID,
         client: Client,
         event: EventName | None = None,
+        *,
+        methods: Sequence[str] = ("pwd",),
         **detail: Any,
     ) -> Row[Any]:
         """Start a session, and record the event.
 
+        `methods` says how the user has proved who they are, in the words of RFC 8176.
         The caller must have locked the user's row, in a statement of its own: one that
         waits for the lock does not see the session that it has waited for.
         """
@@ -107,8 +116,8 @@ class SessionStarter:
             "user_id": user_id,
             "salt": secrets.token_bytes(32),
             "scope": EVERY_SCOPE,
-            "amr": "pwd",
-            "acr": "aal1",
+            "amr": " ".join(methods),
+            "acr": assurance(methods),
             "auth_time": now,
             "user_agent": client.user_agent,
             "ip": client.address,
