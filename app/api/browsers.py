@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from app.api.dependencies import StateDep
 from app.core.errors import BadRequest, Forbidden, InvalidRequest, Unauthorized
+from app.core.request_context import current_request
 from app.core.tokens.refresh import PREFIX
 from app.schemas.auth import RefreshRequest, TokenPair
 
@@ -72,12 +73,11 @@ def in_cookie(answer: Handler) -> Handler:
             raise InvalidRequest("The request does not match the schema.", [fault])
         try:
             response = await answer(request)
-        except Unauthorized as refusal:
-            if TOOK_COOKIE in request.scope:
+        except Unauthorized:
+            if TOOK_COOKIE in request.scope and (context := current_request()):
                 expired = Response()
                 expired.delete_cookie(COOKIE, **ATTRIBUTES)
-                cookie = expired.headers["Set-Cookie"]
-                refusal.headers = {**refusal.headers, "Set-Cookie": cookie}
+                context.answer_headers.append(expired.raw_headers[-1])
             raise
         if transport == "cookie":
             _move(response, request)
