@@ -55,6 +55,7 @@ CORS_REQUEST_HEADERS = (
     "If-None-Match",
     "X-Device-Token",
     "X-Request-ID",
+    "X-Token-Transport",
 )
 CORS_RESPONSE_HEADERS = (
     "ETag",

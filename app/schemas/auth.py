@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import MISSING, AfterValidator, BaseModel, BeforeValidator, Field
 
 from app.core.client_address import network_of
 from app.schemas.base import USER_AGENT, Representation, RequestBody
@@ -25,9 +25,12 @@ class Credentials(RequestBody):
 
 
 class RefreshRequest(RequestBody):
-    refresh_token: Annotated[
-        str, Field(max_length=LONGEST_TOKEN, repr=False, examples=["app_rt_AZqPPlpw"])
-    ]
+    refresh_token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | MISSING = Field(
+        MISSING,
+        repr=False,
+        description="Leave it out if it is in the cookie: send the body `{}`.",
+        examples=["app_rt_AZqPPlpw"],
+    )
 
 
 class EmailAddress(RequestBody):
@@ -96,8 +99,10 @@ class TokenPair(BaseModel):
         description="Send it as `Authorization: Bearer`.",
         examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTlhIn0.c2lnbmF0dXJl"],
     )
-    refresh_token: str = Field(
-        description="Use it once. The answer contains the next one.",
+    refresh_token: str | MISSING = Field(
+        MISSING,
+        description="Use it once. The answer contains the next one. Absent if you sent "
+        "`X-Token-Transport: cookie`: it is then in a cookie.",
         examples=["app_rt_AZqPPlpw"],
     )
     token_type: Literal["bearer"] = "bearer"  # noqa: S105

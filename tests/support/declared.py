@@ -11,12 +11,14 @@ from app.main import create_application
 from tests.notes.served import ROUTERS_WITH_NOTES, NotesSettings
 
 DESCRIBED = {
+    "clear-site-data",
     "etag",
     "idempotent-replayed",
     "location",
     "ratelimit",
     "ratelimit-policy",
     "retry-after",
+    "set-cookie",
     "www-authenticate",
     "x-device-token",
     "x-request-id",

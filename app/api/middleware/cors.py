@@ -1,11 +1,14 @@
 """Decide which web pages may call this API (WHATWG Fetch, CORS)."""
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from app.api.problems import refusal_response
 from app.core.errors import BadRequest
+
+# Lets a page send the cookie of its session, and read the answer.
+CREDENTIALS = "Access-Control-Allow-Credentials"
 
 
 class PreflightRefused(BadRequest):
@@ -15,11 +18,20 @@ class PreflightRefused(BadRequest):
 
 
 class CrossOriginMiddleware(CORSMiddleware):
-    """Starlette's middleware, with problem documents as errors."""
+    """Starlette's middleware, with problem documents as errors.
+
+    `allow_credentials` of Starlette would also name the header to other origins.
+    """
+
+    @staticmethod
+    def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:
+        CORSMiddleware.allow_explicit_origin(headers, origin)
+        headers[CREDENTIALS] = "true"
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
         if response.status_code < 400:
+            response.headers[CREDENTIALS] = "true"
             return response
         refusal = refusal_response(
             PreflightRefused("CORS does not allow this origin, method or header.")

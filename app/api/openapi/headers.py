@@ -23,6 +23,12 @@ COMPONENTS: dict[str, Any] = {
             "identity",
         ),
         (
+            "Clear-Site-Data",
+            "Deletes what this browser has stored of the service.",
+            TEXT,
+            '"cache", "storage"',
+        ),
+        (
             "Deprecation",
             "Since when the operation is deprecated (RFC 9745).",
             TEXT,
@@ -66,6 +72,13 @@ COMPONENTS: dict[str, Any] = {
             2,
         ),
         (
+            "Set-Cookie",
+            "The refresh token, if you sent `X-Token-Transport: cookie`.",
+            TEXT,
+            "__Host-app_rt=app_rt_AZqPPlpw; HttpOnly; Max-Age=1209600; Path=/; "
+            "SameSite=Strict; Secure",
+        ),
+        (
             "Sunset",
             "When the operation will stop working (RFC 8594).",
             TEXT,
@@ -91,10 +104,14 @@ def header_references(names: Iterable[str]) -> dict[str, Any]:
     return {name: ref("headers", name) for name in sorted({*names, "X-Request-ID"})}
 
 
-def limits_of(route: RouteContext) -> list[Limited]:
+def own_route(route: RouteContext) -> ApiRoute:
     own = route.original_route
     assert isinstance(own, ApiRoute)  # noqa: S101 - the application checks it
-    return own.limits
+    return own
+
+
+def limits_of(route: RouteContext) -> list[Limited]:
+    return own_route(route).limits
 
 
 def limit_headers(route: RouteContext) -> set[str]:
@@ -119,4 +136,8 @@ def add_success_headers(operation: dict[str, Any], route: RouteContext) -> None:
             names.add("Location")
         if depends_on(route.dependant, claim_key):
             names.add("Idempotent-Replayed")
+        if own_route(route).sets_cookie:
+            names.add("Set-Cookie")
+            if status == "204":
+                names.add("Clear-Site-Data")
         response["headers"] = response.get("headers", {}) | header_references(names)

@@ -13,6 +13,7 @@ from app.api.authentication import (
     authorize_fresh,
     get_caller,
 )
+from app.api.browsers import AmbiguousCredentials, CsrfFailed, get_refresh_token
 from app.api.conditional_requests import (
     IfMatchInvalid,
     expected_version,
@@ -46,6 +47,7 @@ from app.core.errors import (
 from app.core.preconditions import VersionRequired, VersionStale
 from app.core.strict_json import BodyMalformed
 from app.core.tokens.access import InvalidAccessToken
+from app.core.tokens.refresh import RefreshTokenInvalid
 from app.services.accounts.login_throttle import TooManyFailures
 from app.services.accounts.principal import ReauthenticationRequired
 
@@ -80,12 +82,14 @@ RAISED_BY: dict[Any, Errors] = {
     expected_version: (IfMatchInvalid, VersionStale),
     required_version: (IfMatchInvalid, VersionStale, VersionRequired),
     claim_key: IDEMPOTENCY,
+    get_refresh_token: (AmbiguousCredentials, CsrfFailed),
 }
 # Python 3.13 changed these, and the document must not depend on the version.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 # Headers that an error sets when it is raised. Others are in its class.
 SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
     InsufficientScope: ("WWW-Authenticate",),
+    RefreshTokenInvalid: ("Set-Cookie",),
     TooManyRequests: ("Retry-After",),
     TooManyFailures: ("Retry-After",),
     UnsupportedMediaType: ("Accept", "Accept-Encoding"),

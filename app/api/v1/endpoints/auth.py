@@ -12,6 +12,7 @@ from app.api.accounts import (
     FreshAccountHolder,
 )
 from app.api.authorization import public
+from app.api.browsers import RefreshTokenDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
 from app.api.routes import api_router
@@ -23,7 +24,6 @@ from app.schemas.auth import (
     CheckEmail,
     Credentials,
     Reauthentication,
-    RefreshRequest,
     SessionRead,
     TokenPair,
 )
@@ -118,7 +118,7 @@ async def login(
 )
 @limited("refresh")
 async def refresh(
-    accounts: AccountsDep, client: ClientDep, data: RefreshRequest
+    accounts: AccountsDep, client: ClientDep, token: RefreshTokenDep
 ) -> TokenPair:
     """Exchange a refresh token for a new pair of tokens.
 
@@ -126,7 +126,7 @@ async def refresh(
     `REFRESH_LEEWAY_SECONDS` and gets the same new tokens. After that time, or once a
     new token has been used, the old token ends the session, because it may be stolen.
     """
-    return await accounts.refreshing.refresh(data.refresh_token, client)
+    return await accounts.refreshing.refresh(token, client)
 
 
 @router.post(
@@ -147,9 +147,9 @@ async def reauthenticate(
     status_code=HTTPStatus.NO_CONTENT,
     openapi_extra=public("The refresh token is the credential."),
 )
-async def logout(accounts: AccountsDep, data: RefreshRequest) -> None:
+async def logout(accounts: AccountsDep, token: RefreshTokenDep) -> None:
     """End the session of a refresh token. An unknown token gets the same answer."""
-    await accounts.refreshing.logout(data.refresh_token)
+    await accounts.refreshing.logout(token)
 
 
 @router.post("/logout-all", status_code=HTTPStatus.NO_CONTENT)

@@ -1,0 +1,108 @@
+"""The example of `docs/browsers.md`, in a real browser.
+
+The page and the API have different ports, so that the browser asks for CORS. It treats
+`localhost` and `127.0.0.1` as different sites.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse
+from starlette.types import Receive, Scope, Send
+
+from testbed.accounts import PASSWORD
+from testbed.browser import Browser, serving
+from testbed.service import ROOT
+from tests.support.people import People
+
+EXAMPLE = ROOT / "docs" / "examples" / "browser.html"
+REFRESH = """
+const [url, mode, headers] = arguments;
+return fetch(url + "/auth/refresh", {
+  method: "POST", credentials: "include", body: "{}", mode, headers,
+}).then((answer) => answer.status, () => "blocked");
+"""
+JSON = {"Content-Type": "application/json"}
+BY_COOKIE = {**JSON, "X-Token-Transport": "cookie"}
+
+
+class Page:
+    """Serves the example, which calls the API at a port of this test."""
+
+    html = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await HTMLResponse(self.html)(scope, receive, send)
+
+
+page = Page()
+
+
+@pytest.fixture
+async def port() -> AsyncGenerator[int]:
+    async with serving(page) as port:
+        yield port
+
+
+@pytest.fixture
+def overrides(port: int) -> dict[str, Any]:
+    return {"cors_allowed_origins": [f"http://localhost:{port}"]}
+
+
+@pytest.fixture
+async def api(app: FastAPI) -> AsyncGenerator[str]:
+    async with serving(app) as port:
+        api = f"http://localhost:{port}/api/v1"
+        page.html = EXAMPLE.read_text().replace("http://localhost:8000/api/v1", api)
+        yield api
+
+
+def says(text: str) -> str:
+    return f"document.querySelector('[role=status]')?.textContent.includes('{text}')"
+
+
+async def test_keeps_the_session_without_a_token_that_a_script_can_read(
+    people: People, port: int, api: str, browser: Browser
+) -> None:
+    """Mutants: a cookie without HttpOnly; CORS without credentials."""
+    account = await people.add()
+    assert len(EXAMPLE.read_text().splitlines()) <= 50
+    await browser.visit(f"http://localhost:{port}")
+    await browser.until(says("Signed out"))
+    await browser.fill(email=account.email, password="wrong")
+    await browser.click("form button")
+    await browser.until(says("is wrong"))
+    await browser.fill(password=PASSWORD)
+    await browser.click("form button")
+    await browser.until(says(account.email))
+
+    await browser.visit(f"http://localhost:{port}")
+
+    await browser.until(says(account.email))
+    assert await browser.run("return document.cookie") == ""
+    assert await browser.run("return localStorage.length + sessionStorage.length") == 0
+    # Chromium treats http://localhost as secure: `__Host-` works in development.
+    [cookie] = await browser.cookies()
+    assert (cookie["name"], cookie["httpOnly"]) == ("__Host-app_rt", True)
+    assert (cookie["secure"], cookie["sameSite"]) == (True, "Strict")
+
+    await browser.visit(f"http://127.0.0.1:{port}")  # another site
+    for mode, headers, outcome in (
+        ("cors", BY_COOKIE, "blocked"),  # by the preflight
+        ("cors", JSON, "blocked"),
+        ("no-cors", {"Content-Type": "text/plain"}, 0),  # sent, without the cookie
+    ):
+        assert await browser.run(REFRESH, api, mode, headers) == outcome
+
+    await browser.visit(f"http://localhost:{port}")
+    await browser.until(says(account.email))
+    tabs = f"return Promise.all(Array(8).fill().map(() => {{ {REFRESH} }}))"
+    assert await browser.run(tabs, api, "cors", BY_COOKIE) == [200] * 8
+
+    await browser.click("#out")
+    await browser.until(says("Signed out"))
+    await browser.visit(f"http://localhost:{port}")
+    await browser.until(says("Signed out"))
+    assert await browser.cookies() == []
