@@ -1,6 +1,5 @@
 """Chromium without a window, which chromedriver controls (W3C WebDriver)."""
 
-import asyncio
 import signal
 import socket
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -8,9 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import uvicorn
 from httpx2 import AsyncClient, Limits
-from starlette.types import ASGIApp
 
 from testbed.processes import ENVIRONMENT, Server
 
@@ -145,18 +142,3 @@ class Browser:
         path = f"{self.session}/element"
         found = await self.command("POST", path, wanted)
         return f"{path}/{next(iter(found.values()))}"
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncGenerator[int]:
-    """Serve an application whose lifespan has begun, and yield the port."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, proxy_headers=False)
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        running = asyncio.create_task(server.serve([listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await running

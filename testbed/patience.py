@@ -10,6 +10,7 @@ import hypothesis
 
 CONSTANTS = MappingProxyType(
     {
+        "app.core.passwords.breaches.TIMEOUT_SECONDS": 60.0,
         "app.core.rate_limit.resilient.REPLY_SECONDS": 60.0,
         "app.db.sqlite.BUSY_TIMEOUT_SECONDS": 60.0,
         "app.services.health.PROBE_SECONDS": 60.0,

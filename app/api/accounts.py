@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from time import monotonic
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +28,9 @@ from app.services.accounts.users import UserDirectory, UserService
 from app.services.mail.outbox import Outbox
 from app.state import AppState
 
+if TYPE_CHECKING:
+    from app.core.passwords.breaches import Breaches
+
 CurrentUser = Annotated[Principal, caller_with("account:read")]
 AccountHolder = Annotated[Principal, caller_with("account:write")]
 FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
@@ -39,6 +42,15 @@ def login_throttle(state: AppState) -> LoginThrottle:
     return LoginThrottle(state.hasher, state.limiter, state.policies, state.ring)
 
 
+def breaches(state: AppState) -> "Breaches | None":
+    if not (url := state.settings.breached_passwords_url):
+        return None
+    # Imported here, because a service without the check must not pay for httpx2.
+    from app.core.passwords.breaches import Breaches
+
+    return Breaches(url)
+
+
 class Accounts:
     """The services of accounts, which share the transaction of one request."""
 
@@ -47,7 +59,7 @@ class Accounts:
         outbox = Outbox(session, state.mail_waits.set)
         links = OneTimeLinks(session, read, outbox, settings.public_base_url)
         quota = MailQuota(state.limiter, state.policies)
-        new_passwords = NewPasswords(settings, state.hasher)
+        new_passwords = NewPasswords(settings, state.hasher, state.single(breaches))
         refresh_tokens = RefreshTokens(state.ring)
         starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
         throttle = state.single(login_throttle)

@@ -28,11 +28,12 @@ from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
 if unloaded:
     del sys.modules["rich"]
 
-# The servers log each request as well; the application's own line says more.
-SILENCED = ("uvicorn.access", "gunicorn.access")
+# The servers log each request as well; the application's own line says more. httpx2
+# logs the URLs that the service calls, and a URL can hold a part of a hash.
+SILENCED = ("uvicorn.access", "gunicorn.access", "httpx2")
 OWN_HANDLERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "sqlalchemy")
 # At the level debug, drivers log the parameters of statements: hashes and links.
-DRIVERS = ("aiosqlite", "asyncpg", "aiosmtplib", "redis")
+DRIVERS = ("aiosqlite", "asyncpg", "aiosmtplib", "httpcore2", "redis")
 LEVELS = logging.getLevelNamesMapping()
 
 Form = Callable[[WrappedLogger, str, EventDict], bytes]

@@ -93,6 +93,9 @@ rate_limit_degraded = counter(
 idempotency = counter(
     "idempotency_total", "Requests with an Idempotency-Key.", "outcome"
 )
+breach_checks = counter(
+    "password_breach_checks_total", "Passwords looked up in breaches.", "outcome"
+)
 outbox_pending = gauge("outbox_pending", "Mails that wait.", mode="livemostrecent")
 outbox_age = gauge(
     "outbox_oldest_age_seconds", "Age of the oldest.", mode="livemostrecent"
@@ -120,6 +123,7 @@ KNOWN: tuple[tuple[Counter, tuple[tuple[str, ...], ...]], ...] = (
     (deadline_exceeded, (("request",),)),
     (rate_limit_degraded, (("local",),)),
     (idempotency, (("stored",), ("replayed",), ("reused",), ("in_use",))),
+    (breach_checks, (("breached",), ("unknown",), ("unavailable",))),
     (deliveries, (("sent",), ("postponed",), ("dead",))),
 )
 for metric, values in KNOWN:

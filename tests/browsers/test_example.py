@@ -13,8 +13,9 @@ from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from testbed.accounts import PASSWORD
-from testbed.browser import Browser, serving
+from testbed.browser import Browser
 from testbed.service import ROOT
+from testbed.serving import serving
 from tests.support.people import People
 
 EXAMPLE = ROOT / "docs" / "examples" / "browser.html"

@@ -129,8 +129,9 @@ class AppSettings(BaseModel):
 
     plaintext_hosts: Names = Field(
         (),
-        description="PostgreSQL, Redis and SMTP hosts, comma-separated, to which the "
-        "service may connect without TLS in staging and production. "
+        description="Hosts of other servers, such as PostgreSQL, Redis and SMTP, "
+        "comma-separated, to which the service may connect without TLS in staging and "
+        "production. "
         "Example: container names on a private network. Hosts on the "
         "same machine need no entry.",
     )

@@ -13,6 +13,8 @@ from app.core.settings.base import (
     in_production,
     outside_development,
     refuse,
+    refuse_plaintext,
+    split_url,
 )
 from app.core.tokens.signing_keys import SigningKeys
 
@@ -100,6 +102,13 @@ class SecuritySettings(AppSettings):
     password_min_length: int = Field(
         12, ge=8, le=64, description="Fewest characters of a new password."
     )
+    breached_passwords_url: str = Field(
+        "",
+        description="Range service that knows the passwords of data breaches, such as "
+        "https://api.pwnedpasswords.com/range. It refuses new passwords that it knows. "
+        "It gets 5 of the 40 digits of a SHA-1 hash. Empty disables the check. Outside "
+        "development, `http://` needs a local host or an entry in PLAINTEXT_HOSTS.",
+    )
     password_hash_threads: int = Field(
         2,
         ge=1,
@@ -129,6 +138,15 @@ class SecuritySettings(AppSettings):
         """Choose `open` for development only: it reveals which addresses are known."""
         refuse(mode == "open" and in_production(info), "must not be open in production")
         return mode or ("verified" if outside_development(info) else "open")
+
+    @field_validator("breached_passwords_url")
+    @classmethod
+    def _range_service(cls, url: str, info: ValidationInfo) -> str:
+        parts = split_url(url)
+        known = parts.scheme in {"http", "https"} and parts.hostname
+        refuse(url and not known, "must start with http:// or https:// and a host")
+        refuse_plaintext(parts.hostname or "", parts.scheme != "http", info)
+        return url
 
     @field_validator("secret_key")
     @classmethod

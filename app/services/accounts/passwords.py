@@ -1,7 +1,7 @@
 """Choosing, changing and resetting a password."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Row
@@ -22,6 +22,9 @@ from app.services.accounts.sessions import Client, revoke_sessions
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
 
+if TYPE_CHECKING:
+    from app.core.passwords.breaches import Breaches
+
 
 class PasswordUnchanged(WeakPassword):
     """The new password must differ from the current one."""
@@ -40,9 +43,15 @@ class NewPasswords:
 
     settings: SecuritySettings
     hasher: PasswordHasher
+    breaches: "Breaches | None" = None
 
-    def check(self, password: str, email: str, pointer: str = "#/password") -> None:
-        """Raises `WeakPassword` if the policy refuses the password for this address."""
+    async def check(
+        self, password: str, email: str, pointer: str = "#/password"
+    ) -> None:
+        """Raises `WeakPassword` if the policy refuses the password for this address.
+
+        Call it before the first statement: it can wait for another server.
+        """
         local_part, _, domain = email.partition("@")
         check_password(
             password,
@@ -50,10 +59,12 @@ class NewPasswords:
             context=(self.settings.app_name, local_part, domain),
             pointer=pointer,
         )
+        if self.breaches is not None:
+            await self.breaches.check(password, pointer)
 
     async def hash(self, password: str, email: str) -> str:
         """Check and hash a password; raises `WeakPassword`, too."""
-        self.check(password, email)
+        await self.check(password, email)
         return await self.hasher.hash(password)
 
 
@@ -82,7 +93,8 @@ class PasswordService:
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
         # First, because it costs no hash.
-        self.new_passwords.check(data.new_password, caller.user.email, "#/new_password")
+        email, pointer = caller.user.email, "#/new_password"
+        await self.new_passwords.check(data.new_password, email, pointer)
         account, _ = await self.auth.compare(caller, data.current_password)
         password_hash = await self.new_passwords.hasher.hash(data.new_password)
         await self.auth.lock(account)

@@ -54,6 +54,7 @@ class TestOutsideDevelopment:
             ("smtp_url", "smtps://guest:guest@mail.example.com"),
             ("smtp_url", "smtp://ada:lovelace@mail.example.com"),
             ("smtp_url", "smtp://mail.example.com"),
+            ("breached_passwords_url", "http://ranges.example.com"),
         ],
     )
     def test_is_refused(self, environment: str, name: str, value: str) -> None:
@@ -72,6 +73,7 @@ class TestOutsideDevelopment:
             ("redis_url", "redis://localhost"),
             ("smtp_url", "smtp://localhost"),
             ("smtp_url", "smtp+starttls://mail.example.com"),
+            ("breached_passwords_url", "https://ranges.example.com/range"),
         ],
     )
     def test_is_safe(self, environment: str, name: str, value: str) -> None:
