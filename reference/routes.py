@@ -7,6 +7,7 @@ from app.api.authorization import (
     api_routes,
     public_reason,
     required_scopes,
+    requires_factor,
     requires_fresh,
 )
 from app.services.accounts.roles import SCOPES
@@ -48,4 +49,5 @@ def _access(route: RouteContext) -> str:
         return f"public | {public_reason(route)}"
     least = next(role for role, held in SCOPES.items() if held >= scopes)
     fresh = ", fresh" if requires_fresh(route) else ""
+    fresh = ", fresh factor" if requires_factor(route) else fresh
     return f"{least.value}{fresh} | `{' '.join(sorted(scopes))}`"

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.authentication import caller_with
 from app.api.dependencies import SessionDep, StateDep
+from app.api.second_factors import SECOND_FACTORS
 from app.core.request_context import current_request
 from app.core.tokens.device import DeviceTokens
 from app.core.tokens.refresh import RefreshTokens
@@ -17,13 +18,17 @@ from app.services.accounts.email_addresses import EmailAddressService
 from app.services.accounts.login import AuthService
 from app.services.accounts.login_throttle import LoginThrottle
 from app.services.accounts.mail_quota import MailQuota
+from app.services.accounts.mfa import MfaService
 from app.services.accounts.one_time_links import OneTimeLinks
 from app.services.accounts.passwords import NewPasswords, PasswordService
+from app.services.accounts.pending_logins import PendingLogins
 from app.services.accounts.principal import Principal
+from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.refresh import RefreshService
 from app.services.accounts.registration import AccountService
+from app.services.accounts.second_factors import FactorThrottle, SecondFactors
 from app.services.accounts.sessions import Client, SessionService, SessionStarter
-from app.services.accounts.sign_in import SignIn
+from app.services.accounts.sign_in import SignIn, SignInChanges
 from app.services.accounts.users import UserDirectory, UserService
 from app.services.mail.outbox import Outbox
 from app.state import AppState
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
 CurrentUser = Annotated[Principal, caller_with("account:read")]
 AccountHolder = Annotated[Principal, caller_with("account:write")]
+FactorHolder = Annotated[Principal, caller_with("account:write", factor=True)]
 FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
 UserReader = Annotated[Principal, caller_with("users:read")]
 UserAdmin = Annotated[Principal, caller_with("users:write", fresh=True)]
@@ -51,6 +57,10 @@ def breaches(state: AppState) -> "Breaches | None":
     return Breaches(url)
 
 
+def factor_throttle(state: AppState) -> FactorThrottle:
+    return FactorThrottle(state.limiter, state.policies)
+
+
 class Accounts:
     """The services of accounts, which share the transaction of one request."""
 
@@ -66,9 +76,22 @@ class Accounts:
         must_verify = settings.registration == "verified"
         users = UserService(session, outbox, must_verify=must_verify)
         devices = DeviceTokens(state.ring)
-        sign_in = SignIn(starter)
+        factors = SecondFactors(
+            session,
+            [build(session, state, outbox) for build in SECOND_FACTORS],
+            state.single(factor_throttle),
+        )
+        sign_in = SignIn(starter, PendingLogins(session, read), factors, devices)
         auth = AuthService(session, read, throttle, devices, starter, sign_in, users)
+        recovery_codes = RecoveryCodes(session, outbox)
 
+        self.sign_in = sign_in
+        self.factors = factors
+        self.recovery_codes = recovery_codes
+        self.changes = SignInChanges(session, outbox)
+        self.mfa = MfaService(
+            session, outbox, users, factors, recovery_codes, self.changes
+        )
         self.auth = auth
         self.users = users
         self.sessions = SessionService(session, read, state.cursors)

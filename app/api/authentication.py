@@ -102,9 +102,21 @@ async def authorize_fresh(
     return caller
 
 
-def caller_with(scope: str, *, fresh: bool = False) -> Any:
+async def authorize_factor(
+    caller: Annotated[Principal, Depends(authorize)],
+) -> Principal:
+    """Admit only a caller who has given a second factor within the last minutes.
+
+    The password is enough if the account has none. It protects the factors themselves.
+    """
+    caller.require_fresh_factor()
+    return caller
+
+
+def caller_with(scope: str, *, fresh: bool = False, factor: bool = False) -> Any:
     """Declare the scope that an endpoint needs, as `Annotated[Principal, …]`."""
-    return Security(authorize_fresh if fresh else authorize, scopes=[scope])
+    strict = authorize_factor if factor else authorize_fresh
+    return Security(strict if fresh or factor else authorize, scopes=[scope])
 
 
 async def log_refused_token(state: AppState, reason: str) -> None:

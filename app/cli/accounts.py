@@ -47,7 +47,7 @@ async def find_id(state: "AppState", name: str) -> UUID:
     Raises:
         UserNotFound: No user has this e-mail address.
     """
-    from app.services.accounts.login import find_account
+    from app.services.accounts.lookup import find_account
     from app.services.accounts.users import UserNotFound
 
     try:

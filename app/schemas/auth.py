@@ -74,10 +74,6 @@ class CheckEmail(BaseModel):
     status: Literal["check_email"] = "check_email"
 
 
-class Reauthentication(RequestBody):
-    password: Password
-
-
 class SessionRead(Representation):
     """One of your sessions."""
 

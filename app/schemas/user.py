@@ -10,16 +10,16 @@ from app.schemas.values import Email
 
 RoleName = Annotated[Literal["user", "editor", "admin"], Field(title="Role")]
 # Bounds the text that is read. The password policy checks the length.
-Password = Annotated[
+PasswordText = Annotated[
     str,
     Field(
         min_length=1,
         max_length=1024,
-        repr=False,
         examples=["seven lamps on a long pier"],
         json_schema_extra={"format": "password"},
     ),
 ]
+Password = Annotated[PasswordText, Field(repr=False)]
 FullName = Annotated[Line, Field(examples=["Ada Lovelace"])]
 
 

@@ -49,6 +49,9 @@ def disposable(
     yield OutboxMail, OutboxMail.created_at < long_ago
     yield OneTimeToken, OneTimeToken.expires_at < long_ago
     yield IdempotencyKey, IdempotencyKey.expires_at < now
+    for mapper in Base.registry.mappers:
+        if (useless := mapper.class_.useless(now)) is not None:
+            yield mapper.class_, useless
     if settings.registration != "open":  # which lets unverified accounts log in
         yield User, _never_verified(now - timedelta(settings.unverified_account_days))
 

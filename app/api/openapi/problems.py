@@ -10,6 +10,7 @@ from fastapi.routing import RouteContext
 from app.api.authentication import (
     InsufficientScope,
     authorize,
+    authorize_factor,
     authorize_fresh,
     get_caller,
 )
@@ -48,8 +49,8 @@ from app.core.preconditions import VersionRequired, VersionStale
 from app.core.strict_json import BodyMalformed
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.refresh import RefreshTokenInvalid
-from app.services.accounts.login_throttle import TooManyFailures
-from app.services.accounts.principal import ReauthenticationRequired
+from app.services.accounts.guesses import TooManyFailures
+from app.services.accounts.principal import ReauthenticationRequired, StepUpRequired
 
 Errors = tuple[type[AppError], ...]
 
@@ -78,6 +79,7 @@ WITH_BODY: Errors = (
 RAISED_BY: dict[Any, Errors] = {
     get_caller: (InvalidAccessToken,),
     authorize: (Unauthorized, InsufficientScope),
+    authorize_factor: (ReauthenticationRequired, StepUpRequired),
     authorize_fresh: (ReauthenticationRequired,),
     expected_version: (IfMatchInvalid, VersionStale),
     required_version: (IfMatchInvalid, VersionStale, VersionRequired),

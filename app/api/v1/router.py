@@ -5,8 +5,10 @@ from app.api.v1.endpoints import (
     auth,
     email_addresses,
     health,
+    mfa,
     passwords,
     products,
+    totp,
     users,
 )
 
@@ -18,6 +20,8 @@ ROUTERS = (
     auth.router,
     passwords.router,
     email_addresses.router,
+    mfa.router,
+    totp.router,
     audit.router,
     health.router,
 )

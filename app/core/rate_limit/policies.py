@@ -44,6 +44,14 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "login-failures-account-day": (5 * of_account, DAY),  # unknown devices
         "login-failures-device": (of_account, failures_window),
         "login-failures-devices-day": (5 * of_account, DAY),  # known devices together
+        # Wrong answers of second factors
+        "mfa-failures-address": (10, 5 * MINUTE),  # unknown devices
+        "mfa-failures-address-hour": (50, HOUR),  # unknown devices
+        "mfa-failures-account": (5, 5 * MINUTE),  # unknown devices
+        "mfa-failures-account-hour": (20, HOUR),  # unknown devices
+        "mfa-failures-account-day": (50, DAY),  # unknown devices
+        "mfa-failures-device": (5, 5 * MINUTE),  # a known device, or a session
+        "mfa-failures-devices-day": (50, DAY),  # all of these together
         # Confirmations of a password by a caller who is logged in, right ones too
         "password-confirmations": (30, HOUR),
         # Requests that send mail

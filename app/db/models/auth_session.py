@@ -19,6 +19,7 @@ class AuthSession(Record, Base):
     amr: Mapped[str] = mapped_column(String(100))  # RFC 8176 values, space-separated
     acr: Mapped[str] = mapped_column(String(20))
     auth_time: Mapped[datetime]
+    second_factor_at: Mapped[datetime | None]  # when a second factor was last given
     user_agent: Mapped[str | None] = mapped_column(String(256))
     ip: Mapped[str] = mapped_column(String(45))
     last_ip: Mapped[str] = mapped_column(String(45))

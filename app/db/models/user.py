@@ -22,6 +22,11 @@ class User(Record, Base):
     role: Mapped[Role] = mapped_column(stored_enum(Role, "role"), default=Role.USER)
     is_active: Mapped[bool] = mapped_column(default=True)
     email_verified: Mapped[bool] = mapped_column(default=False)
+    # The names of the second factors that the user has enrolled, space-separated. They
+    # are here so that a login sees them in the row that it locks.
+    second_factors: Mapped[str] = mapped_column(
+        String(100), default="", server_default=text("''")
+    )
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (

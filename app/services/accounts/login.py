@@ -1,13 +1,13 @@
 """Logging in, and confirming the password before a dangerous change."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.email_address import canonical_email
 from app.core.errors import Unauthorized
 from app.core.passwords.hashing import Verification
 from app.core.preconditions import ExpectedVersion
@@ -17,7 +17,16 @@ from app.db.models.user import User
 from app.db.reads import ReadSession
 from app.schemas.audit import EventName
 from app.schemas.auth import Credentials, TokenPair
-from app.services.accounts.login_throttle import LoginThrottle, TooManyFailures
+from app.schemas.second_factor import Reauthentication, SecondFactorRequired
+from app.services.accounts.guesses import TooManyFailures
+from app.services.accounts.login_throttle import LoginThrottle
+from app.services.accounts.lookup import (
+    COLUMNS,
+    LOCK_UNCHANGED,
+    SELECT_BY_ID,
+    USER,
+    find_account,
+)
 from app.services.accounts.principal import Principal
 from app.services.accounts.sessions import Client, SessionStarter, revoke_session
 from app.services.accounts.sign_in import SignIn
@@ -33,32 +42,12 @@ class InvalidCredentials(Unauthorized):
     keeps_changes = True  # the audit event
 
 
-USER = User.__table__.c
-COLUMNS = (
-    USER.id,
-    USER.email,
-    USER.password_hash,
-    USER.role,
-    USER.is_active,
-    USER.email_verified,
-)
-ACCOUNT: Select[Any] = select(*COLUMNS)
-SELECT_BY_EMAIL = ACCOUNT.where(USER.email_canonical == bindparam("email"))
-SELECT_BY_ID = ACCOUNT.where(USER.id == bindparam("id"))
-LOCK_UNCHANGED = SELECT_BY_ID.where(
-    USER.password_hash == bindparam("hash")
-).with_for_update()
 REHASH = (
     update(User.__table__)  # type: ignore[arg-type]
     .where(USER.id == bindparam("user"))
     .values(password_hash=bindparam("hash"), version=USER.version + 1)
     .returning(*COLUMNS)
 )
-
-
-async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
-    """Find the account of an address, in any of its spellings."""
-    return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})
 
 
 @dataclass(slots=True)
@@ -79,8 +68,12 @@ class AuthService:
 
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
-    ) -> tuple[TokenPair, str]:
-        """Start a session. Return its tokens, and the token of the device."""
+    ) -> tuple[TokenPair | SecondFactorRequired, str | None]:
+        """Start a session, if the password is enough for this account.
+
+        Return also the token of the device. Before the second factor there is none,
+        because it would give counters of its own to a caller who guesses codes.
+        """
         account = await find_account(self.read, credentials.email)
         device_id = None
         if account is not None and device_token is not None:
@@ -106,25 +99,35 @@ class AuthService:
             await self._record_failure("auth.login.failure", subject, credentials.email)
             raise InvalidCredentials
         user = await self.lock(account, verified.upgraded_hash)
-        tokens = await self.sign_in.complete(
-            user, client, ("pwd",), known_device=device_id is not None
+        answer = await self.sign_in.complete(
+            user,
+            client,
+            ("pwd",),
+            device_id=device_id,
+            known_device=device_id is not None,
         )
-        return (
-            tokens,
-            self.devices.issue(user.id, user.password_hash, device_id),
-        )
+        if isinstance(answer, SecondFactorRequired):
+            return answer, None
+        return answer, self.devices.issue(user.id, user.password_hash, device_id)
 
     async def reauthenticate(
-        self, caller: Principal, password: str, client: Client
+        self, caller: Principal, proof: Reauthentication, client: Client
     ) -> TokenPair:
-        """Replace the session by a new one, for a correct password (ASVS 7.2.4)."""
-        user = await self.confirm(caller, password)
+        """Replace the session by a new one (ASVS 7.2.4)."""
+        methods: Sequence[str] = ("pwd",)
+        if proof.field == "password":
+            user = await self.confirm(caller, proof.value)
+        else:
+            user, factor = await self.sign_in.confirm_with_factor(caller, proof, client)
+            methods = factor.methods
         if not await revoke_session(self.session, caller.session_id, "replaced"):
             raise InvalidAccessToken  # another request has ended it
         started = await self.starter.start(
             user.id,
             client,
             "auth.reauthentication.success",
+            methods=methods,
+            replaced=caller,
             replaces=str(caller.session_id),
         )
         return self.starter.tokens(started, user.role)

@@ -1,41 +1,23 @@
 """Checks passwords, and limits how many wrong ones are checked."""
 
-import asyncio
 import hmac
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Mapping
 from uuid import UUID
 
 from app.core.client_address import limiter_partition
 from app.core.email_address import canonical_email
-from app.core.errors import Overloaded, TooManyRequests
 from app.core.passwords.hashing import PasswordHasher, Verification
-from app.core.rate_limit.policy import LARGEST_LIMIT, Decision, Hit, Policy, RateLimiter
+from app.core.rate_limit.policy import Hit, Policy, RateLimiter
 from app.core.security import SecretRing
-from app.services.accounts.in_flight import InFlight
-
-T = TypeVar("T")
-
-
-class TooManyFailures(TooManyRequests):
-    """The caller sent too many requests. `Retry-After` says how long to wait."""
-
-    keeps_changes = True  # commit the audit event, although the request is refused
-
-    def __init__(self, retry_after: float | None) -> None:
-        # All limits use the same text, so that it does not show which counter is full.
-        super().__init__(retry_after, ["login"])
+from app.services.accounts.guesses import Guesses, TooManyFailures, seen
 
 
 class LoginThrottle:
     """Stops an attacker who guesses passwords, without locking the owner out.
 
-    A failure is counted before the password is checked, so that parallel guesses cannot
-    exceed the limit. The throttle removes this failure again if the password was right
-    or was never checked, even when the client disconnects. All unknown devices share
-    one counter per account. A device that has logged in before has a counter of its
-    own, which an attacker cannot fill, not even from the same address.
+    All unknown devices share one counter per account. A device that has logged in
+    before has a counter of its own, which an attacker cannot fill, not even from the
+    same address.
     """
 
     def __init__(
@@ -55,8 +37,7 @@ class LoginThrottle:
         self.by_devices_a_day = policies["login-failures-devices-day"]
         self.confirmations = policies["password-confirmations"]
         self.throttled = policies["login-throttled-event"]
-        self.comparing = InFlight()
-        self._unfinished: set[asyncio.Task[Any]] = set()
+        self.guesses = Guesses(limiter, "login")
 
     async def check_login(
         self,
@@ -107,7 +88,7 @@ class LoginThrottle:
         who = self.pseudonym(email)
         confirmation = await self.limiter.hit(Hit(self.confirmations, who))
         if not confirmation.allowed:
-            raise TooManyFailures(confirmation.retry_after)
+            raise TooManyFailures(confirmation.retry_after, "login")
         return await self._check_device(
             password, password_hash, f"session:{session_id}", who
         )
@@ -143,77 +124,12 @@ class LoginThrottle:
     async def _check(
         self, password: str, password_hash: str | None, *hits: Hit
     ) -> Verification:
-        reserved = await self._reserve(hits)
-        self.comparing.begin([hit.key for hit in hits])
-        wrong = False
-        try:
-            verified = await self.hasher.verify(password, password_hash)
-            wrong = not verified.ok
-            return verified
-        finally:
-            await asyncio.shield(self._start(self._settle(hits, reserved, wrong=wrong)))
+        async def compare() -> Verification:
+            return await self.hasher.verify(password, password_hash)
 
-    async def _settle(
-        self, hits: Sequence[Hit], reserved: Decision, wrong: bool
-    ) -> None:
-        try:
-            if wrong:
-                await self.limiter.hit(*map(_seen, hits))
-            else:
-                await self.limiter.refund(reserved)
-        finally:
-            self.comparing.end([hit.key for hit in hits], gave_back=not wrong)
-
-    async def _reserve(self, hits: Sequence[Hit]) -> Decision:
-        """Count a failure before it is known whether the password is right.
-
-        If pending attempts fill the counter, wait until they end: many people may log
-        in at once, from one office, with the right password.
-        """
-        while not (reserved := await self._count(hits)).allowed:
-            full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
-            if not await self.comparing.wait(full):
-                if await self._seen_to_be_full(hits, reserved):
-                    raise TooManyFailures(reserved.retry_after)
-                # Attempts that run in another process may still free the counter.
-                raise Overloaded
-        return reserved
-
-    async def _count(self, hits: Sequence[Hit]) -> Decision:
-        """Count a failure, and remove it again if the client leaves meanwhile."""
-        counting = self._start(self.limiter.hit(*hits))
-        try:
-            return await asyncio.shield(counting)
-        except asyncio.CancelledError:
-            self._start(self._give_back(counting))
-            raise
-
-    async def _give_back(self, counting: asyncio.Task[Decision]) -> None:
-        await self.limiter.refund(await counting)
-
-    async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
-        """Say whether wrong passwords alone fill a counter.
-
-        The second counter (`_seen`) counts only passwords that were found to be wrong,
-        in all processes together.
-        """
-        full = [
-            (hit, quota.policy.limit)
-            for hit, quota in zip(hits, refused.quotas, strict=True)
-            if hit.policy.name in refused.violated
-        ]
-        seen = await self.limiter.hit(*(_seen(hit, cost=0) for hit, _ in full))
-        return any(
-            quota.policy.limit - quota.remaining >= limit
-            for quota, (_, limit) in zip(seen.quotas, full, strict=True)
+        return await self.guesses.check(
+            hits, compare, is_right=lambda verified: verified.ok
         )
-
-    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run work that continues when the client leaves."""
-        task = asyncio.create_task(work)
-        self._unfinished.add(task)  # the event loop keeps only a weak reference
-        task.add_done_callback(self._unfinished.discard)
-        return task
 
     async def forgive(self, email: str) -> None:
         """Reset the counters of an account, except those of single devices.
@@ -228,14 +144,4 @@ class LoginThrottle:
             self.by_devices_a_day,
         ):
             await self.limiter.reset(policy, who)
-            await self.limiter.reset(_seen(Hit(policy, who)).policy, who)
-
-
-def _seen(hit: Hit, cost: int = 1) -> Hit:
-    """Make a hit for a second counter, which counts only passwords found to be wrong.
-
-    The first counter also contains the attempts that are still running, so it can be
-    higher.
-    """
-    policy = replace(hit.policy, name=f"{hit.policy.name}-seen", limit=LARGEST_LIMIT)
-    return Hit(policy, hit.partition, cost)
+            await self.limiter.reset(seen(Hit(policy, who)).policy, who)

@@ -14,7 +14,8 @@ from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.db.reads import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
-from app.services.accounts.login import AuthService, find_account
+from app.services.accounts.login import AuthService
+from app.services.accounts.lookup import find_account
 from app.services.accounts.mail_quota import MailQuota
 from app.services.accounts.one_time_links import OneTimeLinks, forget_links
 from app.services.accounts.principal import Principal
@@ -101,7 +102,7 @@ class PasswordService:
         user = await self.session.get_one(User, account.id)
         await self._replace(user, password_hash, devices="every other device")
         record(self.session, "account.password.changed", user.id)
-        started = await self.auth.starter.start(user.id, client)
+        started = await self.auth.starter.start(user.id, client, replaced=caller)
         return self.auth.starter.tokens(started, user.role)
 
     async def forget(self, email: str, client: Client) -> None:

@@ -31,6 +31,9 @@ CALLERS_BY_SESSION = Keyed(
         SESSION.id.label("session_id"),
         SESSION.scope,
         SESSION.auth_time,
+        SESSION.amr,
+        SESSION.acr,
+        SESSION.second_factor_at,
     )
     .join(AuthSession, SESSION.user_id == USER.id)
     .where(*LIVE),
@@ -52,6 +55,14 @@ class ReauthenticationRequired(Unauthorized):
     code = "reauthentication_required"
     detail = "Confirm your password first, at /auth/reauthenticate."
     headers = MappingProxyType({"WWW-Authenticate": CHALLENGE})
+
+
+class StepUpRequired(Unauthorized):
+    """The caller must give a second factor first, at `/auth/reauthenticate`."""
+
+    code = "step_up_required"
+    detail = "Give your second factor first, at /auth/reauthenticate."
+    headers = MappingProxyType({"WWW-Authenticate": f'{CHALLENGE}, acr_values="aal2"'})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,18 @@ class Principal:
         """Raises `ReauthenticationRequired` if the last login is older than `FRESH`."""
         if self.user.auth_time < utc_now() - FRESH:
             raise ReauthenticationRequired
+
+    def require_fresh_factor(self) -> None:
+        """Like `require_fresh`, but the password is not enough if there is a factor.
+
+        Raises:
+            StepUpRequired: The user has a second factor, and gave it too long ago.
+        """
+        self.require_fresh()
+        if self.user.second_factors:
+            given = self.user.second_factor_at
+            if given is None or given < utc_now() - FRESH:
+                raise StepUpRequired
 
 
 class Authenticator:

@@ -1,13 +1,13 @@
 """Sessions: how one starts, how its owner lists them, and how they end."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
@@ -17,11 +17,13 @@ from app.core.tokens.cursor import CursorSigner
 from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
+from app.db.models.pending_login import PendingLogin
 from app.db.models.user import Role
 from app.db.reads import ReadSession
 from app.schemas.audit import EventName
 from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters
+from app.services.accounts.assurance import AAL2, assurance
 from app.services.accounts.principal import SESSION, UNEXPIRED, Principal
 from app.services.accounts.roles import EVERY_SCOPE, SCOPES
 from app.services.audit import describe, record, record_now
@@ -66,11 +68,6 @@ class SessionNotFound(NotFound):
     detail = "You have no session with this id."
 
 
-def assurance(methods: Iterable[str]) -> str:
-    """Return the level that the methods reach together (NIST SP 800-63B)."""
-    return "aal2" if {"mfa", "webauthn"}.intersection(methods) else "aal1"
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
     """The part of a request's origin that a session stores."""
@@ -96,11 +93,13 @@ class SessionStarter:
         event: EventName | None = None,
         *,
         methods: Sequence[str] = ("pwd",),
+        replaced: Principal | None = None,
         **detail: Any,
     ) -> Row[Any]:
         """Start a session, and record the event.
 
         `methods` says how the user has proved who they are, in the words of RFC 8176.
+        The session keeps what the user has proved in the session that it replaces.
         The caller must have locked the user's row, in a statement of its own: one that
         waits for the lock does not see the session that it has waited for.
         """
@@ -112,6 +111,10 @@ class SessionStarter:
             for ended in evicted
         ]
         expires_at = now + timedelta(days=self.settings.session_max_age_days)
+        second_factor_at = now if assurance(methods) == AAL2 else None
+        if replaced is not None:
+            methods = [*dict.fromkeys((*replaced.user.amr.split(), *methods))]
+            second_factor_at = second_factor_at or replaced.user.second_factor_at
         values = {
             "user_id": user_id,
             "salt": secrets.token_bytes(32),
@@ -119,6 +122,7 @@ class SessionStarter:
             "amr": " ".join(methods),
             "acr": assurance(methods),
             "auth_time": now,
+            "second_factor_at": second_factor_at,
             "user_agent": client.user_agent,
             "ip": client.address,
             "last_ip": client.address,
@@ -225,7 +229,11 @@ async def revoke_session(
 async def revoke_sessions(
     session: AsyncSession, user_id: UUID, reason: str, *, keep: UUID | None = None
 ) -> None:
-    """End every session of a user, except `keep`, in the caller's transaction."""
+    """End every session of a user, except `keep`, in the caller's transaction.
+
+    It ends the logins, too, that wait for a second factor.
+    """
+    await session.execute(delete(PendingLogin).where(PendingLogin.user_id == user_id))
     statement = update(AuthSession).where(
         AuthSession.user_id == user_id, AuthSession.revoked_at.is_(None)
     )

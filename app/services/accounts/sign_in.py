@@ -7,9 +7,16 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.tokens.access import InvalidAccessToken
+from app.core.tokens.device import DeviceTokens
 from app.schemas.audit import EventName
 from app.schemas.auth import TokenPair
+from app.schemas.second_factor import FactorAnswer, SecondFactorRequired, SecondStep
+from app.services.accounts.assurance import AAL2, SecondFactor, assurance
+from app.services.accounts.lookup import LOCK
+from app.services.accounts.pending_logins import MfaFailed, PendingLogins
 from app.services.accounts.principal import Principal
+from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sessions import Client, SessionStarter, revoke_sessions
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
@@ -20,19 +27,102 @@ class SignIn:
     """Decides what a user gets who has proved who they are."""
 
     starter: SessionStarter
+    pending: PendingLogins
+    factors: SecondFactors
+    devices: DeviceTokens
 
     async def complete(
-        self, user: Row[Any], client: Client, methods: Sequence[str], **detail: Any
-    ) -> TokenPair:
-        """Start a session. The caller must have locked the row of the user.
+        self,
+        user: Row[Any],
+        client: Client,
+        methods: Sequence[str],
+        *,
+        device_id: bytes | None = None,
+        **detail: Any,
+    ) -> TokenPair | SecondFactorRequired:
+        """Start a session, or ask for the second factor if the user has one.
 
-        `methods` are those of RFC 8176 that the user has used, such as `pwd`. `detail`
-        is for the audit event.
+        `user` is a row of `lookup.ACCOUNT`, which the caller has locked. `methods` are
+        those of RFC 8176 that the user has used, such as `pwd`. `device_id` is that of
+        a known device. `detail` is for the audit event.
         """
+        names = self.factors.of(user)
+        if names and assurance(methods) != AAL2:
+            token = await self.pending.begin(user, methods, device_id)
+            return SecondFactorRequired(mfa_token=token, methods=names)
         started = await self.starter.start(
             user.id, client, "auth.login.success", methods=methods, **detail
         )
         return self.starter.tokens(started, user.role)
+
+    async def complete_with_factor(
+        self, answer: SecondStep, client: Client
+    ) -> tuple[TokenPair, str]:
+        """Start the session of a pending login. Return also the token of the device.
+
+        Raises:
+            MfaFailed: The answer is wrong; that was counted and recorded. Or the login
+                has ended, was completed, or is not known.
+            TooManyFailures: Answers were wrong too often.
+        """
+        pending = await self.pending.find(answer.mfa_token)
+        factor = self.factors.by_field(answer.field)
+        device = pending.device_id and pending.device_id.hex()
+
+        async def compare() -> Row[Any] | None:
+            user = await self.pending.lock(pending)
+            is_right = await self.factors.is_right(factor, user, answer.value)
+            return user if is_right else None
+
+        user = await self.factors.throttle.check(
+            compare, factor, pending.user_id, address=client.address, device=device
+        )
+        session, owner = self.starter.session, pending.user_id
+        if user is None:
+            record(session, "auth.mfa.failure", owner, outcome="failure")
+            raise MfaFailed
+        await self.pending.end(pending)
+        record(session, "auth.mfa.success", owner, actor=owner, factor=factor.name)
+        started = await self.starter.start(
+            owner,
+            client,
+            "auth.login.success",
+            methods=(*pending.amr.split(), *factor.methods),
+            known_device=device is not None,
+        )
+        device_token = self.devices.issue(owner, user.password_hash, pending.device_id)
+        return self.starter.tokens(started, user.role), device_token
+
+    async def confirm_with_factor(
+        self, caller: Principal, answer: FactorAnswer, client: Client
+    ) -> tuple[Row[Any], SecondFactor]:
+        """Check and lock a caller who is logged in. Return also the factor.
+
+        Raises:
+            MfaFailed: The answer is wrong; that was counted and recorded.
+            TooManyFailures: Answers were wrong too often.
+        """
+        session, factor = self.starter.session, self.factors.by_field(answer.field)
+
+        async def compare() -> Row[Any] | None:
+            user = (await session.execute(LOCK, {"id": caller.user_id})).one_or_none()
+            if user is None:
+                raise InvalidAccessToken  # another request has disabled the account
+            is_right = await self.factors.is_right(factor, user, answer.value)
+            return user if is_right else None
+
+        user = await self.factors.throttle.check(
+            compare,
+            factor,
+            caller.user_id,
+            address=client.address,
+            device=f"session:{caller.session_id}",
+        )
+        if user is None:
+            event: EventName = "auth.reauthentication.failure"
+            record(session, event, caller.user_id, outcome="failure")
+            raise MfaFailed
+        return user, factor
 
 
 @dataclass(slots=True)

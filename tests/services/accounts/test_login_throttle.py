@@ -14,10 +14,8 @@ from app.core.rate_limit.policies import policies
 from app.core.rate_limit.policy import Decision, Hit, RateLimiter
 from app.core.rate_limit.redis import RedisRateLimiter
 from app.core.security import SecretRing
-from app.services.accounts.login_throttle import (
-    LoginThrottle,
-    TooManyFailures,
-)
+from app.services.accounts.guesses import TooManyFailures
+from app.services.accounts.login_throttle import LoginThrottle
 from testbed.accounts import PASSWORD, password_hash
 from tests.conftest import make_settings
 from tests.support.watch import watch_hashes
@@ -84,8 +82,8 @@ class TestCutRequest:
             await left
 
         limiter.gate.set()
-        while throttle._unfinished:
-            await asyncio.wait(throttle._unfinished)
+        while throttle.guesses._unfinished:
+            await asyncio.wait(throttle.guesses._unfinished)
 
         assert (await check(throttle)).ok
 

@@ -23,14 +23,19 @@ from app.db.models.user import User
 from app.schemas.auth import (
     CheckEmail,
     Credentials,
-    Reauthentication,
     SessionRead,
     TokenPair,
 )
 from app.schemas.page import Page, PageParameters
+from app.schemas.second_factor import (
+    Reauthentication,
+    SecondFactorRequired,
+    SecondStep,
+)
 from app.schemas.user import UserRead, UserRegister
+from app.services.accounts.guesses import TooManyFailures
 from app.services.accounts.login import InvalidCredentials
-from app.services.accounts.login_throttle import TooManyFailures
+from app.services.accounts.pending_logins import MfaFailed
 from app.services.accounts.registration import RegistrationClosed
 from app.services.accounts.sessions import SessionNotFound
 from app.services.accounts.users import EmailTaken
@@ -96,17 +101,40 @@ async def login(
             "device returned.",
         ),
     ] = None,
-) -> TokenPair:
+) -> TokenPair | SecondFactorRequired:
     """Log in and start a session.
 
-    The answer is the same for an unknown address and for a wrong password. An account
-    has at most 20 sessions: one more ends the least recently used one. Store the
-    `X-Device-Token` header of the answer and send it with your next login. Wrong
-    passwords that others send for your account then do not block you.
+    The answer is the same for an unknown address and for a wrong password. If the
+    account has a second factor, the answer to the right password has the status
+    `mfa_required` and a token for `POST /auth/login/mfa`. An account has at most 20
+    sessions: one more ends the least recently used one. Store the `X-Device-Token`
+    header of the answer and send it with your next login. Wrong passwords that others
+    send for your account then do not block you.
     """
-    tokens, device_token = await accounts.auth.login(
+    answer, device_token = await accounts.auth.login(
         credentials, client, x_device_token
     )
+    if device_token is not None:
+        response.headers["X-Device-Token"] = device_token
+    return answer
+
+
+@router.post(
+    "/login/mfa",
+    responses={HTTPStatus.OK: {"headers": DEVICE_TOKEN}}
+    | documented(MfaFailed, TooManyFailures),
+    openapi_extra=public("The `mfa_token` is the credential."),
+)
+@limited("login")
+async def login_with_factor(
+    accounts: AccountsDep, client: ClientDep, response: Response, answer: SecondStep
+) -> TokenPair:
+    """Complete a login by a second factor.
+
+    A code works once. Store the `X-Device-Token` header of the answer, as after a login
+    without a second factor.
+    """
+    tokens, device_token = await accounts.sign_in.complete_with_factor(answer, client)
     response.headers["X-Device-Token"] = device_token
     return tokens
 
@@ -130,7 +158,8 @@ async def refresh(
 
 
 @router.post(
-    "/reauthenticate", responses=documented(InvalidCredentials, TooManyFailures)
+    "/reauthenticate",
+    responses=documented(InvalidCredentials, MfaFailed, TooManyFailures),
 )
 async def reauthenticate(
     user: AccountHolder,
@@ -138,8 +167,12 @@ async def reauthenticate(
     client: ClientDep,
     data: Reauthentication,
 ) -> TokenPair:
-    """Confirm your password. A new session replaces yours and counts as fresh."""
-    return await accounts.auth.reauthenticate(user, data.password, client)
+    """Give your password or a second factor again.
+
+    A new session replaces yours and counts as fresh. It keeps what you have proved in
+    the previous session: the password does not replace the second factor.
+    """
+    return await accounts.auth.reauthenticate(user, data, client)
 
 
 @router.post(

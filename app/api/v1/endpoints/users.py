@@ -32,8 +32,8 @@ from app.schemas.user import (
     UserRead,
     UserUpdate,
 )
+from app.services.accounts.guesses import TooManyFailures
 from app.services.accounts.login import InvalidCredentials
-from app.services.accounts.login_throttle import TooManyFailures
 from app.services.accounts.users import EmailTaken, LastAdmin, UserNotFound
 from app.services.listing import RowPage
 
@@ -142,6 +142,19 @@ async def delete_user(
 ) -> None:
     """Delete an account and all its sessions. You cannot undo this."""
     await accounts.users.delete(user_id, expected)
+
+
+@router.delete(
+    "/{user_id}/mfa",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(UserNotFound),
+)
+async def reset_user_mfa(_: UserAdmin, accounts: AccountsDep, user_id: UUID) -> None:
+    """Remove all second factors and recovery codes of a user who has lost them.
+
+    The sessions of the user end, and the user gets a mail.
+    """
+    await accounts.mfa.reset(user_id)
 
 
 @router.delete(

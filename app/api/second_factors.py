@@ -1,0 +1,19 @@
+"""The second factors of the service, one a line."""
+
+from collections.abc import Callable
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.services.accounts.assurance import SecondFactor
+from app.services.accounts.recovery_codes import RecoveryCodes
+from app.services.accounts.totp import TotpFactor
+from app.services.mail.outbox import Outbox
+from app.state import AppState
+
+Build = Callable[[AsyncSession, AppState, Outbox], SecondFactor]
+
+# Clients see them in this order.
+SECOND_FACTORS: tuple[Build, ...] = (
+    lambda session, state, _: TotpFactor(session, state.ring),
+    lambda session, _, outbox: RecoveryCodes(session, outbox),
+)

@@ -1,0 +1,31 @@
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, utc_now
+
+TIME_TO_ACTIVATE = timedelta(hours=1)
+
+
+class Totp(Base):
+    """A secret that an authenticator app shares.
+
+    A user has at most one that is active, and at most one that a first code has still
+    to make active. The active one works until then.
+    """
+
+    __tablename__ = "totp_secrets"
+
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    is_active: Mapped[bool] = mapped_column(primary_key=True)
+    secret: Mapped[bytes] = mapped_column(LargeBinary(64))  # encrypted
+    last_step: Mapped[int] = mapped_column(default=0)  # the newest that was accepted
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    @classmethod
+    def useless(cls, now: datetime) -> ColumnElement[bool]:
+        return and_(~cls.is_active, cls.created_at < now - TIME_TO_ACTIVATE)

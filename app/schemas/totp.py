@@ -1,0 +1,37 @@
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from app.schemas.base import RequestBody
+
+# ASCII digits only: Python also takes others, such as fullwidth ones, for digits.
+Code = Annotated[
+    str,
+    Field(
+        min_length=6,
+        max_length=6,
+        pattern="^[0-9]{6}$",
+        description="The code that your authenticator app shows now.",
+        examples=["492039"],
+    ),
+]
+
+
+class TotpSecret(BaseModel):
+    """A secret for an authenticator app. The service shows it only once."""
+
+    secret: str = Field(
+        description="In base32, for typing.",
+        examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"],
+    )
+    uri: str = Field(
+        description="For a QR code.",
+        examples=[
+            "otpauth://totp/Service:ada%40example.org?secret="
+            "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Service"
+        ],
+    )
+
+
+class TotpActivation(RequestBody):
+    code: Code = Field(repr=False)

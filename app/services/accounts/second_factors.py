@@ -1,0 +1,126 @@
+"""The second factors of an account: which ones it has, and whether an answer is right.
+
+`users.second_factors` says what an account has. Each factor stores its own secrets.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Row, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.client_address import limiter_partition
+from app.core.rate_limit.policy import Hit, Policy, RateLimiter
+from app.db.base import utc_now
+from app.db.models.auth_session import AuthSession
+from app.db.models.user import User
+from app.services.accounts.assurance import SecondFactor, assurance
+from app.services.accounts.guesses import Guesses
+from app.services.accounts.principal import Principal
+
+Checked = TypeVar("Checked")
+
+
+class FactorThrottle:
+    """Limits wrong answers, without locking the owner out.
+
+    A caller who only knows the password shares the counters of unknown devices with all
+    others. The devices of the owner have counters of their own, and a backup, which is
+    too long to guess, counts only against the address.
+    """
+
+    def __init__(self, limiter: RateLimiter, policies: Mapping[str, Policy]) -> None:
+        self.guesses = Guesses(limiter, "mfa")
+        self.policies = policies
+
+    async def check(
+        self,
+        compare: Callable[[], Awaitable[Checked]],
+        factor: SecondFactor,
+        user_id: UUID,
+        *,
+        address: str,
+        device: str | None,
+    ) -> Checked:
+        """Count a failure if `compare` returns None.
+
+        Raises:
+            TooManyFailures: A counter is full. The answer was not checked.
+        """
+        network, account = limiter_partition(address), str(user_id)
+        counted = {"address": network, "address-hour": network}
+        if factor.guessable and device is not None:
+            counted = {"device": f"{account}:{device}", "devices-day": account}
+        elif factor.guessable:
+            counters = ("account", "account-hour", "account-day")
+            counted |= dict.fromkeys(counters, account)
+        hits = [
+            Hit(self.policies[f"mfa-failures-{name}"], partition)
+            for name, partition in counted.items()
+        ]
+        return await self.guesses.check(hits, compare)
+
+
+class SecondFactors:
+    def __init__(
+        self,
+        session: AsyncSession,
+        factors: Sequence[SecondFactor],
+        throttle: FactorThrottle,
+    ) -> None:
+        self.session = session
+        self.factors = factors
+        self.throttle = throttle
+
+    def of(self, user: Row[Any] | User) -> list[str]:
+        """The names of the factors that the user can give; none if none is enrolled."""
+        enrolled = user.second_factors.split()
+        own = [each.name for each in self.factors if each.name in enrolled]
+        backups = [each.name for each in self.factors if each.is_backup]
+        return own and own + backups
+
+    def by_field(self, field: str) -> SecondFactor:
+        [found] = [each for each in self.factors if each.field == field]
+        return found
+
+    async def is_right(self, factor: SecondFactor, user: Row[Any], answer: Any) -> bool:
+        """Whether a locked user has the factor, and gives the right answer."""
+        return factor.name in self.of(user) and await factor.check(user, answer)
+
+    async def add(self, user_id: UUID, name: str) -> None:
+        await self._change(user_id, lambda names: names | {name})
+
+    async def remove(self, user_id: UUID, name: str) -> None:
+        """Remove a factor. A backup is worth nothing without another factor."""
+        await self._change(user_id, lambda names: names - {name})
+
+    async def remove_all(self, user_id: UUID) -> None:
+        await self._change(user_id, lambda names: set())
+
+    async def raise_session(self, caller: Principal, factor: SecondFactor) -> None:
+        """Let the caller's session count as one that has given this factor."""
+        methods = dict.fromkeys((*caller.user.amr.split(), *factor.methods))
+        changed = {
+            "amr": " ".join(methods),
+            "acr": assurance(methods),
+            "second_factor_at": utc_now(),
+        }
+        await self.session.execute(
+            update(AuthSession)
+            .where(AuthSession.id == caller.session_id)
+            .values(changed)
+        )
+
+    async def _change(
+        self, user_id: UUID, change: Callable[[set[str]], set[str]]
+    ) -> None:
+        user = await self.session.get_one(User, user_id, with_for_update=True)
+        before = {*user.second_factors.split()}
+        after = change(before)
+        user.second_factors = " ".join(sorted(after))
+        await self.session.flush()
+        for factor in self.factors:
+            is_gone = factor.name in before - after
+            if is_gone or (factor.is_backup and not self.of(user)):
+                await factor.forget(user_id)

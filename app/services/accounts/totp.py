@@ -1,0 +1,204 @@
+"""Codes of authenticator apps: TOTP (RFC 6238) with SHA-1, six digits, 30 seconds."""
+
+import hmac
+import os
+import time
+from base64 import b32encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import Conflict, NotFound
+from app.core.logging import get_logger
+from app.core.sealing import Unreadable, is_current, seal, unseal
+from app.core.security import SecretRing
+from app.db.base import utc_now
+from app.db.models.totp import TIME_TO_ACTIVATE, Totp
+from app.schemas.second_factor import RecoveryCodesRead
+from app.schemas.totp import TotpSecret
+from app.services.accounts.assurance import SecondFactor
+from app.services.accounts.lookup import LOCK
+from app.services.accounts.pending_logins import MfaFailed
+from app.services.accounts.principal import Principal
+from app.services.accounts.recovery_codes import RecoveryCodes
+from app.services.accounts.second_factors import SecondFactors
+from app.services.accounts.sign_in import SignInChanges
+from app.services.audit import record
+
+if TYPE_CHECKING:
+    import pyotp
+
+SECRET_SIZE = 20  # 160 bits, as RFC 4226 §4 recommends
+STEP_SECONDS = 30
+
+TOTP = Totp.__table__.c
+log = get_logger(__name__)
+
+
+class TotpNotEnrolled(Conflict):
+    """There is no new secret that a code could make active."""
+
+    code = "totp_not_enrolled"
+    detail = "First get a secret at POST /auth/mfa/totp. It can wait for one hour."
+
+
+class TotpNotFound(NotFound):
+    """The account has no authenticator app."""
+
+    code = "totp_not_found"
+    detail = "Your account has no authenticator app."
+
+
+@dataclass(frozen=True, slots=True)
+class TotpFactor(SecondFactor):
+    """The factor that accepts the code of this step and of the one before, once."""
+
+    session: AsyncSession
+    ring: SecretRing
+
+    name = "totp"
+    field = "code"
+    methods = ("otp", "mfa")
+    guessable = True
+    is_backup = False
+
+    async def check(self, user: Row[Any], answer: Any) -> bool:
+        return await self.use(user.id, answer, is_active=True)
+
+    async def forget(self, user_id: UUID) -> None:
+        await self.session.execute(delete(Totp).where(TOTP.user_id == user_id))
+
+    async def use(self, user_id: UUID, code: str, *, is_active: bool) -> bool:
+        """Whether the code is right. The step is stored, so that it works once."""
+        mine = (TOTP.user_id == user_id, TOTP.is_active.is_(is_active))
+        found = await self.session.execute(select(TOTP.secret).where(*mine))
+        sealed = found.scalar_one_or_none()
+        if sealed is None:
+            return False
+        try:
+            secret = unseal(self.ring, "totp-kek-v1", sealed, user_id.bytes)
+        except Unreadable:
+            log.error("totp.unreadable", user_id=str(user_id))
+            return False
+        step = matching_step(secret, code)
+        if step is None:
+            return False
+        changes: dict[str, Any] = {"last_step": step}
+        if not is_current(self.ring, sealed):
+            changes["secret"] = self.seal(user_id, secret)
+        used = await self.session.scalar(
+            update(Totp)
+            .where(*mine, TOTP.last_step < step)
+            .values(changes)
+            .returning(TOTP.last_step)
+        )
+        return used is not None
+
+    def seal(self, user_id: UUID, secret: bytes) -> bytes:
+        return seal(self.ring, "totp-kek-v1", secret, user_id.bytes)
+
+
+def matching_step(secret: bytes, code: str) -> int | None:
+    """Return the step of the code: this one or the one before (RFC 6238 §5.2).
+
+    If both have the same code, return the newer one, because it ends both.
+    """
+    codes, now = generator(secret), int(time.time()) // STEP_SECONDS
+    steps = [
+        step
+        for step in (now, now - 1)
+        if hmac.compare_digest(codes.generate_otp(step), code)
+    ]
+    return steps[0] if steps else None
+
+
+def generator(secret: bytes) -> "pyotp.TOTP":
+    # Imported here, because only accounts with an authenticator app need it.
+    import pyotp
+
+    return pyotp.TOTP(b32encode(secret).decode())
+
+
+@dataclass(frozen=True, slots=True)
+class TotpService:
+    """Adds, replaces and removes the authenticator app of an account."""
+
+    session: AsyncSession
+    totp: TotpFactor
+    factors: SecondFactors
+    recovery_codes: RecoveryCodes
+    changes: SignInChanges
+    app_name: str
+
+    async def enrol(self, caller: Principal) -> TotpSecret:
+        """Make a secret. It replaces the active one when a code has confirmed it."""
+        secret = os.urandom(SECRET_SIZE)
+        await self._lock(caller)
+        await self.session.execute(
+            delete(Totp).where(
+                TOTP.user_id == caller.user_id, TOTP.is_active.is_(False)
+            )
+        )
+        values = {
+            "user_id": caller.user_id,
+            "is_active": False,
+            "secret": self.totp.seal(caller.user_id, secret),
+        }
+        await self.session.execute(insert(Totp), values)
+        codes = generator(secret)
+        uri = codes.provisioning_uri(name=caller.user.email, issuer_name=self.app_name)
+        return TotpSecret(secret=codes.secret, uri=uri)
+
+    async def activate(self, caller: Principal, code: str) -> RecoveryCodesRead:
+        """Make the new secret active, which shows that an app has it.
+
+        The session of the caller counts as one that has given the second factor.
+
+        Raises:
+            TotpNotEnrolled: There is no new secret, or it is too old.
+            MfaFailed: The code is wrong.
+        """
+        await self._lock(caller)
+        mine = TOTP.user_id == caller.user_id
+        waits = (
+            mine,
+            TOTP.is_active.is_(False),
+            TOTP.created_at > utc_now() - TIME_TO_ACTIVATE,
+        )
+        found = await self.session.scalar(select(TOTP.user_id).where(*waits))
+        if found is None:
+            raise TotpNotEnrolled
+        if not await self.totp.use(caller.user_id, code, is_active=False):
+            raise MfaFailed
+        await self.session.execute(delete(Totp).where(mine, TOTP.is_active))
+        await self.session.execute(update(Totp).where(mine).values(is_active=True))
+        await self.factors.add(caller.user_id, self.totp.name)
+        await self.factors.raise_session(caller, self.totp)
+        codes = []
+        if not await self.recovery_codes.count(caller.user_id):
+            codes = await self.recovery_codes.replace(caller.user_id)
+            record(self.session, "account.recovery_codes.generated", caller.user_id)
+        await self.changes.announce(
+            caller, "account.mfa.totp.enrolled", "An authenticator app was added."
+        )
+        return RecoveryCodesRead(recovery_codes=codes)
+
+    async def remove(self, caller: Principal) -> None:
+        """Remove the app. Raises `TotpNotFound`."""
+        await self._lock(caller)
+        if self.totp.name not in caller.user.second_factors.split():
+            raise TotpNotFound
+        await self.factors.remove(caller.user_id, self.totp.name)
+        await self.changes.announce(
+            caller, "account.mfa.totp.removed", "The authenticator app was removed."
+        )
+
+    async def _lock(self, caller: Principal) -> None:
+        """Lock the user before any other row.
+
+        Transactions that lock in different orders wait for each other for ever.
+        """
+        await self.session.execute(LOCK, {"id": caller.user_id})
