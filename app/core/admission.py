@@ -1,20 +1,31 @@
 """How many requests a process handles at the same time, so that it stays fast."""
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Container
+from typing import Literal
+
+from app.core.logging import get_logger
+from app.core.metrics import requests_shed
 
 FEWEST = 16
 SAMPLE_SECONDS = 0.02
-LONGEST_TURN_SECONDS = 0.02  # of CPU time
+LONGEST_TURN_SECONDS = 0.01  # of CPU time
+LONGEST_CONNECTION_WAIT_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 0.05
+LOGGED_EVERY_SECONDS = 10.0
+
+log = get_logger(__name__)
 
 
 class Limit:
-    """A number of requests, which follows the CPU time of one turn of the event loop.
+    """A number of requests, which follows how long they wait for the process.
 
-    All requests that are ready share a turn, so its length is what each of them waits.
-    Unlike the latency of requests, it does not depend on which routes they ask for, nor
-    on other processes that use the same cores: fewer requests would not help there.
+    They wait for a turn of the event loop, which all requests that are ready share, and
+    for a database connection. Unlike their latency, this does not depend on which
+    routes they ask for. A turn is measured in CPU time, because other processes on the
+    same cores make it longer, and fewer requests would not help there.
     """
 
     def __init__(self, most: int, *, fixed: int = 0) -> None:
@@ -24,16 +35,19 @@ class Limit:
         self.is_late = False
         self._most, self._is_fixed = max(most, FEWEST), bool(fixed)
 
-    def adapt(self, turn_seconds: float) -> None:
-        """Lower the limit by a part if a turn is long, and raise it by one otherwise.
+    def adapt(self, turn_seconds: float, connection_seconds: float = 0.0) -> None:
+        """Lower the limit by a part if a wait is long, and raise it by one otherwise.
 
         Processes that do this arrive at equal shares of a machine (AIMD).
         """
-        self.is_late = turn_seconds > LONGEST_TURN_SECONDS
+        self.is_late = (
+            turn_seconds > LONGEST_TURN_SECONDS
+            or connection_seconds > LONGEST_CONNECTION_WAIT_SECONDS
+        )
         if self._is_fixed:
             return
         if self.is_late:
-            self.value = max(FEWEST, self.value * 7 // 8)
+            self.value = max(FEWEST, self.value * 3 // 4)
         elif self.is_reached:
             self.value = min(self._most, self.value + 1)
         self.is_reached = False
@@ -48,6 +62,11 @@ class Admission:
         self._limit = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.under_way = 0
+
+    def has_room_for(self, more: int) -> bool:
+        """Whether so many more requests can enter or wait."""
+        room = self._limit.value * (1 if self._limit.is_late else 2)
+        return self.under_way + len(self._waiting) + more <= room
 
     def enter(self) -> bool:
         """Count a request, if the limit allows one more."""
@@ -85,3 +104,53 @@ class Admission:
             if not turn.done():
                 self.under_way += 1
                 turn.set_result(None)
+
+
+class Door:
+    """What the layers and the server of a process know together about its limit."""
+
+    def __init__(self) -> None:
+        self.longest_connection_wait = 0.0  # seconds, since the last sample
+        self._limit: Limit | None = None
+        self._reads: Admission | None = None
+        self._uncounted: Container[str] = ()
+        self._arrived = 0  # reads that have arrived and have not yet entered
+        self._refused = 0
+        self._next_log = 0.0
+
+    def guard(self, limit: Limit, reads: Admission, uncounted: Container[str]) -> None:
+        """Take the limit of the newest application. A process has one, but a test."""
+        self._limit, self._reads, self._uncounted = limit, reads, uncounted
+
+    def refuses(self, path: str) -> bool:
+        """Whether a read would be refused. Otherwise the door expects it to enter.
+
+        The reads that arrive in one turn of the event loop enter in the next one.
+        """
+        if self._reads is None or path in self._uncounted:
+            return False
+        if not self._reads.has_room_for(self._arrived + 1):
+            return True
+        if not self._arrived:
+            asyncio.get_running_loop().call_soon(self._forget)
+        self._arrived += 1
+        return False
+
+    def count_refusal(self, kind: Literal["read", "change"]) -> None:
+        """Count a refused request, and write one log line for many of them."""
+        requests_shed.labels(kind, "overload").inc()
+        self._refused += 1
+        if (now := time.monotonic()) >= self._next_log:
+            self._next_log = now + LOGGED_EVERY_SECONDS
+            limit = self._limit and self._limit.value
+            log.warning("http.overloaded", refused=self._refused, limit=limit)
+            self._refused = 0
+
+    def note_connection_wait(self, seconds: float) -> None:
+        self.longest_connection_wait = max(self.longest_connection_wait, seconds)
+
+    def _forget(self) -> None:
+        self._arrived = 0
+
+
+door = Door()  # of this process

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
+from app.core.admission import door
 from app.core.errors import DatabaseUnavailable, Overloaded
 from app.core.metrics import connection_timeouts
 from app.db.availability import availability
@@ -138,11 +139,14 @@ class Direct:
 
     async def _take_turn(self) -> None:
         if self._turns.locked():
+            began = time.monotonic()
             try:
                 async with asyncio.timeout(self._patience):
                     await self._turns.acquire()
             except TimeoutError as error:
                 connection_timeouts.inc()
                 raise Overloaded from error
+            finally:
+                door.note_connection_wait(time.monotonic() - began)
         else:
             await self._turns.acquire()  # at once

@@ -1,20 +1,53 @@
 """Changes to the connections of gunicorn's `asgi` worker."""
 
 from collections.abc import Iterable
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+from gunicorn.asgi.parser import PythonProtocol
 from gunicorn.asgi.protocol import ASGIProtocol
 
+from app.core.client_address import ClientAddressResolver
+from app.core.config import get_settings
 from app.core.drain import drain
 from app.server.connections import waiting
+from app.server.early_refusal import EarlyRefusal
 from app.server.parser_errors import answer
+
+
+@cache
+def early_refusal() -> EarlyRefusal:
+    settings = get_settings()
+    resolver = ClientAddressResolver(settings.trusted_proxies)
+    return EarlyRefusal(resolver, cross_origin=bool(settings.cors_allowed_origins))
 
 
 class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         waiting.add_new(self, self.worker.nr_conns)
+        self._peer = transport.get_extra_info("peername")
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_between_requests:
+            refusal = early_refusal().answer(data, self._peer)
+            if refusal is not None:
+                self._safe_write(refusal)
+                waiting.add(self, self._keepalive)
+                return
+        super().data_received(data)
+
+    @property
+    def _is_between_requests(self) -> bool:
+        parser = self._callback_parser
+        return (
+            parser.__class__ is PythonProtocol
+            and parser._state == "request_line"
+            and not parser._buffer
+            and self._current_request is None
+            and not drain.is_under_way
+        )
 
     def stop_waiting(self) -> None:
         # The parser has set it when the head is complete, before the request starts.

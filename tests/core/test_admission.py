@@ -78,10 +78,13 @@ class TestSimulatedServer:
 
 
 class TestLimit:
-    def test_falls_to_the_fewest_and_rises_when_it_is_reached(self) -> None:
+    @pytest.mark.parametrize("waits", [(1, 0), (0, 1)])
+    def test_falls_to_the_fewest_and_rises_when_it_is_reached(
+        self, waits: tuple[float, float]
+    ) -> None:
         limit = Limit(MOST)
         for _ in range(50):
-            limit.adapt(turn_seconds=1)
+            limit.adapt(*waits)
         assert limit.value == FEWEST
 
         limit.adapt(turn_seconds=0)

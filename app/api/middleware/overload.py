@@ -8,14 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.api.problems import PROBLEM_JSON, problem_body
-from app.core.admission import SAMPLE_SECONDS, Admission, Limit
+from app.core.admission import SAMPLE_SECONDS, Admission, Limit, door
 from app.core.errors import Overloaded
-from app.core.logging import get_logger
-from app.core.metrics import requests_shed
 from app.core.request_context import current_request
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-LOGGED_EVERY_SECONDS = 10.0
 _error = Overloaded()
 BEGINNING, END = problem_body(
     _error.status, _error.code, _error.detail, request_id="|"
@@ -27,8 +24,6 @@ HEADERS = (
         for name, value in _error.headers.items()
     ),
 )
-
-log = get_logger(__name__)
 
 
 class OverloadMiddleware:
@@ -46,8 +41,8 @@ class OverloadMiddleware:
         self._uncounted = frozenset(uncounted)
         self._limit = Limit(most, fixed=fixed)
         self._reads, self._changes = Admission(self._limit), Admission(self._limit)
-        self._next_sample = self._next_log = 0.0
-        self._refused = 0
+        self._next_sample = 0.0
+        door.guard(self._limit, self._reads, self._uncounted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or own_path(scope) in self._uncounted:
@@ -57,8 +52,8 @@ class OverloadMiddleware:
         is_read = scope["method"] in READS
         admission = self._reads if is_read else self._changes
         if not admission.enter() and not await admission.wait():
-            requests_shed.labels("read" if is_read else "change", "overload").inc()
-            await self._refuse(send)
+            door.count_refusal("read" if is_read else "change")
+            await refuse(send)
             return
         counts = True
 
@@ -92,23 +87,18 @@ class OverloadMiddleware:
             asyncio.get_running_loop().call_soon(self._end_sample, time.thread_time())
 
     def _end_sample(self, began: float) -> None:
-        self._limit.adapt(time.thread_time() - began)
+        waited, door.longest_connection_wait = door.longest_connection_wait, 0.0
+        self._limit.adapt(time.thread_time() - began, waited)
 
-    async def _refuse(self, send: Send) -> None:
-        """Send the prepared answer: most of what arrives may have to be refused."""
-        self._refused += 1
-        if (now := time.monotonic()) >= self._next_log:
-            self._next_log = now + LOGGED_EVERY_SECONDS
-            log.warning(
-                "http.overloaded", refused=self._refused, limit=self._limit.value
-            )
-            self._refused = 0
-        request_id = b""
-        if request := current_request():
-            request_id = request.request_id.encode()
-            request.log_fields["error_type"] = _error.code
-        body = BEGINNING + request_id + END
-        length = (b"content-length", str(len(body)).encode())
-        headers = [*HEADERS, length]
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+
+async def refuse(send: Send) -> None:
+    """Send the prepared answer: most of what arrives may have to be refused."""
+    request_id = b""
+    if request := current_request():
+        request_id = request.request_id.encode()
+        request.log_fields["error_type"] = _error.code
+    body = BEGINNING + request_id + END
+    length = (b"content-length", str(len(body)).encode())
+    headers = [*HEADERS, length]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -31,7 +31,7 @@ LONGEST_LOGGED_PATH = 1024
 LONGEST_USER_AGENT = 256
 FORWARDED_FOR, FORWARDED_PROTO = b"x-forwarded-for", b"x-forwarded-proto"
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 # W3C Trace Context §3.2. An id of zeros is not valid.
 _TRACEPARENT = re.compile(
     rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
@@ -92,7 +92,7 @@ class RequestContextMiddleware:
             peer, scope.get("scheme", "http"), _all(FORWARDED_PROTO, headers, scope)
         )
         user_agent: bytes = headers.get(b"user-agent", b"")
-        given = _REQUEST_ID.fullmatch(headers.get(b"x-request-id", b""))
+        given = REQUEST_ID.fullmatch(headers.get(b"x-request-id", b""))
         context = RequestContext(
             request_id=given[0].decode() if given else str(uuid_utils.uuid7()),
             client_address=address,

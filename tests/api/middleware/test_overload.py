@@ -9,11 +9,13 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.api.middleware.overload import OverloadMiddleware
+from app.core.admission import door
 from tests.api.middleware.exchange import http_scope
 from tests.support.people import Client
-from tests.support.timeouts import holding
+from tests.support.timeouts import holding, until
 
 PLACES = 2
+ONE_WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 class TestBlockedDatabase:
@@ -52,6 +54,35 @@ class TestBlockedDatabase:
         assert problem["request_id"] == refused.headers["x-request-id"]
         [line] = [each for each in logs if each["event"] == "http.request"]
         assert (line["status_code"], line["request_id"]) == (503, problem["request_id"])
+
+
+class TestConnections:
+    """Mutant: a limit that follows the event loop alone."""
+
+    @pytest.fixture
+    def backend(self) -> str:
+        return "postgresql"
+
+    @pytest.fixture
+    def overrides(self) -> dict[str, Any]:
+        return {"db_pool_size": 2, "db_max_overflow": 0}  # one is for reads
+
+    async def test_measures_how_long_a_request_waits_for_one(
+        self, user: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[float] = []
+        monkeypatch.setattr(door, "note_connection_wait", waits.append)
+        async with holding(database_url, "LOCK TABLE notes"):
+            reads = [asyncio.create_task(user.get("/notes")) for _ in range(2)]
+            await until(
+                database_url,
+                "SELECT count(*) FROM pg_locks WHERE NOT granted",
+                reads[0],
+            )
+            assert not waits
+        await asyncio.gather(*reads)
+
+        assert max(waits) > 0
 
 
 class TestClients:

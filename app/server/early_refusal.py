@@ -1,0 +1,115 @@
+"""Refuses reads before they are parsed, while the application would refuse them.
+
+Parsing a read and taking it through the layers costs a third of serving it. A flood of
+reads would therefore leave little time for those that are admitted.
+"""
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import uuid_utils
+from gunicorn.asgi.protocol import _get_cached_date_header as date_line
+
+from app.api.middleware import request_context
+from app.api.middleware.overload import BEGINNING, END, HEADERS
+from app.api.middleware.security_headers import DEFAULTS, FIXED, HSTS
+from app.core.admission import door
+from app.core.client_address import ClientAddressResolver
+from app.core.errors import Overloaded
+from app.core.logging import get_logger
+from app.core.metrics import observe_request
+
+STATUS = HTTPStatus.SERVICE_UNAVAILABLE
+LINE = re.compile(rb"GET (/[!->@-~]*)[!-~]* HTTP/1\.1\r\n")
+# The other header fields have no effect on a refusal.
+FIELDS = re.compile(
+    rb"\r\n(content-length|transfer-encoding|expect|upgrade|connection|origin"
+    rb"|x-request-id|x-forwarded-for|x-forwarded-proto)[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+NEEDS_THE_PARSER = {
+    b"content-length",
+    b"transfer-encoding",
+    b"expect",
+    b"upgrade",
+    b"connection",
+    b"origin",
+}
+END_OF_HEAD = b"\r\n\r\n"
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % header for header in headers)
+
+
+HEAD = b"HTTP/1.1 %d %s\r\n%s" % (
+    STATUS,
+    STATUS.phrase.encode(),
+    _lines([*HEADERS, *DEFAULTS, *FIXED]),
+)
+ANSWER = b"%s%s%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s"
+
+
+class EarlyRefusal:
+    """Reads no more of a request than its refusal and its log line need."""
+
+    def __init__(
+        self, resolver: ClientAddressResolver, *, cross_origin: bool = False
+    ) -> None:
+        self._resolver = resolver
+        policy = b"cross-origin" if cross_origin else b"same-origin"
+        headers = [(b"cross-origin-resource-policy", policy)]
+        headers += [(b"vary", b"Origin")] if cross_origin else []
+        self._head = HEAD + _lines(headers)
+        self._log = get_logger(request_context.__name__).bind()
+
+    def answer(self, data: bytes, peer: Any) -> bytes | None:
+        """Return the answer to a read that is refused, and log the request.
+
+        None means that the parser must read the data: the read is admitted, or the data
+        is anything but one complete and plain read.
+        """
+        line = LINE.match(data)
+        if line is None or data.find(END_OF_HEAD) != len(data) - len(END_OF_HEAD):
+            return None
+        path = line[1].decode()
+        if not door.refuses(path):
+            return None
+        fields = [(name.lower(), value) for name, value in FIELDS.findall(data)]
+        found = dict(fields)
+        if not NEEDS_THE_PARSER.isdisjoint(found):
+            return None
+        given = request_context.REQUEST_ID.fullmatch(found.get(b"x-request-id", b""))
+        request_id = given[0] if given else str(uuid_utils.uuid7()).encode()
+        body = b"%s%s%s" % (BEGINNING, request_id, END)
+        host = peer[0] if isinstance(peer, tuple) else None  # none: a Unix socket
+        forwarded, protocols = (
+            [value for name, value in fields if name == wanted]
+            for wanted in (b"x-forwarded-for", b"x-forwarded-proto")
+        )
+        client_ip = self._resolver.resolve(host, forwarded)
+        scheme = self._resolver.forwarded_scheme(host, "http", protocols)
+        self._note(path, client_ip, request_id.decode(), len(body))
+        hsts = _lines([HSTS]) if scheme == "https" else b""
+        return ANSWER % (self._head, hsts, date_line(), request_id, len(body), body)
+
+    def _note(self, path: str, client_ip: str, request_id: str, size: int) -> None:
+        door.count_refusal("read")
+        observe_request("GET", request_context.UNMATCHED, STATUS, Overloaded.code, 0.0)
+        self._log.error(
+            "http.request",
+            method="GET",
+            path=path[: request_context.LONGEST_LOGGED_PATH],
+            route=request_context.UNMATCHED,
+            status_code=STATUS,
+            duration_ms=0.0,
+            client_ip=client_ip,
+            request_id=request_id,
+            http_request_body_size=0,
+            http_response_body_size=size,
+            db_queries=0,
+            db_ms=0.0,
+            error_type=Overloaded.code,
+        )
