@@ -1,18 +1,47 @@
 import asyncio
 import signal
+import time
+from typing import Annotated
 
 import typer
 
 from app.cli.console import fail, run
 from app.core.config import Settings, get_settings
+from app.core.settings.mail import MailSettings
 
 group = typer.Typer()
 
 
 @group.command()
-def worker() -> None:
+def worker(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Only say whether the worker that runs still works, by its "
+            "WORKER_HEARTBEAT_FILE. Exit 1 if it does not.",
+        ),
+    ] = False,
+) -> None:
     """Deliver mail until Ctrl-C or SIGTERM. Several workers can run at once."""
-    run(deliver(get_settings()))
+    settings = get_settings()
+    if check:
+        check_heartbeat(settings)
+    else:
+        run(deliver(settings))
+
+
+def check_heartbeat(settings: MailSettings) -> None:
+    file = settings.worker_heartbeat_file
+    if file is None:
+        fail("WORKER_HEARTBEAT_FILE is not set, so the worker writes no heartbeat.")
+    try:
+        age = time.time() - file.stat().st_mtime
+    except OSError as error:
+        fail(f"The worker has written no heartbeat: {error.strerror}.")
+    # Twice the time, because a busy machine may stop the worker for a moment.
+    if age > 2 * settings.heartbeat_seconds:
+        fail(f"The last heartbeat of the worker is {age:.0f} seconds old.")
 
 
 async def deliver(settings: Settings) -> None:
@@ -30,7 +59,13 @@ async def deliver(settings: Settings) -> None:
         level=settings.log_level, json=settings.logs_json, about=settings.about
     )
     async with Database(settings) as database:
-        mail_worker = MailWorker(database, settings, transport, asyncio.Event())
+        mail_worker = MailWorker(
+            database,
+            settings,
+            transport,
+            asyncio.Event(),
+            settings.worker_heartbeat_file,
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)
         sampler = Sampler(database, settings.environment, {})

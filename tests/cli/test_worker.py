@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 from threading import Event
 
@@ -35,6 +36,38 @@ class TestWorker:
         async with transaction(database) as session:
             assert (await read_status(session)).pending == 0
         await database.close()
+
+    async def test_shows_by_its_heartbeat_that_it_works(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutants: touch the file only once; take every file for a heartbeat."""
+        heartbeat = tmp_path / "heartbeat"
+        environment |= {
+            "SMTP_URL": "smtp://127.0.0.1:9",
+            "WORKER_HEARTBEAT_FILE": str(heartbeat),
+            "OUTBOX_POLL_SECONDS": "0.1",
+        }
+        check = ("worker", "--check")
+        missing = command(*check, environment=environment)
+        assert missing.returncode == 1
+        assert "no heartbeat" in missing.stderr
+
+        worker = start_worker(environment)
+        for _ in range(2):
+            while not heartbeat.exists():
+                assert worker.poll() is None
+                await asyncio.sleep(0.02)
+            heartbeat.unlink(missing_ok=True)
+        while not heartbeat.exists():
+            await asyncio.sleep(0.02)
+        assert command(*check, environment=environment).returncode == 0
+        worker.kill()
+        worker.wait()
+
+        os.utime(heartbeat, (1, 1))
+        stale = command(*check, environment=environment)
+        assert stale.returncode == 1
+        assert "seconds old" in stale.stderr
 
     def test_refuses_to_start_without_smtp_url(
         self, environment: dict[str, str]

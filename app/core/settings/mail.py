@@ -70,6 +70,12 @@ class MailSettings(DatabaseSettings):
         description="Seconds after which another worker takes over the mail of a "
         "worker that died.",
     )
+    worker_heartbeat_file: Path | None = Field(
+        None,
+        description="File that the mail worker touches, at least as often as it checks "
+        "the outbox. `worker --check` fails when the file is old: use the command as "
+        "the health check of a container. Without a file there is no heartbeat.",
+    )
 
     @field_validator("smtp_url")
     @classmethod
@@ -114,6 +120,11 @@ class MailSettings(DatabaseSettings):
             "must be an address that other machines reach, so that people can answer",
         )
         return sender
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """The longest time between two heartbeats: one mail, or one idle wait."""
+        return self.outbox_lease_seconds + self.outbox_poll_seconds
 
     @property
     def delivers_mail_in_process(self) -> bool:

@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from app.core.logging import get_logger
 from app.core.metrics import deliveries
@@ -47,7 +48,10 @@ class MailWorker:
         settings: MailSettings,
         transport: Transport,
         wake: asyncio.Event,
+        heartbeat: Path | None = None,
     ) -> None:
+        """`heartbeat` is a file to touch, at least every `heartbeat_seconds`."""
+        self.heartbeat = heartbeat
         self.database = database
         self.transport = transport
         self.writer = MailWriter(settings)
@@ -87,6 +91,8 @@ class MailWorker:
         return count
 
     async def _claim(self) -> OutboxMail | None:
+        if self.heartbeat is not None:
+            self.heartbeat.touch()
         async with transaction(self.database) as session:
             return await outbox.claim(session, self.lease)
 
