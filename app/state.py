@@ -1,6 +1,7 @@
 """The infrastructure that a process opens once and all its code shares."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -59,7 +60,8 @@ async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
     database = Database(settings)
     redis = _redis(settings)
     hasher = PasswordHasher(
-        slots=settings.password_hash_threads,
+        # More threads than CPUs would only take each other's cache.
+        slots=min(settings.password_hash_threads, len(os.sched_getaffinity(0))),
         queue=settings.password_hash_queue,
         nice=settings.password_hash_nice,
     )

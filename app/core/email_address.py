@@ -1,6 +1,7 @@
 """E-mail addresses: which are valid, and which of them name the same mailbox."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from email_validator import validate_email
 
@@ -38,6 +39,7 @@ def parse_email(text: str) -> EmailIdentity:
     return EmailIdentity(email, email.lower())
 
 
+@lru_cache(maxsize=1)  # a login needs the same one twice
 def canonical_email(text: str) -> str:
     """Return the form under which accounts are compared.
 

@@ -6,12 +6,12 @@ driver and the network together. See decision 15.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy import Executable
+from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
@@ -31,6 +31,24 @@ GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 def is_constraint(error: asyncpg.PostgresError) -> bool:
     return isinstance(error, asyncpg.IntegrityConstraintViolationError)
+
+
+async def finish(asked: Awaitable[Any], connection: Any, driver: Any) -> Any:
+    """Wait for the driver. Raise SQLAlchemy's errors."""
+    try:
+        return await asked
+    except asyncpg.PostgresError as error:
+        gone = driver.is_closed()
+        if gone:
+            connection.invalidate(error)
+        kind = IntegrityError if is_constraint(error) else DBAPIError
+        raise kind(None, None, error, connection_invalidated=gone) from error
+    except BaseException as error:
+        # Cancelled or lost: the driver may still use the connection.
+        connection.invalidate()
+        if isinstance(error, GONE):
+            raise DatabaseUnavailable from error
+        raise
 
 
 class Held(NamedTuple):
@@ -84,6 +102,36 @@ class Direct:
         finally:
             note(prepared.sql, time.perf_counter() - started)
 
+    async def within(
+        self, connection: Connection, statement: Executable, *values: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Run a statement in the transaction of a connection of SQLAlchemy.
+
+        There are no rows if it runs with several sets of values.
+        """
+        prepared = self._prepared(statement, tuple(values[0]))
+        arguments, started = map(prepared.arguments, values), time.perf_counter()
+        adapter: Any = connection.connection.dbapi_connection
+        driver, options = adapter.driver_connection, {"timeout": self._timeout}
+        try:
+            if adapter._transaction is None:
+                begun = driver.transaction()
+                await finish(begun.start(), connection, driver)
+                adapter._transaction = begun  # SQLAlchemy ends it
+            if len(values) > 1:
+                asked = driver.executemany(prepared.sql, arguments, **options)
+            else:
+                asked = driver.fetch(
+                    prepared.sql,
+                    *next(arguments),
+                    record_class=prepared.record,
+                    **options,
+                )
+            rows: Sequence[Any] | None = await finish(asked, connection, driver)
+            return rows or ()
+        finally:
+            note(prepared.sql, time.perf_counter() - started)
+
     def close(self) -> None:
         """Give the kept connections back to the pool."""
         while self._kept:
@@ -96,25 +144,12 @@ class Direct:
         try:
             with availability():
                 held = self._take_kept() or await self._take()
-                connection, driver, _ = held
+                connection = held.connection
                 try:
-                    rows: list[Any] = await driver.fetch(
+                    asked = held.driver.fetch(
                         sql, *arguments, record_class=record, timeout=self._timeout
                     )
-                except asyncpg.PostgresError as error:
-                    gone = driver.is_closed()
-                    if gone:
-                        connection.invalidate(error)
-                    kind = IntegrityError if is_constraint(error) else DBAPIError
-                    raise kind(
-                        None, None, error, connection_invalidated=gone
-                    ) from error
-                except BaseException as error:
-                    # Cancelled or lost: the driver may still use the connection.
-                    connection.invalidate()
-                    if isinstance(error, GONE):
-                        raise DatabaseUnavailable from error
-                    raise
+                    rows: list[Any] = await finish(asked, connection, held.driver)
                 finally:
                     if connection.is_valid and len(self._kept) < self._keep:
                         self._kept.append(held)

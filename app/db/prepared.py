@@ -64,16 +64,18 @@ class Prepared:
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._defaults: dict[str, Any] = compiled.params
         self._processors: Converters = compiled._bind_processors
-        self._made = compiled.insert_prefetch if statement.is_insert else ()
+        self._made = {
+            **{column.key: column.default.arg for column in compiled.insert_prefetch},
+            **{column.key: column.onupdate.arg for column in compiled.update_prefetch},
+        }
         self.record = record_class(compiled._result_columns, dialect)
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         if self._made:
             values = {**values}
-            for column in self._made:
-                value = column.default.arg
+            for name, value in self._made.items():
                 known = GivenValues(values)
-                values[column.key] = value(known) if callable(value) else value
+                values[name] = value(known) if callable(value) else value
         arguments = []
         for name in self._names:
             value = values[name] if name in values else self._defaults[name]

@@ -12,6 +12,7 @@ from app.core.tokens.cursor import CursorSigner
 from app.db.models.audit_event import AuditEvent
 from app.db.postgresql import LIFT_TIMEOUTS
 from app.db.reads import ReadSession
+from app.db.session import execute
 from app.schemas.audit import AuditQuery, EventName
 from app.schemas.page import PageParameters
 from app.services.listing import Listing, Order, RowPage
@@ -32,7 +33,7 @@ def record(
 async def record_now(session: AsyncSession, *events: dict[str, Any]) -> None:
     """Record described events in one statement, which costs less than `record`."""
     if events:
-        await session.execute(INSERT, events)
+        await execute(session, INSERT, *events)
 
 
 def describe(

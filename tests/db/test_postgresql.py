@@ -93,6 +93,26 @@ async def test_answers_503_if_postgresql_ends_the_connection(
     assert (await user.post("/notes", json=note)).status_code == 201
 
 
+async def test_answers_503_if_postgresql_ends_the_connection_of_a_login(
+    app: FastAPI, people: People, database_url: str
+) -> None:
+    """Mutant: let the error of asyncpg through, which answers 500."""
+    user = await people.add()
+    read = app.state.shared.database.read
+    blocker = await asyncpg.connect(database_url)
+    async with blocker.transaction():
+        await blocker.execute("SELECT FROM users FOR UPDATE")
+        login = asyncio.create_task(people.log_in(user))
+        while not (await read.all(text(WAITING), {}))[0][0]:
+            await asyncio.sleep(0.01)
+        await execute(database_url, f"{KILL_OTHERS} AND wait_event_type = 'Lock'")
+        with pytest.raises(AssertionError, match="dependency_unavailable"):
+            await login
+    await blocker.close()
+
+    await people.log_in(user)
+
+
 @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.1}])
 async def test_answers_503_if_no_connection_becomes_free(
     app: FastAPI, user: Client

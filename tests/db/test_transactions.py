@@ -11,12 +11,13 @@ from typing import Annotated
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.dependencies import SessionDep, StateDep, get_session
 from app.core.errors import Conflict, Unauthorized
-from app.db.session import Database, execute_only
+from app.db.session import Database, execute, execute_only, transaction
 from tests.support.people import Client, open_client
 from tests.support.watch import watch_statements
 
@@ -59,6 +60,27 @@ async def not_only(session: SessionDep, child: int, first: bool) -> None:
     await execute_only(session, INSERT_RETURNING, {"id": child, "parent": None})
     if not first:
         await insert(session, 100 + child, None)
+
+
+@router.post("/joined/{child}")
+async def joined(session: SessionDep, child: int, fails: bool = False) -> None:
+    await execute(session, INSERT, {"id": child, "parent": None})
+    await insert(session, 100 + child, None)
+    if fails:
+        raise Conflict("no")
+
+
+@router.post("/again/{child}")
+async def again(session: SessionDep, child: int) -> None:
+    await execute(session, INSERT, {"id": 100 + child, "parent": None})
+    await session.rollback()
+    await execute(session, INSERT, {"id": child, "parent": None})
+
+
+@router.post("/many/{child}")
+async def many(session: SessionDep, child: int) -> None:
+    ids = child, 100 + child
+    await execute(session, INSERT, *({"id": each, "parent": None} for each in ids))
 
 
 @router.post("/late/{child}", status_code=201)
@@ -188,6 +210,44 @@ class TestCommit:
         answered.clear()
         await probe.post("/background/1")
         assert answered == [1]
+
+
+class TestStatement:
+    @pytest.mark.parametrize("fails", [False, True])
+    async def test_belongs_to_the_transaction_of_its_session(
+        self, probe: Client, database: Database, fails: bool
+    ) -> None:
+        """Mutants: commit it by itself; use a connection that the session has not."""
+        answer = await probe.post("/joined/1", params={"fails": fails})
+
+        assert answer.status_code == (409 if fails else 200)
+        assert await has_child(database, 1) is not fails
+        assert await has_child(database, 101) is not fails
+
+    async def test_after_a_rollback_belongs_to_the_next_transaction(
+        self, probe: Client, database: Database
+    ) -> None:
+        """Mutant: keep the connection of the first one."""
+        assert (await probe.post("/again/1")).status_code == 200
+        assert await has_child(database, 1)
+        assert not await has_child(database, 101)
+
+    async def test_takes_several_sets_of_values(
+        self, probe: Client, database: Database
+    ) -> None:
+        """Mutant: take the first set only."""
+        assert (await probe.post("/many/1")).status_code == 200
+        assert await has_child(database, 1)
+        assert await has_child(database, 101)
+
+    async def test_names_a_broken_constraint(
+        self, probe: Client, database: Database
+    ) -> None:
+        """Mutant: let asyncpg's own error through, which no service knows."""
+        async with transaction(database) as session:
+            child = {"id": 1, "parent": None}
+            with pytest.raises(IntegrityError):
+                await execute(session, INSERT, child, child)
 
 
 class TestOnlyStatement:

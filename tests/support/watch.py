@@ -61,15 +61,25 @@ def each_statement(call: Callable[[str, Any], object]) -> Iterator[None]:
     def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         call(statement, values)
 
-    fetch = Direct._fetch
+    fetch, within = Direct._fetch, Direct.within
 
     async def noted(self: Any, sql: str, values: Any, record: Any) -> Any:
         call(sql, tuple(values))
         return await fetch(self, sql, values, record)
 
+    async def noted_within(
+        self: Any, connection: Any, statement: Any, *values: Any
+    ) -> Any:
+        prepared = self._prepared(statement, tuple(values[0]))
+        call(prepared.sql, [*map(prepared.arguments, values)])
+        return await within(self, connection, statement, *values)
+
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        with patch.object(Direct, "_fetch", noted):
+        with (
+            patch.object(Direct, "_fetch", noted),
+            patch.object(Direct, "within", noted_within),
+        ):
             yield
     finally:
         event.remove(Engine, "before_cursor_execute", note)

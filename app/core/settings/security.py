@@ -114,7 +114,8 @@ class SecuritySettings(AppSettings):
         ge=1,
         le=16,
         description="Password hashes that a worker computes at the same time; each "
-        "needs 19 MiB of memory.",
+        "needs 19 MiB of memory. A worker computes at most one for each CPU that it "
+        "can use.",
     )
     password_hash_nice: int = Field(
         12,
@@ -122,8 +123,8 @@ class SecuritySettings(AppSettings):
         le=19,
         description="Nice value of the threads that compute password hashes, added to "
         "the nice value of the process. A higher value leaves more of a busy CPU for "
-        "other requests. Example for two hash threads on a busy core: with 12, logins "
-        "get about 14 % of the core; with 19, about 3 %. Only Linux supports this.",
+        "other requests. Example for one hash thread on a busy core: with 12, logins "
+        "get about 7 % of the core; with 19, about 1.5 %. Only Linux supports this.",
     )
     password_hash_queue: int = Field(
         64,

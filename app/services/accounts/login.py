@@ -15,6 +15,7 @@ from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.device import DeviceTokens
 from app.db.models.user import User
 from app.db.reads import ReadSession
+from app.db.session import execute
 from app.schemas.audit import EventName
 from app.schemas.auth import Credentials, TokenPair
 from app.schemas.second_factor import Reauthentication, SecondFactorRequired
@@ -178,15 +179,16 @@ class AuthService:
     ) -> Row[Any]:
         """Lock the account, if it still has the password that was checked."""
         values = {"id": account.id, "hash": account.password_hash}
-        found = await self.session.execute(LOCK_UNCHANGED, values)
-        user: Row[Any] | None = found.one_or_none()
-        if user is None or not self._admits(user):
+        found = await execute(self.session, LOCK_UNCHANGED, values)
+        if not found or not self._admits(found[0]):
             raise InvalidCredentials
+        user: Row[Any] = found[0]
         if upgraded_hash is None:
             return user
         record(self.session, "account.password.rehash", user.id)
         values = {"user": user.id, "hash": upgraded_hash}
-        return (await self.session.execute(REHASH, values)).one()
+        [user] = await execute(self.session, REHASH, values)
+        return user
 
     def _admits(self, user: Row[Any]) -> bool:
         """Whether the right password is enough to log in."""

@@ -20,6 +20,7 @@ from app.db.models.auth_session import AuthSession
 from app.db.models.pending_login import PendingLogin
 from app.db.models.user import Role
 from app.db.reads import ReadSession
+from app.db.session import execute
 from app.schemas.audit import EventName
 from app.schemas.auth import TokenPair
 from app.schemas.page import PageParameters
@@ -105,9 +106,9 @@ class SessionStarter:
         """
         now = utc_now()
         # The least recently used sessions end, so that one more fits the maximum.
-        evicted = await self.session.scalars(EVICT, {"owner": user_id, "now": now})
+        evicted = await execute(self.session, EVICT, {"owner": user_id, "now": now})
         events = [
-            describe("session.revoked", user_id, session_id=ended, reason="evicted")
+            describe("session.revoked", user_id, session_id=ended.id, reason="evicted")
             for ended in evicted
         ]
         expires_at = now + timedelta(days=self.settings.session_max_age_days)
@@ -132,7 +133,8 @@ class SessionStarter:
             ),
             "expires_at": expires_at,
         }
-        started = (await self.session.execute(START, values)).one()
+        started: Row[Any]
+        [started] = await execute(self.session, START, values)
         if event is not None:
             events.append(
                 describe(event, user_id, actor=user_id, session_id=started.id, **detail)

@@ -82,8 +82,9 @@ class TestHashingCost:
         for answer in refused:
             assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
             assert int(answer.headers["Retry-After"]) >= 1
-        assert sum(answer.status_code == 200 for answer in accepted) == 18
-        assert (watch.started, watch.most) == (18, 2)
+        slots = min(2, len(os.sched_getaffinity(0)))
+        assert sum(answer.status_code == 200 for answer in accepted) == slots + 16
+        assert (watch.started, watch.most) == (slots + 16, slots)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="threads have no nice value")
     @pytest.mark.parametrize("overrides", [{"password_hash_nice": 5}])
