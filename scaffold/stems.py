@@ -9,6 +9,7 @@ from scaffold.refusal import Refused
 
 # The registries: a resource has its own lines in these files.
 REGISTRIES = (
+    "app/api/pages/registry.py",
     "app/api/v1/router.py",
     "app/cli/__init__.py",
     "app/core/config.py",
@@ -17,6 +18,8 @@ REGISTRIES = (
     "app/services/accounts/roles.py",
     "bench/registry.py",
     "docs/README.md",
+    "docs/security.md",
+    "pyproject.toml",
     "schemathesis.toml",
 )
 MIGRATIONS = "app/db/migrations/"

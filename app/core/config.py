@@ -27,6 +27,7 @@ from app.core.settings.limits import LimitSettings
 from app.core.settings.mail import MailSettings
 from app.core.settings.observation import ObservationSettings
 from app.core.settings.operation import OperationSettings
+from app.core.settings.passkeys import PasskeySettings
 from app.core.settings.products import ProductSettings
 from app.core.settings.security import SecuritySettings
 
@@ -35,6 +36,7 @@ class Settings(
     ProductSettings,
     ObservationSettings,
     OperationSettings,
+    PasskeySettings,
     MailSettings,
     HTTPSettings,
     LimitSettings,

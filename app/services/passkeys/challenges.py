@@ -1,0 +1,90 @@
+"""Challenges, each of which an authenticator can sign once."""
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, bindparam, delete, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.base import utc_now
+from app.db.models.passkey import Ceremony, PasskeyChallenge
+from app.services.passkeys.verification import Unproven
+
+LIFETIME = timedelta(minutes=5)
+CHALLENGE = PasskeyChallenge.__table__.c
+ISSUE = insert(PasskeyChallenge.__table__)  # type: ignore[arg-type]
+REDEEM = (
+    delete(PasskeyChallenge.__table__)  # type: ignore[arg-type]
+    .where(
+        CHALLENGE.challenge == bindparam("signed"),
+        CHALLENGE.ceremony == bindparam("for"),
+        CHALLENGE.bound_to == bindparam("holder"),
+        CHALLENGE.expires_at > bindparam("now"),
+    )
+    .returning(*CHALLENGE)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenges:
+    """Issues challenges, and accepts each once, from the one who asked for it."""
+
+    session: AsyncSession
+
+    async def issue(
+        self, ceremony: Ceremony, holder: bytes = b"", user_handle: bytes | None = None
+    ) -> bytes:
+        """Make a challenge. `holder` is the session or token that it is bound to."""
+        challenge = secrets.token_bytes(32)
+        values = {
+            "challenge": challenge,
+            "ceremony": ceremony,
+            "bound_to": hashlib.sha256(holder).digest(),
+            "user_handle": user_handle,
+            "expires_at": utc_now() + LIFETIME,
+        }
+        await self.session.execute(ISSUE, values)
+        return challenge
+
+    async def redeem(
+        self, challenge: bytes, ceremony: Ceremony, holder: bytes = b""
+    ) -> Row[Any] | None:
+        """Use up a challenge. Of two requests with the same one, one gets it."""
+        values = {
+            "signed": challenge,
+            "for": ceremony,
+            "holder": hashlib.sha256(holder).digest(),
+            "now": utc_now(),
+        }
+        return (await self.session.execute(REDEEM, values)).one_or_none()
+
+
+def challenge_in(client_data: str) -> bytes:
+    """Read the challenge that the authenticator says it has signed.
+
+    Raises:
+        Unproven: A browser does not write such client data for one of our pages.
+    """
+    try:
+        content = orjson.loads(decode(client_data))
+        challenge = decode(content["challenge"])
+        in_foreign_frame = content.get("crossOrigin", False) is not False
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise Unproven("client_data") from error
+    if in_foreign_frame:
+        raise Unproven("cross_origin")
+    return challenge
+
+
+def encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def decode(text: str) -> bytes:
+    """Raises ValueError."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

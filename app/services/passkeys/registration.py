@@ -1,0 +1,145 @@
+"""Adding a passkey to the account of the caller."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import BadRequest, Conflict
+from app.db.models.passkey import Ceremony, Passkey
+from app.schemas.passkey import (
+    MOST_PASSKEYS,
+    Algorithm,
+    KnownCredential,
+    PasskeyCreate,
+    PasskeyCreationOptions,
+    PasskeyUser,
+    RelyingParty,
+)
+from app.services.accounts.principal import Principal
+from app.services.accounts.sign_in import SignInChanges
+from app.services.accounts.users import UserService
+from app.services.passkeys.challenges import LIFETIME, Challenges, challenge_in, encode
+from app.services.passkeys.verification import Unproven, Verifier
+
+# In the order of preference: EdDSA, ES256 and RS256, which Windows Hello needs.
+ALGORITHMS = (-8, -7, -257)
+TRANSPORTS = {"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"}
+PASSKEY = Passkey.__table__.c
+PASSKEYS_OF_USER = (
+    select(*PASSKEY)
+    .where(PASSKEY.user_id == bindparam("user"))
+    .order_by(PASSKEY.created_at, PASSKEY.id)
+)
+
+
+class PasskeyInvalid(BadRequest):
+    """The new passkey does not answer the options that this session has asked for."""
+
+    code = "passkey_invalid"
+    detail = "This passkey was not accepted. Ask for new options and try again."
+
+
+class PasskeyExists(Conflict):
+    """The passkey is registered already, for this or another account."""
+
+    code = "passkey_exists"
+    detail = "This passkey is registered already."
+
+
+class TooManyPasskeys(Conflict):
+    """The account has the most passkeys that one account can have."""
+
+    code = "too_many_passkeys"
+    detail = f"An account has at most {MOST_PASSKEYS} passkeys. Remove one first."
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyRegistration:
+    session: AsyncSession
+    challenges: Challenges
+    verifier: Verifier
+    users: UserService
+    changes: SignInChanges
+    app_name: str
+
+    async def options(self, caller: Principal) -> PasskeyCreationOptions:
+        known = await self._passkeys_of(caller.user_id)
+        # Random, because any page of the domain can read the handle (§14.6.1).
+        handle = known[0].user_handle if known else secrets.token_bytes(64)
+        challenge = await self.challenges.issue(
+            Ceremony.REGISTRATION, caller.session_id.bytes, handle
+        )
+        user = caller.user
+        return PasskeyCreationOptions(
+            rp=RelyingParty(id=self.verifier.rp_id, name=self.app_name),
+            user=PasskeyUser(
+                id=encode(handle),
+                name=user.email,
+                display_name=user.full_name or user.email,
+            ),
+            challenge=encode(challenge),
+            pub_key_cred_params=[Algorithm(alg=each) for each in ALGORITHMS],
+            timeout=int(LIFETIME.total_seconds() * 1000),
+            exclude_credentials=[
+                KnownCredential(
+                    id=encode(each.credential_id), transports=each.transports.split()
+                )
+                for each in known
+            ],
+        )
+
+    async def register(self, caller: Principal, data: PasskeyCreate) -> Passkey:
+        """Store the public key, and tell the owner of the account."""
+        response = data.credential.response
+        try:
+            challenge = challenge_in(response.client_data_json)
+            verified = await self.verifier.attestation(
+                data.credential.model_dump(by_alias=True), challenge
+            )
+        except Unproven as unproven:
+            raise PasskeyInvalid from unproven
+        redeemed = await self.challenges.redeem(
+            challenge, Ceremony.REGISTRATION, caller.session_id.bytes
+        )
+        if redeemed is None:
+            raise PasskeyInvalid
+        # Locked, so that two requests at once do not exceed the maximum.
+        await self.users.lock(caller.user_id)
+        await self._passkeys_of(caller.user_id)
+        passkey = Passkey(
+            user_id=caller.user_id,
+            user_handle=redeemed.user_handle,
+            credential_id=verified.credential_id,
+            public_key=verified.credential_public_key,
+            sign_count=verified.sign_count,
+            backup_eligible=verified.credential_device_type == "multi_device",
+            backed_up=verified.credential_backed_up,
+            aaguid=UUID(verified.aaguid),
+            transports=" ".join(sorted(TRANSPORTS.intersection(response.transports))),
+            name=data.name,
+        )
+        self.session.add(passkey)
+        try:
+            await self.session.flush()
+        except IntegrityError as error:
+            # The user is locked: only the unique credential is left to break.
+            raise PasskeyExists from error
+        await self.changes.announce(
+            caller,
+            "account.passkey.added",
+            "A passkey was added.",
+            passkey=str(passkey.id),
+        )
+        return passkey
+
+    async def _passkeys_of(self, user_id: UUID) -> list[Row[Any]]:
+        """Raises `TooManyPasskeys` if one more would exceed the maximum."""
+        found = (await self.session.execute(PASSKEYS_OF_USER, {"user": user_id})).all()
+        if len(found) >= MOST_PASSKEYS:
+            raise TooManyPasskeys
+        return [*found]

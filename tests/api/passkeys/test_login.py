@@ -1,0 +1,289 @@
+"""Logging in with a passkey, and the attacks that do not."""
+
+import asyncio
+from copy import copy
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import Response
+from sqlalchemy import update
+
+from app.db.base import utc_now
+from app.db.models.passkey import PasskeyChallenge
+from app.db.models.user import User
+from app.db.session import transaction
+from tests.support.passkeys import (
+    BACKED_UP,
+    ELIGIBLE,
+    PRESENT,
+    USUAL,
+    VERIFIED,
+    Authenticator,
+    login_options,
+    register,
+    tampered,
+)
+from tests.support.people import Client, People
+from tests.support.sessions import is_logged_in
+
+
+async def send(client: Client, credential: dict[str, Any]) -> Response:
+    return await client.post("/auth/passkeys/login", json={"credential": credential})
+
+
+async def log_in(client: Client, passkey: Authenticator) -> Response:
+    return await send(client, passkey.get(await login_options(client)))
+
+
+async def change_user(app: FastAPI, user: Client, **values: Any) -> None:
+    statement = update(User).where(User.id == UUID(user.user_id)).values(values)
+    async with transaction(app.state.shared.database) as session:
+        await session.execute(statement)
+
+
+class TestLogin:
+    async def test_needs_neither_address_nor_password(
+        self, app: FastAPI, user: Client, client: Client
+    ) -> None:
+        passkey = await register(user)
+        options = await login_options(client)
+
+        answer = await send(client, passkey.get(options))
+
+        assert (options["allowCredentials"], options["rpId"]) == ([], "test")
+        assert options["userVerification"] == "required"
+        assert answer.status_code == 200
+        tokens = answer.json()
+        assert tokens.keys() == user.tokens.keys()
+        claims = app.state.shared.access_tokens.verify(tokens["access_token"])
+        assert (str(claims.sub), claims.acr) == (user.user_id, "aal2")
+        assert claims.amr == ("webauthn", "mfa", "user")
+        # It counts as fresh, and the owner sees it.
+        client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        assert (await client.post("/auth/passkeys/options")).status_code == 200
+        [seen] = (await client.get("/auth/passkeys")).json()["items"]
+        assert seen["last_used_at"] is not None
+        [event, *_] = (await client.get("/users/me/security-events")).json()["items"]
+        assert event["event"] == "auth.login.success"
+
+    async def test_accepts_every_algorithm_of_the_options(
+        self, user: Client, client: Client
+    ) -> None:
+        options = (await user.post("/auth/passkeys/options")).json()
+
+        for each in options["pubKeyCredParams"]:
+            passkey = await register(user, Authenticator(each["alg"]))
+            assert (await log_in(client, passkey)).status_code == 200, each
+
+    async def test_records_whether_the_passkey_is_synchronised(
+        self, user: Client, client: Client
+    ) -> None:
+        passkey = await register(user)
+        passkey.flags = USUAL & ~BACKED_UP
+
+        await log_in(client, passkey)
+
+        [seen] = (await user.get("/auth/passkeys")).json()["items"]
+        assert seen["backed_up"] is False
+
+
+class TestRefusal:
+    async def test_is_the_same_for_every_reason(
+        self, app: FastAPI, people: People, client: Client
+    ) -> None:
+        """Mutant: say that the account is disabled, or that the passkey is unknown."""
+        owner = await people.sign_in()
+        passkey = await register(owner)
+        client.headers["X-Request-ID"] = "the-same-id"
+
+        unknown = await log_in(client, Authenticator(user_handle=passkey.user_handle))
+        await change_user(app, owner, is_active=False)
+        disabled = await log_in(client, passkey)
+        await change_user(app, owner, is_active=True)
+        credential = passkey.get(await login_options(client))
+        credential["response"]["signature"] = tampered(
+            credential["response"]["signature"]
+        )
+        forged = await send(client, credential)
+
+        assert unknown.status_code == 401
+        assert unknown.json()["code"] == "passkey_refused"
+        assert unknown.content == disabled.content == forged.content
+        assert {*unknown.headers} == {*disabled.headers} == {*forged.headers}
+
+    @pytest.mark.parametrize("overrides", [{"registration": "verified"}])
+    async def test_covers_an_unverified_address(
+        self, app: FastAPI, user: Client, client: Client
+    ) -> None:
+        passkey = await register(user)
+        await change_user(app, user, email_verified=False)
+
+        assert (await log_in(client, passkey)).json()["code"] == "passkey_refused"
+
+    @pytest.mark.parametrize("overrides", [{"rate_limit_enabled": False}])
+    async def test_stops_what_was_not_signed_for_this_login(
+        self, user: Client, client: Client
+    ) -> None:
+        """Mutants: one check of origin, domain, flags, handle or signature less."""
+        passkey = await register(user)
+        wrong: list[dict[str, Any]] = [
+            {"origin": "http://test.example.org"},
+            {"origin": "http://test:8000"},
+            {"rp_id": "example.org"},
+            {"flags": PRESENT | ELIGIBLE},
+            {"flags": VERIFIED | ELIGIBLE},
+            {"flags": PRESENT | VERIFIED},
+            {"client_data": {"crossOrigin": True}},
+            {"client_data": {"type": "webauthn.create"}},
+            {"client_data": {"challenge": "AAAA"}},
+            {"user_handle": None},
+            {"user_handle": "AAAA"},
+            {"key": Authenticator().key},
+        ]
+        accepted = []
+
+        for change in wrong:
+            attacker = copy(passkey)
+            vars(attacker).update(change)
+            if (await log_in(client, attacker)).status_code != 401:
+                accepted.append(change)
+
+        assert accepted == []
+        assert (await log_in(client, passkey)).status_code == 200
+
+    async def test_stops_a_replay_and_a_challenge_of_another_ceremony(
+        self, app: FastAPI, user: Client, client: Client
+    ) -> None:
+        """Mutant: leave the challenge in the table."""
+        passkey = await register(user)
+        credential = passkey.get(await login_options(client))
+        registration = (await user.post("/auth/passkeys/options")).json()
+        expired = passkey.get(await login_options(client))
+
+        assert (await send(client, credential)).status_code == 200
+        assert (await send(client, credential)).json()["code"] == "passkey_refused"
+        assert (await send(client, passkey.get(registration))).status_code == 401
+        invented = passkey.get({"challenge": "A" * 43})
+        assert (await send(client, invented)).status_code == 401
+        async with transaction(app.state.shared.database) as session:
+            await session.execute(update(PasskeyChallenge).values(expires_at=utc_now()))
+        assert (await send(client, expired)).status_code == 401
+
+    async def test_lets_one_of_many_uses_of_a_challenge_through(
+        self, user: Client, client: Client
+    ) -> None:
+        """Mutant: read the challenge, and delete it later."""
+        passkey = await register(user)
+        credential = passkey.get(await login_options(client))
+
+        answers = await asyncio.gather(*(send(client, credential) for _ in range(6)))
+
+        assert sorted(each.status_code for each in answers) == [200, *[401] * 5]
+
+    async def test_survives_malformed_credentials(
+        self, user: Client, client: Client
+    ) -> None:
+        passkey = await register(user)
+        good = passkey.get(await login_options(client))
+
+        for member, value in (
+            ("authenticatorData", "AAAA"),
+            ("authenticatorData", ""),
+            ("signature", ""),
+            ("clientDataJSON", "e30"),
+            ("clientDataJSON", "W1tb" * 1000),
+        ):
+            response = {**good["response"], member: value}
+            assert (
+                await send(client, {**good, "response": response})
+            ).status_code == 401
+        assert (await send(client, {**good, "id": "A"})).status_code == 401
+        assert (await send(client, good)).status_code == 200
+
+    async def test_is_recorded_for_the_owner_and_a_flood_is_sampled(
+        self, user: Client, client: Client, admin: Client
+    ) -> None:
+        """Mutant: record each refusal, so that a flood of requests fills the disk."""
+        passkey = await register(user)
+        passkey.origin = "http://phish.example.org"
+
+        for _ in range(12):
+            await log_in(client, passkey)
+
+        query = {"event": "auth.login.failure", "subject_id": user.user_id}
+        events = (await admin.get("/audit-events", params=query)).json()["items"]
+        assert len(events) == 10
+        assert events[0]["detail"] == {
+            "method": "passkey",
+            "reason": "InvalidAuthenticationResponse",
+        }
+
+    @pytest.mark.parametrize("overrides", [{"rate_limit_requests": 5}])
+    async def test_of_too_many_requests_leaves_other_addresses_alone(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        """Mutant: `login/options` without a limit, which writes a row each time."""
+        elsewhere = await people.anonymous("198.51.100.7")
+
+        answers = [
+            (await client.post("/auth/passkeys/login/options")).status_code
+            for _ in range(6)
+        ]
+
+        assert sorted(answers) == [*[200] * 4, 429, 429]
+        assert (await elsewhere.post("/auth/passkeys/login/options")).is_success
+
+
+class TestSignCount:
+    async def test_that_does_not_grow_is_refused_and_recorded(
+        self, user: Client, client: Client, admin: Client
+    ) -> None:
+        """Mutant: store the count without comparing it."""
+        passkey = await register(user, Authenticator(counts=True, sign_count=7))
+        assert (await log_in(client, passkey)).status_code == 200  # 8
+        passkey.sign_count = 7
+        clone = await log_in(client, passkey)
+        passkey.sign_count = 3
+        older_clone = await log_in(client, passkey)
+        passkey.sign_count = 8
+
+        assert (clone.status_code, older_clone.status_code) == (401, 401)
+        assert (await log_in(client, passkey)).status_code == 200
+        query = {
+            "event": "account.passkey.clone_suspected",
+            "subject_id": user.user_id,
+        }
+        events = (await admin.get("/audit-events", params=query)).json()["items"]
+        assert [each["outcome"] for each in events] == ["failure"] * 2
+
+    async def test_of_a_forged_signature_suspects_no_clone(
+        self, user: Client, client: Client, admin: Client
+    ) -> None:
+        """Mutant: let the library compare, before it checks the signature."""
+        passkey = await register(user, Authenticator(sign_count=7))
+        passkey.key = Authenticator().key
+        passkey.sign_count = 1
+
+        await log_in(client, passkey)
+
+        query = {"event": "account.passkey.clone_suspected"}
+        events = (await admin.get("/audit-events", params=query)).json()["items"]
+        assert events == []
+
+
+class TestRemovedPasskey:
+    async def test_and_its_sessions_end_at_the_next_request(
+        self, people: People, user: Client, client: Client
+    ) -> None:
+        passkey = await register(user)
+        signed_in = (await log_in(client, passkey)).json()
+        ready = passkey.get(await login_options(client))
+        [row] = (await user.get("/auth/passkeys")).json()["items"]
+
+        assert (await user.delete(f"/auth/passkeys/{row['id']}")).status_code == 204
+
+        assert not await is_logged_in(client, signed_in["access_token"])
+        assert (await send(client, ready)).json()["code"] == "passkey_refused"
+        assert (await user.get("/users/me")).status_code == 200

@@ -1,0 +1,94 @@
+"""The page `/account/sign-in`, in a real browser with a virtual authenticator."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from testbed.accounts import PASSWORD
+from testbed.browser import Browser
+from testbed.serving import serving
+from tests.support.people import People
+
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "isUserConsenting": True,
+    "defaultBackupEligibility": True,
+    "defaultBackupState": True,
+}
+
+
+class Later:
+    """Serves an application whose settings must name the port."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+later = Later()
+
+
+@pytest.fixture
+async def port() -> AsyncGenerator[int]:
+    async with serving(later) as port:
+        yield port
+
+
+@pytest.fixture
+def overrides(port: int) -> dict[str, Any]:
+    # Browsers make no passkey for 127.0.0.1: the service must say `localhost`.
+    return {"public_base_url": f"http://127.0.0.1:{port}"}
+
+
+@pytest.fixture
+async def page(app: FastAPI, port: int) -> str:
+    later.app = app
+    return f"http://localhost:{port}/account/sign-in"
+
+
+def says(text: str) -> str:
+    return f"document.querySelector('[role=status]')?.textContent.includes('{text}')"
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_adds_a_passkey_and_signs_in_with_it(
+    page: str, people: People, browser: Browser
+) -> None:
+    """Mutants: a script inside the page; `127.0.0.1` as the domain of passkeys."""
+    user = await people.add()
+    devices = f"{browser.session}/webauthn/authenticator"
+    device = await browser.command("POST", devices, AUTHENTICATOR)
+    await browser.visit(page)
+    await browser.fill(email=user.email, password=PASSWORD)
+    await browser.click("form button")
+    await browser.until(says("You are signed in."))
+    await browser.click("#add")
+    await browser.until(says("The passkey is added."))
+
+    # The field of the address offers the passkey; this user takes it at once.
+    await browser.visit(page)
+    await browser.until(says("You are signed in."))
+
+    # A user who does not unlock the device can do so later, with the button.
+    lock = f"{devices}/{device}/uv"
+    await browser.command("POST", lock, {"isUserVerified": False})
+    await browser.visit(page)
+    await browser.command("POST", lock, {"isUserVerified": True})
+    await browser.click("#use")
+    await browser.until(says("You are signed in."))
+    assert await browser.errors() == []  # nothing that the policy forbids
+
+    owner = await people.log_in(user)
+    [passkey] = (await owner.get("/auth/passkeys")).json()["items"]
+    assert passkey["backed_up"] is True
+    await owner.delete(f"/auth/passkeys/{passkey['id']}")
+    await browser.visit(page)
+    await browser.until(says("This passkey was not accepted."))
