@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
+import pyotp
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
@@ -116,6 +117,34 @@ async def test_lets_users_look_after_their_account(
     await says(browser, "#account", "deleted")
     # A refused request is an error for the console; a breach of the policy is one, too.
     assert not [e for e in await browser.errors() if "Failed to load resource" not in e]
+
+
+async def test_sets_up_a_second_factor_and_asks_for_it(
+    signed_in: Browser, page: str, account: User
+) -> None:
+    browser = signed_in
+    await browser.click("#totp [data-into='#totp-secret']")
+    secret = await browser.until("document.querySelector('#totp code').textContent")
+    await browser.fill("#totp", code=pyotp.TOTP(secret).now())
+    await browser.click("#totp form button")
+    await says(browser, "#totp", "second factor now")
+    codes = (await browser.run("return totp.querySelector('pre').textContent")).split()
+    assert len(codes) == 10
+    await browser.until("second_factors.textContent.includes('totp')")
+
+    await browser.click("#sign-out")
+    await says(browser, "#account", "signed out")
+    assert codes[0] not in await browser.run("return document.body.innerHTML")
+    await browser.fill(email=account.email, password=PASSWORD)
+    await browser.click("#sign-in button")
+    await browser.until("!document.querySelector('#second-step').hidden")
+    await browser.fill("#second-step", code="000000")
+    await browser.click("#second-step button")
+    await says(browser, "#account", "The code is wrong")
+    await browser.fill("#second-step", code=codes[0])
+    await browser.click("#second-step button")
+    await shows_account(browser, account)
+    await browser.until("second_factors.textContent.includes('left: 9')")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core: run `npm ci` in clients/")

@@ -23,6 +23,8 @@ OPEN = public("It has nothing of any account before its script has asked the API
 SECTIONS = (
     "sessions",
     "password",
+    "second_factors",
+    "totp",
     "security_events",
     "deletion",
 )

@@ -2,7 +2,8 @@
 //   data-list="/path"      a list; its <template> is one item
 //   data-show="/path"      one object
 //   data-text="name"       the text of a member; data-href is its link
-//   data-if="name"         only if the member is true; data-unless is the opposite
+//   data-if="name"         only if the member is there; data-unless is the opposite
+//   data-if="name:word"    only if the member, a list, has this word
 //   data-send="POST /path" what a form or a button sends; {name} is a member of the item
 //   data-into="#id"        where the answer is shown, for secrets that are shown once
 import { call, factor, renew, signIn, signOut } from "./session.js";
@@ -14,16 +15,22 @@ const secondStep = $("#second-step");
 const INSTANT = /^\d{4}-\d\d-\d\dT/;
 
 function shown(value) {
-  if (Array.isArray(value)) return value.join("\n");
+  if (Array.isArray(value)) return value.join("\n") || "none";
   if (INSTANT.test(value)) return new Date(value).toLocaleString();
   return value ?? "–";
+}
+
+function has(item, wanted) {
+  const [name, word] = wanted.split(":");
+  const value = item[name];
+  return Array.isArray(value) ? value.some((each) => (word ?? each) === each) : Boolean(value);
 }
 
 function fill(part, item) {
   for (const each of $$("[data-text]", part)) each.textContent = shown(item[each.dataset.text]);
   for (const each of $$("[data-href]", part)) each.href = item[each.dataset.href];
-  for (const each of $$("[data-if]", part)) each.hidden = !item[each.dataset.if];
-  for (const each of $$("[data-unless]", part)) each.hidden = Boolean(item[each.dataset.unless]);
+  for (const each of $$("[data-if]", part)) each.hidden = !has(item, each.dataset.if);
+  for (const each of $$("[data-unless]", part)) each.hidden = has(item, each.dataset.unless);
   for (const each of $$("[data-send]", part)) {
     each.dataset.send = each.dataset.send.replace(/\{(\w+)\}/g, (_, name) => item[name]);
     if (each.dataset.name) {
@@ -152,6 +159,7 @@ secondStep.addEventListener("submit", (event) => {
     await show(true);
   });
 });
+$("#start-again").addEventListener("click", () => show(false));
 $("#sign-out").addEventListener("click", () => tell(status, async () => {
   await signOut();
   show(false, "You are signed out.");
