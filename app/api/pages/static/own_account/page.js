@@ -1,7 +1,7 @@
 // Fills the sections from the API, and sends their forms and buttons to it.
 //   data-list="/path"      a list; its <template> is one item
 //   data-show="/path"      one object
-//   data-text="name"       the text of a member; data-href is its link
+//   data-text="name"       the text of a member; data-link is its link
 //   data-if="name"         only if the member is there; data-unless is the opposite
 //   data-if="name:word"    only if the member, a list, has this word
 //   data-send="POST /path" what a form or a button sends; {name} is a member of the item
@@ -28,7 +28,7 @@ function has(item, wanted) {
 
 function fill(part, item) {
   for (const each of $$("[data-text]", part)) each.textContent = shown(item[each.dataset.text]);
-  for (const each of $$("[data-href]", part)) each.href = item[each.dataset.href];
+  for (const each of $$("[data-link]", part)) each.href = item[each.dataset.link];
   for (const each of $$("[data-if]", part)) each.hidden = !has(item, each.dataset.if);
   for (const each of $$("[data-unless]", part)) each.hidden = has(item, each.dataset.unless);
   for (const each of $$("[data-send]", part)) {
