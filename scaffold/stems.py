@@ -9,6 +9,7 @@ from scaffold.refusal import Refused
 
 # The registries: a resource has its own lines in these files.
 REGISTRIES = (
+    "app/api/pages/own_account.py",
     "app/api/pages/registry.py",
     "app/api/v1/router.py",
     "app/cli/__init__.py",

@@ -114,15 +114,35 @@ class Browser:
         """Wait until an expression of JavaScript is true, and return its value."""
         return await self.run(UNTIL.format(expression=expression))
 
-    async def fill(self, **values: str) -> None:
-        """Type into the visible fields with these names."""
+    async def fill(self, within: str = "body", /, **values: str) -> None:
+        """Type into the fields with these names."""
         for name, value in values.items():
-            field = await self._find(f'[name="{name}"]')
+            field = await self._find(f'{within} [name="{name}"]')
             await self.command("POST", f"{field}/clear")
             await self.command("POST", f"{field}/value", {"text": value})
 
     async def click(self, selector: str) -> None:
         await self.command("POST", f"{await self._find(selector)}/click")
+
+    async def emulate(self, width: int, scheme: str) -> None:
+        """Show pages as on a screen of this width, in the scheme `light` or `dark`."""
+        screen = {"width": width, "height": 800, "deviceScaleFactor": 1}
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        for command, values in (
+            ("Emulation.setDeviceMetricsOverride", {**screen, "mobile": width < 600}),
+            ("Emulation.setEmulatedMedia", {"features": [feature]}),
+        ):
+            await self.devtools(command, **values)
+
+    async def devtools(self, command: str, **values: Any) -> Any:
+        """Run a command of the Chrome DevTools Protocol."""
+        body = {"cmd": command, "params": values}
+        path = f"{self.session}/goog/cdp/execute"
+        return await self.command("POST", path, body)
+
+    async def accept(self) -> None:
+        """Press OK in the dialog that the browser itself shows."""
+        await self.command("POST", f"{self.session}/alert/accept")
 
     async def cookies(self) -> list[dict[str, Any]]:
         """List the cookies that the page gets, also those that no script can read."""

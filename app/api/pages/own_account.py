@@ -1,0 +1,52 @@
+"""The page on which users look after their own account.
+
+It uses the public API like any other page. A section is a template, and a script of the
+same name where HTML is not enough: deleting both and the line below removes it.
+"""
+
+from fastapi import FastAPI
+
+from app.api.authorization import public
+from app.api.pages import STATIC, asset, page
+from app.core.config import Settings
+
+POLICY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; "
+        "trusted-types 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+OPEN = public("It has nothing of any account before its script has asked the API.")
+SECTIONS = (
+    "sessions",
+    "password",
+    "second_factors",
+    "totp",
+    "security_events",
+    "deletion",
+)
+
+
+def add_own_account(app: FastAPI, settings: Settings) -> None:
+    scripts = [name for name in SECTIONS if (STATIC / folder(f"{name}.js")).exists()]
+    names = ["page.css", "page.js", "session.js", *(f"{name}.js" for name in scripts)]
+    endpoints = {f"/account/own/{name}": asset(folder(name)) for name in names}
+    endpoints["/account"] = page(
+        "own_account/page.html",
+        POLICY,
+        root="",
+        title="Your account",
+        api=settings.api_v1_prefix,
+        min_length=settings.password_min_length,
+        sections=SECTIONS,
+        scripts=scripts,
+    )
+    for path, endpoint in endpoints.items():
+        app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)
+
+
+def folder(name: str) -> str:
+    return f"own_account/{name}"
