@@ -5,10 +5,12 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import text
 
+from app.bearers import BEARERS
 from app.core.config import Settings
 from app.core.passwords.hashing import PasswordHasher
 from app.core.rate_limit.memory import MemoryRateLimiter
@@ -84,7 +86,14 @@ async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
             hasher=hasher,
             keys=keys,
             access_tokens=access_tokens,
-            authenticator=Authenticator(database.read, access_tokens),
+            authenticator=Authenticator(
+                database.read,
+                access_tokens,
+                {
+                    prefix: partial(kind.find_caller, database)
+                    for prefix, kind in BEARERS.items()
+                },
+            ),
             cursors=CursorSigner(ring),
             health=health,
             mail_waits=asyncio.Event(),

@@ -12,13 +12,17 @@ REGISTRIES = (
     "app/api/pages/own_account.py",
     "app/api/pages/registry.py",
     "app/api/v1/router.py",
+    "app/bearers.py",
     "app/cli/__init__.py",
     "app/core/config.py",
+    "app/core/log_fields.py",
+    "app/core/rate_limit/policies.py",
     "app/demo/__init__.py",
     "app/schemas/audit.py",
     "app/services/accounts/roles.py",
     "bench/registry.py",
     "docs/README.md",
+    "docs/mail.md",
     "docs/security.md",
     "pyproject.toml",
     "schemathesis.toml",
@@ -41,7 +45,10 @@ class Stem:
     def owns(self, path: Path) -> bool:
         """Whether the file is of the resource. Databases have applied its revisions."""
         return not path.as_posix().startswith(MIGRATIONS) and any(
-            re.fullmatch(rf"(test_)?({self.singular}|{self.plural})(\.\w+)?", part)
+            re.fullmatch(
+                rf"(test_)?({self.singular}|{self.plural})(\.\w+)?",
+                part.replace("-", "_"),
+            )
             for part in path.parts
         )
 

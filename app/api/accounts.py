@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.authentication import caller_with
 from app.api.dependencies import SessionDep, StateDep
 from app.api.second_factors import SECOND_FACTORS
+from app.bearers import BEARERS
 from app.core.request_context import current_request
 from app.core.tokens.device import DeviceTokens
 from app.core.tokens.refresh import RefreshTokens
@@ -92,6 +93,8 @@ class Accounts:
         self.mfa = MfaService(
             session, outbox, users, factors, recovery_codes, self.changes
         )
+        self.session = session
+        self.outbox = outbox
         self.auth = auth
         self.users = users
         self.sessions = SessionService(session, read, state.cursors)
@@ -107,6 +110,13 @@ class Accounts:
         self.email_addresses = EmailAddressService(
             session, read, links, outbox, quota, auth
         )
+
+    async def revoke_leaked(self, token: str) -> None:
+        """Revoke a refresh token or another bearer token. Ignore any other text."""
+        await self.refreshing.logout(token, "leaked")
+        for prefix, kind in BEARERS.items():
+            if token.startswith(prefix):
+                await kind.revoke(self.session, self.outbox, token)
 
 
 async def get_accounts(session: SessionDep, state: StateDep) -> Accounts:

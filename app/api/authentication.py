@@ -22,12 +22,12 @@ log = get_logger(__name__)
 
 
 class InsufficientScope(Forbidden):
-    """The caller's role does not allow this."""
+    """The caller does not have the scope that this needs."""
 
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
         super().__init__(
-            f"Your role does not have the scope that this needs: {scope}.",
+            f"You do not have the scope that this needs: {scope}.",
             {"WWW-Authenticate": challenge},
         )
 
@@ -73,9 +73,14 @@ async def identify(request: Request) -> tuple[Principal | None, AppError | None]
                 await log_refused_token(state, refusal.reason)
             return None, refusal
     if caller and (context := current_request()):
-        context.caller_id, context.session_id = caller.user_id, caller.session_id
+        context.caller_id = caller.user_id
         context.log_fields["user_id"] = str(caller.user_id)
-        context.log_fields["session_id"] = str(caller.session_id)
+        name, credential_id = f"{caller.credential}_id", caller.credential_id
+        context.log_fields[name] = str(credential_id)
+        if caller.credential == "session":
+            context.session_id = credential_id
+        else:
+            context.audit_detail[name] = str(credential_id)
     request.scope[CALLER] = caller
     return caller, None
 

@@ -27,7 +27,8 @@ Partition = Literal["address", "user", "session", "route"]
 class Limited:
     """One policy of a route. It has a counter for each combination of the parts `by`.
 
-    For a client without a token, `user` and `session` mean its address.
+    For a client without a token, `user` and `session` mean its address. For a caller
+    without a session, they mean the credential, so that it has counters of its own.
     """
 
     policy: str
@@ -89,10 +90,14 @@ async def count(
 ) -> None:
     """Count a request under every limit that is switched on, in one call.
 
+    A policy that has the name of a kind of credential counts all requests with it.
+
     Raises:
         TooManyRequests: One limit is used up. No limit has counted the request.
     """
     state: AppState = request.app.state.shared
+    if limits and caller is not None and caller.credential in state.policies:
+        limits = [*limits, Limited(caller.credential, ("session",), shown=True)]
     active = [limit for limit in limits if limit.policy in state.policies]
     if not active:
         return
@@ -113,11 +118,11 @@ async def count(
 def _part(name: Partition, request: Request, caller: Principal | None) -> str:
     if name == "route":
         return request.scope["route"].path_format  # type: ignore[no-any-return]
-    if name == "user" and caller is not None:
+    if name == "address" or caller is None:
+        return limiter_partition(_context().client_address)
+    if name == "user" and caller.credential == "session":
         return f"user:{caller.user_id}"
-    if name == "session" and caller is not None:
-        return f"session:{caller.session_id}"
-    return limiter_partition(_context().client_address)
+    return f"{caller.credential}:{caller.credential_id}"
 
 
 def _show(limits: Sequence[Limited], decision: Decision) -> None:

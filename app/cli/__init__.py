@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from app.cli import (
+    api_keys,
     audit,
     config,
     copying,
@@ -39,6 +40,7 @@ GROUPS = (
     doctor.group,
     copying.group,
     users.group,
+    api_keys.group,
     audit.group,
     products.group,
     keys.group,

@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from app.core.errors import own_words
+from app.core.settings.api_keys import ApiKeySettings
 from app.core.settings.database import DatabaseSettings
 from app.core.settings.http import HTTPSettings
 from app.core.settings.limits import LimitSettings
@@ -34,6 +35,7 @@ from app.core.settings.security import SecuritySettings
 
 class Settings(
     ProductSettings,
+    ApiKeySettings,
     ObservationSettings,
     OperationSettings,
     PasskeySettings,

@@ -18,6 +18,12 @@ REQUEST = frozenset(
     "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate "
     "trace_id".split()
 )
+# The ids of credentials other than a session, one a line.
+CREDENTIALS = frozenset(
+    [
+        "api_key_id",  # of api_keys
+    ]
+)
 EVENTS = frozenset(
     "attempts code dependency error error_type limit lines mail_id message peer "
     "policies reason refused seconds settings sqlstate template "
@@ -26,7 +32,7 @@ EVENTS = frozenset(
 )
 # What structlog and the formatter of the standard library add, and remove again.
 INTERNAL = frozenset("_record _from_structlog stack_info color_message".split())
-ALLOWED = PROCESS | LINE | REQUEST | EVENTS | INTERNAL
+ALLOWED = PROCESS | LINE | REQUEST | CREDENTIALS | EVENTS | INTERNAL
 REPLACED = "[field is not in app.core.log_fields]"
 
 

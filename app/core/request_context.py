@@ -26,6 +26,8 @@ class RequestContext:
     user_agent: str | None = None
     caller_id: UUID | None = None  # None until the access token is verified
     session_id: UUID | None = None
+    # Added to every audit event of the request, such as the credential in use.
+    audit_detail: dict[str, Any] = field(default_factory=dict)
     log_fields: dict[str, Any] = field(default_factory=dict)
     # Added to the answer, whether an endpoint or an error handler gives it.
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """The base class of models, and column types that act alike on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -11,9 +11,12 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Enum,
+    ForeignKey,
     MetaData,
     Numeric,
+    String,
     TypeDecorator,
+    or_,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -114,3 +117,22 @@ class Record:
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=when_created, onupdate=utc_now)
+
+
+class Credential(Record, Base):
+    """A table of credentials that let their user in without a login.
+
+    The service revokes them when it must assume that another person made them.
+    """
+
+    __abstract__ = True
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None] = mapped_column(String(20))
+
+    @classmethod
+    def useless(cls, now: datetime) -> ColumnElement[bool]:
+        long_ago = now - timedelta(days=30)
+        return or_(cls.revoked_at < long_ago, cls.expires_at < long_ago)

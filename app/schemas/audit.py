@@ -9,6 +9,11 @@ from app.schemas.page import PageParameters
 from app.schemas.values import Instant
 
 EventName = Literal[
+    "account.api_key.created",
+    "account.api_key.leaked",
+    "account.api_key.revoked",
+    "account.api_key.rotated",
+    "account.api_key.used_first_from_network",
     "account.deleted",
     "account.disabled",
     "account.duplicate_attempt",

@@ -33,6 +33,25 @@ class RefreshRequest(RequestBody):
     )
 
 
+class LeakedToken(RequestBody):
+    token: Annotated[
+        str,
+        Field(
+            max_length=LONGEST_TOKEN,
+            repr=False,
+            description="A refresh token or an API key.",
+            examples=["app_rt_AZqPPlpw"],
+        ),
+        AfterValidator(str.strip),
+    ]
+
+
+class Revoked(BaseModel):
+    """The same answer for every text."""
+
+    status: Literal["revoked"] = "revoked"
+
+
 class EmailAddress(RequestBody):
     email: AnyEmail
 

@@ -64,7 +64,7 @@ def describe(
         "ip": request and request.client_address,
         "user_agent": request and request.user_agent,
         "request_id": request and request.request_id,
-        "detail": detail,
+        "detail": {**request.audit_detail, **detail} if request else detail,
     }
 
 

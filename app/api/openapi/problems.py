@@ -50,7 +50,11 @@ from app.core.strict_json import BodyMalformed
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.refresh import RefreshTokenInvalid
 from app.services.accounts.guesses import TooManyFailures
-from app.services.accounts.principal import ReauthenticationRequired, StepUpRequired
+from app.services.accounts.principal import (
+    ReauthenticationRequired,
+    SessionRequired,
+    StepUpRequired,
+)
 
 Errors = tuple[type[AppError], ...]
 
@@ -79,8 +83,8 @@ WITH_BODY: Errors = (
 RAISED_BY: dict[Any, Errors] = {
     get_caller: (InvalidAccessToken,),
     authorize: (Unauthorized, InsufficientScope),
-    authorize_factor: (ReauthenticationRequired, StepUpRequired),
-    authorize_fresh: (ReauthenticationRequired,),
+    authorize_factor: (ReauthenticationRequired, SessionRequired, StepUpRequired),
+    authorize_fresh: (ReauthenticationRequired, SessionRequired),
     expected_version: (IfMatchInvalid, VersionStale),
     required_version: (IfMatchInvalid, VersionStale, VersionRequired),
     claim_key: IDEMPOTENCY,

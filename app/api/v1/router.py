@@ -1,6 +1,7 @@
 """The routers of all resources, one a line."""
 
 from app.api.v1.endpoints import (
+    api_keys,
     audit,
     auth,
     email_addresses,
@@ -24,6 +25,7 @@ ROUTERS = (
     email_addresses.router,
     mfa.router,
     totp.router,
+    api_keys.router,
     audit.router,
     health.router,
 )

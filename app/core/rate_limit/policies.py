@@ -38,6 +38,8 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "all": settings.rate_limit_all,
         # Requests that change something, by account, or by address without one
         "writes": settings.rate_limit_writes,
+        # Requests with a kind of credential, by credential
+        "api_key": settings.rate_limit_api_keys,
         # Wrong passwords
         "login-failures-address": (of_address, failures_window),
         "login-failures-account": (of_account, failures_window),  # unknown devices

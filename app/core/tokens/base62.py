@@ -1,10 +1,11 @@
 """Bytes as letters and digits, which a double click selects as one word."""
 
 import math
+import zlib
 from string import ascii_letters, digits
 
-_ALPHABET = digits + ascii_letters
-_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+ALPHABET = digits + ascii_letters
+_VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
 def encode_base62(data: bytes) -> str:
@@ -13,7 +14,7 @@ def encode_base62(data: bytes) -> str:
     characters = []
     for _ in range(base62_length(len(data))):
         number, value = divmod(number, 62)
-        characters.append(_ALPHABET[value])
+        characters.append(ALPHABET[value])
     return "".join(reversed(characters))
 
 
@@ -38,3 +39,8 @@ def decode_base62(text: str, size: int) -> bytes:
 def base62_length(size: int) -> int:
     """Return the number of characters that encode `size` bytes."""
     return math.ceil(size * 8 / math.log2(62))
+
+
+def checksum(text: str) -> str:
+    """Return the CRC-32 of a token in six characters: it finds typing errors."""
+    return encode_base62(zlib.crc32(text.encode()).to_bytes(4))

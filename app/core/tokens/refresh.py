@@ -3,13 +3,17 @@
 import hmac
 import re
 import struct
-import zlib
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.core.errors import Unauthorized
 from app.core.security import SecretRing
-from app.core.tokens.base62 import base62_length, decode_base62, encode_base62
+from app.core.tokens.base62 import (
+    base62_length,
+    checksum,
+    decode_base62,
+    encode_base62,
+)
 
 PREFIX = "app_rt_"
 
@@ -59,7 +63,7 @@ class RefreshTokens:
         signed = _SIGNED.pack(_VERSION, self._ring.key_id, session_id.bytes, generation)
         mac = _mac(self._ring.derive("refresh-token-v1"), salt, signed)
         text = PREFIX + encode_base62(signed + mac)
-        return text + _checksum(text)
+        return text + checksum(text)
 
     def parse(self, token: str) -> ParsedRefreshToken:
         """Read a token without trusting it. Its checksum finds typing errors.
@@ -68,7 +72,7 @@ class RefreshTokens:
             RefreshTokenInvalid: the text does not have the form of a token.
         """
         match = _SHAPE.fullmatch(token)
-        if match is None or _checksum(match[1]) != match[2]:
+        if match is None or checksum(match[1]) != match[2]:
             raise RefreshTokenInvalid
         try:
             body = decode_base62(match[1].removeprefix(PREFIX), _BODY_SIZE)
@@ -93,7 +97,3 @@ class RefreshTokens:
 
 def _mac(key: bytes, salt: bytes, signed: bytes) -> bytes:
     return hmac.digest(key, b"rt1" + salt + signed, "sha256")[:_MAC_SIZE]
-
-
-def _checksum(text: str) -> str:
-    return encode_base62(zlib.crc32(text.encode()).to_bytes(4))

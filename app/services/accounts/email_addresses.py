@@ -10,6 +10,7 @@ from app.core.email_address import parse_email
 from app.db.models.one_time_token import TokenPurpose
 from app.db.reads import ReadSession
 from app.schemas.auth import EmailChange
+from app.services.accounts.credentials import revoke_credentials
 from app.services.accounts.login import AuthService
 from app.services.accounts.mail_quota import MailQuota
 from app.services.accounts.one_time_links import (
@@ -42,6 +43,7 @@ class EmailAddressService:
             # Another person registered the address first, with a password of theirs.
             user.password_hash = found.chosen_hash
             await revoke_sessions(self.session, user.id, "password")
+            await revoke_credentials(self.session, user.id, "password")
         await self.session.flush()
         # The links of other registrations would activate other passwords.
         await forget_links(self.session, user.id)

@@ -14,6 +14,7 @@ from app.db.models.one_time_token import TokenPurpose
 from app.db.models.user import User
 from app.db.reads import ReadSession
 from app.schemas.auth import PasswordChange, PasswordReset, TokenPair
+from app.services.accounts.credentials import revoke_credentials
 from app.services.accounts.login import AuthService
 from app.services.accounts.lookup import find_account
 from app.services.accounts.mail_quota import MailQuota
@@ -121,6 +122,7 @@ class PasswordService:
         user = await self.links.redeem(found)
         user.email_verified = True  # the link came to this address
         await self._replace(user, password_hash, devices="every device")
+        await revoke_credentials(self.session, user.id, "password")
         await self.auth.throttle.forgive(user.email)
         record(self.session, "account.password.reset", user.id, actor=user.id)
 
@@ -129,6 +131,7 @@ class PasswordService:
         password_hash = await self.new_passwords.hash(password, email)
         user = await self.auth.users.lock(user_id)
         await self._replace(user, password_hash, devices="every device")
+        await revoke_credentials(self.session, user.id, "password")
         await self.auth.throttle.forgive(user.email)
         record(self.session, "account.password.changed", user.id)
 

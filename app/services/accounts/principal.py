@@ -1,5 +1,6 @@
-"""The caller of a request: the user and the session behind an access token."""
+"""The caller of a request: the user, and the session or other credential in use."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -7,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import Unauthorized
-from app.core.tokens.access import AccessClaims, AccessTokens, InvalidAccessToken
+from app.core.errors import Forbidden, Unauthorized
+from app.core.tokens.access import AccessTokens, InvalidAccessToken
 from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import Role, User
@@ -25,9 +27,10 @@ UNEXPIRED = (
     SESSION.idle_expires_at > bindparam("now"),
 )
 LIVE = (*UNEXPIRED, USER.is_active)  # joined with the user
+CALLER = tuple(column for column in USER if column.name != "password_hash")
 CALLERS_BY_SESSION = Keyed(
     select(
-        *(column for column in USER if column.name != "password_hash"),
+        *CALLER,
         SESSION.id.label("session_id"),
         SESSION.scope,
         SESSION.auth_time,
@@ -39,6 +42,12 @@ CALLERS_BY_SESSION = Keyed(
     .where(*LIVE),
     key=SESSION.id,
     name="session_id",
+)
+LOCK_CALLER = (
+    select(USER.id)
+    .join(AuthSession, SESSION.user_id == USER.id)
+    .where(SESSION.id == bindparam("session"), *LIVE)
+    .with_for_update()
 )
 
 FRESH = timedelta(minutes=10)
@@ -65,16 +74,27 @@ class StepUpRequired(Unauthorized):
     headers = MappingProxyType({"WWW-Authenticate": f'{CHALLENGE}, acr_values="aal2"'})
 
 
+class SessionRequired(Forbidden):
+    """Only a caller who has logged in can do this."""
+
+    code = "session_required"
+    detail = "Log in to do this: only the access token of a login allows it."
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller of a request, with the rights the user has now, not at login."""
+    """The caller of a request, with the rights the user has now, not at login.
+
+    `credential` is the kind of credential in use, and `user` has its id: `session_id`
+    for a session.
+    """
 
     user: Row[Any]
-    claims: AccessClaims
+    credential: str = "session"
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes of the role that the session has, too.
+        """The scopes of the role that the credential has, too.
 
         Those of the token are for other services: they are as old as the token.
         """
@@ -85,15 +105,27 @@ class Principal:
         return self.user.id  # type: ignore[no-any-return]
 
     @property
+    def credential_id(self) -> UUID:
+        return getattr(self.user, f"{self.credential}_id")  # type: ignore[no-any-return]
+
+    @property
     def session_id(self) -> UUID:
-        return self.user.session_id  # type: ignore[no-any-return]
+        """Raises `SessionRequired` if the caller uses another credential."""
+        if self.credential != "session":
+            raise SessionRequired
+        return self.credential_id
 
     @property
     def role(self) -> Role:
         return self.user.role  # type: ignore[no-any-return]
 
     def require_fresh(self) -> None:
-        """Raises `ReauthenticationRequired` if the last login is older than `FRESH`."""
+        """Raises `ReauthenticationRequired` if the last login is older than `FRESH`.
+
+        Raises `SessionRequired` if there was no login.
+        """
+        if self.credential != "session":
+            raise SessionRequired
         if self.user.auth_time < utc_now() - FRESH:
             raise ReauthenticationRequired
 
@@ -110,17 +142,43 @@ class Principal:
                 raise StepUpRequired
 
 
-class Authenticator:
-    """Finds the caller of an access token, if the session is alive."""
+async def lock_caller(session: AsyncSession, caller: Principal) -> None:
+    """Lock the user's row for a change that only a live session allows.
 
-    def __init__(self, read: ReadSession, tokens: AccessTokens) -> None:
+    Another request can have ended the session since it was read. It then waited for the
+    same lock, or this request does.
+
+    Raises:
+        InvalidAccessToken: the session has ended.
+    """
+    values = {"session": caller.session_id, "now": utc_now()}
+    if await session.scalar(LOCK_CALLER, values) is None:
+        raise InvalidAccessToken
+
+
+FindCaller = Callable[[str], Awaitable[Principal]]
+
+
+class Authenticator:
+    """Finds the caller of an access token, if the session is alive.
+
+    `others` finds the callers of bearer tokens that begin with a prefix.
+    """
+
+    def __init__(
+        self, read: ReadSession, tokens: AccessTokens, others: Mapping[str, FindCaller]
+    ) -> None:
         self.read = read
         self.tokens = tokens
+        self.others = others
 
     async def authenticate(self, token: str) -> Principal:
         """Raises `InvalidAccessToken`, whatever the reason."""
+        for prefix, find in self.others.items():
+            if token.startswith(prefix):
+                return await find(token)
         claims = self.tokens.verify(token)
         user = await self.read.by_key(CALLERS_BY_SESSION, claims.sid)
         if user is None or user.id != claims.sub:
             raise InvalidAccessToken
-        return Principal(user, claims)
+        return Principal(user)

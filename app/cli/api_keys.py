@@ -1,0 +1,158 @@
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from app.cli.accounts import changing, find_user, open_existing
+from app.cli.console import fail, output, run
+from app.cli.lists import SECONDS, Json, JsonLines, Limit, show_json, show_list
+from app.core.errors import own_words
+
+if TYPE_CHECKING:
+    from app.services.api_keys.keys import ApiKeyService, Owner
+
+group = typer.Typer(name="api-keys", help="Manage the API keys of accounts.")
+
+Who = Annotated[str, typer.Option("--user", help="E-mail address or id of the owner.")]
+KeyId = Annotated[UUID, typer.Argument(metavar="KEY", help="Id of the API key.")]
+Days = Annotated[
+    int | None, typer.Option("--expires-days", help="Days until the new key expires.")
+]
+
+
+@group.command()
+def create(
+    user: Who,
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[
+        list[str], typer.Option(help="A scope of the key. Repeat it for more.")
+    ],
+    *,
+    expires_days: Days = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="A network from which the key works. Repeat it for more."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make an API key. The command shows the key only once.
+
+    A program that acts for no person needs an account of its own. Make it with `users
+    create`, and do not keep the password.
+    """
+    values = {
+        "name": name,
+        "scopes": scope,
+        "expires_in_days": expires_days,
+        "allowed_networks": network or [],
+    }
+    run(make(user, None, values, as_json=as_json))
+
+
+@group.command()
+def rotate(
+    key: KeyId,
+    user: Who,
+    *,
+    overlap_seconds: Annotated[
+        int, typer.Option(help="Seconds for which the old key still works.")
+    ] = 0,
+    expires_days: Days = None,
+    as_json: Json = False,
+) -> None:
+    """Replace an API key by a new one with the same name, scopes and networks."""
+    values = {"overlap_seconds": overlap_seconds, "expires_in_days": expires_days}
+    run(make(user, key, values, as_json=as_json))
+
+
+async def make(
+    who: str, replaced: UUID | None, values: dict[str, Any], *, as_json: bool
+) -> None:
+    from pydantic import ValidationError
+
+    from app.schemas.api_key import ApiKeyCreate, ApiKeyCreated, ApiKeyRotate
+
+    kind = ApiKeyRotate if replaced else ApiKeyCreate
+    try:
+        data: Any = kind.model_validate(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        fail(f"{fault['loc'][0]}: {own_words(fault['msg'])}")
+    async with keys_of(who, locked=True) as (keys, owner):
+        if replaced:
+            made = await keys.replace(owner, replaced, data)
+        else:
+            made = await keys.issue(owner, data)
+    if as_json:
+        show_json(ApiKeyCreated.model_validate(made))
+        return
+    output.print(f"Id: {made['id']}")
+    output.print(f"Expires: {made['expires_at']:{SECONDS}}")
+    output.print(f"Key: {made['key']}")
+
+
+@group.command()
+def revoke(key: KeyId, user: Who) -> None:
+    """Revoke an API key. The next request with it is refused."""
+    run(end(user, key))
+    output.print(f"The API key {key} is revoked.")
+
+
+async def end(who: str, key: UUID) -> None:
+    async with keys_of(who) as (keys, owner):
+        await keys.revoke(owner, key)
+
+
+@group.command(name="list")
+def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) -> None:
+    """List the API keys of an account that are neither revoked nor expired."""
+    run(show_keys(user, limit, as_json=as_json))
+
+
+async def show_keys(who: str, limit: int, *, as_json: bool) -> None:
+    from app.schemas.api_key import ApiKeyRead
+    from app.schemas.page import PageParameters
+    from app.services.listing import RowPage
+
+    def show(row: object) -> None:
+        found = ApiKeyRead.model_validate(row)
+        if as_json:
+            show_json(found)
+            return
+        used = f"{found.last_used_at:{SECONDS}}" if found.last_used_at else "never"
+        output.print(
+            f"{found.id}  {found.hint}  until {found.expires_at:{SECONDS}}  "
+            f"used {used}  {' '.join(found.scopes)}  {found.name}"
+        )
+
+    async with keys_of(who) as (keys, owner):
+
+        async def read(query: PageParameters) -> RowPage:
+            return await keys.page(owner.id, query)
+
+        await show_list(read, PageParameters(), limit, show)
+
+
+@asynccontextmanager
+async def keys_of(
+    who: str, *, locked: bool = False
+) -> "AsyncGenerator[tuple[ApiKeyService, Owner]]":
+    """Open a transaction, for a new key with a lock on the row of the user."""
+    from app.services.accounts.roles import SCOPES
+    from app.services.api_keys.keys import ApiKeyService, Owner
+
+    async with open_existing() as state:
+        user: Any = await find_user(state, who)
+        async with changing(state) as accounts:
+            if locked:
+                user = await accounts.users.lock(user.id)
+            keys = ApiKeyService(
+                accounts.session,
+                state.database.read,
+                state.cursors,
+                accounts.outbox,
+                state.settings.api_key_max_days,
+            )
+            yield keys, Owner(user.id, user.email, SCOPES[user.role])

@@ -1,0 +1,18 @@
+"""The credentials of programs, which end with the trust in who made them."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.base import Credential, utc_now
+
+
+async def revoke_credentials(session: AsyncSession, user_id: UUID, reason: str) -> None:
+    """Revoke what else lets programs in, because another person can have made it."""
+    for kind in Credential.__subclasses__():
+        await session.execute(
+            update(kind)
+            .where(kind.user_id == user_id, kind.revoked_at.is_(None))
+            .values(revoked_at=utc_now(), revoked_reason=reason)
+        )
