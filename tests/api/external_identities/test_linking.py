@@ -26,6 +26,7 @@ from tests.api.external_identities.provider import Provider
 from tests.api.external_identities.test_signing_in import count
 from tests.support.people import Client, People
 from tests.support.sessions import is_logged_in
+from tests.support.timeouts import holding, until
 
 
 async def identities(client: Client) -> list[dict[str, Any]]:
@@ -136,6 +137,24 @@ class TestRemove:
             "account.identity.removed",
             "account.identity.linked",
         ]
+
+    @pytest.mark.parametrize("backend", ["postgresql"])
+    async def test_refuses_a_sign_in_that_waits_for_it(
+        self, client: Client, user: Client, provider: Provider, database_url: str
+    ) -> None:
+        """PostgreSQL still shows the identity to the statement that has waited.
+
+        Mutant: start a session without a second look at the identity.
+        """
+        await link(user, provider)
+        body = await consented(client, provider)
+        async with holding(database_url, "SELECT FROM users FOR UPDATE") as owner:
+            finishing = asyncio.create_task(finish(client, body))
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            await until(database_url, waits, finishing)
+            await owner.execute("DELETE FROM external_identities")
+
+        assert (await finishing).json()["code"] == "identity_unknown"
 
     async def test_of_the_last_way_to_sign_in_is_refused(
         self, app: FastAPI, client: Client, provider: Provider

@@ -236,6 +236,22 @@ def without_id(problem: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problem.items() if name != "request_id"}
 
 
+class TestThrottling:
+    @pytest.mark.parametrize("more", [{"rate_limit_requests": 4}])
+    async def test_counts_requests_of_an_address_and_locks_no_account(
+        self, client: Client, people: People, provider: Provider
+    ) -> None:
+        """Mutant: no limit, or one that an attacker can fill for the owner."""
+        body = await consented(client, provider)
+        wrong = {**body, "state": "guessed"}
+
+        guesses = [await finish(client, wrong) for _ in range(4)]
+        owner = await people.anonymous("198.51.100.7")
+
+        assert [each.status_code for each in guesses] == [400, 400, 400, 429]
+        assert (await finish(owner, body)).status_code == 200
+
+
 class TestAttempt:
     async def test_can_be_finished_once(
         self, app: FastAPI, client: Client, provider: Provider
