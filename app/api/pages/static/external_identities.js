@@ -11,7 +11,10 @@ async function post(step, body) {
   try {
     const response = await fetch(`${base}${button.dataset.endpoint}/${step}`, {
       method: "POST",
-      headers: body && { "Content-Type": "application/json" },
+      headers: {
+        "X-Token-Transport": "cookie",
+        ...(body && { "Content-Type": "application/json" }),
+      },
       body: body && JSON.stringify(body),
     });
     const content = await response.json();
