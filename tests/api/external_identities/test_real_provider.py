@@ -37,8 +37,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     line = [str(NODE), str(HERE / "server.mjs"), REDIRECT_URI, CLIENT_ID, CLIENT_SECRET]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(line, stderr=subprocess.DEVNULL, **pipes) as process:
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=nowhere) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -71,34 +71,33 @@ async def log_in(authorization_url: str, login: str) -> dict[str, str]:
         return dict(parse_qsl(urlsplit(url).query))
 
 
+async def consented(client: Client, login: str = "ada") -> dict[str, str]:
+    started = await begin(client)
+    returned = await log_in(started["authorization_url"], login)
+    return {"transaction": started["transaction"], **returned}
+
+
 async def test_signs_in_and_refuses_the_code_a_second_time(
     client: Client, issuer: str
 ) -> None:
     """The whole protocol, as another implementation understands it."""
     for _ in range(2):  # a new account, and the same account again
-        started = await begin(client)
-        returned = await log_in(started["authorization_url"], "ada")
-        assert returned["iss"] == issuer
-        answer = await finish(
-            client, {"transaction": started["transaction"], **returned}
-        )
+        body = await consented(client)
+        assert body["iss"] == issuer
+        answer = await finish(client, body)
         me = (await authorize(client, answer).get("/users/me")).json()
         assert me["email"] == "ada@example.org"
         assert me["full_name"] == "ada of the real provider"
 
-    again = await begin(client)
-    url = dict(parse_qsl(urlsplit(again["authorization_url"]).query))
-    stolen = {"transaction": again["transaction"], "state": url["state"]}
-    refused = await finish(client, {**returned, **stolen})
+    used, mine = [await consented(client) for _ in range(2)]
+    assert (await finish(client, used)).status_code == 200
+    refused = await finish(client, {**mine, "code": used["code"]})
     assert refused.json()["code"] == "provider_answer_invalid"
 
 
 async def test_does_not_believe_an_address_that_is_not_verified(
     client: Client,
 ) -> None:
-    started = await begin(client)
-    returned = await log_in(started["authorization_url"], "mallory")
-
-    answer = await finish(client, {"transaction": started["transaction"], **returned})
+    answer = await finish(client, await consented(client, "mallory"))
 
     assert answer.json()["code"] == "identity_unknown"

@@ -32,7 +32,7 @@ def upgrade() -> None:
             "provider",
             "issuer",
             "subject",
-            name=op.f("uq_external_identities_provider"),
+            name=op.f("uq_external_identities_provider_issuer_subject"),
         ),
     )
     op.create_index(
