@@ -29,7 +29,8 @@ def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
             POLICY,
             root="../../",
             title=f"Continue with {provider.title}",
-            endpoint=f"{settings.api_v1_prefix}/auth/providers/{provider.name}",
+            api=f"{settings.api_v1_prefix}/auth",
+            provider=provider.name,
         )
     for name, endpoint in endpoints.items():
         app.add_api_route(

@@ -28,9 +28,8 @@ class TestSignInPage:
         policy = page.headers["content-security-policy"]
         assert "script-src 'self';" in policy
         assert "unsafe-inline" not in policy
-        endpoint = re.search(r'data-endpoint="([^"]+)"', page.text)
-        assert endpoint is not None
-        answer = await client.post(f"http://test{endpoint[1]}/start")
+        [(api, name)] = re.findall(r'data-api="(.+?)" data-provider="(.+?)"', page.text)
+        answer = await client.post(f"http://test{api}/providers/{name}/start")
         assert answer.status_code == 200
         script = await client.get("http://test/account/sign-in/page.js")
         assert script.headers["content-type"].startswith("text/javascript")

@@ -1,5 +1,7 @@
 const button = document.querySelector("button");
+const form = document.querySelector("form");
 const status = document.querySelector("[role=status]");
+const { api, provider } = button.dataset;
 const { pathname, hash, search, origin } = location;
 const answer = new URLSearchParams(search);
 // The code must not stay in the history of the browser.
@@ -7,9 +9,10 @@ history.replaceState(null, "", pathname);
 const [base] = pathname.split("/account/");
 const kept = `sign-in ${pathname}`;
 
-async function post(step, body) {
+async function post(path, body) {
+  status.textContent = "";
   try {
-    const response = await fetch(`${base}${button.dataset.endpoint}/${step}`, {
+    const response = await fetch(`${base}${api}/${path}`, {
       method: "POST",
       headers: {
         "X-Token-Transport": "cookie",
@@ -32,7 +35,7 @@ function ours(path) {
 }
 
 button.addEventListener("click", async () => {
-  const started = await post("start");
+  const started = await post(`providers/${provider}/start`);
   if (!started) return;
   const { transaction, authorization_url } = started;
   const next = ours(hash.slice(1));
@@ -50,7 +53,20 @@ async function finish() {
   }
   const body = { transaction: begun.transaction, code, state };
   if (answer.has("iss")) body.iss = answer.get("iss");
-  if (await post("finish", body)) location.replace(begun.next);
+  const signedIn = await post(`providers/${provider}/finish`, body);
+  if (signedIn?.status === "mfa_required") askForCode(signedIn.mfa_token, begun.next);
+  else if (signedIn) location.replace(begun.next);
+}
+
+function askForCode(mfa_token, next) {
+  button.hidden = true;
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const code = form.code.value.trim();
+    const field = /^\d{6}$/.test(code) ? "code" : "recovery_code";
+    if (await post("login/mfa", { mfa_token, [field]: code })) location.replace(next);
+  });
 }
 
 if (answer.has("state")) finish();

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from app.api.accounts import AccountsDep, ClientDep, CurrentUser, FreshAccountHolder
+from app.api.accounts import AccountsDep, ClientDep, CurrentUser, FactorHolder
 from app.api.authorization import public
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
@@ -21,6 +21,7 @@ from app.schemas.external_identity import (
     ProviderRead,
 )
 from app.schemas.page import Page, PageParameters
+from app.schemas.second_factor import SecondFactorRequired
 from app.services.accounts.external_identities.attempts import SignInExpired
 from app.services.accounts.external_identities.linking import (
     EmailUnverified,
@@ -40,7 +41,6 @@ from app.services.accounts.external_identities.signing_in import (
     ExternalSignIns,
     IdentityUnknown,
 )
-from app.services.accounts.sign_in import SignInChanges
 from app.services.listing import RowPage
 from app.state import AppState
 
@@ -71,8 +71,8 @@ async def get_sign_ins(
         state.database,
         state.settings,
         providers,
-        accounts.auth.sign_in,
-        SignInChanges(session, accounts.users.outbox),
+        accounts.sign_in,
+        accounts.changes,
         accounts.users,
     )
 
@@ -122,13 +122,13 @@ async def start_external_sign_in(
 @limited("login")
 async def finish_external_sign_in(
     sign_ins: SignInsDep, client: ClientDep, provider: str, data: ExternalSignInFinish
-) -> TokenPair:
+) -> TokenPair | SecondFactorRequired:
     """Sign in with the code of the provider, and start a session.
 
     A new identity is linked to the account of its e-mail address if both the provider
     and this service have verified the address. Without such an account the service
     creates one, unless REGISTRATION is `closed`. In every other case the answer is the
-    same 401.
+    same 401. If the account has a second factor, the answer is that of a login.
     """
     return await sign_ins.finish(provider, data, client)
 
@@ -150,7 +150,7 @@ async def list_external_identities(
 @router.post("/identities/{provider}/start", responses=STARTS)
 @limited("login")
 async def start_linking_identity(
-    user: FreshAccountHolder, identities: IdentitiesDep, provider: str
+    user: FactorHolder, identities: IdentitiesDep, provider: str
 ) -> ExternalSignInStarted:
     """Begin to link an identity to your account. It works like a sign-in."""
     return await identities.start(user, provider)
@@ -164,7 +164,7 @@ async def start_linking_identity(
 )
 @limited("login")
 async def finish_linking_identity(
-    user: FreshAccountHolder,
+    user: FactorHolder,
     identities: IdentitiesDep,
     provider: str,
     data: ExternalSignInFinish,
@@ -179,7 +179,7 @@ async def finish_linking_identity(
     responses=documented(IdentityNotFound, LastWayToSignIn),
 )
 async def remove_external_identity(
-    user: FreshAccountHolder, identities: IdentitiesDep, identity_id: UUID
+    user: FactorHolder, identities: IdentitiesDep, identity_id: UUID
 ) -> None:
     """Remove an identity from your account. Your other sessions end."""
     await identities.remove(user, identity_id)

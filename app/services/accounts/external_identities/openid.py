@@ -78,7 +78,7 @@ class OpenIDClient:
             email=about.get("email"),
             verified=says_verified(self.provider, about),
             name=claims.get("name", about.get("name")),
-            methods=tuple(each for each in METHODS if each in methods),
+            methods=tuple(each for each in sorted(METHODS) if each in methods),
         )
 
     async def metadata(self) -> dict[str, Any]:

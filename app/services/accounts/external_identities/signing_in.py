@@ -18,6 +18,7 @@ from app.db.models.user import User
 from app.db.session import Database
 from app.schemas.auth import TokenPair
 from app.schemas.external_identity import ExternalSignInFinish, ExternalSignInStarted
+from app.schemas.second_factor import SecondFactorRequired
 from app.schemas.user import UserRegister
 from app.services.accounts.external_identities import attempts
 from app.services.accounts.external_identities.providers import (
@@ -25,7 +26,7 @@ from app.services.accounts.external_identities.providers import (
     ProviderAnswerInvalid,
     Providers,
 )
-from app.services.accounts.login import ACCOUNT, SELECT_BY_EMAIL, USER
+from app.services.accounts.lookup import ACCOUNT, SELECT_BY_EMAIL, USER
 from app.services.accounts.sessions import Client
 from app.services.accounts.sign_in import SignIn, SignInChanges
 from app.services.accounts.users import EmailTaken, UserService
@@ -91,7 +92,7 @@ class ExternalSignIns:
 
     async def finish(
         self, name: str, data: ExternalSignInFinish, client: Client
-    ) -> TokenPair:
+    ) -> TokenPair | SecondFactorRequired:
         person = await self.identify(name, data)
         try:
             user = await self._find_or_add(person)
