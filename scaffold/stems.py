@@ -23,6 +23,7 @@ REGISTRIES = (
     "bench/registry.py",
     "docs/README.md",
     "docs/mail.md",
+    "docs/operations.md",
     "docs/security.md",
     "pyproject.toml",
     "schemathesis.toml",

@@ -23,6 +23,7 @@ from pydantic_settings import (
 from app.core.errors import own_words
 from app.core.settings.api_keys import ApiKeySettings
 from app.core.settings.database import DatabaseSettings
+from app.core.settings.external_identities import ExternalIdentitySettings
 from app.core.settings.http import HTTPSettings
 from app.core.settings.limits import LimitSettings
 from app.core.settings.mail import MailSettings
@@ -36,6 +37,7 @@ from app.core.settings.security import SecuritySettings
 class Settings(
     ProductSettings,
     ApiKeySettings,
+    ExternalIdentitySettings,
     ObservationSettings,
     OperationSettings,
     PasskeySettings,

@@ -21,6 +21,8 @@ EventName = Literal[
     "account.email.change_requested",
     "account.email.verified",
     "account.enabled",
+    "account.identity.linked",
+    "account.identity.removed",
     "account.mfa.reset",
     "account.mfa.totp.enrolled",
     "account.mfa.totp.removed",

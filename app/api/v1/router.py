@@ -5,6 +5,7 @@ from app.api.v1.endpoints import (
     audit,
     auth,
     email_addresses,
+    external_identities,
     health,
     mfa,
     passkeys,
@@ -26,6 +27,7 @@ ROUTERS = (
     mfa.router,
     totp.router,
     api_keys.router,
+    external_identities.router,
     audit.router,
     health.router,
 )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import secrets
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -29,6 +30,8 @@ _MAX_TYPED_LENGTH = 4 * MAX_LENGTH
 
 # (KiB of memory, passes), all equally strong (OWASP Password Storage Cheat Sheet).
 _OWASP_MINIMA = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
+
+UNUSABLE = "!"  # the first character of a hash without a password
 
 T = TypeVar("T")
 
@@ -123,6 +126,19 @@ class PasswordHasher:
         # The same work as for a wrong password, so that both take the same time.
         self._hashes.hash(normalised or "")
         return Verification(ok=False)
+
+
+def unusable_hash() -> str:
+    """Return a value that no password matches, for an account without a password.
+
+    It is random, because links and devices are bound to the password by its hash.
+    """
+    return UNUSABLE + secrets.token_urlsafe(32)
+
+
+def is_usable(password_hash: str) -> bool:
+    """Whether the owner of the account has a password."""
+    return not password_hash.startswith(UNUSABLE)
 
 
 def normalise(password: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -139,8 +140,20 @@ class SignInChanges:
 
         `change` is a sentence of ours, such as "A passkey was added."
         """
-        await revoke_sessions(
-            self.session, caller.user_id, "sign_in", keep=caller.session_id
-        )
-        record(self.session, event, caller.user_id, **detail)
-        await self.outbox.add("sign_in_changed", caller.user.email, change=change)
+        owner, keep = caller.user, caller.session_id
+        await self.tell(owner.id, owner.email, event, change, keep=keep, **detail)
+
+    async def tell(
+        self,
+        user_id: UUID,
+        email: str,
+        event: EventName,
+        change: str,
+        *,
+        keep: UUID | None = None,
+        **detail: Any,
+    ) -> None:
+        """`announce` for a user without a session. `keep` is the session that stays."""
+        await revoke_sessions(self.session, user_id, "sign_in", keep=keep)
+        record(self.session, event, user_id, **detail)
+        await self.outbox.add("sign_in_changed", email, change=change)

@@ -1,0 +1,41 @@
+"""The page of each provider, for deployments without a front end of their own.
+
+The page begins a sign-in, and the provider sends the browser back to it. A link to the
+page can name the page of this site that follows, as its fragment: `#/path`.
+"""
+
+from importlib import import_module
+
+from fastapi import FastAPI
+
+from app.api.authorization import public
+from app.api.pages import asset, page
+from app.api.pages.account import POLICY
+from app.core.config import Settings
+
+OPEN = public("The transaction in the browser and the code are the credential.")
+
+
+def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
+    """Add a page for each provider; without providers there is none."""
+    if settings.providers:
+        # Now, because importing their libraries blocks the event loop for 0.2 s.
+        import_module("app.services.accounts.external_identities.openid")
+    endpoints = {}
+    for provider in settings.providers:
+        endpoints["page.js"] = asset("external_identities.js")
+        endpoints[provider.name] = page(
+            "external_identities.html",
+            POLICY,
+            root="../../",
+            title=f"Continue with {provider.title}",
+            api=f"{settings.api_v1_prefix}/auth",
+            provider=provider.name,
+        )
+    for name, endpoint in endpoints.items():
+        app.add_api_route(
+            f"/account/sign-in/{name}",
+            endpoint,
+            include_in_schema=False,
+            openapi_extra=OPEN,
+        )

@@ -1,0 +1,53 @@
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Record
+
+
+class ExternalIdentity(Record, Base):
+    """A person at a provider, who can sign in to an account here."""
+
+    __tablename__ = "external_identities"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    provider: Mapped[str] = mapped_column(String(32))
+    issuer: Mapped[str] = mapped_column(String(300))
+    subject: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str | None] = mapped_column(String(254))  # as the provider says
+    last_used_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("provider", "issuer", "subject"),
+        Index(None, "user_id", "created_at", "id"),
+    )
+
+
+class ExternalSignIn(Base):
+    """A sign-in at a provider that has begun. Finishing it deletes the row."""
+
+    __tablename__ = "external_sign_ins"
+
+    # The digest of a secret that only the client has.
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(32))
+    # The account to which the identity will be linked, if its owner is signed in.
+    user_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE")
+    )
+    expires_at: Mapped[datetime]
+
+    @classmethod
+    def useless(cls, now: datetime) -> ColumnElement[bool]:
+        return cls.expires_at < now
+
+    __table_args__ = (Index(None, "expires_at"), Index(None, "user_id"))

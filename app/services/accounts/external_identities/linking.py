@@ -1,0 +1,120 @@
+"""The identities of an account, as its owner links, lists and removes them."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
+
+from app.core.errors import Conflict, NotFound
+from app.core.passwords.hashing import is_usable
+from app.core.tokens.cursor import CursorSigner
+from app.db.models.external_identity import ExternalIdentity
+from app.db.reads import ReadSession
+from app.schemas.external_identity import ExternalSignInFinish, ExternalSignInStarted
+from app.schemas.page import PageParameters
+from app.services.accounts.external_identities.signing_in import ExternalSignIns
+from app.services.accounts.principal import Principal
+from app.services.listing import Listing, Order, RowPage
+
+IDENTITY = ExternalIdentity.__table__.c
+IDENTITIES_OF_USER = Listing(
+    select(
+        IDENTITY.id,
+        IDENTITY.provider,
+        IDENTITY.email,
+        IDENTITY.created_at,
+        IDENTITY.last_used_at,
+    ).where(IDENTITY.user_id == bindparam("user")),
+    Order(IDENTITY.created_at, IDENTITY.id, descending=True),
+    name="external identities of {user}",
+)
+
+
+class IdentityTaken(Conflict):
+    """The identity is linked already, to your account or to another one."""
+
+    code = "identity_taken"
+    detail = "This identity is linked to an account already."
+
+
+class EmailUnverified(Conflict):
+    """The e-mail address of the account must be confirmed first."""
+
+    code = "email_unverified"
+    detail = "Confirm your e-mail address first, by the link in the mail."
+
+
+class IdentityNotFound(NotFound):
+    """The caller has no identity with this id."""
+
+    code = "identity_not_found"
+    detail = "You have no identity with this id."
+
+
+class LastWayToSignIn(Conflict):
+    """The account would have no way to sign in left."""
+
+    code = "last_way_to_sign_in"
+    detail = (
+        "You could not sign in any more. First choose a password by "
+        "`/auth/password/forgot`, or link another identity."
+    )
+
+
+@dataclass(slots=True)
+class ExternalIdentities:
+    """The identities of a user who is signed in."""
+
+    read: ReadSession
+    cursors: CursorSigner
+    sign_ins: ExternalSignIns
+
+    async def page(self, user_id: UUID, query: PageParameters) -> RowPage:
+        return await IDENTITIES_OF_USER.page(
+            self.read, self.cursors, query, user=user_id
+        )
+
+    async def start(self, caller: Principal, name: str) -> ExternalSignInStarted:
+        return await self.sign_ins.start(name, caller.user_id)
+
+    async def finish(
+        self, caller: Principal, name: str, data: ExternalSignInFinish
+    ) -> ExternalIdentity:
+        """Link the identity. Its address can differ, because the caller has both.
+
+        An attacker who registers with the address of another person must not keep a way
+        into the account after its owner has confirmed the address.
+        """
+        person = await self.sign_ins.identify(name, data, caller.user_id)
+        user = await self.sign_ins.users.lock(caller.user_id)
+        if not user.email_verified:
+            raise EmailUnverified
+        try:
+            return await self.sign_ins.link(
+                person, user.id, user.email, keep=caller.session_id
+            )
+        except IntegrityError as error:
+            # The only unique columns name the identity.
+            raise IdentityTaken from error
+
+    async def remove(self, caller: Principal, identity_id: UUID) -> None:
+        # The lock makes two requests that remove one identity each wait.
+        user = await self.sign_ins.users.lock(caller.user_id)
+        mine = select(ExternalIdentity).where(ExternalIdentity.user_id == user.id)
+        found = await self.sign_ins.session.scalars(mine)
+        identities = {each.id: each for each in found}
+        identity = identities.pop(identity_id, None)
+        if identity is None:
+            raise IdentityNotFound
+        usable = self.sign_ins.providers.clients
+        others = [each for each in identities.values() if each.provider in usable]
+        if not others and not is_usable(user.password_hash):
+            raise LastWayToSignIn
+        await self.sign_ins.session.delete(identity)
+        await self.sign_ins.changes.announce(
+            caller,
+            "account.identity.removed",
+            f"You can no longer sign in with an identity of {identity.provider}.",
+            provider=identity.provider,
+        )
