@@ -17,6 +17,7 @@ from urllib.request import urlopen
 import orjson
 
 from testbed import patience
+from testbed.commands import run_app
 from testbed.processes import leashed
 
 ROOT = Path(__file__).parents[1]
@@ -53,9 +54,11 @@ def command(
     *arguments: str,
     environment: Mapping[str, str],
     stdin: str = "",
-    program: Sequence[str] = ("-m", "app"),
+    program: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m app` outside the repository."""
+    """Run `python -m app`, or another program of Python, outside the repository."""
+    if not program:
+        return run_app(arguments, environment, stdin)
     return subprocess.run(
         [sys.executable, *program, *arguments],
         cwd=environment["HOME"],
