@@ -11,6 +11,7 @@ from scaffold.refusal import Refused
 REGISTRIES = (
     "app/api/pages/own_account.py",
     "app/api/pages/registry.py",
+    "app/api/second_factors.py",
     "app/api/v1/router.py",
     "app/bearers.py",
     "app/cli/__init__.py",
@@ -19,6 +20,7 @@ REGISTRIES = (
     "app/core/rate_limit/policies.py",
     "app/demo/__init__.py",
     "app/schemas/audit.py",
+    "app/schemas/second_factor.py",
     "app/services/accounts/roles.py",
     "bench/registry.py",
     "docs/README.md",

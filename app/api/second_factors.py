@@ -8,12 +8,14 @@ from app.services.accounts.assurance import SecondFactor
 from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.totp import TotpFactor
 from app.services.mail.outbox import Outbox
+from app.services.passkeys import factor as passkeys
 from app.state import AppState
 
 Build = Callable[[AsyncSession, AppState, Outbox], SecondFactor]
 
 # Clients see them in this order.
 SECOND_FACTORS: tuple[Build, ...] = (
+    lambda session, state, _: passkeys.make(session, state.database, state.settings),
     lambda session, state, _: TotpFactor(session, state.ring),
     lambda session, _, outbox: RecoveryCodes(session, outbox),
 )

@@ -106,6 +106,14 @@ class PasskeyRead(Representation):
     last_used_at: datetime | None
 
 
+class PasskeyCreated(PasskeyRead):
+    recovery_codes: list[str] = Field(
+        description="Your first recovery codes, or none if you have some. The service "
+        "shows them only once.",
+        examples=[["7H2K-9QWM-4XTV-0RCD-J5N8-PZ3A"]],
+    )
+
+
 class PasskeyList(BaseModel):
     """All your passkeys, oldest first."""
 

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from app.schemas import totp
 from app.schemas.base import RequestBody
+from app.schemas.passkey import SignedCredential
 from app.schemas.user import PasswordText
 
 RecoveryCode = Annotated[
@@ -47,6 +48,7 @@ class FactorAnswer(RequestBody):
     beside: ClassVar[frozenset[str]] = frozenset()  # fields that are no answer
 
     code: totp.Code | MISSING = Field(MISSING, repr=False)
+    passkey: SignedCredential | MISSING = Field(MISSING, repr=False)
     recovery_code: RecoveryCode | MISSING = Field(MISSING, repr=False)
 
     @model_validator(mode="after")
@@ -63,6 +65,12 @@ class FactorAnswer(RequestBody):
     @property
     def value(self) -> Any:
         return getattr(self, self.field)
+
+
+class WaitingLogin(RequestBody):
+    """A login that waits for a second factor."""
+
+    mfa_token: MfaToken
 
 
 class SecondStep(FactorAnswer):

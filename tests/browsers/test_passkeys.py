@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import delete
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.db.models.passkey import Passkey
+from app.db.session import transaction
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
 from testbed.serving import serving
@@ -58,14 +61,24 @@ def says(text: str) -> str:
     return f"document.querySelector('[role=status]')?.textContent.includes('{text}')"
 
 
+async def ignore_the_offer(browser: Browser, page: str, lock: str) -> None:
+    """Open the page with a locked device, and unlock it when the offer has ended."""
+    await browser.command("POST", lock, {"isUserVerified": False})
+    await browser.visit(page)
+    await browser.until("!document.querySelector('#use').hidden")
+    await browser.run("offered.abort()")
+    await browser.command("POST", lock, {"isUserVerified": True})
+
+
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_adds_a_passkey_and_signs_in_with_it(
-    page: str, people: People, browser: Browser
+    app: FastAPI, page: str, people: People, browser: Browser
 ) -> None:
     """Mutants: a script inside the page; `127.0.0.1` as the domain of passkeys."""
     user = await people.add()
     devices = f"{browser.session}/webauthn/authenticator"
     device = await browser.command("POST", devices, AUTHENTICATOR)
+    lock = f"{devices}/{device}/uv"
     await browser.visit(page)
     await browser.fill(email=user.email, password=PASSWORD)
     await browser.click("form button")
@@ -73,22 +86,26 @@ async def test_adds_a_passkey_and_signs_in_with_it(
     await browser.click("#add")
     await browser.until(says("The passkey is added."))
 
+    # The password alone is not enough now.
+    await browser.until("document.querySelector('pre').textContent.length > 200")
+    await ignore_the_offer(browser, page, lock)
+    await browser.fill(email=user.email, password=PASSWORD)
+    await browser.click("form button")
+    await browser.until(says("You are signed in."))
+
     # The field of the address offers the passkey; this user takes it at once.
     await browser.visit(page)
     await browser.until(says("You are signed in."))
 
-    # A user who does not unlock the device can do so later, with the button.
-    lock = f"{devices}/{device}/uv"
-    await browser.command("POST", lock, {"isUserVerified": False})
-    await browser.visit(page)
-    await browser.command("POST", lock, {"isUserVerified": True})
+    # A user who does not take the offer can use the button.
+    await ignore_the_offer(browser, page, lock)
     await browser.click("#use")
     await browser.until(says("You are signed in."))
     assert await browser.errors() == []  # nothing that the policy forbids
 
-    owner = await people.log_in(user)
-    [passkey] = (await owner.get("/auth/passkeys")).json()["items"]
-    assert passkey["backed_up"] is True
-    await owner.delete(f"/auth/passkeys/{passkey['id']}")
+    async with transaction(app.state.shared.database) as session:
+        passkey = await session.scalar(delete(Passkey).returning(Passkey))
+        assert passkey is not None
+        assert passkey.backed_up
     await browser.visit(page)
     await browser.until(says("This passkey was not accepted."))

@@ -23,10 +23,11 @@ class SecondFactor(Protocol):
     guessable: ClassVar[bool]  # whether wrong answers count against the account
     is_backup: ClassVar[bool]  # whether it is only for accounts that have another one
 
-    async def check(self, user: Row[Any], answer: Any) -> bool:
+    async def check(self, user: Row[Any], answer: Any, holder: bytes) -> bool:
         """Whether the answer is right. It works once, also for parallel requests.
 
-        `user` is a row of `lookup.ACCOUNT`, which the caller has locked.
+        `user` is a row of `lookup.ACCOUNT`, which the caller has locked. `holder` is
+        the session or the pending login that a challenge must be bound to.
         """
 
     async def forget(self, user_id: UUID) -> None:

@@ -42,7 +42,7 @@ class RecoveryCodes(SecondFactor):
     guessable = False
     is_backup = True
 
-    async def check(self, user: Row[Any], answer: Any) -> bool:
+    async def check(self, user: Row[Any], answer: Any, holder: bytes) -> bool:
         used = await self.session.scalar(
             delete(RecoveryCode)
             .where(CODE.user_id == user.id, CODE.code_hash == digest(answer))
@@ -61,6 +61,13 @@ class RecoveryCodes(SecondFactor):
     async def count(self, user_id: UUID) -> int:
         count = select(func.count()).where(CODE.user_id == user_id)
         return int(await self.session.scalar(count) or 0)
+
+    async def make_first(self, user_id: UUID) -> list[str]:
+        """Return new codes, or none if the user has some."""
+        if await self.count(user_id):
+            return []
+        record(self.session, "account.recovery_codes.generated", user_id)
+        return await self.replace(user_id)
 
     async def replace(self, user_id: UUID) -> list[str]:
         """Return new codes. The previous ones stop working."""

@@ -84,9 +84,11 @@ class SecondFactors:
         [found] = [each for each in self.factors if each.field == field]
         return found
 
-    async def is_right(self, factor: SecondFactor, user: Row[Any], answer: Any) -> bool:
+    async def is_right(
+        self, factor: SecondFactor, user: Row[Any], answer: Any, holder: bytes
+    ) -> bool:
         """Whether a locked user has the factor, and gives the right answer."""
-        return factor.name in self.of(user) and await factor.check(user, answer)
+        return factor.name in self.of(user) and await factor.check(user, answer, holder)
 
     async def add(self, user_id: UUID, name: str) -> None:
         await self._change(user_id, lambda names: names | {name})

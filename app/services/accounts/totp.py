@@ -26,7 +26,6 @@ from app.services.accounts.principal import Principal
 from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sign_in import SignInChanges
-from app.services.audit import record
 
 if TYPE_CHECKING:
     import pyotp
@@ -65,7 +64,7 @@ class TotpFactor(SecondFactor):
     guessable = True
     is_backup = False
 
-    async def check(self, user: Row[Any], answer: Any) -> bool:
+    async def check(self, user: Row[Any], answer: Any, holder: bytes) -> bool:
         return await self.use(user.id, answer, is_active=True)
 
     async def forget(self, user_id: UUID) -> None:
@@ -177,10 +176,7 @@ class TotpService:
         await self.session.execute(update(Totp).where(mine).values(is_active=True))
         await self.factors.add(caller.user_id, self.totp.name)
         await self.factors.raise_session(caller, self.totp)
-        codes = []
-        if not await self.recovery_codes.count(caller.user_id):
-            codes = await self.recovery_codes.replace(caller.user_id)
-            record(self.session, "account.recovery_codes.generated", caller.user_id)
+        codes = await self.recovery_codes.make_first(caller.user_id)
         await self.changes.announce(
             caller, "account.mfa.totp.enrolled", "An authenticator app was added."
         )

@@ -1,7 +1,8 @@
 """What a signature by a passkey proves: who the caller is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, or_, select, update
@@ -11,11 +12,25 @@ from app.db.base import utc_now
 from app.db.models.passkey import Ceremony, Passkey
 from app.db.models.user import User
 from app.db.reads import ReadSession
-from app.schemas.passkey import SignedCredential
-from app.services.accounts.login import AuthService, InvalidCredentials
+from app.schemas.passkey import (
+    KnownCredential,
+    PasskeyRequestOptions,
+    SignedCredential,
+)
 from app.services.audit import record
-from app.services.passkeys.challenges import Challenges, challenge_in, decode, encode
+from app.services.passkeys.challenges import (
+    MILLISECONDS,
+    Challenges,
+    challenge_in,
+    decode,
+    encode,
+)
 from app.services.passkeys.verification import Unproven, Verifier
+
+if TYPE_CHECKING:
+    from webauthn.authentication.verify_authentication_response import (
+        VerifiedAuthentication,
+    )
 
 # RFC 8176 has no value for WebAuthn. `mfa` and `user` are true: the authenticator has
 # checked a PIN or biometrics, and that someone is there. `hwk` or `swk` would be a
@@ -23,6 +38,11 @@ from app.services.passkeys.verification import Unproven, Verifier
 METHODS = ("webauthn", "mfa", "user")
 PASSKEY = Passkey.__table__.c
 USER = User.__table__.c
+PASSKEYS_OF_USER = (
+    select(*PASSKEY)
+    .where(PASSKEY.user_id == bindparam("user"))
+    .order_by(PASSKEY.created_at, PASSKEY.id)
+)
 SELECT_OWNER = (
     select(
         PASSKEY.id.label("passkey_id"),
@@ -53,18 +73,26 @@ USE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    user: Row[Any]  # locked
-    passkey_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class Assertions:
     session: AsyncSession
     read: ReadSession
     challenges: Challenges
     verifier: Verifier
-    auth: AuthService
+
+    async def options(
+        self, ceremony: Ceremony, holder: bytes = b"", user_id: UUID | None = None
+    ) -> PasskeyRequestOptions:
+        """Without a user, the device shows all its passkeys for this domain."""
+        allowed: Sequence[Row[Any]] = ()
+        if user_id is not None:
+            allowed = await self.read.all(PASSKEYS_OF_USER, {"user": user_id})
+        challenge = await self.challenges.issue(ceremony, holder)
+        return PasskeyRequestOptions(
+            challenge=encode(challenge),
+            timeout=MILLISECONDS,
+            rp_id=self.verifier.rp_id,
+            allow_credentials=[*map(known, allowed)],
+        )
 
     async def find(self, credential: SignedCredential) -> Row[Any] | None:
         """Find the passkey, with its user, that the client says it has used."""
@@ -74,20 +102,18 @@ class Assertions:
             return None
         return await self.read.one_or_none(SELECT_OWNER, values)
 
-    async def prove(
+    async def verify(
         self,
         credential: SignedCredential,
-        owner: Row[Any] | None,
+        owner: Row[Any],
         ceremony: Ceremony,
         holder: bytes = b"",
-    ) -> Proof:
-        """Check the signature of a passkey, which `find` has found.
+    ) -> "VerifiedAuthentication":
+        """Check the signature of a passkey that `find` has found. Use its challenge.
 
         Raises:
             Unproven: Refuse the request, but commit the transaction.
         """
-        if owner is None:
-            raise Unproven("unknown")
         challenge = challenge_in(credential.response.client_data_json)
         verified = await self.verifier.assertion(
             credential.model_dump(by_alias=True), challenge, owner.public_key
@@ -102,19 +128,20 @@ class Assertions:
             raise Unproven("user_handle")
         if (verified.credential_device_type == "multi_device") != owner.backup_eligible:
             raise Unproven("backup_eligibility")
-        try:
-            user = await self.auth.lock(owner)
-        except InvalidCredentials as error:
-            raise Unproven("account") from error
-        await self._use(owner, verified.new_sign_count, verified.credential_backed_up)
-        return Proof(user, owner.passkey_id)
+        return verified
 
-    async def _use(self, owner: Row[Any], count: int, is_backed_up: bool) -> None:
+    async def use(self, owner: Row[Any], verified: "VerifiedAuthentication") -> None:
+        """Note that a passkey was used. Its user is locked.
+
+        Raises:
+            Unproven: The passkey was removed meanwhile, or it looks like a clone.
+        """
+        count = verified.new_sign_count
         values = {
             "passkey": owner.passkey_id,
             "count": count,
             "highest": max(count, owner.sign_count),
-            "is_backed_up": is_backed_up,
+            "is_backed_up": verified.credential_backed_up,
             "now": utc_now(),
         }
         if (await self.session.execute(USE, values)).one_or_none():
@@ -129,3 +156,9 @@ class Assertions:
             passkey=str(owner.passkey_id),
         )
         raise Unproven("sign_count")
+
+
+def known(passkey: Row[Any]) -> KnownCredential:
+    return KnownCredential(
+        id=encode(passkey.credential_id), transports=passkey.transports.split()
+    )

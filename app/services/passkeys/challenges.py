@@ -16,6 +16,7 @@ from app.db.models.passkey import Ceremony, PasskeyChallenge
 from app.services.passkeys.verification import Unproven
 
 LIFETIME = timedelta(minutes=5)
+MILLISECONDS = LIFETIME // timedelta(milliseconds=1)
 CHALLENGE = PasskeyChallenge.__table__.c
 ISSUE = insert(PasskeyChallenge.__table__)  # type: ignore[arg-type]
 REDEEM = (

@@ -1,6 +1,9 @@
 """Logging in with a passkey, without an e-mail address and without a password."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from app.core.client_address import limiter_partition
 from app.core.errors import Unauthorized
@@ -8,14 +11,11 @@ from app.core.rate_limit.policy import Hit, Policy, RateLimiter
 from app.db.models.passkey import Ceremony
 from app.schemas.auth import TokenPair
 from app.schemas.passkey import PasskeyRequestOptions, SignedCredential
+from app.services.accounts.login import AuthService, InvalidCredentials
 from app.services.accounts.sessions import Client
-from app.services.accounts.sign_in import SignIn
 from app.services.audit import record
 from app.services.passkeys.assertions import METHODS, Assertions
-from app.services.passkeys.challenges import LIFETIME, encode
 from app.services.passkeys.verification import Unproven
-
-MILLISECONDS = 1000
 
 
 class PasskeyRefused(Unauthorized):
@@ -29,24 +29,19 @@ class PasskeyRefused(Unauthorized):
 @dataclass(frozen=True, slots=True)
 class PasskeyLoginService:
     assertions: Assertions
-    sign_in: SignIn
+    auth: AuthService
     limiter: RateLimiter
     sampling: Policy
 
     async def options(self) -> PasskeyRequestOptions:
         """Name no passkey, because asking for an address would reveal accounts."""
-        challenge = await self.assertions.challenges.issue(Ceremony.LOGIN)
-        return PasskeyRequestOptions(
-            challenge=encode(challenge),
-            timeout=int(LIFETIME.total_seconds() * MILLISECONDS),
-            rp_id=self.assertions.verifier.rp_id,
-        )
+        return await self.assertions.options(Ceremony.LOGIN)
 
     async def login(self, credential: SignedCredential, client: Client) -> TokenPair:
         """Raises `PasskeyRefused`, whatever the reason."""
         owner = await self.assertions.find(credential)
         try:
-            proof = await self.assertions.prove(credential, owner, Ceremony.LOGIN)
+            user = await self._prove(credential, owner)
         except Unproven as unproven:
             # Sampled by address, because anyone can send what is not valid.
             hit = Hit(self.sampling, f"passkey:{limiter_partition(client.address)}")
@@ -60,8 +55,23 @@ class PasskeyLoginService:
                     reason=unproven.reason,
                 )
             raise PasskeyRefused from unproven
-        answer = await self.sign_in.complete(
-            proof.user, client, METHODS, passkey=str(proof.passkey_id)
+        assert owner is not None  # noqa: S101 - for mypy
+        answer = await self.auth.sign_in.complete(
+            user, client, METHODS, passkey=str(owner.passkey_id)
         )
         assert isinstance(answer, TokenPair)  # noqa: S101 - METHODS reach `aal2`
         return answer
+
+    async def _prove(
+        self, credential: SignedCredential, owner: Row[Any] | None
+    ) -> Row[Any]:
+        """Return the locked user. Raises `Unproven`."""
+        if owner is None:
+            raise Unproven("unknown")
+        verified = await self.assertions.verify(credential, owner, Ceremony.LOGIN)
+        try:
+            user = await self.auth.lock(owner)
+        except InvalidCredentials as error:
+            raise Unproven("account") from error
+        await self.assertions.use(owner, verified)
+        return user

@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import NotFound
 from app.db.models.passkey import Passkey
 from app.db.reads import ReadSession
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
+from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sign_in import SignInChanges
-from app.services.accounts.users import UserService
 from app.services.audit import record
-from app.services.passkeys.registration import PASSKEYS_OF_USER
+from app.services.passkeys.assertions import PASSKEYS_OF_USER
+from app.services.passkeys.factor import PasskeyFactor
 
 
 class PasskeyNotFound(NotFound):
@@ -29,7 +30,7 @@ class PasskeyNotFound(NotFound):
 class OwnPasskeys:
     session: AsyncSession
     read: ReadSession
-    users: UserService
+    factors: SecondFactors
     changes: SignInChanges
 
     async def list(self, caller: Principal) -> Sequence[Row[Any]]:
@@ -53,8 +54,7 @@ class OwnPasskeys:
         return passkey
 
     async def remove(self, caller: Principal, passkey_id: UUID) -> None:
-        # The user is locked first, as in every change of a user.
-        await self.users.lock(caller.user_id)
+        await lock_caller(self.session, caller)
         removed = await self.session.scalar(
             delete(Passkey)
             .where(Passkey.id == passkey_id, Passkey.user_id == caller.user_id)
@@ -62,6 +62,9 @@ class OwnPasskeys:
         )
         if removed is None:
             raise PasskeyNotFound
+        left = await self.session.execute(PASSKEYS_OF_USER, {"user": caller.user_id})
+        if not left.all():
+            await self.factors.remove(caller.user_id, PasskeyFactor.name)
         await self.changes.announce(
             caller,
             "account.passkey.removed",

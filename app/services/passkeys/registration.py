@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,27 +14,30 @@ from app.db.models.passkey import Ceremony, Passkey
 from app.schemas.passkey import (
     MOST_PASSKEYS,
     Algorithm,
-    KnownCredential,
     PasskeyCreate,
+    PasskeyCreated,
     PasskeyCreationOptions,
+    PasskeyRead,
     PasskeyUser,
     RelyingParty,
 )
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
+from app.services.accounts.recovery_codes import RecoveryCodes
+from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sign_in import SignInChanges
-from app.services.accounts.users import UserService
-from app.services.passkeys.challenges import LIFETIME, Challenges, challenge_in, encode
+from app.services.passkeys.assertions import PASSKEYS_OF_USER, known
+from app.services.passkeys.challenges import (
+    MILLISECONDS,
+    Challenges,
+    challenge_in,
+    encode,
+)
+from app.services.passkeys.factor import PasskeyFactor
 from app.services.passkeys.verification import Unproven, Verifier
 
 # In the order of preference: EdDSA, ES256 and RS256, which Windows Hello needs.
 ALGORITHMS = (-8, -7, -257)
 TRANSPORTS = {"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"}
-PASSKEY = Passkey.__table__.c
-PASSKEYS_OF_USER = (
-    select(*PASSKEY)
-    .where(PASSKEY.user_id == bindparam("user"))
-    .order_by(PASSKEY.created_at, PASSKEY.id)
-)
 
 
 class PasskeyInvalid(BadRequest):
@@ -63,14 +66,15 @@ class PasskeyRegistration:
     session: AsyncSession
     challenges: Challenges
     verifier: Verifier
-    users: UserService
+    factors: SecondFactors
+    recovery_codes: RecoveryCodes
     changes: SignInChanges
     app_name: str
 
     async def options(self, caller: Principal) -> PasskeyCreationOptions:
-        known = await self._passkeys_of(caller.user_id)
+        registered = await self._passkeys_of(caller.user_id)
         # Random, because any page of the domain can read the handle (§14.6.1).
-        handle = known[0].user_handle if known else secrets.token_bytes(64)
+        handle = registered[0].user_handle if registered else secrets.token_bytes(64)
         challenge = await self.challenges.issue(
             Ceremony.REGISTRATION, caller.session_id.bytes, handle
         )
@@ -84,17 +88,15 @@ class PasskeyRegistration:
             ),
             challenge=encode(challenge),
             pub_key_cred_params=[Algorithm(alg=each) for each in ALGORITHMS],
-            timeout=int(LIFETIME.total_seconds() * 1000),
-            exclude_credentials=[
-                KnownCredential(
-                    id=encode(each.credential_id), transports=each.transports.split()
-                )
-                for each in known
-            ],
+            timeout=MILLISECONDS,
+            exclude_credentials=[*map(known, registered)],
         )
 
-    async def register(self, caller: Principal, data: PasskeyCreate) -> Passkey:
-        """Store the public key, and tell the owner of the account."""
+    async def register(self, caller: Principal, data: PasskeyCreate) -> PasskeyCreated:
+        """Store the public key.
+
+        The session of the caller counts as one that has given the second factor.
+        """
         response = data.credential.response
         try:
             challenge = challenge_in(response.client_data_json)
@@ -109,7 +111,7 @@ class PasskeyRegistration:
         if redeemed is None:
             raise PasskeyInvalid
         # Locked, so that two requests at once do not exceed the maximum.
-        await self.users.lock(caller.user_id)
+        await lock_caller(self.session, caller)
         await self._passkeys_of(caller.user_id)
         passkey = Passkey(
             user_id=caller.user_id,
@@ -129,13 +131,18 @@ class PasskeyRegistration:
         except IntegrityError as error:
             # The user is locked: only the unique credential is left to break.
             raise PasskeyExists from error
+        factor = self.factors.by_field(PasskeyFactor.field)
+        await self.factors.add(caller.user_id, factor.name)
+        await self.factors.raise_session(caller, factor)
+        codes = await self.recovery_codes.make_first(caller.user_id)
         await self.changes.announce(
             caller,
             "account.passkey.added",
             "A passkey was added.",
             passkey=str(passkey.id),
         )
-        return passkey
+        stored = PasskeyRead.model_validate(passkey).model_dump()
+        return PasskeyCreated(**stored, recovery_codes=codes)
 
     async def _passkeys_of(self, user_id: UUID) -> list[Row[Any]]:
         """Raises `TooManyPasskeys` if one more would exceed the maximum."""

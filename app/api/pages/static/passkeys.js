@@ -2,6 +2,7 @@ const form = document.querySelector("form");
 const status = document.querySelector("[role=status]");
 const use = document.querySelector("#use");
 const add = document.querySelector("#add");
+const codes = document.querySelector("#codes");
 const [base] = location.pathname.split("/account/");
 let token; // only in memory: no other page can read it
 let offered; // the passkeys that the browser offers in the field of the address
@@ -23,32 +24,45 @@ async function call(path, body) {
   return answer;
 }
 
-function signedIn(answer) {
-  if (!answer.access_token) {
-    throw new Error("This account needs a second factor. Use a passkey.");
+async function sign(options, how) {
+  const credential = await navigator.credentials.get({
+    publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options),
+    ...how,
+  });
+  return credential.toJSON();
+}
+
+async function finish(answer) {
+  offered?.abort();
+  const { mfa_token, methods } = answer;
+  if (methods && !methods.includes("passkey")) {
+    throw new Error("This page can ask only for passkeys, and you have none.");
+  }
+  if (methods) {
+    const passkey = await sign(await call("/auth/passkeys/mfa/options", { mfa_token }));
+    answer = await call("/auth/login/mfa", { mfa_token, passkey });
   }
   token = answer.access_token;
-  offered?.abort();
   form.hidden = true;
   add.hidden = false;
   status.textContent = "You are signed in.";
 }
 
 async function signIn(how) {
-  const options = await call("/auth/passkeys/login/options");
-  const credential = await navigator.credentials.get({
-    publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options),
-    ...how,
-  });
-  signedIn(await call("/auth/passkeys/login", { credential: credential.toJSON() }));
+  const credential = await sign(await call("/auth/passkeys/login/options"), how);
+  await finish(await call("/auth/passkeys/login", { credential }));
 }
 
 async function offer() {
-  if (!(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) {
-    return;
+  if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) {
+    return; // an old browser, which gets no button either
   }
+  const inField = await PublicKeyCredential.isConditionalMediationAvailable?.();
   offered = new AbortController();
-  await signIn({ mediation: "conditional", signal: offered.signal });
+  use.hidden = false;
+  if (inField) {
+    await signIn({ mediation: "conditional", signal: offered.signal });
+  }
 }
 
 async function addPasskey() {
@@ -57,8 +71,11 @@ async function addPasskey() {
     publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options),
   });
   const name = navigator.userAgentData?.platform || "Passkey";
-  await call("/auth/passkeys", { name, credential: credential.toJSON() });
+  const body = { name, credential: credential.toJSON() };
+  const { recovery_codes } = await call("/auth/passkeys", body);
   status.textContent = "The passkey is added. Sign in with it next time.";
+  codes.hidden = !recovery_codes.length;
+  codes.querySelector("pre").textContent = recovery_codes.join("\n");
 }
 
 async function show(work) {
@@ -75,7 +92,7 @@ async function show(work) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const typed = Object.fromEntries(new FormData(form));
-  show(call("/auth/login", typed).then(signedIn));
+  show(call("/auth/login", typed).then(finish));
 });
 use.addEventListener("click", () => {
   offered?.abort();

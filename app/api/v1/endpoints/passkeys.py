@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends
 
 from app.api.accounts import (
+    AccountHolder,
     AccountsDep,
     ClientDep,
     CurrentUser,
@@ -14,13 +15,13 @@ from app.api.accounts import (
 from app.api.authorization import public
 from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
-from app.api.idempotency import Idempotent
 from app.api.rate_limits import limited
 from app.api.routes import api_router
 from app.db.models.passkey import Passkey
 from app.schemas.auth import TokenPair
 from app.schemas.passkey import (
     PasskeyCreate,
+    PasskeyCreated,
     PasskeyCreationOptions,
     PasskeyList,
     PasskeyLogin,
@@ -28,8 +29,10 @@ from app.schemas.passkey import (
     PasskeyRequestOptions,
     PasskeyUpdate,
 )
+from app.schemas.second_factor import WaitingLogin
+from app.services.accounts.pending_logins import MfaFailed
 from app.services.passkeys.assertions import Assertions
-from app.services.passkeys.challenges import Challenges
+from app.services.passkeys.factor import PasskeyChallenger, make
 from app.services.passkeys.login import PasskeyLoginService, PasskeyRefused
 from app.services.passkeys.own import OwnPasskeys, PasskeyNotFound
 from app.services.passkeys.registration import (
@@ -38,59 +41,57 @@ from app.services.passkeys.registration import (
     PasskeyRegistration,
     TooManyPasskeys,
 )
-from app.services.passkeys.verification import Verifier
+
+
+async def get_assertions(session: SessionDep, state: StateDep) -> Assertions:
+    return make(session, state.database, state.settings).assertions
+
+
+AssertionsDep = Annotated[Assertions, Depends(get_assertions)]
 
 
 async def get_own_passkeys(
-    accounts: AccountsDep, session: SessionDep, state: StateDep
+    accounts: AccountsDep, assertions: AssertionsDep
 ) -> OwnPasskeys:
-    return OwnPasskeys(session, state.database.read, accounts.users, accounts.changes)
-
-
-async def get_challenges(session: SessionDep) -> Challenges:
-    return Challenges(session)
-
-
-async def get_verifier(state: StateDep) -> Verifier:
-    return Verifier(state.settings.passkey_rp_id, state.settings.passkey_origins)
-
-
-ChallengesDep = Annotated[Challenges, Depends(get_challenges)]
-VerifierDep = Annotated[Verifier, Depends(get_verifier)]
+    return OwnPasskeys(
+        assertions.session,
+        assertions.read,
+        accounts.factors,
+        accounts.changes,
+    )
 
 
 async def get_registration(
-    accounts: AccountsDep,
-    session: SessionDep,
-    state: StateDep,
-    challenges: ChallengesDep,
-    verifier: VerifierDep,
+    accounts: AccountsDep, state: StateDep, assertions: AssertionsDep
 ) -> PasskeyRegistration:
     return PasskeyRegistration(
-        session,
-        challenges,
-        verifier,
-        accounts.users,
+        assertions.session,
+        assertions.challenges,
+        assertions.verifier,
+        accounts.factors,
+        accounts.recovery_codes,
         accounts.changes,
         state.settings.app_name,
     )
 
 
 async def get_login(
-    accounts: AccountsDep,
-    session: SessionDep,
-    state: StateDep,
-    challenges: ChallengesDep,
-    verifier: VerifierDep,
+    accounts: AccountsDep, state: StateDep, assertions: AssertionsDep
 ) -> PasskeyLoginService:
-    read, sampling = state.database.read, state.policies["denied-event"]
-    assertions = Assertions(session, read, challenges, verifier, accounts.auth)
-    return PasskeyLoginService(assertions, accounts.sign_in, state.limiter, sampling)
+    sampling = state.policies["denied-event"]
+    return PasskeyLoginService(assertions, accounts.auth, state.limiter, sampling)
+
+
+async def get_challenger(
+    accounts: AccountsDep, assertions: AssertionsDep
+) -> PasskeyChallenger:
+    return PasskeyChallenger(assertions, accounts.sign_in.pending)
 
 
 OwnPasskeysDep = Annotated[OwnPasskeys, Depends(get_own_passkeys)]
 RegistrationDep = Annotated[PasskeyRegistration, Depends(get_registration)]
 LoginDep = Annotated[PasskeyLoginService, Depends(get_login)]
+ChallengerDep = Annotated[PasskeyChallenger, Depends(get_challenger)]
 
 router = api_router(
     "/auth/passkeys",
@@ -126,6 +127,33 @@ async def log_in_with_passkey(
     return await passkeys.login(data.credential, client)
 
 
+@router.post(
+    "/mfa/options",
+    responses=documented(MfaFailed),
+    openapi_extra=public("The `mfa_token` is the credential."),
+)
+@limited("login")
+async def start_passkey_second_step(
+    passkeys: ChallengerDep, data: WaitingLogin
+) -> PasskeyRequestOptions:
+    """Get the options for a passkey as the second factor of a login.
+
+    Send the credential as `passkey` to `/auth/login/mfa`, with the same `mfa_token`.
+    """
+    return await passkeys.finish_login(data.mfa_token)
+
+
+@router.post("/reauthenticate/options")
+async def start_passkey_confirmation(
+    user: AccountHolder, passkeys: ChallengerDep
+) -> PasskeyRequestOptions:
+    """Get the options for a passkey that confirms who you are.
+
+    Send the credential as `passkey` to `/auth/reauthenticate`, in the same session.
+    """
+    return await passkeys.confirm(user)
+
+
 @router.post("/options", responses=documented(TooManyPasskeys))
 async def start_passkey_registration(
     user: FactorHolder, passkeys: RegistrationDep
@@ -140,16 +168,17 @@ async def start_passkey_registration(
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
-    response_model=PasskeyRead,
     responses=documented(PasskeyInvalid, PasskeyExists, TooManyPasskeys),
 )
 async def register_passkey(
-    user: FactorHolder,
-    passkeys: RegistrationDep,
-    data: PasskeyCreate,
-    _once: Idempotent,
-) -> Passkey:
-    """Add a passkey to your account. Your other sessions end."""
+    user: FactorHolder, passkeys: RegistrationDep, data: PasskeyCreate
+) -> PasskeyCreated:
+    """Add a passkey to your account. Your other sessions end.
+
+    From now on, a login with the password also needs a second factor, such as this
+    passkey. If you have no recovery codes yet, the answer contains ten. Store them
+    safely.
+    """
     return await passkeys.register(user, data)
 
 
@@ -184,5 +213,8 @@ async def rename_passkey(
 async def remove_passkey(
     user: FactorHolder, passkeys: OwnPasskeysDep, passkey_id: UUID
 ) -> None:
-    """Remove one of your passkeys. Your other sessions end."""
+    """Remove one of your passkeys. Your other sessions end.
+
+    If you have no other second factor, your recovery codes are deleted, too.
+    """
     await passkeys.remove(user, passkey_id)
