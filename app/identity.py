@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 NAME = "nightproof"
 TITLE = "Nightproof"
 LICENSE = "MIT"
+# The release whose defaults the service keeps; empty means the newest.
+DEFAULTS = ""
 try:
     VERSION = version(NAME)
 except PackageNotFoundError:  # the package is on the path without being installed

@@ -26,6 +26,13 @@ SOME = ("tests/api/suppliers", "tests/services/test_retention.py")
 MINE = "app/mine.py"
 SERVICE = "app/services/health.py"
 ROLES = "app/services/accounts/roles.py"
+CHANGES = "app/core/settings/changes.py"
+SECURITY = "app/core/settings/security.py"
+NO_CHANGE = "NEW_DEFAULTS: tuple[NewDefault, ...] = ()"
+CHANGE = (
+    "NEW_DEFAULTS: tuple[NewDefault, ...] = (\n"
+    '    NewDefault("0.2.0", "password_min_length", 12),\n)'
+)
 NEWS = "## [0.2.0]\n\n- Changed for copies."
 OWN_SCOPE = '    "x:read",\n    "users:read"'
 CODEMOD = """
@@ -52,6 +59,11 @@ def make_release(checkout: Path, revoked: str = "") -> None:
     edit(checkout / "pyproject.toml", lambda t: t.replace("0.1.0", "0.2.0", 1))
     (checkout / PAGE).unlink()
     (checkout / "app/services/products/added.py").write_text('"""Added."""\n')
+    edit(checkout / CHANGES, lambda text: text.replace(NO_CHANGE, CHANGE))
+    edit(
+        checkout / SECURITY,
+        lambda text: text.replace("        12, ge", "        14, ge"),
+    )
     edit(checkout / SERVICE, lambda text: f"# release\n{text}")
     edit(
         checkout / "CHANGELOG.md",
@@ -99,6 +111,8 @@ def update(shop: Copy) -> None:
     if [line.split()[1] for line in conflicts] != [f"{PAGE}:"]:
         raise DrillFailed(f"Expected one conflict, in {PAGE}:\n{said}")
     git(shop.directory, "add", PAGE)  # keep it, because other pages link to it
+    if "DEFAULTS keeps PASSWORD_MIN_LENGTH=12" not in said:
+        raise DrillFailed(f"The copy does not keep a default:\n{said}")
     if upstream.read(shop.directory).release != "v0.2.0":
         raise DrillFailed("The copy does not know its release.")
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.identity import VERSION
 from scaffold import naming, removing, upstream
 from scaffold.naming import Identity
 from scaffold.refusal import Refused
@@ -39,6 +40,7 @@ def new(
     old = naming.current(target).title
     naming.introduce(target, identity, f"{old} {origin.release}")
     naming.rename(target, identity)
+    naming.keep_defaults(target, VERSION)
     commit_all(target, f"Begin {identity.title} from {origin.release}")
     return identity
 

@@ -112,6 +112,20 @@ def introduce(root: Path, new: Identity, origin: str) -> None:
         (root / name).write_text(template.substitute(values))
 
 
+def defaults(root: Path) -> str:
+    """The release whose defaults a copy keeps."""
+    found = re.search(
+        r'^DEFAULTS = "(.*)"', (root / "app/identity.py").read_text(), re.M
+    )
+    return found[1] if found else ""
+
+
+def keep_defaults(root: Path, release: str) -> None:
+    """Let the copy keep the defaults of a release when it is updated."""
+    line = f'DEFAULTS = "{release}"'
+    _replace(root / "app/identity.py", (r'^DEFAULTS = ".*"', line))
+
+
 def literal(text: str) -> str:
     """Write a Python literal as the formatter does: with the fewest escapes."""
     double = json.dumps(text, ensure_ascii=False)

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scaffold import locks, stems
+from app.core.settings.changes import kept_defaults
+from scaffold import locks, naming, stems
 from scaffold.repository import commit_all, git, tracked
 from scaffold.stems import REGISTRIES, Stem
 
@@ -21,12 +22,17 @@ class Outcome:
     stayed_removed: list[str] = field(default_factory=list)
     conflicts: dict[str, str] = field(default_factory=dict)
     revisions: list[str] = field(default_factory=list)
+    kept_defaults: dict[str, object] = field(default_factory=dict)
     changes: str = ""
 
     def report(self) -> str:
         parts = [f"Merged {self.changed} files of the release."]
         parts += [f"Stays removed: {name}" for name in self.stayed_removed]
         parts += [f"New revision: {name}" for name in self.revisions]
+        parts += [
+            f"DEFAULTS keeps {name.upper()}={value}"
+            for name, value in self.kept_defaults.items()
+        ]
         parts += [f"CONFLICT {name}: {text}" for name, text in self.conflicts.items()]
         if self.changes:
             parts += ["", "What the release changed:", "", self.changes, ""]
@@ -61,6 +67,8 @@ def settle(root: Path, before: Path, after: Path, removed: list[list[str]]) -> O
     outcome.revisions = sorted(
         file.name for file in (after / versions).glob("*.py") if file.name not in known
     )
+    # This code is that of the release.
+    outcome.kept_defaults = kept_defaults(naming.defaults(root))
     if not outcome.conflicts:
         commit_all(root, "Update from upstream")
     return outcome

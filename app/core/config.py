@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from app.core.errors import own_words
 from app.core.settings.api_keys import ApiKeySettings
+from app.core.settings.changes import kept_defaults
 from app.core.settings.database import DatabaseSettings
 from app.core.settings.external_identities import ExternalIdentitySettings
 from app.core.settings.http import HTTPSettings
@@ -32,6 +33,7 @@ from app.core.settings.operation import OperationSettings
 from app.core.settings.passkeys import PasskeySettings
 from app.core.settings.products import ProductSettings
 from app.core.settings.security import SecuritySettings
+from app.identity import DEFAULTS
 
 
 class Settings(
@@ -82,6 +84,9 @@ class Settings(
             env_settings,
             dotenv_settings,
             InitSettingsSource(settings_cls, named),
+            InitSettingsSource(
+                settings_cls, kept_defaults(names.get("defaults") or DEFAULTS)
+            ),
         )
 
     @model_validator(mode="before")

@@ -13,6 +13,8 @@ from app.core.settings.base import (
     outside_development,
     refuse,
 )
+from app.core.settings.changes import RELEASE
+from app.identity import DEFAULTS
 
 # The last seconds before gunicorn kills a worker. The worker needs up to one of them to
 # notice the signal, and the others to close the application.
@@ -22,6 +24,13 @@ SHUTDOWN_RESERVE_SECONDS = 3
 class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
+    defaults: str = Field(
+        DEFAULTS,
+        pattern=rf"^({RELEASE.pattern})?$",
+        description="Release, such as `0.1.0`, whose defaults the service keeps, also "
+        "those that later releases changed. Empty: the newest defaults. A project that "
+        "`new` has made begins with the release that it was made from.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level of the events that the service logs."
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.core.config import Settings, misspelt_names
 from app.core.settings.base import is_local, split_url
+from app.core.settings.changes import DEPRECATIONS, kept_defaults
 from app.core.settings.security import DEVELOPMENT_SECRET_KEY
 
 
@@ -12,12 +13,26 @@ def find_warnings(settings: Settings) -> Iterator[str]:
     """Yield a sentence for each weak setting. No sentence contains a value."""
     for name, nearest in misspelt_names():
         yield f"{name} in .env is not a setting. Did you mean {nearest}?"
+    yield from of_releases(settings)
     if settings.on_sqlite and is_open_to_others(settings.database_url):
         yield "DATABASE_URL names a file that others can read: allow only its owner."
     if settings.environment == "development":
         yield from of_development(settings)
     else:
         yield from of_deployment(settings)
+
+
+def of_releases(settings: Settings) -> Iterator[str]:
+    """Name the settings that will go away, and the defaults that an update kept."""
+    for each in DEPRECATIONS:
+        if each.setting in settings.model_fields_set:
+            yield (
+                f"{each.setting.upper()} is deprecated since {each.since}, and "
+                f"{each.until} removes it. {each.instead}"
+            )
+    if kept := kept_defaults(settings.defaults):
+        names = ", ".join(sorted(kept)).upper()
+        yield f"DEFAULTS keeps what {settings.defaults} had for {names}."
 
 
 def is_open_to_others(url: str) -> bool:

@@ -1,0 +1,52 @@
+"""What releases change about settings: new defaults, and settings that go away.
+
+A new default is an entry of `NEW_DEFAULTS`, so that a copy keeps the old behaviour
+until it chooses the new one. What goes away warns for at least one release: see
+"What may a release change?" in docs/starting.md.
+"""
+
+import re
+from dataclasses import dataclass
+
+RELEASE = re.compile(r"\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class NewDefault:
+    """Since a release, a setting has another default than `before`."""
+
+    release: str
+    setting: str
+    before: object
+
+
+@dataclass(frozen=True)
+class Deprecation:
+    """A setting that works until the release that removes it."""
+
+    setting: str
+    since: str
+    until: str
+    instead: str  # a sentence
+
+
+# Each in the order of releases, one a line.
+NEW_DEFAULTS: tuple[NewDefault, ...] = ()
+DEPRECATIONS: tuple[Deprecation, ...] = ()
+
+
+def is_newer(release: str, than: str) -> bool:
+    return _numbers(release) > _numbers(than)
+
+
+def kept_defaults(release: str) -> dict[str, object]:
+    """Map each setting whose default is newer than a release to the default of then."""
+    kept: dict[str, object] = {}
+    for change in NEW_DEFAULTS if RELEASE.fullmatch(release) else ():
+        if is_newer(change.release, release):
+            kept.setdefault(change.setting, change.before)
+    return kept
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(number) for number in release.split(".")]
