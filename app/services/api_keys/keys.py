@@ -128,7 +128,7 @@ class ApiKeyService:
         if old is None:
             raise ApiKeyNotFound
         if data.overlap_seconds:
-            until = now + timedelta(seconds=data.overlap_seconds)
+            until = min(old.expires_at, now + timedelta(seconds=data.overlap_seconds))
             await self._change(SHORTEN, values, until=until)
         else:
             await self._change(REVOKE, values, reason="rotated")
