@@ -19,5 +19,5 @@ class Bearer(NamedTuple):
 
 
 BEARERS: dict[str, Bearer] = {
-    "app_pat_": Bearer(callers.find_caller, keys.revoke_leaked),
+    "app_pat_": Bearer(callers.find_caller, keys.revoke_leaked),  # api_keys
 }

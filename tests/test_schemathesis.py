@@ -26,6 +26,7 @@ ENDING = (
     "POST /api/v1/auth/logout-all",
     "POST /api/v1/auth/password/change",
     "DELETE /api/v1/auth/sessions/{session_id}",
+    "DELETE /api/v1/users/{user_id}/mfa",
     "DELETE /api/v1/users/{user_id}/sessions",
 )
 

@@ -39,7 +39,7 @@ class LeakedToken(RequestBody):
         Field(
             max_length=LONGEST_TOKEN,
             repr=False,
-            description="A refresh token or an API key.",
+            description="A refresh token or another bearer token.",
             examples=["app_rt_AZqPPlpw"],
         ),
         AfterValidator(str.strip),

@@ -1,38 +1,17 @@
 """Commands for accounts, beside a service that uses the same database."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from subprocess import CompletedProcess
 
-import pytest
 from sqlalchemy import select
 
 from app.core.config import Settings
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 from testbed.accounts import PASSWORD
-from testbed.service import command, make_environment
+from tests.cli.conftest import Run
 from tests.support.people import Client, People
 
-Run = Callable[..., Awaitable["CompletedProcess[str]"]]
 NEW = "violet umbrella on a hill"
-
-
-@pytest.fixture
-def run(settings: Settings, tmp_path: Path) -> Run:
-    """Run a command, written as one line."""
-    environment = make_environment(
-        tmp_path, DATABASE_URL=settings.database_url, REDIS_URL=settings.redis_url
-    )
-
-    async def run(line: str, stdin: str = "") -> "CompletedProcess[str]":
-        return await asyncio.to_thread(
-            command, *line.split(), environment=environment, stdin=stdin
-        )
-
-    return run
 
 
 async def status(client: Client) -> int:
