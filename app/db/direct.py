@@ -98,9 +98,12 @@ class Direct:
         prepared = self._prepared(statement, tuple(values))
         arguments, started = prepared.arguments(values), time.perf_counter()
         try:
-            return await self._fetch(prepared.sql, arguments, prepared.record)
-        finally:
-            note(prepared.sql, time.perf_counter() - started)
+            rows = await self._fetch(prepared.sql, arguments, prepared.record)
+        except BaseException as error:
+            note(prepared.sql, time.perf_counter() - started, type(error))
+            raise
+        note(prepared.sql, time.perf_counter() - started, rows=len(rows))
+        return rows
 
     async def within(
         self, connection: Connection, statement: Executable, *values: Mapping[str, Any]

@@ -7,15 +7,17 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 
 from app.core.metrics import observe_statement
-from app.core.request_context import current_request
+from app.core.request_context import Failure, current_request
 
 STARTED = "started"  # key in `Connection.info`
 
 
-def note(sql: str, seconds: float) -> None:
+def note(
+    sql: str, seconds: float, failure: Failure = None, rows: int | None = None
+) -> None:
     observe_statement(sql, seconds)
     if (request := current_request()) is not None:
-        request.add_query(sql, seconds)
+        request.add_query(sql, seconds, failure, rows)
 
 
 def measure(engine: Engine) -> None:
@@ -34,6 +36,10 @@ def end(connection: Connection, _: Any, statement: str, *__: object) -> None:
         note(statement, perf_counter() - started)
 
 
-def end_failed(failure: ExceptionContext) -> None:
-    if failure.connection is not None and failure.statement is not None:
-        end(failure.connection, None, failure.statement)
+def end_failed(failed: ExceptionContext) -> None:
+    if failed.connection is None or failed.statement is None:
+        return
+    started = failed.connection.info.pop(STARTED, None)
+    if started is not None:
+        failure = type(failed.original_exception)
+        note(failed.statement, perf_counter() - started, failure)
