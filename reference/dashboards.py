@@ -115,6 +115,18 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("in vain, per second", rate("db_client_connection_timeouts_total")),
             ),
             panel(
+                "Connections",
+                "s",
+                *(
+                    (f"p99 {what}", quantile(0.99, f"db_client_connection_{what}"))
+                    for what in (
+                        "wait_time_seconds",
+                        "use_time_seconds",
+                        "create_time_seconds",
+                    )
+                ),
+            ),
+            panel(
                 "Event loop is late by",
                 "s",
                 ("p99", quantile(0.99, "event_loop_lag_seconds")),
@@ -123,6 +135,11 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "Passwords that wait",
                 "none",
                 ("waiting", "sum(password_hash_queue_depth)"),
+            ),
+            panel(
+                "A password hash takes",
+                "s",
+                ("p99", quantile(0.99, "password_hash_duration_seconds")),
             ),
             panel("CPU", "none", ("cores", rate("process_cpu_seconds_total", "job"))),
             panel(
@@ -161,6 +178,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "Limits counted without Redis",
                 "ops",
                 ("{{mode}}", rate("ratelimit_degraded_total", "mode")),
+                ("circuit to {{name}} open", "max by (name) (circuit_state)"),
             ),
             panel(
                 "Mails",

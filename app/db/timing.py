@@ -1,15 +1,38 @@
-"""Measures statements, for the metrics and for the line of their request."""
+"""Measures statements and connections, for the metrics and the lines of requests."""
 
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 
-from app.core.metrics import observe_statement
+from app.core.metrics import connection_uses, connection_waits, observe_statement
 from app.core.request_context import Failure, current_request
 
-STARTED = "started"  # key in `Connection.info`
+# Keys in `Connection.info`.
+STARTED = "started"
+TAKEN = "taken"
+
+
+class MeasuredPool(AsyncAdaptedQueuePool):
+    """Measures how long each user waits for a connection, and then has it."""
+
+    def connect(self) -> PoolProxiedConnection:
+        started = perf_counter()
+        try:
+            connection = super().connect()
+        finally:
+            taken = perf_counter()
+            connection_waits.observe(taken - started)
+        connection.info[TAKEN] = taken
+        return connection
+
+
+def give_back(_: object, record: Any) -> None:
+    taken = record.info.pop(TAKEN, None)
+    if taken is not None:
+        connection_uses.observe(perf_counter() - taken)
 
 
 def note(
@@ -24,6 +47,7 @@ def measure(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", start)
     event.listen(engine, "after_cursor_execute", end)
     event.listen(engine, "handle_error", end_failed)
+    event.listen(engine, "checkin", give_back)
 
 
 def start(connection: Connection, *_: object) -> None:

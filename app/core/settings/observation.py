@@ -11,7 +11,7 @@ from app.core.settings.base import (
     refuse,
     split_url,
 )
-from app.identity import NAME, VERSION
+from app.identity import VERSION
 
 LEAST_TOKEN = 16  # characters
 
@@ -47,8 +47,8 @@ class ObservationSettings(AppSettings):
     telemetry_endpoint: str = Field(
         "",
         description="OTLP collector that gets traces over HTTP, without the path: "
-        "`http://collector:4318`. Without it, the service makes no traces. Needs the "
-        f"package `{NAME}[telemetry]`.",
+        "`http://collector:4318`. Without it, the service makes no traces. It needs "
+        "the packages of `requirements/extras.txt`.",
     )
     telemetry_sample: float = Field(
         0.05,
@@ -62,7 +62,8 @@ class ObservationSettings(AppSettings):
         None,
         repr=False,
         description="DSN of a Sentry project that gets unexpected errors, without "
-        f"their messages and values. Needs the package `{NAME}[sentry]`.",
+        "their messages and values. It needs the packages of "
+        "`requirements/extras.txt`.",
     )
 
     @field_validator("metrics_token")
