@@ -18,6 +18,9 @@ TAKEN = "taken"
 class MeasuredPool(AsyncAdaptedQueuePool):
     """Measures how long each user waits for a connection, and then has it."""
 
+    # Under its own name, the pool would not have the level of SQLAlchemy's loggers.
+    _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
+
     def connect(self) -> PoolProxiedConnection:
         started = perf_counter()
         try:
