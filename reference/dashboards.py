@@ -36,6 +36,8 @@ def rate(counter: str, *by: str) -> str:
 
 
 CODE = "http_response_status_code"
+WAIT = "db_client_connection_wait_time_seconds"
+HASH = "password_hash_duration_seconds"
 DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "service": (
         "service and SLO",
@@ -114,18 +116,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("{{pool}}", "sum by (pool) (db_client_connection_pending_requests)"),
                 ("in vain, per second", rate("db_client_connection_timeouts_total")),
             ),
-            panel(
-                "Connections",
-                "s",
-                *(
-                    (f"p99 {what}", quantile(0.99, f"db_client_connection_{what}"))
-                    for what in (
-                        "wait_time_seconds",
-                        "use_time_seconds",
-                        "create_time_seconds",
-                    )
-                ),
-            ),
+            panel("A connection comes after", "s", ("p99", quantile(0.99, WAIT))),
             panel(
                 "Event loop is late by",
                 "s",
@@ -136,11 +127,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "none",
                 ("waiting", "sum(password_hash_queue_depth)"),
             ),
-            panel(
-                "A password hash takes",
-                "s",
-                ("p99", quantile(0.99, "password_hash_duration_seconds")),
-            ),
+            panel("A password hash takes", "s", ("p99", quantile(0.99, HASH))),
             panel("CPU", "none", ("cores", rate("process_cpu_seconds_total", "job"))),
             panel(
                 "Memory",

@@ -184,12 +184,13 @@ class Direct:
             began = time.monotonic()
             try:
                 async with asyncio.timeout(self._patience):
-                    with connection_waits.time():
-                        await self._turns.acquire()
+                    await self._turns.acquire()
             except TimeoutError as error:
                 connection_timeouts.inc()
                 raise Overloaded from error
             finally:
-                door.note_connection_wait(time.monotonic() - began)
+                waited = time.monotonic() - began
+                connection_waits.observe(waited)
+                door.note_connection_wait(waited)
         else:
             await self._turns.acquire()  # at once

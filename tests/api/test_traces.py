@@ -140,9 +140,8 @@ class TestTrace:
                 for _ in range(2):
                     owed = outbox.Outbox(session)
                     await owed.add("account_exists", "ada@example.org", link=SECRET)
-            worker = MailWorker(
-                database, settings, transport, asyncio.Event(), watching.see_delivery
-            )
+            wake, see = asyncio.Event(), watching.see_delivery
+            worker = MailWorker(database, settings, transport, wake, see=see)
             assert await worker.deliver_due() == 2
 
         failed, sent = collector.spans

@@ -92,7 +92,6 @@ def assert_fires(
     ]
     rule = PAGES[name].rule()
     alert = {"exp_labels": rule["labels"], "exp_annotations": rule["annotations"]}
-    times = ((CALM - 1, []), (CALM + 5, [alert]))
     file = directory / "drill.yml"
     described = {
         "rule_files": [str(RULES)],
@@ -103,7 +102,7 @@ def assert_fires(
                 "input_series": series,
                 "alert_rule_test": [
                     {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": alerts}
-                    for minute, alerts in times
+                    for minute, alerts in ((CALM - 1, []), (CALM + 5, [alert]))
                 ],
             }
         ],
