@@ -39,6 +39,12 @@ async def fail_in_sql(state: StateDep) -> None:
         await connection.execute(text(f"SELECT '{SECRET}' FROM absent"))
 
 
+@pytest.fixture(autouse=True)
+def patience_for_sentry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than in production: a busy machine is late without being down."""
+    monkeypatch.setattr("app.core.error_reports.CLOSE_SECONDS", 60.0)
+
+
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     with run_collector() as collector:
