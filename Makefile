@@ -123,6 +123,7 @@ upgrade: lock
 
 lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --output-file requirements/base.txt
+	$(LOCK) --upgrade pyproject.toml --extra telemetry --extra sentry --constraints requirements/base.txt --output-file requirements/extras.txt
 	$(LOCK) --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
 	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt

@@ -20,6 +20,7 @@ from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.middleware.strict_http import StrictHttpMiddleware
 from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
+from app.api.observers import Observers, make_observers
 from app.api.openapi import DESCRIPTION, add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
@@ -47,6 +48,7 @@ from app.state import open_state
 
 log = get_logger(__name__)
 
+NO_OBSERVERS = Observers()
 MOST_PER_CONNECTION = 16  # requests that can wait for a database connection, and use it
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
@@ -79,6 +81,7 @@ def create_application(
     configure_logging(
         level=settings.log_level, json=settings.logs_json, about=settings.about
     )
+    observers = make_observers(settings, find_probes(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -93,8 +96,11 @@ def create_application(
             sampler = state.single(make_sampler)
             await state.health.start()
             async with (
+                observers.sending(),
                 purging(state.database, settings),
-                delivering(state.database, settings, state.mail_waits),
+                delivering(
+                    state.database, settings, state.mail_waits, observers.see_delivery
+                ),
                 sampler.running(),
                 serving_metrics(settings, sampler.scrape, shared=True),
             ):
@@ -117,7 +123,8 @@ def create_application(
         if "public_base_url" in settings.model_fields_set
         else [{"url": "/"}],
         lifespan=lifespan,
-        middleware=middleware(settings, uploads, recent),
+        middleware=middleware(settings, uploads, recent, observers),
+        telemetry=observers.traces.telemetry if observers.traces else None,
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -151,10 +158,10 @@ def middleware(
     settings: Settings,
     uploads: Mapping[str, Allowance] = NO_UPLOADS,
     recent: RecentRequests | None = None,
+    observers: Observers = NO_OBSERVERS,
 ) -> list[Middleware]:
     """List the layers from the outermost inwards; each is pure ASGI."""
-    probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
-    probes.append(metrics.PATH)
+    probes = find_probes(settings)
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
         Middleware(
@@ -163,6 +170,7 @@ def middleware(
             unlogged_paths=[*probes, REQUESTS],
             sample=settings.log_sample,
             recent=recent,
+            trace=observers.traces.watch if observers.traces else None,
         ),
         Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),
     ]
@@ -179,7 +187,10 @@ def middleware(
         )
     layers += [
         # Inside CORS, so that a browser may read its 500.
-        Middleware(UnhandledErrorsMiddleware),
+        Middleware(
+            UnhandledErrorsMiddleware,
+            report=observers.errors.report if observers.errors else None,
+        ),
         Middleware(
             OverloadMiddleware,
             most=MOST_PER_CONNECTION
@@ -211,6 +222,12 @@ def middleware(
         ),
         Middleware(MethodsMiddleware),
     ]
+
+
+def find_probes(settings: Settings) -> list[str]:
+    """List the paths that programs ask all the time, which the log leaves out."""
+    probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
+    return [*probes, metrics.PATH]
 
 
 def __getattr__(name: str) -> FastAPI:

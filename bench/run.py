@@ -8,7 +8,7 @@ from statistics import median
 from rich.console import Console
 from rich.progress import track
 
-from bench import budget, page, startup
+from bench import budget, page, startup, traces
 from bench.chart import draw
 from bench.contest import OPERATIONS, READ, Contest, Round, ratio, run_contest
 from bench.operations import Goal
@@ -80,6 +80,7 @@ def rest(contest: Contest, rounds: Rounds) -> Iterator[Row]:
     for part in parts("rows").values():
         yield from part.measure(contest)
     yield from startup.measure(contest)
+    yield from traces.measure(contest)
 
 
 def publish(rounds: Rounds, grids: Sequence[Grid], options: argparse.Namespace) -> None:

@@ -36,6 +36,8 @@ def rate(counter: str, *by: str) -> str:
 
 
 CODE = "http_response_status_code"
+WAIT = "db_client_connection_wait_time_seconds"
+HASH = "password_hash_duration_seconds"
 DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "service": (
         "service and SLO",
@@ -114,6 +116,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("{{pool}}", "sum by (pool) (db_client_connection_pending_requests)"),
                 ("in vain, per second", rate("db_client_connection_timeouts_total")),
             ),
+            panel("A connection comes after", "s", ("p99", quantile(0.99, WAIT))),
             panel(
                 "Event loop is late by",
                 "s",
@@ -124,6 +127,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "none",
                 ("waiting", "sum(password_hash_queue_depth)"),
             ),
+            panel("A password hash takes", "s", ("p99", quantile(0.99, HASH))),
             panel("CPU", "none", ("cores", rate("process_cpu_seconds_total", "job"))),
             panel(
                 "Memory",
@@ -161,6 +165,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "Limits counted without Redis",
                 "ops",
                 ("{{mode}}", rate("ratelimit_degraded_total", "mode")),
+                ("circuit to {{name}} open", "max by (name) (circuit_state)"),
             ),
             panel(
                 "Mails",

@@ -23,6 +23,7 @@ check() {
 }
 
 check base pyproject.toml
+check extras pyproject.toml --extra telemetry --extra sentry --constraints requirements/base.txt
 check dev pyproject.toml --all-extras --group dev
 check uv --group bootstrap
 check build --group build --constraints requirements/dev.txt

@@ -14,6 +14,8 @@ from starlette.convertors import StringConvertor
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from app.api.route_plan import needs_fastapi
+
 ANY_PATH = re.compile("")
 Key = tuple[str, int]
 
@@ -39,7 +41,7 @@ class RouteIndex:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "fastapi.telemetry" not in scope:
+        if scope["type"] == "http" and not needs_fastapi(scope):
             path = get_route_path(scope)
             key = scope["method"], path.count("/")
             for regex, app, handle, found, context in self.routes.get(key, ()):

@@ -31,6 +31,7 @@ from fastapi.security import SecurityScopes
 from fastapi.utils import is_body_allowed_for_status_code
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.api.parameters import Arguments, Faults, readers
 from app.api.rows import row_writer
@@ -96,6 +97,12 @@ def effective(route: APIRoute) -> Any:
     return context if context and context.original_route is route else route
 
 
+def needs_fastapi(scope: Scope) -> bool:
+    """Whether FastAPI reports more than one span, so that it must take all steps."""
+    own = scope.get("fastapi.telemetry")
+    return own is not None and (own.span is None or own.tracer is not None)
+
+
 def has_ends(dependant: Dependant) -> bool:
     """Whether a dependency ends after the endpoint, which needs FastAPI's stacks."""
     return _is_async_gen_callable(dependant.call) or any(
@@ -126,7 +133,7 @@ def plan(route: APIRoute, fastapi: Handler) -> Handler:
         return where
 
     async def handle(request: Request) -> Response:
-        if app.dependency_overrides or "fastapi.telemetry" in request.scope:
+        if app.dependency_overrides or needs_fastapi(request.scope):
             return await fastapi(request)
         body: Any = Undefined
         if here.body_field is not None and await request.body():

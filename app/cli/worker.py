@@ -45,6 +45,7 @@ def check_heartbeat(settings: MailSettings) -> None:
 
 
 async def deliver(settings: Settings) -> None:
+    from app.api.observers import make_observers
     from app.core.logging import configure_logging
     from app.core.metrics_port import serving_metrics
     from app.db.session import Database
@@ -58,13 +59,15 @@ async def deliver(settings: Settings) -> None:
     configure_logging(
         level=settings.log_level, json=settings.logs_json, about=settings.about
     )
-    async with Database(settings) as database:
+    observers = make_observers(settings)
+    async with observers.sending(), Database(settings) as database:
         mail_worker = MailWorker(
             database,
             settings,
             transport,
             asyncio.Event(),
             settings.worker_heartbeat_file,
+            see=observers.see_delivery,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)

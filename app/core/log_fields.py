@@ -16,7 +16,7 @@ REQUEST = frozenset(
     "method path route status_code duration_ms client_ip user_id session_id "
     "http_request_body_size http_response_body_size db_queries db_ms redis_calls "
     "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate "
-    "trace_id".split()
+    "trace_id span_id".split()
 )
 # The ids of credentials other than a session, one a line.
 CREDENTIALS = frozenset(

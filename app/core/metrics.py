@@ -78,6 +78,21 @@ connections_pending = gauge(
 connection_timeouts = counter(
     "db_client_connection_timeouts_total", "Requests that got no connection in time."
 )
+connection_waits = histogram(
+    "db_client_connection_wait_time_seconds",
+    "Until a connection was there.",
+    buckets=FEW,
+)
+connection_uses = histogram(
+    "db_client_connection_use_time_seconds",
+    "Until a connection was given back.",
+    buckets=SECONDS,
+)
+connection_creations = histogram(
+    "db_client_connection_create_time_seconds",
+    "Until PostgreSQL had opened a connection.",
+    buckets=FEW,
+)
 dependency_up = gauge(
     "dependency_up", "1 while the dependency answers.", "name", mode="livemin"
 )
@@ -86,6 +101,9 @@ schema_match = gauge(
 )
 rate_limit_decisions = counter(
     "ratelimit_decisions_total", "Decisions of the limiter.", "rule", "decision"
+)
+circuit_open = gauge(
+    "circuit_state", "1 while the dependency is not asked.", "name", mode="livemax"
 )
 rate_limit_degraded = counter(
     "ratelimit_degraded_total", "Decisions without Redis.", "mode"
@@ -105,6 +123,9 @@ loop_lag = histogram(
     "event_loop_lag_seconds", "How late the event loop is.", buckets=FEW
 )
 hash_queue = gauge("password_hash_queue_depth", "Passwords that wait to be hashed.")
+hashes = histogram(
+    "password_hash_duration_seconds", "Password hashes, once begun.", buckets=FEW
+)
 app_info = gauge(
     "app_info", "1, with the version.", "version", "environment", mode="livemax"
 )
@@ -118,10 +139,11 @@ started = gauge(
 )
 
 # A series must exist before its first event, or `rate` would not see that event.
-KNOWN: tuple[tuple[Counter, tuple[tuple[str, ...], ...]], ...] = (
+KNOWN: tuple[tuple[Counter | Gauge, tuple[tuple[str, ...], ...]], ...] = (
     (requests_shed, (("read", "overload"), ("change", "overload"))),
     (deadline_exceeded, (("request",),)),
     (rate_limit_degraded, (("local",),)),
+    (circuit_open, (("redis",),)),
     (idempotency, (("stored",), ("replayed",), ("reused",), ("in_use",))),
     (breach_checks, (("breached",), ("unknown",), ("unavailable",))),
     (deliveries, (("sent",), ("postponed",), ("dead",))),

@@ -3,10 +3,12 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 MOST_STATEMENTS = 100  # of a request that are kept
+Server = Literal["query", "commit", "redis"]
+Failure = type[BaseException] | None
 
 
 class Statement(NamedTuple):
@@ -14,6 +16,21 @@ class Statement(NamedTuple):
 
     sql: object  # its text is `str(sql)`, which is costly
     seconds: float
+
+
+class Trace(Protocol):
+    """Gets each round trip of a request that is traced."""
+
+    def add(
+        self,
+        server: Server,
+        seconds: float,
+        failure: Failure,
+        sql: object = None,
+        rows: int | None = None,
+    ) -> None: ...
+
+    def answer(self, route: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -38,12 +55,21 @@ class RequestContext:
     # None outside of development.
     statements: list[Statement] | None = None
     events: list[dict[str, Any]] | None = None  # what else it has logged
+    trace: Trace | None = None  # None unless the request is traced
 
-    def add_query(self, sql: object, seconds: float) -> None:
+    def add_query(
+        self,
+        sql: object,
+        seconds: float,
+        failure: Failure = None,
+        rows: int | None = None,
+    ) -> None:
         self.db_queries += 1
         self.db_seconds += seconds
         if self.statements is not None and len(self.statements) < MOST_STATEMENTS:
             self.statements.append(Statement(sql, seconds))
+        if self.trace is not None:
+            self.trace.add("query", seconds, failure, sql, rows)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar(
@@ -80,9 +106,7 @@ class waiting_for:  # noqa: N801 - used like a function
 
     __slots__ = ("_before", "_request", "_server", "_sql", "_started")
 
-    def __init__(
-        self, server: Literal["query", "commit", "redis"], sql: object = None
-    ) -> None:
+    def __init__(self, server: Server, sql: object = None) -> None:
         self._server = server
         self._sql = sql
 
@@ -91,15 +115,18 @@ class waiting_for:  # noqa: N801 - used like a function
         self._before = 0.0 if self._request is None else self._request.db_seconds
         self._started = time.perf_counter()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: Failure, *_: object) -> None:
         request = self._request
         if request is None:
             return
         seconds = time.perf_counter() - self._started
         if self._server == "query":
-            request.add_query(self._sql, seconds)
-        elif self._server == "commit":
+            request.add_query(self._sql, seconds, failure)
+            return
+        if self._server == "commit":
             request.db_seconds = self._before + seconds
         else:
             request.redis_calls += 1
             request.redis_seconds += seconds
+        if request.trace is not None:
+            request.trace.add(self._server, seconds, failure)

@@ -18,10 +18,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.core.admission import door
 from app.core.errors import DatabaseUnavailable, Overloaded
-from app.core.metrics import connection_timeouts
+from app.core.metrics import connection_timeouts, connection_waits
 from app.db.availability import availability
 from app.db.prepared import Prepared, Record
-from app.db.timing import note
+from app.db.timing import TAKEN, note
 
 # The pool then checks a connection that is kept, and replaces an old one.
 KEPT_FOR_SECONDS = 10.0
@@ -98,9 +98,12 @@ class Direct:
         prepared = self._prepared(statement, tuple(values))
         arguments, started = prepared.arguments(values), time.perf_counter()
         try:
-            return await self._fetch(prepared.sql, arguments, prepared.record)
-        finally:
-            note(prepared.sql, time.perf_counter() - started)
+            rows = await self._fetch(prepared.sql, arguments, prepared.record)
+        except BaseException as error:
+            note(prepared.sql, time.perf_counter() - started, type(error))
+            raise
+        note(prepared.sql, time.perf_counter() - started, rows=len(rows))
+        return rows
 
     async def within(
         self, connection: Connection, statement: Executable, *values: Mapping[str, Any]
@@ -127,10 +130,12 @@ class Direct:
                     record_class=prepared.record,
                     **options,
                 )
-            rows: Sequence[Any] | None = await finish(asked, connection, driver)
-            return rows or ()
-        finally:
-            note(prepared.sql, time.perf_counter() - started)
+            rows: Sequence[Any] = await finish(asked, connection, driver) or ()
+        except BaseException as error:
+            note(prepared.sql, time.perf_counter() - started, type(error))
+            raise
+        note(prepared.sql, time.perf_counter() - started, rows=len(rows))
+        return rows
 
     def close(self) -> None:
         """Give the kept connections back to the pool."""
@@ -169,6 +174,8 @@ class Direct:
 
     async def _take(self) -> Held:
         connection = await greenlet_spawn(self._pool.connect)
+        if self._keep:
+            del connection.info[TAKEN]  # it is in use only now and then
         until = time.monotonic() + KEPT_FOR_SECONDS
         return Held(connection, connection.driver_connection, until)
 
@@ -182,6 +189,8 @@ class Direct:
                 connection_timeouts.inc()
                 raise Overloaded from error
             finally:
-                door.note_connection_wait(time.monotonic() - began)
+                waited = time.monotonic() - began
+                connection_waits.observe(waited)
+                door.note_connection_wait(waited)
         else:
             await self._turns.acquire()  # at once

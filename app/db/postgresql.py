@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.errors import DatabaseUnavailable
+from app.core.metrics import connection_creations
 from app.core.settings.database import TLS_PARAMETERS, DatabaseSettings
-from app.db.timing import measure
+from app.db.timing import MeasuredPool, measure
 
 SET_TIMEOUTS = """
 SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings
@@ -57,6 +58,7 @@ def create_engine(
         parts.difference_update_query(tls),
         echo=settings.debug,
         hide_parameters=True,
+        poolclass=MeasuredPool,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=settings.db_pool_timeout_seconds,
@@ -153,7 +155,8 @@ def sqlstate(error: DBAPIError) -> str | None:
 
 def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     try:
-        return dialect.connect(*args, **kwargs)
+        with connection_creations.time():
+            return dialect.connect(*args, **kwargs)
     except (OSError, TimeoutError, dialect.loaded_dbapi.Error) as error:
         raise DatabaseUnavailable from error
 

@@ -54,7 +54,7 @@ class ReadSession:
         if together is None:
             statement = keyed.statement(self.engine.dialect.name)
             together = self._together[keyed] = Together(self.all, statement, keyed.name)
-        with waiting_for("query", keyed.select):  # the query serves others, too
+        with waiting_for("query", together.statement):  # the query serves others, too
             row: Row[Any] | None = await together.ask(key)
         return row
 

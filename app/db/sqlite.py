@@ -11,10 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.core.settings.database import DatabaseSettings
-from app.db.timing import measure
+from app.db.timing import MeasuredPool, measure
 
 BUSY_TIMEOUT_SECONDS = 8.0  # shorter than the deadline of a request
 
@@ -66,7 +65,7 @@ def _create_engine(
         settings.database_url,
         echo=settings.debug,
         hide_parameters=True,
-        poolclass=AsyncAdaptedQueuePool,
+        poolclass=MeasuredPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_SECONDS,

@@ -1,27 +1,56 @@
-"""Measures statements, for the metrics and for the line of their request."""
+"""Measures statements and connections, for the metrics and the lines of requests."""
 
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 
-from app.core.metrics import observe_statement
-from app.core.request_context import current_request
+from app.core.metrics import connection_uses, connection_waits, observe_statement
+from app.core.request_context import Failure, current_request
 
-STARTED = "started"  # key in `Connection.info`
+# Keys in `Connection.info`.
+STARTED = "started"
+TAKEN = "taken"
 
 
-def note(sql: str, seconds: float) -> None:
+class MeasuredPool(AsyncAdaptedQueuePool):
+    """Measures how long each user waits for a connection, and then has it."""
+
+    # Under its own name, the pool would not have the level of SQLAlchemy's loggers.
+    _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
+
+    def connect(self) -> PoolProxiedConnection:
+        started = perf_counter()
+        try:
+            connection = super().connect()
+        finally:
+            taken = perf_counter()
+            connection_waits.observe(taken - started)
+        connection.info[TAKEN] = taken
+        return connection
+
+
+def give_back(_: object, record: Any) -> None:
+    taken = record.info.pop(TAKEN, None)
+    if taken is not None:
+        connection_uses.observe(perf_counter() - taken)
+
+
+def note(
+    sql: str, seconds: float, failure: Failure = None, rows: int | None = None
+) -> None:
     observe_statement(sql, seconds)
     if (request := current_request()) is not None:
-        request.add_query(sql, seconds)
+        request.add_query(sql, seconds, failure, rows)
 
 
 def measure(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", start)
     event.listen(engine, "after_cursor_execute", end)
     event.listen(engine, "handle_error", end_failed)
+    event.listen(engine, "checkin", give_back)
 
 
 def start(connection: Connection, *_: object) -> None:
@@ -34,6 +63,10 @@ def end(connection: Connection, _: Any, statement: str, *__: object) -> None:
         note(statement, perf_counter() - started)
 
 
-def end_failed(failure: ExceptionContext) -> None:
-    if failure.connection is not None and failure.statement is not None:
-        end(failure.connection, None, failure.statement)
+def end_failed(failed: ExceptionContext) -> None:
+    if failed.connection is None or failed.statement is None:
+        return
+    started = failed.connection.info.pop(STARTED, None)
+    if started is not None:
+        failure = type(failed.original_exception)
+        note(failed.statement, perf_counter() - started, failure)

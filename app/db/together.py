@@ -45,11 +45,11 @@ class Together(RoundTrips[UUID, Any]):
     def __init__(self, read: Read, statement: Executable, name: str) -> None:
         super().__init__(self._find, most=MOST_KEYS, patience=PATIENCE_SECONDS)
         self._read = read
-        self._statement = statement
+        self.statement = statement
         self._name = name
 
     async def _find(self, keys: Sequence[UUID]) -> Iterable[Any]:
         values = {"keys": keys, "now": utc_now()}
-        rows = await self._read(self._statement, values)
+        rows = await self._read(self.statement, values)
         found = {getattr(row, self._name): row for row in rows}
         return map(found.get, keys)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core import metrics
@@ -56,7 +57,8 @@ class Sampler:
     async def scrape(self) -> bytes:
         """Return the metrics of all workers. This one adds the state of the outbox."""
         self.sample()
-        with suppress(AppError):  # the database is down: keep the last values
+        # The database is down, or has no such table: keep the last values.
+        with suppress(AppError, DBAPIError):
             [row] = await self.database.read.all(PENDING, {})
             age = (utc_now() - row.oldest).total_seconds() if row.oldest else 0
             metrics.outbox_pending.set(row.mails)

@@ -85,6 +85,11 @@ async def test_show_what_the_service_waits_for(
     series = await scrape(app)
 
     assert total(series, "db_client_operation_duration_seconds_count") > 0
+    assert total(series, "db_client_connection_wait_time_seconds_count") > 0
+    assert total(series, "db_client_connection_use_time_seconds_count") > 0
+    assert total(series, "password_hash_duration_seconds_count") > 0
+    if backend == "postgresql":
+        assert total(series, "db_client_connection_create_time_seconds_count") > 0
     assert total(series, "db_client_connection_max", pool="writer") > 0
     assert total(series, "db_client_connection_count", state="idle") > 0
     assert total(series, "dependency_up", name="database") == 1
@@ -94,6 +99,7 @@ async def test_show_what_the_service_waits_for(
     assert total(series, "ratelimit_decisions_total", decision="allowed") > 0
     assert total(series, "process_resident_memory_bytes") > 10**6
     assert total(series, "app_info") >= 1
+    assert ("circuit_state", frozenset({("name", "redis")})) in series
     assert ("log_dropped_total", frozenset[tuple[str, str]]()) in series
 
 

@@ -33,7 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         if name.endswith("_FILE"):
             secret.write_text(SECRETS[secret.name])
             value = str(secret)
-        example = re.sub(r"\$\{\w+:\?such as ([^}]*)\}", r"\1", value)
+        example = re.sub(r"\$\{\w+:(?:\?such as |-)([^}]*)\}", r"\1", value)
         monkeypatch.setenv(name, example)
     return Settings(_env_file=None)
 
@@ -105,6 +105,21 @@ def test_prometheus_reads_the_metrics_with_their_token() -> None:
     token = job["authorization"]["credentials_file"]
     assert token == web["environment"]["METRICS_TOKEN_FILE"]
     assert Path(token).name in SERVICES["prometheus"]["secrets"]
+
+
+def test_the_collector_takes_the_traces_and_passes_them_on() -> None:
+    """Mutants: another port than the page says; a processor that is not declared."""
+    config = yaml.safe_load(COMPOSE["configs"]["collector"]["content"])
+    page = (ROOT / "docs/deploying.md").read_text()
+    [endpoint] = re.findall(r"TELEMETRY_ENDPOINT=http://(\w+):(\d+)", page)
+    pipeline = config["service"]["pipelines"]["traces"]
+
+    assert endpoint[0] in SERVICES
+    receiver = config["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    assert receiver == f"0.0.0.0:{endpoint[1]}"
+    for kind, names in pipeline.items():
+        assert {*names} == config[kind].keys()
+    assert config["exporters"]["otlp"]["endpoint"].partition(":")[0] in SERVICES
 
 
 def test_images_name_a_version() -> None:

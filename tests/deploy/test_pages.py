@@ -22,7 +22,7 @@ SETTINGS = {
     *Settings.model_fields,
     *(f"{name}_file" for name in secret_names()),
 }
-SHELL = {"VERSION", "PASSWORD"}  # variables of the blocks
+SHELL = {"REQUIREMENTS", "VERSION", "PASSWORD"}  # variables of the blocks
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -32,9 +32,9 @@ LONGEST_USER_AGENT = 256
 FORWARDED_FOR, FORWARDED_PROTO = b"x-forwarded-for", b"x-forwarded-proto"
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-# W3C Trace Context §3.2. An id of zeros is not valid.
-_TRACEPARENT = re.compile(
-    rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
+# W3C Trace Context §3.2: the trace and its flags. An id of zeros is not valid.
+TRACEPARENT = re.compile(
+    rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"
 )
 
 
@@ -49,8 +49,11 @@ class RequestContextMiddleware:
         unlogged_paths: Collection[str] = (),
         sample: float = 1.0,
         recent: RecentRequests | None = None,
+        trace: Callable[[RequestContext], None] | None = None,
     ) -> None:
+        """`trace` watches a request that FastAPI traces."""
         self.app = app
+        self._trace = trace
         self._recent = recent
         self._sample = sample
         self._resolver = resolver
@@ -66,7 +69,9 @@ class RequestContextMiddleware:
         context = self._identify(scope)
         if self._recent is not None and is_logged:
             self._recent.watch(context)
-        exchange = _Exchange(context, receive, send)
+        if self._trace is not None and scope.get("fastapi.telemetry") is not None:
+            self._trace(context)
+        exchange = _Exchange(context, scope, receive, send)
         process.active += is_logged
         with serving(context):
             try:
@@ -99,7 +104,7 @@ class RequestContextMiddleware:
             started=started,
             user_agent=user_agent[:LONGEST_USER_AGENT].decode("latin-1") or None,
         )
-        trace = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+        trace = TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
         if trace and self._resolver.trusts(peer):
             context.log_fields["trace_id"] = trace[1].decode()
         return context
@@ -149,6 +154,7 @@ class _Exchange:
     """Watches one request, to know how it ended."""
 
     _context: RequestContext
+    _scope: Scope
     _receive: Receive
     _send: Send
     abandoned: bool = False
@@ -175,6 +181,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             if not self.abandoned:
                 self.status = message["status"]
+            if self._context.trace is not None:
+                self._context.trace.answer(route_template(self._scope))
             # A copy: the application may send the same message to other clients.
             headers = [
                 *message.get("headers", ()),

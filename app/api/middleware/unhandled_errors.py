@@ -1,13 +1,17 @@
 """The answer to an exception that no handler expects."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.middleware.request_context import route_template
 from app.api.problems import refusal_response
 from app.core.errors import AppError, explain
 from app.core.logging import get_logger
+from app.core.request_context import current_request
 
 
 class InternalError(AppError):
@@ -20,8 +24,10 @@ class InternalError(AppError):
 class UnhandledErrorsMiddleware:
     """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, report: Callable[..., Any] | None = None) -> None:
+        """`report` also gets each error, with fields of the log line."""
         self.app = app
+        self._report = report
         self._log = get_logger(__name__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +55,15 @@ class UnhandledErrorsMiddleware:
             self._log.exception(
                 "http.unhandled_error", error_type=type(error).__qualname__
             )
+            if self._report is not None:
+                request = current_request()
+                self._report(
+                    error,
+                    method=scope["method"],
+                    route=route_template(scope),
+                    status_code=InternalError.status.value,
+                    request_id=request and request.request_id,
+                )
             if answering:
                 raise  # the answer is incomplete, so the server cuts the connection
             failure = InternalError("The service failed to handle the request.")

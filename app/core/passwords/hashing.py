@@ -19,6 +19,7 @@ from pwdlib.hashers import HasherProtocol
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.core.errors import Overloaded
+from app.core.metrics import hashes
 
 MAX_LENGTH = 128  # code points: at most 512 bytes of UTF-8
 
@@ -110,7 +111,7 @@ class PasswordHasher:
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._room.acquire(blocking=False):
             raise HashQueueFull
-        future = self._threads.submit(work)
+        future = self._threads.submit(timed, work)
         # A running hash keeps its slot until it ends, even when the caller has left.
         future.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(future)
@@ -139,6 +140,11 @@ def unusable_hash() -> str:
 def is_usable(password_hash: str) -> bool:
     """Whether the owner of the account has a password."""
     return not password_hash.startswith(UNUSABLE)
+
+
+def timed(work: Callable[[], T]) -> T:
+    with hashes.time():
+        return work()
 
 
 def normalise(password: str) -> str | None:

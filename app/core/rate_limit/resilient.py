@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 from redis.exceptions import RedisError
 
 from app.core.logging import get_logger
+from app.core.metrics import circuit_open
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy, RateLimiter
 from app.core.rate_limit.reply_timeout import ReplyTimeout
@@ -79,11 +80,16 @@ class CircuitBreaker:
             self._failures.append(now)
             recent = now - self._failures[0] <= WITHIN_SECONDS
             if len(self._failures) == FAILURES and recent:
-                self._open, self._probe_at = True, now + PAUSE_SECONDS
+                self._probe_at = now + PAUSE_SECONDS
+                self._set_open(True)
                 log.warning("rate_limit.degraded", error=type(error).__name__)
 
+    def _set_open(self, is_open: bool) -> None:
+        self._open = is_open
+        circuit_open.labels("redis").set(is_open)
+
     def _close(self) -> None:
-        self._open = False
+        self._set_open(False)
         self._failures.clear()
         log.warning("rate_limit.recovered")
 

@@ -1,10 +1,16 @@
 """What operators see."""
 
 import socket
+from importlib.util import find_spec
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from app.core.settings.base import AppSettings, outside_development, refuse
+from app.core.settings.base import (
+    AppSettings,
+    outside_development,
+    refuse,
+    split_url,
+)
 from app.identity import VERSION
 
 LEAST_TOKEN = 16  # characters
@@ -38,6 +44,28 @@ class ObservationSettings(AppSettings):
         "another port. Outside of development METRICS_TOKEN must be set.",
     )
 
+    telemetry_endpoint: str = Field(
+        "",
+        description="OTLP collector that gets traces over HTTP, without the path: "
+        "`http://collector:4318`. Without it, the service makes no traces. It needs "
+        "the packages of `requirements/extras.txt`.",
+    )
+    telemetry_sample: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of the requests and of the mails that are traced. A request "
+        "that a proxy of TRUSTED_PROXIES already traces, or does not trace, is treated "
+        "in the same way.",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        None,
+        repr=False,
+        description="DSN of a Sentry project that gets unexpected errors, without "
+        "their messages and values. It needs the packages of "
+        "`requirements/extras.txt`.",
+    )
+
     @field_validator("metrics_token")
     @classmethod
     def _long_token(cls, token: SecretStr | None) -> SecretStr | None:
@@ -56,6 +84,24 @@ class ObservationSettings(AppSettings):
         )
         return port
 
+    @field_validator("telemetry_endpoint")
+    @classmethod
+    def _collector(cls, url: str) -> str:
+        refuse(url and not is_http(url), "must be a URL such as http://collector:4318")
+        refuse_without("opentelemetry.sdk", url)
+        return url.rstrip("/")
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _sentry_project(cls, dsn: SecretStr | None) -> SecretStr | None:
+        url = dsn.get_secret_value() if dsn else ""
+        refuse(
+            url and not (is_http(url) and split_url(url).username),
+            "must be a DSN such as https://key@sentry.example.com/1",
+        )
+        refuse_without("sentry_sdk", url)
+        return dsn
+
     @property
     def serves_metrics(self) -> bool:
         return self.metrics_token is not None or self.environment == "development"
@@ -69,3 +115,16 @@ class ObservationSettings(AppSettings):
             "service_instance_id": socket.gethostname(),
             "deployment_environment_name": self.environment,
         }
+
+
+def is_http(url: str) -> bool:
+    parts = split_url(url)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def refuse_without(module: str, url: str) -> None:
+    """Refuse a setting whose package is not installed."""
+    refuse(
+        url and find_spec(module) is None,
+        "needs a package: pip install --require-hashes -r requirements/extras.txt",
+    )

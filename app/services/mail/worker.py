@@ -6,10 +6,11 @@ dies in between, another worker takes the mail when the lease ends.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from time import perf_counter
 
 from app.core.logging import get_logger
 from app.core.metrics import deliveries
@@ -27,6 +28,12 @@ MAX_ATTEMPTS = 12  # about three hours
 FIRST_RETRY = timedelta(seconds=10)
 SLOWEST_RETRY = timedelta(hours=1)
 STOP_SECONDS = 5.0
+
+See = Callable[[OutboxMail, float, Exception | None], None]
+
+
+def see_nothing(mail: OutboxMail, seconds: float, error: Exception | None) -> None:
+    """Report no delivery."""
 
 
 class LinkExpired(Undeliverable):
@@ -49,10 +56,15 @@ class MailWorker:
         transport: Transport,
         wake: asyncio.Event,
         heartbeat: Path | None = None,
+        see: See = see_nothing,
     ) -> None:
-        """`heartbeat` is a file to touch, at least every `heartbeat_seconds`."""
+        """`heartbeat` is a file to touch, at least every `heartbeat_seconds`.
+
+        `see` gets each attempt: the mail, the seconds that it took, the error.
+        """
         self.heartbeat = heartbeat
         self.database = database
+        self.see = see
         self.transport = transport
         self.writer = MailWriter(settings)
         self.lease = timedelta(seconds=settings.outbox_lease_seconds)
@@ -97,6 +109,7 @@ class MailWorker:
             return await outbox.claim(session, self.lease)
 
     async def _deliver(self, row: OutboxMail) -> None:
+        started = perf_counter()
         try:
             if row.recipient is not None:
                 if row.expires_at and row.expires_at <= utc_now():
@@ -105,8 +118,10 @@ class MailWorker:
                 async with asyncio.timeout(self.lease.total_seconds() * 0.8):
                     await self.transport.send(self.writer.write(row, row.recipient))
         except Exception as error:  # also a template that is missing or broken
+            self.see(row, perf_counter() - started, error)
             await self._postpone(row, error)
             return
+        self.see(row, perf_counter() - started, None)
         async with transaction(self.database) as session:
             await outbox.settle(session, row)
         if row.recipient is not None:
@@ -131,7 +146,10 @@ class MailWorker:
 
 @asynccontextmanager
 async def delivering(
-    database: Database, settings: MailSettings, wake: asyncio.Event
+    database: Database,
+    settings: MailSettings,
+    wake: asyncio.Event,
+    see: See = see_nothing,
 ) -> AsyncGenerator[None]:
     """Deliver mail in the background of this process, if the settings say so."""
     transport = find_transport(settings)
@@ -143,7 +161,7 @@ async def delivering(
     if not settings.delivers_mail_in_process or transport is None:
         yield
         return
-    worker = MailWorker(database, settings, transport, wake)
+    worker = MailWorker(database, settings, transport, wake, see=see)
     task = asyncio.create_task(worker.run(), name="mail")
     try:
         yield

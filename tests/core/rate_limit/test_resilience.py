@@ -6,6 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
+from app.core.metrics import registry
 from app.core.rate_limit.memory import MemoryRateLimiter
 from app.core.rate_limit.policy import Decision, Hit, Policy
 from app.core.rate_limit.resilient import ResilientRateLimiter
@@ -153,6 +154,22 @@ class TestBreaker:
 
         assert not any(d.degraded for d in decisions)
         assert [line["event"] for line in logs] == ["rate_limit.recovered"]
+
+    async def test_shows_its_state_as_a_metric(
+        self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
+    ) -> None:
+        """Mutant: set the metric only when it opens."""
+
+        def state() -> float | None:
+            return registry.get_sample_value("circuit_state", {"name": "redis"})
+
+        await fail(limiter, shared, times=3)
+        opened = state()
+        shared.error = None
+        clock.now += 5
+        await limiter.hit(ANN)
+
+        assert (opened, state()) == (1, 0)
 
     async def test_forgets_earlier_failures_when_it_closes(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock

@@ -1,0 +1,56 @@
+"""Reports to other services: traces and errors. Each is loaded only if it is set."""
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.core.config import Settings
+from app.db.models.outbox_mail import OutboxMail
+from app.services.mail.transports import DeliveryFailed
+
+if TYPE_CHECKING:
+    from app.api.traces import Traces
+    from app.core.error_reports import ErrorReports
+
+
+@dataclass(frozen=True)
+class Observers:
+    """What watches the requests and the deliveries of a process."""
+
+    traces: "Traces | None" = None
+    errors: "ErrorReports | None" = None
+
+    def see_delivery(
+        self, mail: OutboxMail, seconds: float, error: Exception | None
+    ) -> None:
+        """Trace an attempt to deliver a mail. Report an error that is no outage."""
+        mail_id = str(mail.id)
+        if self.traces is not None:
+            self.traces.add_delivery(mail_id, mail.template, seconds, error)
+        unexpected = not isinstance(error, DeliveryFailed | OSError)  # a timeout is one
+        if self.errors is not None and error is not None and unexpected:
+            self.errors.report(error, mail_id=mail_id, template=mail.template)
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncGenerator[None]:
+        """Send until the block ends."""
+        async with AsyncExitStack() as stack:
+            for each in (self.traces, self.errors):
+                if each is not None:
+                    await stack.enter_async_context(each.sending())
+            yield
+
+
+def make_observers(settings: Settings, untraced: Collection[str] = ()) -> Observers:
+    """`untraced`: the paths of requests that make no trace."""
+    traces, errors = None, None
+    if settings.telemetry_endpoint:
+        from app.api.traces import Traces
+
+        traces = Traces(settings, untraced)
+    if settings.sentry_dsn is not None:
+        from app.core.error_reports import ErrorReports
+
+        errors = ErrorReports(settings)
+    return Observers(traces, errors)
