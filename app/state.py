@@ -23,6 +23,7 @@ from app.core.tokens.signing_keys import SigningKeys
 from app.db.revisions import IN_DATABASE, OWN, RELEASED, Revisions
 from app.db.session import Database
 from app.services.accounts.principal import Authenticator
+from app.services.accounts.required_factor import RequiredFactor
 from app.services.health import HealthMonitor, Probe
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
                     prefix: partial(kind.find_caller, database)
                     for prefix, kind in BEARERS.items()
                 },
+                RequiredFactor(settings.mfa_required_roles, settings.mfa_grace),
             ),
             cursors=CursorSigner(ring),
             health=health,

@@ -1,6 +1,7 @@
 """Finds the caller of a request, and checks that the caller has the right scope."""
 
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -15,6 +16,7 @@ from app.core.request_context import current_request
 from app.core.tokens.access import InvalidAccessToken
 from app.db.session import transaction
 from app.services.accounts.principal import Principal
+from app.services.accounts.roles import SCOPES
 from app.services.audit import record
 from app.state import AppState
 
@@ -30,6 +32,26 @@ class InsufficientScope(Forbidden):
             f"You do not have the scope that this needs: {scope}.",
             {"WWW-Authenticate": challenge},
         )
+
+
+class MfaRequired(Forbidden):
+    """The caller's role needs a second factor, and this session has not given one.
+
+    Add one at `/auth/mfa`, or give it at `/auth/reauthenticate`.
+    """
+
+    code = "mfa_required"
+    detail = (
+        "Your role needs a second factor. Add one at /auth/mfa/totp, or give it at "
+        "/auth/reauthenticate."
+    )
+    # RFC 9470 §3, though with 403: a newer token of this session would not help.
+    headers = MappingProxyType(
+        {
+            "WWW-Authenticate": 'Bearer realm="api", '
+            'error="insufficient_user_authentication", acr_values="aal2"'
+        }
+    )
 
 
 CALLER = "app.caller"
@@ -72,6 +94,8 @@ async def identify(request: Request) -> tuple[Principal | None, AppError | None]
             if isinstance(refusal, InvalidAccessToken):
                 await log_refused_token(state, refusal.reason)
             return None, refusal
+    if caller and state.authenticator.required.begins(caller):
+        await begin_grace(state, caller)
     if caller and (context := current_request()):
         context.caller_id = caller.user_id
         context.log_fields["user_id"] = str(caller.user_id)
@@ -92,6 +116,8 @@ async def authorize(
         raise Unauthorized("Send an access token as `Authorization: Bearer`.")
     if not caller.scopes.issuperset(required.scopes):
         await record_denial(request.app.state.shared, caller, required.scope_str)
+        if caller.factor_is_overdue and SCOPES[caller.role].issuperset(required.scopes):
+            raise MfaRequired
         raise InsufficientScope(required.scope_str)
     return caller
 
@@ -122,6 +148,12 @@ def caller_with(scope: str, *, fresh: bool = False, factor: bool = False) -> Any
     """Declare the scope that an endpoint needs, as `Annotated[Principal, …]`."""
     strict = authorize_factor if factor else authorize_fresh
     return Security(strict if fresh or factor else authorize, scopes=[scope])
+
+
+async def begin_grace(state: AppState, caller: Principal) -> None:
+    with suppress(Unavailable):
+        async with transaction(state.database) as session:
+            await state.authenticator.required.begin_grace(session, caller.user)
 
 
 async def log_refused_token(state: AppState, reason: str) -> None:

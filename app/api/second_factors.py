@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.services.accounts.assurance import SecondFactor
 from app.services.accounts.recovery_codes import RecoveryCodes
-from app.services.accounts.totp import TotpFactor
+from app.services.accounts.totp.factor import TotpFactor
 from app.services.mail.outbox import Outbox
 from app.services.passkeys import factor as passkeys
 from app.state import AppState

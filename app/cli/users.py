@@ -175,6 +175,24 @@ async def replace_password(who: str, password: str) -> str:
 
 
 @group.command()
+def reset_mfa(who: Who) -> None:
+    """Remove all second factors and recovery codes of a user, who gets a mail.
+
+    The sessions of the user end. Use it for a user who has lost these factors, and
+    first make sure that it is this user who asks.
+    """
+    output.print(f"{run(remove_factors(who))} has no second factor any more.")
+
+
+async def remove_factors(who: str) -> str:
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            await accounts.mfa.reset(user.id)
+    return str(user.email)
+
+
+@group.command()
 def sessions(who: Who, *, as_json: JsonLines = False) -> None:
     """List the sessions of a user, newest first."""
     run(show_sessions(who, as_json=as_json))

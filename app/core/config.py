@@ -28,6 +28,7 @@ from app.core.settings.external_identities import ExternalIdentitySettings
 from app.core.settings.http import HTTPSettings
 from app.core.settings.limits import LimitSettings
 from app.core.settings.mail import MailSettings
+from app.core.settings.mfa import MfaSettings
 from app.core.settings.observation import ObservationSettings
 from app.core.settings.operation import OperationSettings
 from app.core.settings.passkeys import PasskeySettings
@@ -44,6 +45,7 @@ class Settings(
     OperationSettings,
     PasskeySettings,
     MailSettings,
+    MfaSettings,
     HTTPSettings,
     LimitSettings,
     SecuritySettings,

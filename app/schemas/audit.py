@@ -23,6 +23,7 @@ EventName = Literal[
     "account.enabled",
     "account.identity.linked",
     "account.identity.removed",
+    "account.mfa.asked",
     "account.mfa.reset",
     "account.mfa.totp.enrolled",
     "account.mfa.totp.removed",

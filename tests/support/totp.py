@@ -1,7 +1,6 @@
 """An authenticator app, and accounts that have one."""
 
 import time
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,61 +17,73 @@ from tests.support.people import Client, People
 STEP = 30  # seconds
 
 
-@dataclass
-class Authenticator:
-    """The app on the phone of a user."""
+class Phone:
+    """The authenticator app of a user, and the user's list of recovery codes."""
 
-    app: FastAPI
-    owner: Client
-    secret: str
-    recovery_codes: list[str]
+    def __init__(self, app: FastAPI, owner: Client, enrolment: dict[str, str]) -> None:
+        self.app = app
+        self.owner = owner
+        self.secret = enrolment["secret"]
+        self.recovery_codes: list[str] = []
 
-    async def code(self, steps_ago: int = 0) -> str:
-        """Return a code that was not used yet, as after the next thirty seconds."""
-        forget = (
-            update(Totp)
-            .where(Totp.user_id == UUID(self.owner.user_id))
-            .values(last_step=0)
-        )
-        async with transaction(self.app.state.shared.database) as session:
-            await session.execute(forget)
-        return self.again(steps_ago)
-
-    def again(self, steps_ago: int = 0) -> str:
+    def shows(self, steps_ago: int = 0) -> str:
         return pyotp.TOTP(self.secret).at(int(time.time()) - steps_ago * STEP)
 
-    async def begin(self, client: Client) -> str:
+    async def code(self) -> str:
+        """Return a code that was not used yet, as if thirty seconds had passed."""
+        mine = Totp.user_id == UUID(self.owner.user_id)
+        async with transaction(self.app.state.shared.database) as session:
+            await session.execute(update(Totp).where(mine).values(last_step=0))
+        return self.shows()
+
+    async def begin(self, client: Client, **headers: str) -> str:
         """Give the password, and return the `mfa_token`."""
         body = {"email": self.owner.email, "password": PASSWORD}
-        answer = await client.post("/auth/login", json=body)
+        answer = await client.post("/auth/login", json=body, headers=headers)
         assert answer.json()["status"] == "mfa_required", answer.text
         return str(answer.json()["mfa_token"])
 
-    async def log_in(self, client: Client) -> dict[str, Any]:
-        """Log in with both factors; the client then uses the new session."""
+    async def log_in(self, client: Client) -> Response:
+        """Log in with both factors. The client uses the new session from then on."""
         token = await self.begin(client)
         answer = await finish(client, token, code=await self.code())
-        assert answer.status_code == 200, answer.text
-        client.tokens = answer.json()
-        client.headers["Authorization"] = f"Bearer {client.tokens['access_token']}"
+        use(client, answer)
         client.account = self.owner.account
-        return client.tokens
+        return answer
+
+
+def use(client: Client, answer: Response) -> None:
+    """Let a client use the tokens of an answer."""
+    assert answer.status_code == 200, answer.text
+    client.tokens = answer.json()
+    client.headers["Authorization"] = f"Bearer {client.tokens['access_token']}"
 
 
 async def finish(client: Client, token: str, **answer: str) -> Response:
     return await client.post("/auth/login/mfa", json={"mfa_token": token, **answer})
 
 
-async def enrol(app: FastAPI, client: Client) -> Authenticator:
+async def reauthenticate(client: Client, **proof: str) -> Response:
+    return await client.post("/auth/reauthenticate", json=proof)
+
+
+async def enrol(app: FastAPI, client: Client) -> Phone:
     """Add an authenticator app to the account of the client."""
-    secret = (await client.post("/auth/mfa/totp")).json()["secret"]
-    app_of_user = Authenticator(app, client, secret, [])
-    body = {"code": app_of_user.again()}
-    answer = await client.post("/auth/mfa/totp/activate", json=body)
-    assert answer.status_code == 200, answer.text
-    app_of_user.recovery_codes = answer.json()["recovery_codes"]
-    return app_of_user
+    answer = await client.post("/auth/mfa/totp")
+    assert answer.status_code == 201, answer.text
+    phone = Phone(app, client, answer.json())
+    body = {"code": phone.shows()}
+    active = await client.post("/auth/mfa/totp/activate", json=body)
+    assert active.status_code == 200, active.text
+    phone.recovery_codes = active.json()["recovery_codes"]
+    return phone
 
 
-async def enrolled(app: FastAPI, people: People, role: str = "user") -> Authenticator:
+async def enrolled(app: FastAPI, people: People, role: str = "user") -> Phone:
     return await enrol(app, await people.sign_in(role))
+
+
+async def read_events(admin: Client, name: str) -> list[dict[str, Any]]:
+    answer = await admin.get("/audit-events", params={"event": name})
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found

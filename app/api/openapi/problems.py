@@ -9,6 +9,7 @@ from fastapi.routing import RouteContext
 
 from app.api.authentication import (
     InsufficientScope,
+    MfaRequired,
     authorize,
     authorize_factor,
     authorize_fresh,
@@ -82,7 +83,7 @@ WITH_BODY: Errors = (
 )
 RAISED_BY: dict[Any, Errors] = {
     get_caller: (InvalidAccessToken,),
-    authorize: (Unauthorized, InsufficientScope),
+    authorize: (Unauthorized, InsufficientScope, MfaRequired),
     authorize_factor: (ReauthenticationRequired, SessionRequired, StepUpRequired),
     authorize_fresh: (ReauthenticationRequired, SessionRequired),
     expected_version: (IfMatchInvalid, VersionStale),

@@ -1,3 +1,4 @@
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Index, String, text
@@ -27,6 +28,8 @@ class User(Record, Base):
     second_factors: Mapped[str] = mapped_column(
         String(100), default="", server_default=text("''")
     )
+    # When the grace of MFA_REQUIRED_ROLES began. An account has only one.
+    mfa_asked_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (

@@ -1,7 +1,7 @@
 """The caller of a request: the user, and the session or other credential in use."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,8 @@ from app.db.models.auth_session import AuthSession
 from app.db.models.user import Role, User
 from app.db.reads import ReadSession
 from app.db.together import Keyed
+from app.services.accounts.assurance import AAL2
+from app.services.accounts.required_factor import RequiredFactor
 from app.services.accounts.roles import SCOPES
 
 USER = User.__table__.c
@@ -91,14 +93,18 @@ class Principal:
 
     user: Row[Any]
     credential: str = "session"
+    factor_is_overdue: bool = False  # the role needs a second factor, by now
 
     @property
     def scopes(self) -> frozenset[str]:
         """The scopes of the role that the credential has, too.
 
-        Those of the token are for other services: they are as old as the token.
+        Those of the token are for other services: they are as old as the token. If a
+        second factor is overdue, the caller has only those of the own account, to add
+        one.
         """
-        return SCOPES[self.role].intersection(self.user.scope.split())
+        scopes = SCOPES[self.role].intersection(self.user.scope.split())
+        return scopes & SCOPES[Role.USER] if self.factor_is_overdue else scopes
 
     @property
     def user_id(self) -> UUID:
@@ -118,6 +124,13 @@ class Principal:
     @property
     def role(self) -> Role:
         return self.user.role  # type: ignore[no-any-return]
+
+    @property
+    def has_factor(self) -> bool:
+        """Whether the user has given a second factor, or made a key with one."""
+        if self.credential == "session":
+            return bool(self.user.acr == AAL2)
+        return bool(self.user.second_factors)
 
     def require_fresh(self) -> None:
         """Raises `ReauthenticationRequired` if the last login is older than `FRESH`.
@@ -166,14 +179,24 @@ class Authenticator:
     """
 
     def __init__(
-        self, read: ReadSession, tokens: AccessTokens, others: Mapping[str, FindCaller]
+        self,
+        read: ReadSession,
+        tokens: AccessTokens,
+        others: Mapping[str, FindCaller],
+        required: RequiredFactor,
     ) -> None:
         self.read = read
         self.tokens = tokens
         self.others = others
+        self.required = required
 
     async def authenticate(self, token: str) -> Principal:
         """Raises `InvalidAccessToken`, whatever the reason."""
+        caller = await self._find(token)
+        overdue = self.required.is_overdue(caller)
+        return replace(caller, factor_is_overdue=True) if overdue else caller
+
+    async def _find(self, token: str) -> Principal:
         for prefix, find in self.others.items():
             if token.startswith(prefix):
                 return await find(token)

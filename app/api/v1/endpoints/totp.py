@@ -10,8 +10,8 @@ from app.api.routes import api_router
 from app.schemas.second_factor import RecoveryCodesRead
 from app.schemas.totp import TotpActivation, TotpSecret
 from app.services.accounts.pending_logins import MfaFailed
-from app.services.accounts.totp import (
-    TotpFactor,
+from app.services.accounts.totp.factor import TotpFactor
+from app.services.accounts.totp.service import (
     TotpNotEnrolled,
     TotpNotFound,
     TotpService,

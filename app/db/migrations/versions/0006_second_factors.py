@@ -19,6 +19,7 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.add_column("users", sa.Column("mfa_asked_at", INSTANT))
     op.add_column("auth_sessions", sa.Column("second_factor_at", INSTANT))
     op.create_table(
         "pending_logins",
@@ -57,4 +58,5 @@ def downgrade() -> None:
     op.drop_table("recovery_codes")
     op.drop_table("pending_logins")  # with its indexes
     op.drop_column("auth_sessions", "second_factor_at")
+    op.drop_column("users", "mfa_asked_at")
     op.drop_column("users", "second_factors")

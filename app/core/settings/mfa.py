@@ -1,0 +1,38 @@
+"""Second factors."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from app.core.settings.base import AppSettings, split_commas
+
+Roles = Annotated[
+    tuple[Literal["user", "editor", "admin"], ...],
+    NoDecode,
+    BeforeValidator(split_commas),
+]
+
+
+class MfaSettings(AppSettings):
+    """Second factors."""
+
+    mfa_required_roles: Roles = Field(
+        (),
+        description="Roles whose users need a second factor, comma-separated, such as "
+        "`admin`. Without one, such a user can only use the routes of the own account, "
+        "where the user can add one. Other routes answer 403 `mfa_required`.",
+    )
+    mfa_grace_days: int = Field(
+        7,
+        ge=0,
+        le=90,
+        description="Days in which a user of MFA_REQUIRED_ROLES can still use all "
+        "routes without a second factor. They begin with the first request of the user "
+        "while the role needs one, once for each account. `0`: no grace.",
+    )
+
+    @property
+    def mfa_grace(self) -> timedelta:
+        return timedelta(days=self.mfa_grace_days)

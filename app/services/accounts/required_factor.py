@@ -1,0 +1,64 @@
+"""Roles whose users need a second factor, by `MFA_REQUIRED_ROLES`."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, bindparam, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.base import utc_now
+from app.db.models.user import User
+from app.services.audit import record
+from app.services.mail.outbox import Outbox
+
+if TYPE_CHECKING:
+    from app.services.accounts.principal import Principal
+
+USER = User.__table__.c
+# Without `updated_at`: for clients the user has not changed.
+BEGIN = (
+    update(User.__table__)  # type: ignore[arg-type]
+    .where(USER.id == bindparam("owner"), USER.mfa_asked_at.is_(None))
+    .values(mfa_asked_at=bindparam("now"), updated_at=USER.updated_at)
+    .returning(USER.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredFactor:
+    """Judges a user by the row of the session, so that a request needs no other query.
+
+    The grace begins with the first request that needs the factor. A role that is given
+    later, a new setting and an old session are all counted alike, and an account whose
+    factor was reset gets no second grace.
+    """
+
+    roles: Container[str]
+    grace: timedelta
+
+    def is_missing(self, caller: "Principal") -> bool:
+        return caller.role in self.roles and not caller.has_factor
+
+    def begins(self, caller: "Principal") -> bool:
+        """Whether the grace has still to begin."""
+        return self.is_missing(caller) and caller.user.mfa_asked_at is None
+
+    def is_overdue(self, caller: "Principal") -> bool:
+        """Whether the factor is missing, and the grace has ended."""
+        if not self.is_missing(caller):
+            return False
+        now = utc_now()
+        began: datetime = caller.user.mfa_asked_at or now
+        return began + self.grace <= now
+
+    async def begin_grace(self, session: AsyncSession, user: Row[Any]) -> None:
+        """Begin the grace, and tell the owner when it ends."""
+        now = utc_now()
+        begun = await session.scalar(BEGIN, {"owner": user.id, "now": now})
+        if begun is None:
+            return  # another request has begun it
+        record(session, "account.mfa.asked", user.id, role=user.role)
+        until = f"{now + self.grace:%Y-%m-%d %H:%M} UTC"
+        await Outbox(session).add("mfa_asked", user.email, until=until)

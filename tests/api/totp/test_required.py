@@ -1,0 +1,102 @@
+"""Roles that need a second factor: MFA_REQUIRED_ROLES."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import update
+
+from app.db.base import utc_now
+from app.db.models.user import User
+from app.db.session import transaction
+from testbed.mailbox import mailed
+from tests.support.people import Client, People
+from tests.support.totp import enrol, read_events
+from tests.support.watch import watch_statements
+
+
+@pytest.fixture
+def overrides() -> dict[str, Any]:
+    return {"mfa_required_roles": "admin,editor"}
+
+
+async def end_grace(app: FastAPI) -> None:
+    async with transaction(app.state.shared.database) as session:
+        long_ago = utc_now() - timedelta(days=8)
+        await session.execute(update(User).values(mfa_asked_at=long_ago))
+
+
+class TestGrace:
+    async def test_begins_once_with_the_first_request(
+        self, app: FastAPI, people: People, user: Client
+    ) -> None:
+        """Mutants: each request begins it again; it begins for every role."""
+        admin = await people.sign_in("admin")
+        await asyncio.gather(*(admin.get("/users") for _ in range(4)))
+        await user.get("/users/me")
+        version = (await admin.get("/users/me")).headers["ETag"]
+
+        with watch_statements() as statements:
+            assert (await admin.get("/users")).status_code == 200
+
+        assert len(statements) == 2  # the caller, and the users
+        assert version == '"v1"'
+        [event] = await read_events(admin, "account.mfa.asked")
+        assert event["subject_id"] == admin.user_id
+        assert await mailed(app) == [("mfa_asked", admin.email)]
+
+    @pytest.mark.parametrize(
+        "overrides", [{"mfa_required_roles": "admin", "mfa_grace_days": 0}]
+    )
+    async def test_can_be_switched_off(self, admin: Client) -> None:
+        answer = await admin.get("/users")
+
+        assert (answer.status_code, answer.json()["code"]) == (403, "mfa_required")
+
+
+class TestAfterTheGrace:
+    async def test_only_the_own_account_is_open_until_a_factor_is_added(
+        self, app: FastAPI, people: People, client: Client
+    ) -> None:
+        """Mutants: refuse the routes that add a factor; read `acr` from the token."""
+        admin = await people.sign_in("admin")
+        await admin.get("/users")
+        await end_grace(app)
+
+        refused = await admin.get("/users")
+
+        assert (refused.status_code, refused.json()["code"]) == (403, "mfa_required")
+        assert 'acr_values="aal2"' in refused.headers["WWW-Authenticate"]
+        phone = await enrol(app, admin)
+        assert (await admin.get("/users")).status_code == 200
+        await phone.log_in(client)
+        assert (await client.get("/users")).status_code == 200
+
+    async def test_a_public_list_shows_what_visitors_see(
+        self, app: FastAPI, people: People
+    ) -> None:
+        """Mutant: check the scope only where a route needs one."""
+        editor = await people.sign_in("editor")
+        draft = {"sku": "A1", "name": "A", "price": "1.00", "currency": "EUR"}
+        assert (await editor.post("/products", json=draft)).status_code == 201
+        assert len((await editor.get("/products")).json()["items"]) == 1
+        await end_grace(app)
+
+        assert (await editor.get("/products")).json()["items"] == []
+
+    async def test_another_role_is_free(
+        self, app: FastAPI, people: People, admin: Client
+    ) -> None:
+        editor = await people.sign_in("editor")
+        await editor.get("/users/me")
+        await enrol(app, admin)
+        await end_grace(app)
+        draft = {"sku": "A1", "name": "A", "price": "1.00", "currency": "EUR"}
+        assert (await editor.post("/products", json=draft)).status_code == 403
+
+        await admin.patch(f"/users/{editor.user_id}", json={"role": "user"})
+
+        answer = await editor.post("/products", json=draft)
+        assert answer.json()["code"] == "forbidden"
