@@ -10,6 +10,8 @@ INSTALL = $$(test -x $(UV) && echo $(UV) pip install --quiet --python $(BIN)/pyt
 LOCKED := --require-hashes --only-binary :all:
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 SBOM := dist/sbom.cdx.json
+# The same files always give the same bytes.
+ARCHIVE = tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct)
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
@@ -28,7 +30,7 @@ help:
 	@echo 'make lock    resolve the dependencies again into requirements/'
 	@echo 'make upgrade the same, and say which versions have changed and what to run next'
 	@echo 'make docs    build the pages as a site into site/, and fail if a link is broken'
-	@echo 'make dist    build the wheel, the source archive and the bill of materials into dist/'
+	@echo 'make dist    build the wheel, sources, bill of materials, chart and pages into dist/'
 	@echo 'make release check VERSION=, then build as `make dist` does and tag the commit'
 
 run: $(VENV)/base
@@ -98,9 +100,13 @@ sbom: $(VENV)/audit
 	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --validate --output-file $(SBOM) requirements/base.txt
 
 # Two builds of one commit are the same bytes.
-dist: sbom
+dist: sbom docs
 	rm -rf $(filter-out $(SBOM),$(wildcard dist/*))
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --directory dist
+	@name=$$(sed -n 's/^name: //p' deploy/helm/*/Chart.yaml) && \
+		version=$$(sed -n 's/^version: //p' deploy/helm/*/Chart.yaml) && \
+		$(ARCHIVE) --directory deploy/helm "$$name" | gzip --no-name > "dist/$$name-chart-$$version.tgz" && \
+		$(ARCHIVE) site | gzip --no-name > "dist/$$name-docs-$$version.tgz"
 
 release:
 	sh requirements/release.sh '$(VERSION)'

@@ -1,12 +1,24 @@
 """What a version of `openapi.json` promises to clients, and what a new one breaks.
 
-It does not compare bounds, such as a shorter `maxLength`.
+It does not compare the codes of errors: a client must expect new ones.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 Facts = set[tuple[str, str, str]]  # operation, place, what holds there
+# Each bound of what clients send, and whether a larger number allows more.
+BOUNDS = {
+    "maxLength": True,
+    "maxItems": True,
+    "maximum": True,
+    "exclusiveMaximum": True,
+    "minLength": False,
+    "minItems": False,
+    "minimum": False,
+    "exclusiveMinimum": False,
+}
+UNBOUNDED = {True: float("inf"), False: float("-inf")}
 
 
 class Contract:
@@ -16,6 +28,7 @@ class Contract:
         self.document = document
         self.promises: Facts = set()
         self.demands: Facts = set()
+        self.bounds: dict[tuple[str, str, str], float] = {}
         for path in document["paths"].values():
             for operation in path.values():
                 self.operation = operation["operationId"]
@@ -53,6 +66,8 @@ class Contract:
         if kind := schema.get("type"):
             note = self._promise if sent else self._demand
             note(at, f"is of type {kind}")
+        for bound in BOUNDS.keys() & schema.keys() if sent else ():
+            self.bounds[self.operation, at, bound] = schema[bound]
         for value in schema.get("enum", ()) if sent else ():
             self._promise(at, f"can be {value}")
         required = schema.get("required", ())
@@ -87,3 +102,9 @@ class Contract:
             parent = at.rpartition("/")[0]
             if (operation, at if "is of type" in fact else parent) in known:
                 yield operation, f"new: {at} {fact}"
+        for (operation, at, bound), value in sorted(self.bounds.items()):
+            grows = BOUNDS[bound]
+            before = old.bounds.get((operation, at, bound), UNBOUNDED[grows])
+            is_tighter = value < before if grows else value > before
+            if is_tighter and (operation, at) in known:
+                yield operation, f"new: {at} {bound} is {value:g}"

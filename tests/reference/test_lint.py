@@ -29,6 +29,10 @@ def add_optional_member(changed: dict[str, Any]) -> None:
     schema("NoteCreate")(changed)["properties"]["colour"] = {"type": "string"}
 
 
+def bounded(changed: dict[str, Any], **bounds: int) -> None:
+    schema("NoteCreate")(changed)["properties"]["title"].update(bounds)
+
+
 BREAKING: dict[str, Change] = {
     "an operation is gone": lambda each: each["paths"][NOTES].pop("get"),
     "it needs a token now": lambda each: each["paths"]["/api/v1/auth/login"][
@@ -45,12 +49,16 @@ BREAKING: dict[str, Change] = {
         title={"anyOf": [{"type": "string"}, {"type": "null"}]}
     ),
     "a value of a request is gone": lambda each: schema("Role")(each)["enum"].pop(),
+    "a text must be shorter": lambda each: bounded(each, maxLength=199),
+    "a text must be longer": lambda each: bounded(each, minLength=2),
     "a parameter is gone": lambda each: each["paths"][NOTES]["get"]["parameters"].pop(),
     "an answer lacks a header": lambda each: each["paths"][NOTES]["post"]["responses"][
         "201"
     ]["headers"].pop("Location"),
 }
 HARMLESS: dict[str, Change] = {
+    "a text can be longer": lambda each: bounded(each, maxLength=201),
+    "a text can be shorter": lambda each: bounded(each, minLength=0),
     "a request may have another member": add_optional_member,
     "an answer has another member": lambda each: schema("NoteRead")(each)[
         "properties"
