@@ -1,18 +1,20 @@
 """Reads committed rows, without a transaction and without ORM objects."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.core.request_context import waiting_for
+from app.core.round_trips import RoundTrips
 from app.db.availability import availability
 from app.db.direct import Direct
-from app.db.together import Keyed, Together
+from app.db.together import MOST_KEYS, PATIENCE_SECONDS, Keyed, Together
 
 
 class ReadSession:
@@ -32,6 +34,9 @@ class ReadSession:
         self.lasting = lasting
         self.direct = direct
         self._together: dict[Keyed, Together] = {}
+        # One entry for as long as someone waits for it.
+        self._shared: WeakValueDictionary[Any, RoundTrips[None, Any]]
+        self._shared = WeakValueDictionary()
 
     async def all(
         self, statement: Executable, values: Mapping[str, Any]
@@ -57,6 +62,26 @@ class ReadSession:
         with waiting_for("query", together.statement):  # the query serves others, too
             row: Row[Any] | None = await together.ask(key)
         return row
+
+    async def shared(
+        self, statement: Executable, values: Mapping[str, Any]
+    ) -> Sequence[Row[Any]]:
+        """Read rows as `all` does, in one query for those who wait for the same rows.
+
+        It is for lists that many callers read with the same values.
+        """
+        key = statement, *values.items()
+        trips = self._shared.get(key)
+        if trips is None:
+
+            async def ask(callers: Sequence[None]) -> Iterable[Any]:
+                return [await self.all(statement, values)] * len(callers)
+
+            trips = RoundTrips(ask, most=MOST_KEYS, patience=PATIENCE_SECONDS)
+            self._shared[key] = trips
+        with waiting_for("query", statement):
+            rows: Sequence[Row[Any]] = await trips.ask(None)
+        return rows
 
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[AsyncConnection]:

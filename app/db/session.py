@@ -58,7 +58,9 @@ class Database:
         # A connection of its own, so that a busy pool does not look like an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
-        self.direct = direct(settings, self.writer, size=size - size // 2)
+        # Transactions take the other connections.
+        changes = size - size // 2
+        self.direct = direct(settings, self.writer, size=changes, keep=changes // 2)
         self.read = self.replica = ReadSession(self.reader, lasting, direct_reads)
         # The replica, if there is one, can be slightly stale. Never ask it who the
         # caller is, what the caller is allowed to do, or whether a token is valid.
@@ -79,9 +81,9 @@ class Database:
         await self.close()
 
     async def close(self) -> None:
-        for session in (self.read, self.replica):
-            if session.direct is not None:
-                session.direct.close()
+        for keeping in (self.direct, self.read.direct, self.replica.direct):
+            if keeping is not None:
+                keeping.close()
         for engine in (self.writer, self.reader, self.replica.engine, self.probe):
             await engine.dispose()
 

@@ -14,10 +14,12 @@ from app.core.errors import Overloaded
 from app.db import together
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import User
+from app.db.reads import ReadSession
 from app.db.session import Database, transaction
 from app.db.together import MOST_KEYS, Keyed, Together
 from tests.support.people import Client, People
 from tests.support.sessions import is_logged_in
+from tests.support.watch import watch_statements
 
 USER = User.__table__.c
 NAMES = Keyed(select(USER.id, USER.full_name), USER.id)
@@ -99,6 +101,51 @@ async def test_sees_what_was_committed_before_it_asked(
 
     assert (await early).full_name == "0"
     assert (await late).full_name == "new"
+
+
+class TestSharedRead:
+    """Rows that many callers read with the same values at the same moment."""
+
+    NAMED = select(USER.full_name).where(USER.id == bindparam("id"))
+
+    async def test_is_one_query_for_the_same_values(
+        self, database: Database, people: People
+    ) -> None:
+        """Mutants: a query for each caller; one query whatever the values are."""
+        ada, bob = [await people.add(full_name=name) for name in ("Ada", "Bob")]
+        ids = [ada.id, bob.id] * 20
+
+        with watch_statements() as statements:
+            answers = await asyncio.gather(
+                *(database.read.shared(self.NAMED, {"id": each}) for each in ids)
+            )
+
+        assert [rows[0].full_name for rows in answers] == ["Ada", "Bob"] * 20
+        assert len(statements) == 2
+        assert not database.read._shared
+
+    async def test_sees_what_was_committed_before_it_asked(
+        self, database: Database, people: People, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Mutant: join a query that has begun already."""
+        user = await people.add(full_name="before")
+        gate, values = Gate(database), {"id": user.id}
+        reader = ReadSession(database.reader, database.reader, database.read.direct)
+        monkeypatch.setattr(reader, "all", gate.read)
+        gate.open.clear()
+        early = asyncio.create_task(reader.shared(self.NAMED, values))
+        await gate.asked.wait()
+        async with transaction(database) as session:
+            await session.execute(update(User).values(full_name="after"))
+
+        late = asyncio.create_task(reader.shared(self.NAMED, values))
+        await asyncio.sleep(0)
+        gate.open.set()
+
+        assert [(await each)[0].full_name for each in (early, late)] == [
+            "before",
+            "after",
+        ]
 
 
 async def test_gives_each_caller_its_own_row(gate: Gate, people: People) -> None:

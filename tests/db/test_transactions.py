@@ -10,7 +10,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -261,6 +261,18 @@ class TestOnlyStatement:
         own = [each for each in statements if "INSERT" in each or "BEGIN" in each]
         on_sqlite = app.state.shared.database.direct is None
         assert len(own) == (2 if on_sqlite else 1), own
+
+    async def test_keeps_a_connection(self, probe: Client, database: Database) -> None:
+        """Mutant: take it from the pool for each statement and give it back."""
+        checkouts: list[object] = []
+        engine = database.writer.sync_engine
+        event.listen(engine, "checkout", lambda *each: checkouts.append(each))
+
+        for child in range(20):
+            await probe.post(f"/only/{child}")
+
+        assert len(checkouts) < 20 or database.direct is None
+        assert await has_child(database, 19)
 
     async def test_belongs_to_a_transaction_that_has_begun(
         self, probe: Client, database: Database

@@ -146,7 +146,8 @@ class ProductListing(Listing):
             [[count]] = await read.all(self.narrow.count, values)
             if count <= FEW:
                 return await self.narrow.rows(read, filters, sort, values)
-        return await super().rows(read, filters, sort, values)
+        statement = self.statement(filters, sort, continued="page_after" in values)
+        return await read.shared(statement, values)
 
 
 FOUND, FOUND_BY_TITLE = few(QUERY, PRODUCT.c), few(TITLE, PRODUCT.c)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.session import transaction
 from tests.support.people import Client
+from tests.support.watch import watch_statements
 
 MUG = {
     "sku": "MUG-1",
@@ -280,6 +281,28 @@ class TestListProducts:
         assert await skus(editor, max_price="10.00") == "AB"
         assert await skus(editor, in_stock="true", category="b") == "C"
         assert await skus(editor, in_stock="false") == "B"
+
+    async def test_gives_each_caller_its_own_at_the_same_moment(
+        self, editor: Client, client: Client
+    ) -> None:
+        """Mutant: one query for all who wait, whatever they ask for."""
+        await add(editor, sku="A", price="5")
+        await add(editor, sku="C", price="15", status="draft")
+        lists = [
+            (editor, {}, ["C", "A"]),
+            (client, {}, ["A"]),
+            (editor, {"max_price": "9"}, ["A"]),
+            (editor, {"limit": "1"}, ["C"]),
+        ] * 8
+
+        with watch_statements() as statements:
+            answers = await gather(
+                *(who.get("/products", params=query) for who, query, _ in lists)
+            )
+
+        for answer, (_, _, skus) in zip(answers, lists, strict=True):
+            assert [item["sku"] for item in answer.json()["items"]] == skus
+        assert sum("FROM products" in each for each in statements) < len(lists)
 
     async def test_refuses_a_cursor_of_another_list(self, editor: Client) -> None:
         for n in range(3):
