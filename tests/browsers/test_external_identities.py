@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from testbed.browser import Browser
-from testbed.serving import serving
+from testbed.serving import Later, serving
 from tests.api.external_identities.browser import ADA, PROVIDER
 from tests.api.external_identities.provider import (
     CLIENT_ID,
@@ -16,11 +16,11 @@ from tests.api.external_identities.provider import (
     Provider,
     serve_provider,
 )
-from tests.browsers.test_passkeys import later
 from tests.support.people import Client, People
 from tests.support.totp import enrolled
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
+later = Later()
 TEXT = "document.body.innerText"
 
 
