@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import delete
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.db.models.passkey import Passkey
 from app.db.session import transaction
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
-from testbed.serving import serving
+from testbed.serving import Later, serving
 from tests.support.people import People
 
 AUTHENTICATOR = {
@@ -25,15 +24,6 @@ AUTHENTICATOR = {
     "defaultBackupEligibility": True,
     "defaultBackupState": True,
 }
-
-
-class Later:
-    """Serves an application whose settings must name the port."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
 
 
 later = Later()

@@ -25,6 +25,7 @@ SECTIONS = (
     "password",
     "second_factors",
     "totp",
+    "external_identities",
     "security_events",
     "deletion",
 )

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from time import time
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -48,6 +48,8 @@ class Provider:
         self.known = b""  # signs HS256
         self.answers: dict[str, Answer] = {}  # by path, instead of its own
         self.in_userinfo = False
+        # Who is logged in there, for a browser that comes to `/authorize`.
+        self.visitor: dict[str, Any] = {}
 
     def consent(self, authorization_url: str, **person: Any) -> dict[str, str]:
         """Log a person in, and return what the redirect adds to the URL."""
@@ -147,14 +149,20 @@ def serve_provider() -> Iterator[Provider]:
         def reply(self, form: dict[str, str]) -> None:
             provider.asked[self.path] += 1
             authorization = self.headers.get("Authorization", "")
+            location = f"{provider.url}/elsewhere"
             answer = provider.answers.get(self.path) or provider.answer(
                 self.path, form, authorization
             )
+            if self.path.startswith("/authorize?"):
+                returned = provider.consent(self.path, **provider.visitor)
+                [redirect_uri] = parse_qs(urlsplit(self.path).query)["redirect_uri"]
+                answer = 302, b""
+                location = f"{redirect_uri}?{urlencode(returned)}"
             status, content = answer
             raw = isinstance(content, bytes)
             body = content if raw else json.dumps(content).encode()
             self.send_response(status)
-            self.send_header("Location", f"{provider.url}/elsewhere")
+            self.send_header("Location", location)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -9,7 +9,7 @@ history.replaceState(null, "", pathname);
 const [base] = pathname.split("/account/");
 const kept = `sign-in ${pathname}`;
 
-async function post(path, body) {
+async function post(path, body, more) {
   status.textContent = "";
   try {
     const response = await fetch(`${base}${api}/${path}`, {
@@ -17,6 +17,7 @@ async function post(path, body) {
       headers: {
         "X-Token-Transport": "cookie",
         ...(body && { "Content-Type": "application/json" }),
+        ...more,
       },
       body: body && JSON.stringify(body),
     });
@@ -53,9 +54,16 @@ async function finish() {
   }
   const body = { transaction: begun.transaction, code, state };
   if (answer.has("iss")) body.iss = answer.get("iss");
-  const signedIn = await post(`providers/${provider}/finish`, body);
-  if (signedIn?.status === "mfa_required") askForCode(signedIn.mfa_token, begun.next);
-  else if (signedIn) location.replace(begun.next);
+  const { kind = "providers", next } = begun;
+  let more;
+  if (kind === "identities") {  // the account page links an identity
+    const session = await post("refresh", {});
+    if (!session) return;
+    more = { Authorization: `Bearer ${session.access_token}` };
+  }
+  const done = await post(`${kind}/${provider}/finish`, body, more);
+  if (done?.status === "mfa_required") askForCode(done.mfa_token, next);
+  else if (done) location.replace(next);
 }
 
 function askForCode(mfa_token, next) {
