@@ -61,7 +61,7 @@ class Authenticator:
         """Answer `navigator.credentials.create()` with the attestation `none`."""
         self.user_handle = options["user"]["id"]
         attested = AAGUID.bytes + len(self.credential_id).to_bytes(2, "big")
-        attested += self.credential_id + cbor2.dumps(self._cose_key())
+        attested += self.credential_id + cbor2.dumps(self.cose_key())
         data = self._authenticator_data(ATTESTED) + attested
         attestation = {"fmt": "none", "attStmt": {}, "authData": data}
         return self._credential(
@@ -119,7 +119,7 @@ class Authenticator:
         flags = (self.flags | more_flags).to_bytes(1, "big")
         return domain + flags + self.sign_count.to_bytes(4, "big")
 
-    def _cose_key(self) -> dict[int, Any]:
+    def cose_key(self) -> dict[int, Any]:
         if isinstance(self.key, EllipticCurvePrivateKey):
             point = self.key.public_key().public_numbers()
             x, y = (number.to_bytes(32, "big") for number in (point.x, point.y))

@@ -33,7 +33,7 @@ REDEEM = (
 
 @dataclass(frozen=True, slots=True)
 class Challenges:
-    """Issues challenges, and accepts each once, from the one who asked for it."""
+    """Issues challenges, and accepts each once, where it was asked for."""
 
     session: AsyncSession
 

@@ -58,7 +58,7 @@ def make(
 
 @dataclass(frozen=True, slots=True)
 class PasskeyChallenger:
-    """Lets the passkeys of one user sign a challenge, for who has asked for it."""
+    """Issues challenges to one user, each bound to a pending login or a session."""
 
     assertions: Assertions
     pending: PendingLogins

@@ -43,6 +43,13 @@ async def change_user(app: FastAPI, user: Client, **values: Any) -> None:
         await session.execute(statement)
 
 
+class OffCurve(Authenticator):
+    """Has a public key that is not on the curve."""
+
+    def cose_key(self) -> dict[int, Any]:
+        return {**super().cose_key(), -3: bytes(32)}
+
+
 class TestLogin:
     async def test_needs_neither_address_nor_password(
         self, app: FastAPI, user: Client, client: Client
@@ -185,6 +192,7 @@ class TestRefusal:
     async def test_survives_malformed_credentials(
         self, user: Client, client: Client
     ) -> None:
+        """Mutant: catch only the errors of the library, and not those of its parts."""
         passkey = await register(user)
         good = passkey.get(await login_options(client))
 
@@ -200,6 +208,8 @@ class TestRefusal:
                 await send(client, {**good, "response": response})
             ).status_code == 401
         assert (await send(client, {**good, "id": "A"})).status_code == 401
+        off_curve = await register(user, OffCurve())
+        assert (await log_in(client, off_curve)).status_code == 401
         assert (await send(client, good)).status_code == 200
 
     async def test_is_recorded_for_the_owner_and_a_flood_is_sampled(
@@ -261,7 +271,7 @@ class TestSignCount:
     async def test_of_a_forged_signature_suspects_no_clone(
         self, user: Client, client: Client, admin: Client
     ) -> None:
-        """Mutant: let the library compare, before it checks the signature."""
+        """Mutant: compare the count before the signature, which anyone can fake."""
         passkey = await register(user, Authenticator(sign_count=7))
         passkey.key = Authenticator().key
         passkey.sign_count = 1

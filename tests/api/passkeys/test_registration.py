@@ -134,7 +134,7 @@ class TestRegister:
     async def test_refuses_challenges_of_other_sessions_and_ceremonies(
         self, app: FastAPI, people: People, user: Client
     ) -> None:
-        """Mutant: redeem a challenge for whoever sends it."""
+        """Mutant: redeem a challenge in every session."""
         other_user = await people.sign_in()
         other_session = await people.log_in(user.account, "192.0.2.9")
         forged = {**await options_for(user), "challenge": "A" * 43}

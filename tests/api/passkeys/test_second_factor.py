@@ -132,9 +132,10 @@ class TestConfirmation:
         assert confirmed.status_code == 200
         assert (await user.delete(path)).status_code == 204
 
-    async def test_refuses_a_challenge_of_another_session(
+    async def test_refuses_a_challenge_of_another_session_or_ceremony(
         self, user: Client, client: Client
     ) -> None:
+        """Mutant: bind the challenge to the session, and not to the ceremony."""
         passkey = await register(user)
         credential = passkey.get(await login_options(client))
         login = await client.post(
@@ -146,7 +147,11 @@ class TestConfirmation:
         body = {"passkey": passkey.get(options)}
         answer = await user.post("/auth/reauthenticate", json=body)
 
-        assert answer.json()["code"] == "mfa_failed"
+        registration = (await user.post("/auth/passkeys/options")).json()
+        other = {"passkey": passkey.get(registration)}
+        misused = await user.post("/auth/reauthenticate", json=other)
+
+        assert answer.json()["code"] == misused.json()["code"] == "mfa_failed"
         assert (await client.post("/auth/reauthenticate", json=body)).is_success
 
 
