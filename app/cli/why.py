@@ -157,6 +157,8 @@ def show_request(line: Mapping[str, Any]) -> None:
     item("time", line["timestamp"])
     item("route", line["route"])
     item("client", line["client_ip"])
+    if trace := line.get("trace_id"):
+        item("trace", f"{trace} {line.get('span_id', '')}")
     if error := line.get("error_type"):
         item("error", error)
     limits = ", ".join(line.get("rate_limit_violated", ()))

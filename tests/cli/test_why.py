@@ -71,6 +71,7 @@ async def test_shows_the_limit_that_refused_and_the_lines_of_the_request(
     refused = {
         "rate_limit": "refused",
         "rate_limit_violated": ["login-ip"],
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
     }
     changed = [
         json.dumps(json.loads(text) | refused)
@@ -82,6 +83,7 @@ async def test_shows_the_limit_that_refused_and_the_lines_of_the_request(
     story = why(ID, log="\n".join([*noise, json.dumps(more), *changed, ""]))
 
     assert "limiter    refused login-ip" in story
+    assert f"trace      {refused['trace_id']}" in story
     assert "log        warning http.failed {'code': 'c'}" in story
     assert "other" not in story
 
