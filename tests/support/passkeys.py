@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 )
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from httpx2 import Response
 
 from app.services.passkeys.challenges import decode, encode
 from tests.support.people import Client
@@ -150,6 +151,14 @@ async def login_options(client: Client) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     options: dict[str, Any] = answer.json()
     return options
+
+
+async def send(client: Client, credential: dict[str, Any]) -> Response:
+    return await client.post("/auth/passkeys/login", json={"credential": credential})
+
+
+async def log_in(client: Client, passkey: Authenticator) -> Response:
+    return await send(client, passkey.get(await login_options(client)))
 
 
 def tampered(text: str) -> str:
