@@ -25,7 +25,6 @@ from app.api.openapi import DESCRIPTION, add_openapi
 from app.api.pages.account import add_account_pages
 from app.api.pages.docs import add_docs
 from app.api.pages.home import add_home
-from app.api.pages.own_account import add_own_account
 from app.api.pages.registry import PAGES
 from app.api.pages.requests import PATH as REQUESTS
 from app.api.pages.requests import add_recent_requests
@@ -141,7 +140,6 @@ def create_application(
     add_metrics(app, settings)
     add_home(app, settings)
     add_account_pages(app, settings)
-    add_own_account(app, settings)
     for add_pages in PAGES:
         add_pages(app, settings)
     if recent is not None:

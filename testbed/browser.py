@@ -23,9 +23,12 @@ UNTIL = """
 return new Promise((resolve) => {{
   const look = () => {{
     const found = {expression};
-    if (found) resolve(found);
+    if (!found) return;
+    watch.disconnect();
+    resolve(found);
   }};
-  new MutationObserver(look).observe(document, {{
+  const watch = new MutationObserver(look);
+  watch.observe(document, {{
     subtree: true, childList: true, attributes: true, characterData: true,
   }});
   look();
@@ -80,7 +83,7 @@ class Browser:
         wanted = {
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
-            "timeouts": {"script": 30_000},
+            "timeouts": {"script": 30_000, "implicit": 30_000},
         }
         limits = Limits(max_keepalive_connections=0)
         async with AsyncClient(base_url=driver, timeout=60, limits=limits) as client:

@@ -1,14 +1,11 @@
-"""The page `/account/sign-in`, in a real browser with a virtual authenticator."""
+"""Passkeys on the page `/account`, in a real browser with a virtual authenticator."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import delete
 
-from app.db.models.passkey import Passkey
-from app.db.session import transaction
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
 from testbed.serving import Later, serving
@@ -24,13 +21,20 @@ AUTHENTICATOR = {
     "defaultBackupEligibility": True,
     "defaultBackupState": True,
 }
-
-
-later = Later()
+# The page reads the events again when the user has signed in.
+LOGINS = "security_events.textContent.split('auth.login.success').length - 1"
+WITHOUT_OFFER = (
+    "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+)
 
 
 @pytest.fixture
-async def port() -> AsyncGenerator[int]:
+def later() -> Later:
+    return Later()
+
+
+@pytest.fixture
+async def port(later: Later) -> AsyncGenerator[int]:
     async with serving(later) as port:
         yield port
 
@@ -42,60 +46,70 @@ def overrides(port: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def page(app: FastAPI, port: int) -> str:
+async def page(app: FastAPI, port: int, later: Later) -> str:
     later.app = app
-    return f"http://localhost:{port}/account/sign-in"
+    return f"http://localhost:{port}/account"
 
 
-def says(text: str) -> str:
-    return f"document.querySelector('[role=status]')?.textContent.includes('{text}')"
+async def is_signed_in(browser: Browser, yes: bool = True) -> None:
+    hidden = "out" if yes else "in"
+    await browser.until(
+        f"!document.querySelector('#signed-{'in' if yes else 'out'}').hidden"
+        f" && document.querySelector('#signed-{hidden}').hidden"
+    )
 
 
-async def ignore_the_offer(browser: Browser, page: str, lock: str) -> None:
-    """Open the page with a locked device, and unlock it when the offer has ended."""
-    await browser.command("POST", lock, {"isUserVerified": False})
-    await browser.visit(page)
-    await browser.until("!document.querySelector('#use').hidden")
-    await browser.run("offered.abort()")
-    await browser.command("POST", lock, {"isUserVerified": True})
+async def sign_out(browser: Browser) -> None:
+    await browser.click("#sign-out")
+    await is_signed_in(browser, yes=False)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_adds_a_passkey_and_signs_in_with_it(
-    app: FastAPI, page: str, people: People, browser: Browser
+    page: str, people: People, browser: Browser
 ) -> None:
     """Mutants: a script inside the page; `127.0.0.1` as the domain of passkeys."""
     user = await people.add()
     devices = f"{browser.session}/webauthn/authenticator"
-    device = await browser.command("POST", devices, AUTHENTICATOR)
-    lock = f"{devices}/{device}/uv"
+    await browser.command("POST", devices, AUTHENTICATOR)
     await browser.visit(page)
+    await is_signed_in(browser, yes=False)
     await browser.fill(email=user.email, password=PASSWORD)
-    await browser.click("form button")
-    await browser.until(says("You are signed in."))
-    await browser.click("#add")
-    await browser.until(says("The passkey is added."))
+    await browser.click("#sign-in button")
+    await is_signed_in(browser)
+    await browser.fill("#passkeys", name="Laptop")
+    await browser.click("#passkeys form button")
+    await browser.until("passkeys.textContent.includes('The passkey is added.')")
+    await browser.until("passkeys.querySelector('li b')?.textContent === 'Laptop'")
 
-    # The password alone is not enough now.
-    await browser.until("document.querySelector('pre').textContent.length > 200")
-    await ignore_the_offer(browser, page, lock)
-    await browser.fill(email=user.email, password=PASSWORD)
-    await browser.click("form button")
-    await browser.until(says("You are signed in."))
+    codes = await browser.until(
+        "document.querySelector('#passkey-codes pre').textContent"
+    )
+    assert len(codes.split()) == 10
 
     # The field of the address offers the passkey; this user takes it at once.
-    await browser.visit(page)
-    await browser.until(says("You are signed in."))
+    await browser.click("#sign-out")
+    await browser.until(f"{LOGINS} === 2")
 
-    # A user who does not take the offer can use the button.
-    await ignore_the_offer(browser, page, lock)
-    await browser.click("#use")
-    await browser.until(says("You are signed in."))
-    assert await browser.errors() == []  # nothing that the policy forbids
+    # A browser that does not offer it has the button.
+    await browser.run(WITHOUT_OFFER)
+    await sign_out(browser)
+    await browser.click("#other-ways button")
+    await is_signed_in(browser)
 
-    async with transaction(app.state.shared.database) as session:
-        passkey = await session.scalar(delete(Passkey).returning(Passkey))
-        assert passkey is not None
-        assert passkey.backed_up
-    await browser.visit(page)
-    await browser.until(says("This passkey was not accepted."))
+    # The password alone is not enough now.
+    await sign_out(browser)
+    await browser.fill(email=user.email, password=PASSWORD)
+    await browser.click("#sign-in button")
+    await browser.until("!document.querySelector('#second-step').hidden")
+    await browser.click("#second-step [data-method]")
+    await is_signed_in(browser)
+
+    await browser.click("#passkeys li button")
+    await browser.accept()
+    await browser.until("passkeys.textContent.includes('The passkey is removed.')")
+    await sign_out(browser)
+    await browser.click("#other-ways button")
+    await browser.until("account.textContent.includes('passkey was not accepted')")
+    errors = [e for e in await browser.errors() if "Failed to load resource" not in e]
+    assert errors == []  # nothing that the policy forbids

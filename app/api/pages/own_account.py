@@ -25,7 +25,9 @@ SECTIONS = (
     "password",
     "second_factors",
     "totp",
+    "passkeys",
     "external_identities",
+    "api_keys",
     "security_events",
     "deletion",
 )

@@ -26,7 +26,7 @@ function has(item, wanted) {
   return Array.isArray(value) ? value.some((each) => (word ?? each) === each) : Boolean(value);
 }
 
-function fill(part, item) {
+export function fill(part, item) {
   for (const each of $$("[data-text]", part)) each.textContent = shown(item[each.dataset.text]);
   for (const each of $$("[data-link]", part)) each.href = item[each.dataset.link];
   for (const each of $$("[data-if]", part)) each.hidden = !has(item, each.dataset.if);
@@ -37,6 +37,12 @@ function fill(part, item) {
       each.setAttribute("aria-label", `${each.textContent}: ${shown(item[each.dataset.name])}`);
     }
   }
+}
+
+function forget(part) {
+  for (const each of $$("[data-text]", part)) each.textContent = "";
+  for (const each of $$("[data-link]", part)) each.removeAttribute("href");
+  for (const each of $$("[data-result]", part)) each.hidden = true;
 }
 
 async function fillList(list, cursor) {
@@ -63,12 +69,12 @@ async function fillList(list, cursor) {
 }
 
 // Says in the section of an element how its work has ended.
-async function tell(element, work, done = "") {
+export async function tell(element, work, done = "") {
   const place = $(":scope > [role=status]", element.closest("section") ?? document.body) ?? status;
   place.textContent = "";
   try {
     await work();
-    place.textContent = done;
+    if (done) place.textContent = done;
   } catch (failure) {
     if (failure.code === "refresh_token_invalid") {
       show(false, "Your session has ended. Sign in again.");
@@ -93,10 +99,10 @@ export function show(signedIn, text = "") {
   $("#sign-in").hidden = false;
   // Nothing of an account stays in the page after it.
   for (const each of $$("form")) each.reset();
-  for (const each of $$("[data-text]")) each.textContent = "";
   for (const each of $$("[data-list] > li")) each.remove();
-  for (const each of $$("[data-result]")) each.hidden = true;
+  forget(document);
   status.textContent = text;
+  document.dispatchEvent(new Event(signedIn ? "signed-in" : "signed-out"));
   return signedIn ? refresh() : undefined;
 }
 
@@ -120,7 +126,10 @@ async function perform(element, body) {
   const [method, path] = send.split(" ");
   const answer = await call(method, path, body, body && method === "DELETE" && { "If-Match": "*" });
   if (path === "/users/me") return show(false, element.dataset.done);
-  for (const each of $$("[data-result]", element.closest("section"))) each.hidden = true;
+  for (const each of $$("[data-result]", element.closest("section"))) {
+    each.hidden = true;
+    forget(each);
+  }
   if (into) {
     fill($(into), answer);
     $(into).hidden = false;
@@ -145,19 +154,24 @@ $("#sign-in").addEventListener("submit", (event) => {
     const answer = await signIn(read(event.target));
     if (answer.access_token) return show(true);
     secondStep.dataset.token = answer.mfa_token;
+    for (const each of $$("[data-method]", secondStep)) {
+      each.hidden = !answer.methods.includes(each.dataset.method);
+    }
     $("#sign-in").hidden = true;
     secondStep.hidden = false;
     secondStep.elements.code.focus();
   });
 });
+// Ends a login that waits for a second factor.
+export async function finish(body) {
+  await call("POST", "/auth/login/mfa", body);
+  await show(true);
+}
 secondStep.addEventListener("submit", (event) => {
   event.preventDefault();
-  tell(status, async () => {
-    const { code } = read(secondStep);
-    const body = { mfa_token: secondStep.dataset.token, ...factor(code.trim()) };
-    await call("POST", "/auth/login/mfa", body);
-    await show(true);
-  });
+  const { code } = read(secondStep);
+  const body = { mfa_token: secondStep.dataset.token, ...factor(code.trim()) };
+  tell(status, () => finish(body));
 });
 $("#start-again").addEventListener("click", () => show(false));
 $("#sign-out").addEventListener("click", () => tell(status, async () => {

@@ -64,6 +64,12 @@ export async function call(method, path, body, headers) {
   }
 }
 
+// What the access token allows.
+export function scopes() {
+  const claims = access.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+  return JSON.parse(atob(claims)).scope.split(" ");
+}
+
 export function signIn(body) {
   const device = localStorage.getItem("device");
   return call("POST", "/auth/login", body, device && { "X-Device-Token": device });
