@@ -1,5 +1,6 @@
 """Providers, and attackers beside them, that lie: each lie is refused and recorded."""
 
+import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -61,7 +62,6 @@ FAILURES: list[tuple[int, Any]] = [
     (500, {}),
     (302, {}),
     (200, b"<html>"),
-    (200, b" " * 300_000),
     (200, []),
 ]
 
@@ -371,7 +371,9 @@ class TestProviderThatFails:
         self, client: Client, provider: Provider, path: str
     ) -> None:
         """Mutants: follow redirects; read without a limit; keep a bad document."""
-        for failure in FAILURES:
+        _, own = provider.answer(path, {}, "")
+        too_large = json.dumps(own).encode() + b" " * 300_000
+        for failure in (*FAILURES, (200, too_large)):
             provider.answers[path] = failure
             if path == "/keys":
                 failed = await sign_in(client, provider)
