@@ -37,7 +37,7 @@ def run(home: Path, requests: int, worker_class: str) -> Outcome:
         home,
         *("--workers", "2", "--worker-class", worker_class),
         *("--max-requests", str(most), "--max-requests-jitter", str(most // 4)),
-        DRAIN_DELAY_SECONDS="0",
+        DRAIN_DELAY_SECONDS="1",
     ) as (_, service):
         return asyncio.run(drill(service, requests))
 
