@@ -19,7 +19,8 @@ from testbed.postgres import PostgresServer
 from testbed.service import Service
 
 WORKERS, POOL, PROBE = 4, 2, 1
-BUDGET = WORKERS * (POOL + PROBE)
+CLOSING = 1  # PostgreSQL counts a connection until its process has ended
+BUDGET = WORKERS * (POOL + PROBE + CLOSING)
 REQUESTS, LOCKED, AFTERWARDS = 200, 60, 10
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND pid <> $1"
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"

@@ -21,8 +21,9 @@ svg { width: 100%; background: #f5f7fa; border-radius: 6px } p { margin: .3rem 0
   svg { background: #1e242e } }
 """
 LEGEND = (
-    "One column for each part of a second: successes in green, refusals in yellow, "
-    "failures in red. The shaded spans are what the drill did."
+    "One column for each part of the time: successes in green, refusals in yellow, "
+    "failures in red, and a blue line for the slowest answer. The shaded spans are "
+    "what the drill did."
 )
 INTRODUCTION = """# Promises
 
@@ -33,6 +34,8 @@ must notice it.
 
 `python -m drills NAME` runs one drill, `make drill MUTANTS=1` all of them with their
 mutants. `python -m drills --long --mutants --write` also writes this page.
+`python -m drills --base-url URL` checks a service that runs elsewhere, with the drills
+that need no control over its processes.
 """
 
 
@@ -56,13 +59,15 @@ def html(results: Sequence[Result]) -> str:
 
 def section(result: Result) -> str:
     drill, outcome = result.drill, result.outcome
-    lines = [drill.needs and f"needs {drill.needs}"] if outcome is None else []
-    timeline = Timeline()
+    figures, broken, timeline = "", "", Timeline()
     if outcome is not None:
-        lines, timeline = [outcome.figures, *outcome.broken], outcome.timeline
-        lines.append(f"{result.seconds:.0f} s")
+        took = f"<span class=idle>{result.seconds:.0f} s</span>"
+        figures = f"{escape(outcome.figures)} {took}"
+        timeline = outcome.timeline
+        broken = "".join(f"<li class=broken>{escape(it)}</li>" for it in outcome.broken)
+    elif not drill.is_possible:
+        figures = f"It needs {drill.needs}."
     style = {"kept": "kept", "BROKEN": "broken"}.get(result.verdict, "idle")
-    figures = " · ".join(escape(line) for line in lines if line)
     mutants = "".join(
         f"<li class={'kept' if it else 'broken'}>{escape(_noticed(it))}: "
         f"{escape(name)}</li>"
@@ -71,6 +76,7 @@ def section(result: Result) -> str:
     return (
         f"<section><h3>{escape(drill.promise)}</h3>"
         f"<p><b class={style}>{result.verdict}</b> {figures}</p>"
+        f"{f'<ul>{broken}</ul>' if broken else ''}"
         f"{chart(timeline) if timeline.answers else ''}"
         f"<p><code>{escape(drill.command)}</code></p>"
         f"{f'<ul>{mutants}</ul>' if mutants else ''}</section>"
@@ -78,11 +84,13 @@ def section(result: Result) -> str:
 
 
 def chart(seen: Timeline, columns: int = 150) -> str:
-    """Draw how many requests ended how, over the time of the drill."""
+    """Draw how many requests ended how and how slowly, over the time of the drill."""
     length = max((each.second + each.seconds for each in seen.answers), default=0) or 1
     bars = [{"good": 0, "refused": 0, "failed": 0} for _ in range(columns)]
+    slowest = [0.0] * columns
     for each in seen.answers:
         at = min(columns - 1, int((each.second + each.seconds) / length * columns))
+        slowest[at] = max(slowest[at], each.seconds)
         first = each.outcome[0]
         kind = {"2": "good", "4": "refused", "5": "refused"}.get(first, "failed")
         bars[at]["failed" if each.outcome in {"500", "502"} else kind] += 1
@@ -109,10 +117,16 @@ def chart(seen: Timeline, columns: int = 150) -> str:
                     f"<rect x={number * width:.1f} y={top:.1f} height={tall:.1f} "
                     f"width={width * 0.85:.1f} fill={color} />"
                 )
-    label = f"{len(seen.answers):,} requests in {length:.0f} seconds"
+    most = max(slowest) or 1
+    points = " ".join(
+        f"{(number + 0.5) * width:.1f},{HEIGHT - each / most * (HEIGHT - 20):.1f}"
+        for number, each in enumerate(slowest)
+    )
+    parts.append(f"<polyline points='{points}' fill=none stroke=#3b6fd4 />")
+    label = f"{len(seen.answers):,} requests in {length:.0f} s; slowest {most:.3g} s"
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
-        f"{''.join(parts)}</svg>"
+        f"{''.join(parts)}</svg><p class=idle>{label}</p>"
     )
 
 
@@ -138,4 +152,4 @@ def row(result: Result) -> str:
 
 
 def _noticed(it: bool | None) -> str:
-    return {True: "noticed", False: "**not noticed**", None: "not tried"}[it]
+    return {True: "noticed", False: "NOT NOTICED", None: "not tried"}[it]
