@@ -1,6 +1,6 @@
 """Restart PostgreSQL and let it hang, under load: clients get 503 or 504, in time.
 
-    python -m drills.database_outage [--seconds 5]
+    python -m drills.database_outage [--seconds 10]
 
 Each outage lasts for `--seconds`. The service stays alive and says that it is not
 ready; afterwards it recovers without help.
@@ -20,7 +20,7 @@ from testbed.postgres import PostgresServer
 from testbed.service import Service
 
 PER_SECOND = 20
-DEADLINE_SECONDS = 3
+DEADLINE_SECONDS = 5
 RECOVERED_WITHIN_SECONDS = 60
 FIRST = 50  # requests after an outage, of which none fails
 READY = "/api/v1/health/ready"
@@ -99,8 +99,8 @@ def run(home: Path, seconds: float) -> Outcome:
         "REQUEST_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
         "DB_POOL_TIMEOUT_SECONDS": "1",
         "DB_CONNECT_TIMEOUT_SECONDS": "1",
-        "DB_LOCK_TIMEOUT_SECONDS": "1",
-        "DB_STATEMENT_TIMEOUT_SECONDS": "2",
+        "DB_LOCK_TIMEOUT_SECONDS": "2",
+        "DB_STATEMENT_TIMEOUT_SECONDS": "3",
     }
     with serving(home, postgres={}, **settings) as (postgres, service):
         return asyncio.run(drill(postgres, service, seconds))
@@ -108,5 +108,5 @@ def run(home: Path, seconds: float) -> Outcome:
 
 if __name__ == "__main__":
     parser = make_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=5, help="of each outage")
+    parser.add_argument("--seconds", type=float, default=10, help="of each outage")
     main(parser, run)
