@@ -25,7 +25,7 @@ help:
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
 	@echo 'make clients write typed clients in TypeScript and in Python into dist/clients/'
-	@echo 'make drill   kill the mail worker, stop Redis, compare response times, check deploy/, send hostile requests'
+	@echo 'make drill   break running processes and report what clients see (SHORT=1, MUTANTS=1)'
 	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
 	@echo 'make upgrade the same, and say which versions have changed and what to run next'
@@ -78,17 +78,18 @@ clients/node_modules/.package-lock.json: clients/package-lock.json
 	cd clients && npm ci --silent
 	@touch $@
 
+# SHORT=1 runs only the drills of processes, for some seconds each. The other lines check
+# what is no promise of the service: updates, generated clients, deploy/, the document.
 drill: $(VENV)/deploy
-	$(BIN)/python -m drills.outbox $(ARGS)
-	$(BIN)/python -m drills.timing $(ARGS)
-	$(BIN)/python -m drills.redis_outage
+	$(BIN)/python -m drills $(if $(SHORT),,--long) $(if $(MUTANTS),--mutants) $(ARGS)
+ifndef SHORT
 	$(BIN)/python -m drills.update --short
 	@command -v npm >/dev/null || { echo 'drills.clients is skipped: npm is missing.'; exit 0; }; \
 		$(MAKE) --no-print-directory clients && $(BIN)/python -m drills.clients
 	$(BIN)/python -m pytest tests/deploy
 	test "$$(id -u)" -ne 0 || $(BIN)/python -m drills.image
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
-	$(BIN)/python -m drills --long $(if $(MUTANTS),--mutants)
+endif
 
 # STRICT=1 fails if the advisories could not be checked.
 audit: sbom

@@ -1,98 +1,93 @@
-"""Run the drills that load a service, and write a report.
+"""Run the drills, and write a report.
 
-    python -m drills [--long] [--mutants] [--write]
+    python -m drills [NAME ...] [--long] [--mutants] [--write]
+    python -m drills --base-url URL [--email EMAIL --password-stdin]
 
-`--mutants` also runs each drill with a setting that breaks the promise. `--write`
-writes `docs/promises.md`; the HTML report is `var/drills.html`.
+`--mutants` also runs each drill on a copy that breaks the promise. `--write` writes
+docs/promises.md; the HTML report is var/drills.html. `--base-url` checks a service
+that runs, with the drills that need no control over its processes.
 """
 
-import argparse
-import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from drills import deployment, overload
-from drills.report import Result, html, promises
+from drills import catalogue, outside
+from drills.catalogue import Drill
+from drills.copies import DrillFailed
+from drills.program import make_parser
+from drills.report import html, promises
+from drills.running import database_for_tests, run
+from drills.table import Result, Table
 from drills.timeline import Outcome
-from testbed.nginx import BINARY
-from testbed.service import ROOT, WORKER_CLASSES
+from testbed.checkouts import make_checkout
+from testbed.service import ROOT
 
 REPORT = Path("var/drills.html")
 
 
-@dataclass(frozen=True)
-class Drill:
-    promise: str
-    command: str
-    run: Callable[..., Outcome]
-    short: Mapping[str, Any]
-    long: Mapping[str, Any]
-    mutants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def deploy(home: Path, **options: Any) -> Outcome:
-    return asyncio.run(deployment.prepared(home, **options))
-
-
-def deployments() -> list[Drill]:
-    kinds = [("tcp", each) for each in WORKER_CLASSES]
-    kinds += [("nginx", WORKER_CLASSES[0])] if BINARY else []
-    return [
-        Drill(
-            f"A deployment behind {through} fails no request ({worker_class}).",
-            f"python -m drills.deployment --through {through} "
-            f"--worker-class {worker_class}",
-            deploy,
-            {"requests": 500, "delay": 3, "through": through, **kind},
-            {"requests": 2500, "delay": 5, "through": through, **kind},
-            {"DRAIN_DELAY_SECONDS=0": {"delay": 0}} if through == "tcp" else {},
-        )
-        for through, worker_class in kinds
-        for kind in [{"worker_class": worker_class}]
-    ]
-
-
-DRILLS = [
-    *deployments(),
-    Drill(
-        "A worker at three times its capacity stays useful.",
-        "python -m drills.overload",
-        overload.run,
-        {"seconds": 6},
-        {"seconds": 15},
-        {"MAX_IN_FLIGHT=10000": {"max_in_flight": 10_000}},
-    ),
-]
-
-
-def run(drill: Drill, options: Mapping[str, Any]) -> Outcome:
+@contextmanager
+def copied(wanted: bool) -> Iterator[Path | None]:
+    """Copy the repository, for mutants."""
     with tempfile.TemporaryDirectory() as directory:
-        return drill.run(Path(directory), **options)
+        yield make_checkout(Path(directory, "copy")) if wanted else None
+
+
+def try_drill(result: Result, *, long: bool, copy: Path | None) -> None:
+    """Run a drill, and then with each of its mutants if there is a copy to change."""
+    drill = result.drill
+    began = time.monotonic()
+    arguments = drill.long if long else drill.short or ""
+    try:
+        result.outcome = run(drill, arguments)
+    except DrillFailed as failure:
+        result.outcome = Outcome("", [f"The drill failed: {failure}"])
+    result.seconds = time.monotonic() - began
+    # A drill that fails in any case notices nothing.
+    if copy is None or not result.outcome.kept:
+        return
+    for mutant in drill.mutant:
+        with mutant.applied(copy):
+            try:
+                broken = run(drill, mutant.arguments or drill.short or "", copy).broken
+            except DrillFailed as failure:
+                broken = []
+                result.problems.append(f"{mutant.name}: {failure}")
+        result.mutants[mutant.name] = bool(broken)
+
+
+def is_due(drill: Drill, flags: Namespace) -> bool:
+    if flags.names:
+        return drill.name in flags.names
+    return drill.is_possible and (flags.long or drill.short is not None)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m drills", description=__doc__)
+    parser = make_parser(__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these drills")
     for flag in ("--long", "--mutants", "--write"):
         parser.add_argument(flag, action="store_true")
+    outside.add_options(parser)
     flags = parser.parse_args()
-    results = []
-    for drill in DRILLS:
-        print(f"{drill.promise:76} ", end="", flush=True)
-        options = drill.long if flags.long else drill.short
-        outcome = run(drill, options)
-        print("kept" if outcome.kept else "BROKEN", outcome, sep="\n  ")
-        noticed: dict[str, bool | None] = dict.fromkeys(drill.mutants)
-        # A drill that fails in any case notices nothing.
-        tries = flags.mutants and outcome.kept
-        for name, changes in drill.mutants.items() if tries else ():
-            noticed[name] = not run(drill, {**options, **changes}).kept
-            print(f"  mutant {name}: {'noticed' if noticed[name] else 'NOT NOTICED'}")
-        results.append(Result(drill.promise, drill.command, outcome, noticed))
+    if flags.base_url:
+        sys.exit(outside.check(flags))
+    results = [Result(each) for each in catalogue.read()]
+    if unknown := {*flags.names} - {each.drill.name for each in results}:
+        parser.error(f"There is no drill {', '.join(sorted(unknown))}.")
+    due = [each for each in results if is_due(each.drill, flags)]
+    with (
+        Table(results) as table,
+        copied(flags.mutants) as copy,
+        database_for_tests([each.drill for each in due]),
+    ):
+        for result in due:
+            with table.running(result):
+                try_drill(result, long=flags.long, copy=copy)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(html(results))
     print(f"Report: {REPORT}")
@@ -100,10 +95,7 @@ def main() -> None:
         load = os.getloadavg()[0]
         machine = f"{os.cpu_count()} cores, load average {load:.1f}"
         (ROOT / "docs" / "promises.md").write_text(promises(results, machine))
-    kept = all(each.outcome.kept for each in results)
-    sys.exit(
-        not (kept and False not in [m for r in results for m in r.mutants.values()])
-    )
+    sys.exit(not all(each.is_good for each in results))
 
 
 if __name__ == "__main__":

@@ -7,11 +7,9 @@ The drill replaces one instance after the other by SIGTERM, and then reloads bot
 SIGHUP. `--through nginx` runs nginx with `deploy/nginx.conf`.
 """
 
-import argparse
 import asyncio
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -19,9 +17,10 @@ from typing import Any
 
 import httpx2
 
+from drills.program import main, make_parser
 from drills.timeline import Outcome, Timeline
 from testbed.accounts import PASSWORD, register
-from testbed.balancer import Balancer
+from testbed.balancer import LAG_SECONDS, PROBE_SECONDS, Balancer
 from testbed.fault_proxy import open_line
 from testbed.nginx import BINARY, start_nginx
 from testbed.postgres import start_postgres
@@ -37,6 +36,7 @@ from testbed.service import (
 EMAIL = "deployer@example.org"
 CLIENTS = 4
 STEP_ENDS_WITHIN_SECONDS = 120
+DEAD_SECONDS = PROBE_SECONDS + LAG_SECONDS + 0.5
 
 
 class Instances:
@@ -62,10 +62,13 @@ class Instances:
         self._stack.push(service)
 
     async def replace(self, port: int) -> int:
-        """Stop an instance, start another one, and return the exit code."""
+        """Stop an instance, start another one later, and return the exit code."""
         process = self.running[port].process
         process.terminate()
         code = await asyncio.to_thread(process.wait, STEP_ENDS_WITHIN_SECONDS)
+        # The socket of the next one would take the connections that a balancer still
+        # sends to an instance which has left too early.
+        await asyncio.sleep(DEAD_SECONDS)
         await self.start(port)
         return code
 
@@ -145,7 +148,6 @@ async def drill(
     worker_class: str = "asgi",
     through: str = "tcp",
     delay: float = 5,
-    reloads: bool = True,
 ) -> Outcome:
     """Run on a migrated database. `delay` is DRAIN_DELAY_SECONDS."""
     environment = make_environment(
@@ -160,7 +162,7 @@ async def drill(
         await asyncio.gather(*map(instances.start, instances.ports))
         await asyncio.to_thread(register, instances.running[instances.ports[0]], EMAIL)
         async with balancing(through, home, instances.ports) as url:
-            return await replace_all(instances, url, requests, reloads)
+            return await replace_all(instances, url, requests)
     finally:
         await instances.stop()
 
@@ -179,9 +181,7 @@ async def balancing(
         probing.cancel()
 
 
-async def replace_all(
-    instances: Instances, url: str, requests: int, reloads: bool
-) -> Outcome:
+async def replace_all(instances: Instances, url: str, requests: int) -> Outcome:
     """Do each step under load, and return what the clients saw."""
     seen, codes = Timeline(), set()
     async with calling(url, seen):
@@ -190,42 +190,33 @@ async def replace_all(
             with seen.fault("SIGTERM"):
                 codes.add(await instances.replace(port))
             await answered(seen, 50)
-        for port in instances.ports if reloads else ():
+        for port in instances.ports:
             with seen.fault("SIGHUP"):
                 await instances.reload(port)
             await answered(seen, 50)
         await answered(seen, requests - len(seen.answers))
-    failures = {k: n for k, n in seen.counts().items() if k != "200"}
-    broken = [f"{count} requests failed: {kind}" for kind, count in failures.items()]
+    broken = seen.other_than("200")
     if codes != {0}:
         broken.append(f"instances ended with the exit codes {codes}")
-    total = sum(failures.values())
-    figures = f"{total} of {len(seen.answers):,} requests failed"
+    failed = len(seen.answers) - seen.counts()["200"]
+    figures = f"{failed} of {len(seen.answers):,} requests failed"
     return Outcome(figures, broken, seen)
 
 
-async def prepared(home: Path, **options: Any) -> Outcome:
+def run(home: Path, **options: Any) -> Outcome:
+    if options["through"] == "nginx" and not BINARY:
+        sys.exit("This drill needs nginx, which is not installed.")
     with start_postgres(home) as postgres:
         environment = make_environment(home, DATABASE_URL=postgres.url)
         upgraded = command("db", "upgrade", environment=environment)
         assert upgraded.returncode == 0, upgraded.stderr
-        return await drill(home, postgres.url, **options)
+        return asyncio.run(drill(home, postgres.url, **options))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m drills.deployment")
+if __name__ == "__main__":
+    parser = make_parser(__doc__)
     parser.add_argument("--requests", type=int, default=2500)
     parser.add_argument("--worker-class", choices=WORKER_CLASSES, default="asgi")
     parser.add_argument("--through", choices=("tcp", "nginx"), default="tcp")
     parser.add_argument("--delay", type=float, default=5)
-    options = vars(parser.parse_args(arguments))
-    if options["through"] == "nginx" and not BINARY:
-        sys.exit("This drill needs nginx, which is not installed.")
-    with tempfile.TemporaryDirectory() as directory:
-        outcome = asyncio.run(prepared(Path(directory), **options))
-    print(outcome)
-    sys.exit(not outcome.kept)
-
-
-if __name__ == "__main__":
-    main()
+    main(parser, run)

@@ -12,8 +12,10 @@ MOST_CONNECTIONS = 600
 class Connection(asyncio.Protocol):
     """Has at most one request under way, and goes back to `idle` after its answer."""
 
-    def __init__(self, idle: list["Connection"], seen: Timeline) -> None:
-        self.idle, self.seen = idle, seen
+    def __init__(
+        self, idle: list["Connection"], seen: Timeline, gives_up_after: float
+    ) -> None:
+        self.idle, self.seen, self.gives_up_after = idle, seen, gives_up_after
         self.sent: float | None = None
         self.received = b""
 
@@ -24,7 +26,7 @@ class Connection(asyncio.Protocol):
     def ask(self, request: bytes) -> None:
         self.received, self.sent = b"", self.seen.now
         loop = asyncio.get_running_loop()
-        self.patience = loop.call_later(GIVES_UP_AFTER_SECONDS, self.end, "timeout")
+        self.patience = loop.call_later(self.gives_up_after, self.end, "timeout")
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -54,8 +56,16 @@ class Connection(asyncio.Protocol):
 class Load:
     """Repeats requests in turn. Each waits for no other, as those of real clients."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], seen: Timeline) -> None:
+    def __init__(
+        self,
+        port: int,
+        requests: Sequence[bytes],
+        seen: Timeline,
+        *,
+        gives_up_after: float = GIVES_UP_AFTER_SECONDS,
+    ) -> None:
         self.port, self.requests, self.seen = port, requests, seen
+        self.gives_up_after = gives_up_after
         self.idle: list[Connection] = []
 
     async def at_rate(self, per_second: float, seconds: float) -> None:
@@ -75,9 +85,10 @@ class Load:
     async def _ask_on_a_new_one(self, request: bytes) -> None:
         sent = self.seen.now
         try:
-            async with asyncio.timeout(GIVES_UP_AFTER_SECONDS):
+            async with asyncio.timeout(self.gives_up_after):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self.idle, self.seen), "127.0.0.1", self.port
+                    lambda: Connection(self.idle, self.seen, self.gives_up_after),
+                    *("127.0.0.1", self.port),
                 )
         except (TimeoutError, OSError) as error:
             self.seen.note(sent, type(error).__name__)

@@ -8,12 +8,9 @@ and at random moments between two mails. Then it starts another worker, as a sup
 would.
 """
 
-import argparse
 import asyncio
 import random
 import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from itertools import cycle
@@ -26,6 +23,8 @@ from app.db.session import Database, transaction
 from app.schemas.user import UserRegister
 from app.services.accounts.users import UserService
 from app.services.mail import outbox
+from drills.program import main, make_parser
+from drills.timeline import Outcome
 from testbed.mailbox import Mailbox, smtp_server
 from testbed.postgres import start_postgres
 from testbed.service import make_environment, start_worker
@@ -51,9 +50,8 @@ class Report:
         return self.arrived == self.owed and not self.unowed
 
     def __str__(self) -> str:
-        verdict = "kept" if self.kept_its_promises else "BROKEN"
         return (
-            f"{verdict}: {self.arrived} of {self.owed} mails arrived with {self.kills} "
+            f"{self.arrived} of {self.owed} mails arrived with {self.kills} "
             f"kills, {self.copies} copies under a known Message-ID, {self.unowed} for "
             f"rolled-back changes, done {self.lag_seconds:.1f} s after the last one"
         )
@@ -208,23 +206,19 @@ async def prepared(home: Path, database_url: str, **options: int) -> Report:
     return await drill(home, database_url, **options)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mails", type=int, default=500)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    options = vars(parser.parse_args())
-    print(f"seed {options['seed']}")
-    kept = True
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        with start_postgres(home) as postgres:
-            for url in (f"sqlite:///{directory}/drill.db", postgres.url):
-                outcome = asyncio.run(prepared(home, url, **options))
-                kept = kept and outcome.kept_its_promises
-                print(f"{url.partition(':')[0]:<10} {outcome}", flush=True)
-    sys.exit(0 if kept else 1)
+def run(home: Path, **options: int) -> Outcome:
+    reports = {}
+    with start_postgres(home) as postgres:
+        for url in (f"sqlite:///{home / 'drill.db'}", postgres.url):
+            found = asyncio.run(prepared(home, url, **options))
+            reports[url.partition(":")[0]] = found
+    broken = [f"{it}" for it, each in reports.items() if not each.kept_its_promises]
+    return Outcome("; ".join(f"{it}: {each}" for it, each in reports.items()), broken)
 
 
 if __name__ == "__main__":
-    main()
+    parser = make_parser(__doc__)
+    parser.add_argument("--mails", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    main(parser, run)

@@ -7,22 +7,18 @@ then sends lists of users at three times this rate, whether or not the service a
 Meanwhile it probes the service and makes changes, which the reads must not displace.
 """
 
-import argparse
 import asyncio
 import os
-import sys
-import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from drills.load import Load
+from drills.program import ADMIN, main, make_parser, prepare
 from drills.timeline import Outcome, Timeline, p99
-from testbed.accounts import create_account, log_in
+from testbed.accounts import log_in
 from testbed.postgres import start_postgres
 from testbed.service import Service, command, make_environment, start_service
 
-ADMIN = "admin@example.org"
 FACTOR = 3
 PROBES_PER_SECOND = 20
 LIST = "GET /api/v1/users?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n\r\n"
@@ -114,24 +110,15 @@ def run(home: Path, seconds: float, max_in_flight: int = 0) -> Outcome:
             RATE_LIMIT_ENABLED="false",
             MAX_IN_FLIGHT=str(max_in_flight),
         )
-        for arguments in (("db", "upgrade"), ("demo", "--users", "300")):
-            ended = command(*arguments, environment=environment)
-            assert ended.returncode == 0, ended.stderr
-        create_account(ADMIN, environment=environment, role="admin")
+        prepare(environment)
+        filled = command("demo", "--users", "300", environment=environment)
+        assert filled.returncode == 0, filled.stderr
         service = stack.enter_context(start_service(home, environment=environment))
         return asyncio.run(drill(service, seconds))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m drills.overload")
+if __name__ == "__main__":
+    parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=15, help="of the overload")
     parser.add_argument("--max-in-flight", type=int, default=0)
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as directory:
-        outcome = run(Path(directory), options.seconds, options.max_in_flight)
-    print(outcome)
-    sys.exit(not outcome.kept)
-
-
-if __name__ == "__main__":
-    main()
+    main(parser, run)

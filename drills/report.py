@@ -1,60 +1,98 @@
 """The result of all drills: a self-contained HTML page, and the page of promises."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from itertools import count
+from itertools import count, groupby
 
-from drills.timeline import Outcome, Timeline
+from drills.table import Result
+from drills.timeline import Timeline
 
 WIDTH, HEIGHT = 900, 120
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
   padding: 0 1rem; color: #1c2430; background: #fff }
-h2 { margin-top: 2.5rem } .kept { color: #1a7f4b } .broken { color: #c0392b }
+h2 { margin-top: 2.5rem } h3 { margin: 0 0 .3rem; font-size: 1.05rem }
+section { margin: 1.5rem 0; padding-left: .8rem; border-left: 3px solid #8a94a655 }
+.kept { color: #1a7f4b } .broken { color: #c0392b } .idle { color: #8a94a6 }
+ul { margin: .3rem 0; padding-left: 1.2rem; font-size: .9rem }
+code { font-size: .85rem }
 svg { width: 100%; background: #f5f7fa; border-radius: 6px } p { margin: .3rem 0 }
 @media (prefers-color-scheme: dark) { body { background: #14181f; color: #dde3ea }
   svg { background: #1e242e } }
 """
 LEGEND = (
-    "One column for each part of a second: successes in green, refusals in yellow, "
-    "failures in red. The shaded spans are what the drill did."
+    "One column for each part of the time: successes in green, refusals in yellow, "
+    "failures in red, and a blue line for the slowest answer. The shaded spans are "
+    "what the drill did."
 )
+INTRODUCTION = """# Promises
 
+What happens to clients when something fails, and how do you know? Each promise has a
+drill: a program that breaks running processes and looks at the answers, or tests of the
+suite. A mutant is a change that breaks the service on purpose, in a copy. The drill
+must notice it.
 
-@dataclass(frozen=True)
-class Result:
-    """A promise and its last run; `mutants` maps each one to whether it was noticed."""
-
-    promise: str
-    command: str
-    outcome: Outcome
-    mutants: dict[str, bool | None]
+`python -m drills NAME` runs one drill, `make drill MUTANTS=1` all of them with their
+mutants. `python -m drills --long --mutants --write` also writes this page.
+`python -m drills --base-url URL` checks a service that runs elsewhere, with the drills
+that need no control over its processes.
+"""
 
 
 def html(results: Sequence[Result]) -> str:
+    groups = groupby(results, lambda each: each.drill.group)
     sections = "".join(
-        f"<h2>{escape(each.promise)}</h2>"
-        f"<p class={'kept' if each.outcome.kept else 'broken'}>"
-        f"<b>{'kept' if each.outcome.kept else 'BROKEN'}</b>: "
-        f"{escape(each.outcome.figures)}</p>{chart(each.outcome.timeline)}"
-        f"<p><code>{escape(each.command)}</code></p>"
-        for each in results
+        f"<h2>{escape(name)}</h2>{''.join(map(section, each))}" for name, each in groups
     )
+    ran = [each for each in results if each.outcome]
+    kept = sum(each.is_good for each in ran)
+    tried = [noticed for each in ran for noticed in each.mutants.values()]
+    mutants = f", {sum(tried)} of {len(tried)} mutants noticed" if tried else ""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Drills</title>"
         "<meta name=viewport content='width=device-width'>"
-        f"<style>{STYLE}</style><h1>Drills</h1><p>{LEGEND}</p>{sections}</html>\n"
+        f"<style>{STYLE}</style><h1>Drills</h1>"
+        f"<p><b>{kept} of {len(ran)} promises kept{mutants}.</b></p>"
+        f"<p>{LEGEND}</p>{sections}</html>\n"
+    )
+
+
+def section(result: Result) -> str:
+    drill, outcome = result.drill, result.outcome
+    figures, broken, timeline = "", "", Timeline()
+    if outcome is not None:
+        took = f"<span class=idle>{result.seconds:.0f} s</span>"
+        figures = f"{escape(outcome.figures)} {took}"
+        timeline = outcome.timeline
+        broken = "".join(f"<li class=broken>{escape(it)}</li>" for it in outcome.broken)
+    elif not drill.is_possible:
+        figures = f"It needs {drill.needs}."
+    style = {"kept": "kept", "BROKEN": "broken"}.get(result.verdict, "idle")
+    mutants = "".join(
+        f"<li class={'kept' if it else 'broken'}>{escape(_noticed(it))}: "
+        f"{escape(name)}</li>"
+        for name, it in result.mutants.items()
+    )
+    return (
+        f"<section><h3>{escape(drill.promise)}</h3>"
+        f"<p><b class={style}>{result.verdict}</b> {figures}</p>"
+        f"{f'<ul>{broken}</ul>' if broken else ''}"
+        f"{chart(timeline) if timeline.answers else ''}"
+        f"<p><code>{escape(drill.command)}</code></p>"
+        f"{f'<ul>{mutants}</ul>' if mutants else ''}</section>"
     )
 
 
 def chart(seen: Timeline, columns: int = 150) -> str:
-    """Draw how many requests ended how, over the time of the drill."""
+    """Draw how many requests ended how and how slowly, over the time of the drill."""
     length = max((each.second + each.seconds for each in seen.answers), default=0) or 1
     bars = [{"good": 0, "refused": 0, "failed": 0} for _ in range(columns)]
+    slowest = [0.0] * columns
     for each in seen.answers:
         at = min(columns - 1, int((each.second + each.seconds) / length * columns))
-        kind = {"2": "good", "5": "refused"}.get(each.outcome[0], "failed")
+        slowest[at] = max(slowest[at], each.seconds)
+        first = each.outcome[0]
+        kind = {"2": "good", "4": "refused", "5": "refused"}.get(first, "failed")
         bars[at]["failed" if each.outcome in {"500", "502"} else kind] += 1
     scale = (HEIGHT - 20) / max(1, *(sum(bar.values()) for bar in bars))
     width = WIDTH / columns
@@ -79,32 +117,39 @@ def chart(seen: Timeline, columns: int = 150) -> str:
                     f"<rect x={number * width:.1f} y={top:.1f} height={tall:.1f} "
                     f"width={width * 0.85:.1f} fill={color} />"
                 )
-    label = f"{len(seen.answers):,} requests in {length:.0f} seconds"
+    most = max(slowest) or 1
+    points = " ".join(
+        f"{(number + 0.5) * width:.1f},{HEIGHT - each / most * (HEIGHT - 20):.1f}"
+        for number, each in enumerate(slowest)
+    )
+    parts.append(f"<polyline points='{points}' fill=none stroke=#3b6fd4 />")
+    label = f"{len(seen.answers):,} requests in {length:.0f} s; slowest {most:.3g} s"
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img aria-label='{label}'>"
-        f"{''.join(parts)}</svg>"
+        f"{''.join(parts)}</svg><p class=idle>{label}</p>"
     )
 
 
 def promises(results: Sequence[Result], machine: str) -> str:
     """Write `docs/promises.md`."""
-    mutants = [
-        "; ".join(f"{name} ({_noticed(it)})" for name, it in each.mutants.items())
-        for each in results
-    ]
-    rows = "".join(
-        f"| {each.promise} | `{each.command}` | "
-        f"{'' if each.outcome.kept else '**broken**: '}{each.outcome.figures} | "
-        f"{tried} |\n"
-        for each, tried in zip(results, mutants, strict=True)
+    tables = "".join(
+        f"\n## {name}\n\n| Promise | Drill | Figures | Mutants |\n|---|---|---|---|\n"
+        f"{''.join(map(row, each))}"
+        for name, each in groupby(results, lambda each: each.drill.group)
     )
-    return (
-        "# Promises\n\nEach promise has a drill that starts real processes and breaks "
-        "something. `python -m drills --write`\nwrites this page. A mutant breaks the "
-        f"service on purpose, and the drill must notice it.\n\nLast run: {machine}.\n\n"
-        f"| Promise | Drill | Figures | Mutants |\n|---|---|---|---|\n{rows}"
-    )
+    return f"{INTRODUCTION}\nLast run: {machine}.\n{tables}"
+
+
+def row(result: Result) -> str:
+    drill, outcome = result.drill, result.outcome
+    named = {each.name: result.mutants.get(each.name) for each in drill.mutant}
+    mutants = "; ".join(f"{name} ({_noticed(it)})" for name, it in named.items())
+    if outcome is None:
+        figures = "`make test` runs them" if drill.tests else "not run"
+    else:
+        figures = ("" if outcome.kept else "**broken**: ") + outcome.figures
+    return f"| {drill.promise} | `{drill.name}` | {figures} | {mutants} |\n"
 
 
 def _noticed(it: bool | None) -> str:
-    return {True: "noticed", False: "**not noticed**", None: "not tried"}[it]
+    return {True: "noticed", False: "NOT NOTICED", None: "not tried"}[it]

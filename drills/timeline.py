@@ -44,6 +44,14 @@ class Timeline:
     def counts(self) -> Counter[str]:
         return Counter(answer.outcome for answer in self.answers)
 
+    def other_than(self, *expected: str) -> list[str]:
+        """Describe the answers with other outcomes, one line for each outcome."""
+        counts = self.counts().items()
+        return [f"{n} requests: {what}" for what, n in counts if what not in expected]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{n:,} {what}" for what, n in sorted(self.counts().items()))
+
 
 @dataclass
 class Outcome:

@@ -7,10 +7,7 @@ must not exceed a tenth of the time of one password hash, because a smaller diff
 disappears in the noise of any network.
 """
 
-import argparse
 import asyncio
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +24,8 @@ from app.db import migrate
 from app.db.models.user import User
 from app.db.session import transaction
 from app.main import create_application
+from drills.program import main, make_parser
+from drills.timeline import Outcome
 from testbed.accounts import PASSWORD, password_hash
 from testbed.postgres import start_postgres
 
@@ -84,10 +83,9 @@ class Comparison:
 
     def __str__(self) -> str:
         return (
-            f"{'same' if self.tells_nothing else 'TELLS'}: {self.operation:<8} known "
-            f"{self.known * 1e3:6.2f} ms, unknown {self.unknown * 1e3:6.2f} ms, "
-            f"difference {self.share_of_hash:.1%} of a hash "
-            f"({self.hash_time * 1e3:.1f} ms)"
+            f"{self.operation} {self.share_of_hash:.1%} of a hash (known "
+            f"{self.known * 1e3:.2f} ms, unknown {self.unknown * 1e3:.2f} ms, hash "
+            f"{self.hash_time * 1e3:.1f} ms)"
         )
 
 
@@ -173,22 +171,19 @@ async def prepared(settings: Settings, pairs: int) -> list[Comparison]:
     return await drill(settings, pairs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=200)
-    pairs = parser.parse_args().pairs
-    found: list[Comparison] = []
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory, "postgres")
-        home.mkdir()
-        with start_postgres(home) as postgres:
-            for url in (f"sqlite:///{directory}/drill.db", postgres.url):
-                print(url.partition(":")[0])
-                comparisons = asyncio.run(prepared(make_settings(url), pairs))
-                print(*(f"  {line}" for line in comparisons), sep="\n", flush=True)
-                found += comparisons
-    sys.exit(0 if all(comparison.tells_nothing for comparison in found) else 1)
+def run(home: Path, pairs: int) -> Outcome:
+    found: list[tuple[str, Comparison]] = []
+    with start_postgres(home) as postgres:
+        for url in (f"sqlite:///{home / 'drill.db'}", postgres.url):
+            name = url.partition(":")[0]
+            compared = asyncio.run(prepared(make_settings(url), pairs))
+            found += [(name, each) for each in compared]
+    name, worst = max(found, key=lambda each: each[1].share_of_hash)
+    broken = [f"{name}: {each}" for name, each in found if not each.tells_nothing]
+    return Outcome(f"largest difference on {name}: {worst}", broken)
 
 
 if __name__ == "__main__":
-    main()
+    parser = make_parser(__doc__)
+    parser.add_argument("--pairs", type=int, default=200)
+    main(parser, run)

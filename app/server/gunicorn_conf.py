@@ -90,7 +90,9 @@ def post_worker_init(worker: Worker) -> None:
     current = get_settings()
     patience = max(0, worker.cfg.graceful_timeout - SHUTDOWN_RESERVE_SECONDS)
     delay = min(current.drain_delay, patience)
-    stopping = Stopping(delay, patience - delay, worker.has_socket_of_systemd)
+    stopping = Stopping(
+        delay, patience - delay, worker.has_socket_of_systemd, worker.max_requests
+    )
     # The requests that the application has cut still send their answers.
     patience = ceil(stopping.patience) + 1
     waiting.most_open = current.max_connections

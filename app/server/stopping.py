@@ -6,7 +6,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,7 @@ class Stopping:
     # Then new connections wait in the socket of systemd for the next process. A filter
     # would stay on this socket, and the next process would never get a connection.
     has_socket_of_systemd: bool
+    max_requests: int  # after which gunicorn replaces the worker
 
     def handle_signals(
         self,
@@ -41,8 +42,12 @@ class Stopping:
         listeners: Iterable[socket.socket],
         close: Action,
         stop: Action,
+        served: Callable[[], int],
     ) -> None:
-        """`close` closes the listeners, of which other processes can have copies."""
+        """`close` closes the listeners, of which other processes can have copies.
+
+        `served` counts the requests of the worker.
+        """
 
         def refuse() -> None:
             if not self.has_socket_of_systemd:
@@ -56,6 +61,16 @@ class Stopping:
         loop.add_signal_handler(STOP, drain.leave, self.delay, refuse, finish)
         loop.add_signal_handler(REPLACED, drain.make_way, self.delay, close, finish)
         loop.add_signal_handler(HURRY, drain.hurry)
+
+        def retire() -> None:
+            """Drain after `max_requests`. The servers would cut idle connections."""
+            if served() >= self.max_requests:
+                drain.make_way(self.delay, close, finish)
+            else:
+                loop.call_later(1, retire)
+
+        if self.max_requests < sys.maxsize:
+            retire()
 
 
 def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
@@ -79,7 +94,8 @@ def drain_asgi(worker: ASGIWorker, stopping: Stopping) -> None:
     """Drain when gunicorn's own worker gets a signal to stop."""
     listeners = [each.sock for each in worker.sockets]
     close, stop = partial(close_all, worker.servers), worker.handle_exit_signal
-    stopping.handle_signals(worker.loop, listeners, close, stop)
+    worker.max_requests = sys.maxsize
+    stopping.handle_signals(worker.loop, listeners, close, stop, lambda: worker.nr)
     worker._shutdown = partial(shut_down, worker)
 
 
@@ -108,7 +124,11 @@ def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
 
         loop = asyncio.get_running_loop()
         listeners = [each.sock for each in worker.sockets]
-        stopping.handle_signals(loop, listeners, close, stop)
+        self.config.limit_max_requests = None
+        state = self.server_state
+        stopping.handle_signals(
+            loop, listeners, close, stop, lambda: state.total_requests
+        )
         # Gunicorn asks by SIGQUIT for a stop at once, which uvicorn's workers ignore.
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, partial(stop, at_once=True))

@@ -1,0 +1,89 @@
+"""The failure modes: each has a promise, a drill, and mutants that it must notice.
+
+`drills/failures/` lists them. A drill is a program, or tests of the suite.
+"""
+
+import shutil
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+FAILURES = Path(__file__).with_name("failures")
+PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/bin"
+
+
+class PatchFailed(Exception):
+    """The text that a mutant replaces is not in its file exactly once."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change that breaks the application, and that the drill must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    arguments: str = ""  # of the drill, where the mutant needs others
+
+    def patched(self, root: Path) -> tuple[Path, str, str]:
+        """Return the file below `root`, its text, and the text with the change."""
+        file = root / self.file
+        text = file.read_text()
+        if text.count(self.old) != 1:
+            count = text.count(self.old)
+            raise PatchFailed(f"{self.name}: {self.file} has the text {count} times.")
+        return file, text, text.replace(self.old, self.new)
+
+    @contextmanager
+    def applied(self, root: Path) -> Iterator[None]:
+        file, text, changed = self.patched(root)
+        file.write_text(changed)
+        try:
+            yield
+        finally:
+            file.write_text(text)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """`program` is a module with its arguments. `short` and `long` are further ones.
+
+    A program without `short` runs only with `--long`, and so do tests, because
+    `make test` runs them as well.
+    """
+
+    name: str
+    promise: str
+    program: str = ""
+    short: str | None = None
+    long: str = ""
+    tests: Sequence[str] = ()
+    needs: str = ""  # a program or a package
+    mutant: Sequence[Mutant] = ()
+    group: str = ""
+
+    @property
+    def command(self) -> str:
+        return f"python -m {self.program or 'pytest'} {' '.join(self.tests)}".strip()
+
+    @property
+    def is_possible(self) -> bool:
+        needs = self.needs
+        return not needs or bool(shutil.which(needs, path=PROGRAMS) or find_spec(needs))
+
+
+def read() -> list[Drill]:
+    """List the drills, in the order of the files."""
+    tables = [
+        {**table, "group": group["group"]}
+        for file in sorted(FAILURES.glob("*.toml"))
+        for group in [tomllib.loads(file.read_text())]
+        for table in group["drill"]
+    ]
+    return TypeAdapter(list[Drill]).validate_python(tables)

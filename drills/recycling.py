@@ -1,0 +1,49 @@
+"""Replace the workers under load every few hundred requests: no request fails.
+
+    python -m drills.recycling [--requests 3000] [--worker-class asgi]
+
+`--max-requests` of gunicorn is a way to live with a leak of memory.
+"""
+
+import asyncio
+from pathlib import Path
+
+from drills.deployment import EMAIL, answered, calling, exits
+from drills.program import main, make_parser, serving
+from drills.timeline import Outcome, Timeline
+from testbed.accounts import register
+from testbed.service import WORKER_CLASSES, Service
+
+RECYCLES = 6
+
+
+async def drill(service: Service, requests: int) -> Outcome:
+    await asyncio.to_thread(register, service, EMAIL)
+    seen = Timeline()
+    async with calling(service.url, seen):
+        await answered(seen, requests)
+    broken = seen.other_than("200")
+    ended = exits(service)
+    if ended < RECYCLES:
+        broken.append(f"only {ended} workers were replaced")
+    failed = len(seen.answers) - seen.counts()["200"]
+    figures = f"{failed} of {len(seen.answers):,} failed, {ended} workers replaced"
+    return Outcome(figures, broken, seen)
+
+
+def run(home: Path, requests: int, worker_class: str) -> Outcome:
+    most = requests // (RECYCLES + 3)
+    with serving(
+        home,
+        *("--workers", "2", "--worker-class", worker_class),
+        *("--max-requests", str(most), "--max-requests-jitter", str(most // 4)),
+        DRAIN_DELAY_SECONDS="1",
+    ) as (_, service):
+        return asyncio.run(drill(service, requests))
+
+
+if __name__ == "__main__":
+    parser = make_parser(__doc__)
+    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--worker-class", choices=WORKER_CLASSES, default="asgi")
+    main(parser, run)
