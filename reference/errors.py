@@ -13,7 +13,7 @@ Every error is a problem document (RFC 9457), `application/problem+json`:
 
 ```json
 {
-  "type": "about:blank",
+  "type": "/errors#email_taken",
   "title": "Conflict",
   "status": 409,
   "detail": "Another account has this e-mail address.",
@@ -22,8 +22,9 @@ Every error is a problem document (RFC 9457), `application/problem+json`:
 }
 ```
 
-Programs read `code`, which is stable. People read `detail`, which can change. The log
-and the header `X-Request-ID` contain the same `request_id`.
+Programs read `code`, which is stable. `type` is a link to the page of the service that
+explains the code. People read `detail`, which can change. The log and the header
+`X-Request-ID` contain the same `request_id`.
 
 A 422 also has a list of at most 100 `errors`. Each entry has a `code`, a `message` and
 a `pointer`: a JSON Pointer into the body such as `#/name`, or the name of a parameter

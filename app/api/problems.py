@@ -11,6 +11,7 @@ from app.core.metrics import rate_limit_decisions
 from app.core.request_context import current_request
 
 PROBLEM_JSON = "application/problem+json"
+TYPE = "/errors#{}"  # where the service explains the code
 
 log = get_logger(__name__)
 
@@ -19,7 +20,7 @@ def problem_body(
     status: HTTPStatus, code: str, detail: str, **members: object
 ) -> bytes:
     problem: dict[str, object] = {
-        "type": "about:blank",
+        "type": TYPE.format(code),
         "title": status.phrase,
         "status": status.value,
         "detail": detail,

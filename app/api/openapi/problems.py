@@ -36,7 +36,7 @@ from app.api.middleware.strict_http import (
 )
 from app.api.middleware.unhandled_errors import InternalError
 from app.api.openapi.headers import header_references, limit_headers, limits_of, ref
-from app.api.problems import PROBLEM_JSON
+from app.api.problems import PROBLEM_JSON, TYPE
 from app.api.routes import depends_on
 from app.core.errors import (
     AppError,
@@ -186,7 +186,7 @@ def phrase(error: type[AppError]) -> str:
 def example_of(error: type[AppError]) -> dict[str, Any]:
     summary, *_ = (error.__doc__ or "").split("\n")
     example = {
-        "type": "about:blank",
+        "type": TYPE.format(error.code),
         "title": phrase(error),
         "status": error.status.value,
         "detail": getattr(error, "detail", summary),

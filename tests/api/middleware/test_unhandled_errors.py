@@ -26,7 +26,7 @@ class TestUnhandledError:
         answer = await ask(failing(RuntimeError(SECRET)), http_scope())
         assert answer.status == 500
         assert answer.problem == {
-            "type": "about:blank",
+            "type": "/errors#internal_error",
             "title": "Internal Server Error",
             "status": 500,
             "detail": "The service failed to handle the request.",

@@ -62,3 +62,9 @@ class TestPages:
 
         listed = re.findall(r'<dt id="(\w+)">', page.text)
         assert sorted(listed) == sorted(error.code for error in errors())
+
+    async def test_explain_the_type_of_a_problem(self, client: Client) -> None:
+        problem = (await client.get("/nowhere")).json()
+        path, _, anchor = problem["type"].partition("#")
+        page = await client.get(f"http://test{path}")
+        assert f'<dt id="{anchor}">' in page.text
