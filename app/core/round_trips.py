@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from math import inf
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -31,7 +31,7 @@ class RoundTrips(Generic[Question, Answer]):
         self._most = most
         self._patience = patience
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
-        self._aboard: dict[asyncio.Task[None], list[asyncio.Future[Answer]]] = {}
+        self._aboard: dict[Any, list[asyncio.Future[Answer]]] = {}
         self._last_start = 0.0
 
     async def ask(self, question: Question) -> Answer:
@@ -46,6 +46,19 @@ class RoundTrips(Generic[Question, Answer]):
         except asyncio.CancelledError:
             self._end_deserted_trips()
             raise
+
+    async def lead(self, asked: Awaitable[Answer]) -> Answer:
+        """Wait for a trip that the caller makes itself, which costs less than `ask`.
+
+        Those who ask meanwhile wait for the next trip.
+        """
+        trip = object()
+        self._last_start = asyncio.get_running_loop().time()
+        self._aboard[trip] = []
+        try:
+            return await asked
+        finally:
+            self._arrive(trip)
 
     def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
         self._last_start = loop.time()
@@ -66,9 +79,12 @@ class RoundTrips(Generic[Question, Answer]):
                     self._aboard[trip] = [answer for _, answer in boarding]
                     await self._make(boarding)
         finally:  # at once: a callback of the task would run too late for `ask`
-            del self._aboard[trip]
-            if self._waiting and not self._aboard:
-                self._depart(loop)
+            self._arrive(trip)
+
+    def _arrive(self, trip: object) -> None:
+        del self._aboard[trip]
+        if self._waiting and not self._aboard:
+            self._depart(asyncio.get_running_loop())
 
     async def _make(
         self, boarding: Sequence[tuple[Question, asyncio.Future[Answer]]]

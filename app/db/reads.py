@@ -79,8 +79,10 @@ class ReadSession:
 
             trips = RoundTrips(ask, most=MOST_KEYS, patience=PATIENCE_SECONDS)
             self._shared[key] = trips
-        with waiting_for("query", statement):
-            rows: Sequence[Row[Any]] = await trips.ask(None)
+            rows: Sequence[Row[Any]] = await trips.lead(self.all(statement, values))
+        else:
+            with waiting_for("query", statement):
+                rows = await trips.ask(None)
         return rows
 
     @asynccontextmanager

@@ -123,7 +123,7 @@ class Listing:
         """
         sort = getattr(query, "sort", "")
         order = self.orders[sort]
-        values = query.model_dump(include={*self.filters}) | values
+        values = {name: getattr(query, name, None) for name in self.filters} | values
         chosen = {
             name: values[name] for name in self.filters if values.get(name) is not None
         }

@@ -121,6 +121,23 @@ async def test_ends_when_all_its_callers_have_left(
     assert await results(*waiting) == ["c"]
 
 
+async def test_leaves_when_a_caller_who_asks_alone_is_done(
+    trips: RoundTrips[str, str], server: Server
+) -> None:
+    """Mutants: leave beside that caller; leave only if it got an answer."""
+    own: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    leader = asyncio.create_task(trips.lead(own))
+    await turns()
+    waiting = await begin(trips, "ab")
+    assert server.trips == []
+
+    await leave(leader)
+
+    server.gate.set()
+    assert await results(*waiting) == ["a", "b"]
+    assert server.trips == [["a", "b"]]
+
+
 async def test_is_no_part_of_the_request_that_began_it(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
