@@ -27,7 +27,7 @@ def markdown() -> str:
         "",
         f"These settings can also come from a file: {files}. For example, set",
         "`SECRET_KEY_FILE` to the path of the file that contains the secret. The file",
-        "takes precedence.",
+        "takes precedence over `SECRET_KEY`.",
     ]
     for group in groups():
         lines += ["", f"## {summary(group)}", ""]

@@ -9,7 +9,7 @@ group = typer.Typer(name="totp", help="Maintain the secrets of authenticator app
 
 @group.command()
 def reseal() -> None:
-    """Encrypt all secrets with SECRET_KEY, so that SECRET_KEY_PREVIOUS can go."""
+    """Encrypt all secrets with SECRET_KEY. Then you can remove SECRET_KEY_PREVIOUS."""
     output.print(f"Secrets encrypted again: {run(reseal_all())}.")
 
 

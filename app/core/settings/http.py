@@ -88,7 +88,7 @@ class HTTPSettings(AppSettings):
         old = collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
         new = collapse_addresses(n for n in networks if isinstance(n, IPv6Network))
         for merged in (list(old), list(new)):
-            # No operator owns an eighth of all addresses, the size of public IPv6.
+            # Public IPv6 (2000::/3) is an eighth of all addresses: no operator owns it.
             share = sum(2.0**-network.prefixlen for network in merged)
             refuse(share >= 1 / 8, "must not add up to every address")
         return networks

@@ -49,7 +49,7 @@ class MailSettings(DatabaseSettings):
     mail_directory: Path = Field(
         Path("var/mail"),
         description="Directory into which development writes mails as .eml files. "
-        "SMTP_URL says when.",
+        "See SMTP_URL for when it does so.",
     )
     outbox_in_process: bool | None = Field(
         None,

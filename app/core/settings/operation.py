@@ -87,8 +87,8 @@ class OperationSettings(AppSettings):
         le=10_000,
         description="A worker handles at most this many reads at the same time, and "
         "additionally this many other requests. The worker answers 503 to all further "
-        "requests. With 0 the worker finds the limit itself. The limit is never below "
-        "16, and never above 16 * (DB_POOL_SIZE + DB_MAX_OVERFLOW).",
+        "requests. With 0 the worker finds this number itself, between 16 and "
+        "16 * (DB_POOL_SIZE + DB_MAX_OVERFLOW).",
     )
     drain_delay_seconds: Seconds | None = Field(
         None,

@@ -46,7 +46,7 @@ class MfaFailed(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class PendingLogins:
-    """Each is bound to a user, to the password, and to what was proved with it."""
+    """Each login is bound to its user, the password, and the methods that were used."""
 
     session: AsyncSession
     read: ReadSession

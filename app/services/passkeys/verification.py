@@ -24,7 +24,7 @@ class Unproven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Accepts what was signed on our pages by an authenticator that knew its user.
+    """Accepts a signature made on our pages, by a device that has verified its user.
 
     Each check runs in a thread: the first one imports the library, which takes as long
     as hundreds of requests.
@@ -56,8 +56,8 @@ class Verifier:
     ) -> "VerifiedAuthentication":
         """Raises `Unproven`. The caller must compare the sign count.
 
-        The library would compare it before the signature, so that anyone could make a
-        passkey look like a clone.
+        The library compares the count before it checks the signature. A forged request
+        could then make a passkey look like a clone.
         """
 
         def verify() -> "VerifiedAuthentication":

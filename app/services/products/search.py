@@ -74,8 +74,8 @@ def words(text: str) -> list[str]:
 def prefixes(query: str) -> list[str]:
     """Choose the words to search for: few and long ones, because these cost less.
 
-    A word that begins another word of the query adds nothing. Of too many words only
-    the longest count, so a long query finds more products, never fewer.
+    Leave out a word that begins another word of the query: the longer word finds fewer
+    products. A long query is cut to its longest words, so it can find more products.
     """
     ordered = sorted(words(query))
     needed = [
