@@ -67,7 +67,9 @@ FIELDS = (
 
 @add.command("resource")
 def add_resource(
-    name: Annotated[str, typer.Argument(help="The name of one: delivery_note.")],
+    name: Annotated[
+        str, typer.Argument(help="The name in the singular, such as delivery_note.")
+    ],
     fields: Annotated[list[str], typer.Argument(help=FIELDS)],
     *,
     owner: Annotated[
@@ -77,7 +79,7 @@ def add_resource(
         ),
     ] = "none",
     plural: Annotated[
-        str | None, typer.Option(help="The name of many, if it is not regular.")
+        str | None, typer.Option(help="The name in the plural, if it is not regular.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be written.")

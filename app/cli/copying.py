@@ -24,7 +24,7 @@ def copy(
         typer.Option(
             "--to",
             help="Empty PostgreSQL database, at the same revision. The default is "
-            "DATABASE_URL, which keeps the password out of the list of processes.",
+            "DATABASE_URL: other users of the machine can read the password in `--to`.",
         ),
     ] = "",
 ) -> None:

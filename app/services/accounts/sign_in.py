@@ -25,7 +25,7 @@ from app.services.mail.outbox import Outbox
 
 @dataclass(slots=True)
 class SignIn:
-    """Decides what a user gets who has proved who they are."""
+    """Starts the session of a user who has signed in, or asks for a second factor."""
 
     starter: SessionStarter
     pending: PendingLogins

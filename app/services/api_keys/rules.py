@@ -16,7 +16,7 @@ class ApiKeyNotFound(NotFound):
 
 
 class TooManyApiKeys(Conflict):
-    """The user has the largest number of live API keys."""
+    """The user already has the largest allowed number of live API keys."""
 
     code = "too_many_api_keys"
     detail = f"An account has at most {MAX_KEYS} API keys. First revoke one."

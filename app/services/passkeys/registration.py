@@ -55,7 +55,7 @@ class PasskeyExists(Conflict):
 
 
 class TooManyPasskeys(Conflict):
-    """The account has the most passkeys that one account can have."""
+    """The account already has the largest allowed number of passkeys."""
 
     code = "too_many_passkeys"
     detail = f"An account has at most {MOST_PASSKEYS} passkeys. Remove one first."

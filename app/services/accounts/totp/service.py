@@ -23,7 +23,7 @@ SECRET_SIZE = 20  # 160 bits, as RFC 4226 §4 recommends
 
 
 class TotpNotEnrolled(Conflict):
-    """There is no new secret that a code could make active."""
+    """The account has no new secret that waits for its first code."""
 
     code = "totp_not_enrolled"
     detail = "First get a secret at POST /auth/mfa/totp. It can wait for one hour."
