@@ -1,8 +1,14 @@
 from collections.abc import AsyncGenerator, Iterator
 
 import pytest
+from fastapi import FastAPI
 
+from app.db.models.user import User
+from testbed.accounts import PASSWORD
 from testbed.browser import Browser, Chromedriver, start_chromedriver
+from testbed.serving import serving
+from tests.browsers.account_page import shows_account
+from tests.support.people import People
 from tests.support.tools import tool
 
 
@@ -19,3 +25,24 @@ def chromedriver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromedri
 async def browser(chromedriver: Chromedriver) -> AsyncGenerator[Browser]:
     async with Browser.open(chromedriver.url) as browser:
         yield browser
+
+
+@pytest.fixture
+async def page(app: FastAPI) -> AsyncGenerator[str]:
+    async with serving(app) as port:
+        yield f"http://localhost:{port}/account"
+
+
+@pytest.fixture
+async def account(people: People) -> User:
+    return await people.add(email="ada@example.org")
+
+
+@pytest.fixture
+async def signed_in(browser: Browser, page: str, account: User) -> Browser:
+    await browser.visit(page)
+    await browser.until("!document.querySelector('#signed-out').hidden")
+    await browser.fill(email=account.email, password=PASSWORD)
+    await browser.click("#sign-in button")
+    await shows_account(browser, account)
+    return browser

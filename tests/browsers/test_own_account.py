@@ -1,9 +1,7 @@
 """The account page, in a real browser."""
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
-import pyotp
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import update
@@ -15,13 +13,11 @@ from app.db.session import transaction
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
 from testbed.service import ROOT
-from testbed.serving import serving
-from tests.support.people import Client, People
+from tests.browsers.account_page import says, shows_account
+from tests.support.people import People
 
 AXE = ROOT / "clients" / "node_modules" / "axe-core" / "axe.min.js"
 NEW_PASSWORD = "four grey herons at noon"
-# The API that the page calls is tested on both databases.
-ONCE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 RUN_AXE = """
 return axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html)}`));
@@ -32,40 +28,6 @@ for (const part of document.querySelectorAll("[data-result], #second-step")) {
   part.hidden = false;
 }
 """
-
-
-@pytest.fixture
-async def page(app: FastAPI) -> AsyncGenerator[str]:
-    async with serving(app) as port:
-        yield f"http://localhost:{port}/account"
-
-
-@pytest.fixture
-async def account(people: People) -> User:
-    return await people.add(email="ada@example.org")
-
-
-@pytest.fixture
-async def signed_in(browser: Browser, page: str, account: User) -> Browser:
-    await browser.visit(page)
-    await browser.until("!document.querySelector('#signed-out').hidden")
-    await browser.fill(email=account.email, password=PASSWORD)
-    await browser.click("#sign-in button")
-    await shows_account(browser, account)
-    return browser
-
-
-async def shows_account(browser: Browser, account: User) -> None:
-    await browser.until(
-        f"document.querySelector('#signed-in b').textContent === '{account.email}'"
-    )
-
-
-async def says(browser: Browser, section: str, text: str) -> None:
-    await browser.until(
-        f"document.querySelector('{section} > [role=status]')"
-        f".textContent.includes('{text}')"
-    )
 
 
 async def items(browser: Browser, section: str) -> int:
@@ -84,6 +46,7 @@ async def age_session(app: FastAPI, account: User) -> None:
 async def test_lets_users_look_after_their_account(
     app: FastAPI, signed_in: Browser, people: People, page: str, account: User
 ) -> None:
+    """Mutant: do not repeat an action after the user has confirmed the password."""
     browser = signed_in
     other = await people.log_in(account)
     await browser.visit(page)  # the session goes on by the cookie
@@ -126,56 +89,8 @@ async def test_lets_users_look_after_their_account(
     assert not [e for e in await browser.errors() if "Failed to load resource" not in e]
 
 
-@ONCE
-async def test_sets_up_a_second_factor_and_asks_for_it(
-    signed_in: Browser, page: str, account: User
-) -> None:
-    browser = signed_in
-    await browser.click("#totp [data-into='#totp-secret']")
-    secret = await browser.until("document.querySelector('#totp code').textContent")
-    await browser.fill("#totp", code=pyotp.TOTP(secret).now())
-    await browser.click("#totp form button")
-    await says(browser, "#totp", "second factor now")
-    codes = (await browser.run("return totp.querySelector('pre').textContent")).split()
-    assert len(codes) == 10
-    await browser.until("second_factors.textContent.includes('totp')")
-
-    await browser.click("#sign-out")
-    await says(browser, "#account", "signed out")
-    assert codes[0] not in await browser.run("return document.body.innerHTML")
-    await browser.fill(email=account.email, password=PASSWORD)
-    await browser.click("#sign-in button")
-    await browser.until("!document.querySelector('#second-step').hidden")
-    await browser.fill("#second-step", code="000000")
-    await browser.click("#second-step button")
-    await says(browser, "#account", "The code is wrong")
-    await browser.fill("#second-step", code=codes[0])
-    await browser.click("#second-step button")
-    await shows_account(browser, account)
-    await browser.until("second_factors.textContent.includes('left: 9')")
-
-
-@ONCE
-async def test_makes_an_api_key_that_works(
-    signed_in: Browser, page: str, client: Client
-) -> None:
-    browser = signed_in
-    await browser.fill("#api_keys", name="Nightly import")
-    await browser.click("#api_keys [value='account:read']")
-    await browser.click("#api_keys form button")
-    key = await browser.until("document.querySelector('#new-api-key code').textContent")
-    bearer = {"Authorization": f"Bearer {key}"}
-    assert (await client.get("/users/me", headers=bearer)).status_code == 200
-
-    await browser.click("#api_keys li button")
-    await browser.accept()
-    await says(browser, "#api_keys", "revoked")
-    assert (await client.get("/users/me", headers=bearer)).status_code == 401
-    assert key not in await browser.run("return document.body.innerHTML")
-
-
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core: run `npm ci` in clients/")
-@ONCE
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_is_accessible_on_a_small_screen(
     browser: Browser, page: str, account: User
 ) -> None:

@@ -12,6 +12,7 @@ const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => within.querySelectorAll(selector);
 const status = $("#status");
 const secondStep = $("#second-step");
+let visit = 0; // another number after each sign-in and sign-out
 const INSTANT = /^\d{4}-\d\d-\d\dT/;
 
 function shown(value) {
@@ -46,7 +47,9 @@ function forget(part) {
 }
 
 async function fillList(list, cursor) {
+  const during = visit;
   const page = await call("GET", list.dataset.list + (cursor ? `?cursor=${cursor}` : ""));
+  if (during !== visit) return;
   for (const each of $$(cursor ? ":scope > .more" : ":scope > li", list)) each.remove();
   const line = (className) => {
     const made = document.createElement("li");
@@ -71,28 +74,34 @@ async function fillList(list, cursor) {
 // Says in the section of an element how its work has ended.
 export async function tell(element, work, done = "") {
   const place = $(":scope > [role=status]", element.closest("section") ?? document.body) ?? status;
+  const during = visit;
   place.textContent = "";
   try {
     await work();
     if (done) place.textContent = done;
   } catch (failure) {
-    if (failure.code === "refresh_token_invalid") {
-      show(false, "Your session has ended. Sign in again.");
-    } else {
+    if (failure.code !== "refresh_token_invalid") {
       place.textContent = failure.message;
+    } else if (during === visit) {
+      show(false, "Your session has ended. Sign in again.");
     }
   }
 }
 
+// An answer that comes after a sign-out, or for another account, is not shown.
 export async function refresh() {
+  const during = visit;
   const parts = [...$$("[data-list]")].map((list) => fillList(list));
   for (const part of $$("[data-show]")) {
-    parts.push(call("GET", part.dataset.show).then((item) => fill(part, item)));
+    parts.push(call("GET", part.dataset.show).then((item) => {
+      if (during === visit) fill(part, item);
+    }));
   }
   await Promise.all(parts);
 }
 
 export function show(signedIn, text = "") {
+  visit += 1;
   $("#signed-in").hidden = !signedIn;
   $("#signed-out").hidden = signedIn;
   secondStep.hidden = true;
