@@ -24,8 +24,8 @@ class ObservationSettings(AppSettings):
         ge=0,
         le=1,
         description="Share of the requests whose log line is kept: `0.1` keeps one in "
-        "ten. The lines of errors and of requests that take more than a second are "
-        "always kept.",
+        "ten. The lines of statuses from 400 on, and of requests that take more than "
+        "a second, are always kept.",
     )
 
     metrics_token: SecretStr | None = Field(
@@ -39,9 +39,10 @@ class ObservationSettings(AppSettings):
         None,
         ge=1,
         le=65535,
-        description="A port of its own for `/metrics`, beside that of the service. "
-        "`worker` serves its metrics only there. Each process of a machine needs "
-        "another port. Outside of development METRICS_TOKEN must be set.",
+        description="An additional port, which serves only `/metrics`. `worker` has "
+        "its metrics only on this port. Each service and each `worker` on "
+        "a machine needs another port. Outside development this setting needs "
+        "METRICS_TOKEN.",
     )
 
     telemetry_endpoint: str = Field(
@@ -54,9 +55,9 @@ class ObservationSettings(AppSettings):
         0.05,
         ge=0,
         le=1,
-        description="Share of the requests and of the mails that are traced. A request "
-        "that a proxy of TRUSTED_PROXIES already traces, or does not trace, is treated "
-        "in the same way.",
+        description="Share of the requests and of the mails that are traced. If a "
+        "proxy of TRUSTED_PROXIES sends `traceparent`, the proxy decides whether the "
+        "request is traced.",
     )
     sentry_dsn: SecretStr | None = Field(
         None,

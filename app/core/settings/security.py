@@ -105,9 +105,10 @@ class SecuritySettings(AppSettings):
     breached_passwords_url: str = Field(
         "",
         description="Range service that knows the passwords of data breaches, such as "
-        "https://api.pwnedpasswords.com/range. It refuses new passwords that it knows. "
-        "It gets 5 of the 40 digits of a SHA-1 hash. Empty disables the check. Outside "
-        "development, `http://` needs a local host or an entry in PLAINTEXT_HOSTS.",
+        "https://api.pwnedpasswords.com/range. The service refuses new passwords "
+        "that this server knows, and sends it 5 of the 40 digits of their SHA-1 hash. "
+        "Empty disables the check. Outside development, `http://` needs a local host "
+        "or an entry in PLAINTEXT_HOSTS.",
     )
     password_hash_threads: int = Field(
         2,
