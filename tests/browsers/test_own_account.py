@@ -22,6 +22,29 @@ RUN_AXE = """
 return axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html)}`));
 """
+# Holds the request for the second factors. Marks the page after a refresh, when the
+# promises that wait for its answer have ended.
+HOLD = """
+const send = window.fetch;
+window.fetch = async (url, options) => {
+  if (url.endsWith("/auth/mfa")) {
+    await new Promise((resolve) => {
+      window.release = resolve;
+      document.body.dataset.held = true;
+    });
+  }
+  const answer = await send(url, options);
+  const read = answer.json.bind(answer);
+  answer.json = async () => {
+    const content = await read();
+    if (url.endsWith("/auth/refresh")) {
+      setTimeout(() => { document.body.dataset.renewed = true; });
+    }
+    return content;
+  };
+  return answer;
+};
+"""
 WIDTH = "return document.documentElement.scrollWidth"
 REVEAL = """
 for (const part of document.querySelectorAll("[data-result], #second-step")) {
@@ -87,6 +110,26 @@ async def test_lets_users_look_after_their_account(
     await says(browser, "#account", "deleted")
     # A refused request is an error for the console; a breach of the policy is one, too.
     assert not [e for e in await browser.errors() if "Failed to load resource" not in e]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_ignores_an_answer_that_comes_after_the_sign_out(
+    signed_in: Browser,
+) -> None:
+    """Mutant: end the session for each late 401, which empties the form of a login."""
+    browser = signed_in
+    await browser.run(HOLD)
+    await browser.click("#sessions > button")
+    await browser.until("window.release")
+    await browser.click("#sign-out")
+    await says(browser, "#account", "signed out")
+    await browser.fill("#sign-in", email="ada@example.org")
+    await browser.run("release()")
+    await browser.until("document.body.dataset.renewed")
+
+    field = "return document.querySelector('#email').value"
+    assert await browser.run(field) == "ada@example.org"
+    await says(browser, "#account", "signed out")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core: run `npm ci` in clients/")
