@@ -80,7 +80,7 @@ clients/node_modules/.package-lock.json: clients/package-lock.json
 
 # SHORT=1 runs only the drills of processes, for some seconds each. The other lines check
 # what is no promise of the service: updates, generated clients, deploy/, the document.
-drill: $(VENV)/deploy
+drill: $(VENV)/$(if $(SHORT),dev,deploy)
 	$(BIN)/python -m drills $(if $(SHORT),,--long) $(if $(MUTANTS),--mutants) $(ARGS)
 ifndef SHORT
 	$(BIN)/python -m drills.update --short

@@ -43,13 +43,16 @@ def try_drill(result: Result, *, long: bool, copy: Path | None) -> None:
     drill = result.drill
     began = time.monotonic()
     arguments = drill.long if long else drill.short or ""
-    try:
-        result.outcome = run(drill, arguments)
-    except DrillFailed as failure:
-        result.outcome = Outcome("", [f"The drill failed: {failure}"])
+    for _ in range(drill.attempts):
+        try:
+            result.outcome = run(drill, arguments)
+        except DrillFailed as failure:
+            result.outcome = Outcome("", [f"The drill failed: {failure}"])
+        if result.outcome.kept:
+            break
     result.seconds = time.monotonic() - began
     # A drill that fails in any case notices nothing.
-    if copy is None or not result.outcome.kept:
+    if copy is None or result.outcome is None or not result.outcome.kept:
         return
     for mutant in drill.mutant:
         with mutant.applied(copy):

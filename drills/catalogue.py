@@ -65,6 +65,7 @@ class Drill:
     long: str = ""
     tests: Sequence[str] = ()
     needs: str = ""  # a program or a package
+    attempts: int = 1  # to keep a promise about times, on a machine that can be busy
     mutant: Sequence[Mutant] = ()
     group: str = ""
 

@@ -109,7 +109,10 @@ async def call(url: str, seen: Timeline, *, keeps: bool) -> None:
     headers = {} if keeps else {"Connection": "close"}
     account = {"email": EMAIL, "password": PASSWORD}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
-        tokens = (await client.post("/auth/login", json=account)).json()
+        tokens = None
+        while tokens is None:
+            answer = client.post("/auth/login", json=account)
+            tokens = await note(answer, "POST", seen.now, seen)
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         while True:
             sent = seen.now
