@@ -89,7 +89,7 @@ class AccountService:
         """Mail the owner of a registered address, at the address as it is stored.
 
         If the address is not verified, another person may have registered it first. The
-        new registration gets its own link, which activates the new password. This method
+        new registration gets its own link, which activates the new password. All this
         takes as long as creating an account, so that timing reveals nothing.
         """
         owner = await self._find_owner(email)
