@@ -1,8 +1,8 @@
 """Sessions of browsers: the refresh token is in a cookie that no script can read.
 
 A client asks for it by `X-Token-Transport: cookie`. `ApiRoute` moves the token of every
-pair into the cookie, so that a new way to sign in does it, too. Only refresh and logout
-read the cookie; `get_refresh_token` refuses what another site may have sent.
+pair into the cookie, also for a way to sign in that is added later. Only refresh and
+logout read the cookie. `get_refresh_token` refuses requests that another site can send.
 """
 
 from collections.abc import Callable, Coroutine

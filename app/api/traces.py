@@ -1,6 +1,7 @@
 """Traces by OpenTelemetry, sent to a collector. Loaded only with TELEMETRY_ENDPOINT.
 
-FastAPI makes the span of a request; this module makes those of what it waited for.
+FastAPI makes the span of a request. This module adds a span for each statement and
+round trip that the request waits for.
 """
 
 import asyncio
@@ -35,7 +36,7 @@ MOST_WAITING = 2048
 EXPORT_SECONDS = 2.0  # until a collector that does not answer is given up
 CLOSE_SECONDS = 1.0  # that the process waits for the collector at its end
 LONGEST_VALUE = 2048  # characters of an attribute
-# Of what FastAPI sets when a request begins: the query string can contain a token.
+# Attributes of FastAPI that a span keeps. The query string can contain a token.
 KEPT = frozenset(
     "http.request.method network.protocol.version server.address server.port url.path "
     "url.scheme".split()
@@ -45,7 +46,7 @@ TRACE_HEADERS = frozenset((b"traceparent", b"tracestate", b"baggage"))
 
 
 class AllowListed(Sampler):
-    """Keeps every span, because `Traces.skips` has chosen, but not every attribute."""
+    """Keeps every span, because `Traces.skips` chooses requests. Drops attributes."""
 
     def should_sample(
         self,
@@ -215,6 +216,6 @@ class RequestTrace:
 
 @lru_cache(maxsize=1024)
 def text_of(sql: object) -> tuple[str, str]:
-    """Return the verb and the text. SQLAlchemy would write it for each request."""
+    """Return the verb and the text, from a cache: SQLAlchemy is slow to write it."""
     text = str(sql).strip()
     return text.split(maxsplit=1)[0].upper(), text

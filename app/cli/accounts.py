@@ -1,4 +1,4 @@
-"""The accounts on the command line: the services, names of users, passwords."""
+"""Shared by the commands of accounts: the services, and how to find a user."""
 
 import sys
 from collections.abc import AsyncGenerator

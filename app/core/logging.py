@@ -46,7 +46,7 @@ def drop_below_level(_: WrappedLogger, method: str, event: EventDict) -> EventDi
 
 
 def add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Add what every line has, in one function: calls cost more than their work."""
+    """Add the fields of every line. One function is faster than one for each field."""
     record: logging.LogRecord | None = event.get("_record")
     event["level"] = method
     event["logger"] = logger.name if record is None else record.name

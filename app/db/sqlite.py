@@ -1,8 +1,8 @@
 """Engines for SQLite: one connection that writes, several that read.
 
 A deferred BEGIN loses updates or fails at once with "database is locked", whatever
-the busy timeout says; BEGIN IMMEDIATE waits its turn. Within a process the pool of
-one is the queue; between processes it is SQLite's lock.
+the busy timeout says; BEGIN IMMEDIATE waits its turn. Within a process, writers
+wait for the only connection of the pool; between processes, for SQLite's lock.
 """
 
 import os

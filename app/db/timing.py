@@ -16,7 +16,7 @@ TAKEN = "taken"
 
 
 class MeasuredPool(AsyncAdaptedQueuePool):
-    """Measures how long each user waits for a connection, and then has it."""
+    """Measures how long each user waits for a connection, and how long it is in use."""
 
     # Under its own name, the pool would not have the level of SQLAlchemy's loggers.
     _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"

@@ -1,4 +1,4 @@
-"""The record of what happened to accounts, and of who changed what matters."""
+"""The audit trail: events of accounts, and changes whose author must be known."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -90,7 +90,7 @@ ERASE_ORIGIN = (
 
 
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
-    """Erase from where a user has acted, and from where others have tried to log in."""
+    """Erase the addresses and browsers of a user, and of attempts to log in as them."""
     if session.get_bind().dialect.name == "postgresql":
         # A busy account has some 50,000 events a year for each of its devices.
         await session.execute(LIFT_TIMEOUTS)

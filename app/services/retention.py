@@ -62,7 +62,7 @@ def disposable(
 def _never_verified(before: datetime) -> ColumnElement[bool]:
     """Select registrations whose owner never used the mailed link.
 
-    An imported account has no link of its own, and one that was used has sessions.
+    An imported account never had such a link. An account that was used has sessions.
     """
     has_link = exists().where(
         OneTimeToken.user_id == User.id,

@@ -20,7 +20,7 @@ from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
 SLOW_MS = 1000
-# The service turned a client away, or gave it up: many of these need a person.
+# The service refused or gave up a client. An operator should look at many of these.
 WARNINGS = {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUEST_TIMEOUT,

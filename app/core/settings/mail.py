@@ -134,6 +134,6 @@ class MailSettings(DatabaseSettings):
 
     @property
     def writes_mail_to_files(self) -> bool:
-        """Whether this is a developer's own outbox: others can share a PostgreSQL."""
+        """Whether only one developer uses the outbox: others can share a PostgreSQL."""
         its_own = self.on_sqlite or bool(self.outbox_in_process)
         return self.environment == "development" and its_own

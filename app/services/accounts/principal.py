@@ -97,11 +97,11 @@ class Principal:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scopes of the role that the credential has, too.
+        """The scopes that both the role and the credential have.
 
-        Those of the token are for other services: they are as old as the token. If a
-        second factor is overdue, the caller has only those of the own account, to add
-        one.
+        The scopes in an access token are for other services: they are as old as the
+        token. A caller whose second factor is overdue has only the scopes of a user,
+        which are enough to add a factor.
         """
         scopes = SCOPES[self.role].intersection(self.user.scope.split())
         return scopes & SCOPES[Role.USER] if self.factor_is_overdue else scopes
@@ -158,8 +158,8 @@ class Principal:
 async def lock_caller(session: AsyncSession, caller: Principal) -> None:
     """Lock the user's row for a change that only a live session allows.
 
-    Another request can have ended the session since it was read. It then waited for the
-    same lock, or this request does.
+    Another request can have ended the session since this request read it. Both requests
+    lock the same row, so this request sees the change.
 
     Raises:
         InvalidAccessToken: the session has ended.

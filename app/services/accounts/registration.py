@@ -88,9 +88,9 @@ class AccountService:
     async def _tell_owner(self, email: str, password_hash: str) -> None:
         """Mail the owner of a registered address, at the address as it is stored.
 
-        If the address is not verified, the first registration may be another person's.
-        This one gets a link of its own, which activates its own password. It takes as
-        long as creating an account, so that timing reveals nothing.
+        If the address is not verified, another person may have registered it first. The
+        new registration gets its own link, which activates the new password. All this
+        takes as long as creating an account, so that timing reveals nothing.
         """
         owner = await self._find_owner(email)
         if owner is not None and not owner.email_verified:

@@ -30,9 +30,8 @@ BEGIN = (
 class RequiredFactor:
     """Judges a user by the row of the session, so that a request needs no other query.
 
-    The grace begins with the first request that needs the factor. A role that is given
-    later, a new setting and an old session are all counted alike, and an account whose
-    factor was reset gets no second grace.
+    The grace begins with the first request that needs the factor, whether the role or
+    the setting is new. An account whose factor was reset gets no second grace.
     """
 
     roles: Container[str]

@@ -37,7 +37,7 @@ NOTE_USE = (
     update(ApiKey.__table__)  # type: ignore[arg-type]
     .where(
         KEY.id == bindparam("key"),
-        # Of the requests that saw this time, one writes the next.
+        # Several requests can read the same time. Only one of them writes a new time.
         KEY.last_used_at.is_not_distinct_from(bindparam("before", type_=Instant)),
     )
     .values(last_used_at=bindparam("now"), seen_networks=bindparam("networks"))

@@ -21,7 +21,7 @@ from app.services.passkeys.verification import Unproven, Verifier
 
 @dataclass(frozen=True, slots=True)
 class PasskeyFactor(SecondFactor):
-    """The factor that a user has who has a passkey."""
+    """The passkeys of a user, as a second factor."""
 
     assertions: Assertions
 

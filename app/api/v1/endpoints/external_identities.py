@@ -128,7 +128,7 @@ async def finish_external_sign_in(
     A new identity is linked to the account of its e-mail address if both the provider
     and this service have verified the address. Without such an account the service
     creates one, unless REGISTRATION is `closed`. In every other case the answer is the
-    same 401. If the account has a second factor, the answer is that of a login.
+    same 401. If the account has a second factor, the answer asks for it, like a login.
     """
     return await sign_ins.finish(provider, data, client)
 

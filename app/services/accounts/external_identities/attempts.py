@@ -85,7 +85,7 @@ async def redeem(
 ) -> Attempt:
     """Use up a sign-in, in a transaction of its own.
 
-    The provider is asked only afterwards, because no connection must wait for it.
+    Ask the provider afterwards: a connection of the database must not wait for it.
 
     Raises:
         SignInExpired: The client did not begin this sign-in, with this provider and

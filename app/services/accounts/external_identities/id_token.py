@@ -79,8 +79,8 @@ def issuer_of(
 ) -> str:
     """Return the issuer that the token must have.
 
-    A provider for many directories has a place in it for the directory of the person.
-    Such a provider says for which directories each of its keys signs.
+    The issuer of a provider for many directories contains `TENANT`, in place of the
+    directory of the person. Such a provider says for which directory each key signs.
     """
     if TENANT not in provider.issuer:
         return provider.issuer
