@@ -10,6 +10,7 @@ from sqlalchemy import update
 from app.db.base import utc_now
 from app.db.models.passkey import PasskeyChallenge
 from app.db.session import transaction
+from app.identity import TITLE
 from app.schemas.passkey import MOST_PASSKEYS
 from app.services.passkeys.challenges import decode
 from testbed.mailbox import mailed
@@ -46,7 +47,7 @@ class TestOptions:
         options = await options_for(user)
         again = await options_for(user)
 
-        assert options["rp"] == {"id": "test", "name": "Nightproof"}
+        assert options["rp"] == {"id": "test", "name": TITLE}
         assert options["attestation"] == "none"
         assert options["authenticatorSelection"] == {
             "residentKey": "required",
