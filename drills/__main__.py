@@ -96,7 +96,8 @@ def main() -> None:
     print(f"Report: {REPORT}")
     if flags.write:
         load = os.getloadavg()[0]
-        machine = f"{os.cpu_count()} cores, load average {load:.1f}"
+        form = "long form" if flags.long else "short form"
+        machine = f"{form}, {os.cpu_count()} cores, load average {load:.1f}"
         (ROOT / "docs" / "promises.md").write_text(promises(results, machine))
     sys.exit(not all(each.is_good for each in results))
 
