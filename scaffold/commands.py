@@ -167,7 +167,7 @@ def take_out(find: Callable[[Path, str], Stem], name: str, *, dry_run: bool) -> 
     for file in removal.files:
         output.print(f"deleted {file}")
     for line in removal.lines:
-        output.print(f"deleted a line of {line}")
+        output.print(f"deleted a line of {line[:100]}")
     if removal.revision:
         output.print(f"written {removal.revision[0]}, which drops the tables")
     else:
