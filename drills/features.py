@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from drills.copies import DrillFailed, make_copy, step
+from drills.copies import Copy, DrillFailed, make_copy, step
 from drills.resource import databases, read
 from scaffold.features import FEATURES, present
 from scaffold.repository import tracked
@@ -38,11 +38,17 @@ REST = (  # the tests that the short form runs
 )
 
 
-def drill(directory: Path, postgres_url: str, name: str, *, short: bool) -> list[str]:
-    """Return what the command says that it did.
+def drill(directory: Path, postgres_url: str, name: str, *, short: bool) -> None:
+    """Raises `DrillFailed` with the output of the command that failed."""
+    copy, _ = take_out(directory, postgres_url, name)
+    with step("check and test what is left"):
+        if short:
+            copy.run(".venv/bin/mypy")
+        copy.check(short=short, tests=REST if short else ())
 
-    Raises `DrillFailed` with the output of the command that failed.
-    """
+
+def take_out(directory: Path, postgres_url: str, name: str) -> tuple[Copy, list[str]]:
+    """Return a copy without the feature, and what the command says that it did."""
     stem = FEATURES[name].stem
     with step(f"{name}: copy the repository"):
         copy = make_copy(directory / "copy", postgres_url)
@@ -62,11 +68,7 @@ def drill(directory: Path, postgres_url: str, name: str, *, short: bool) -> list
             copy.app("db", "check", database_url=url)
         for url in urls["old"]:
             refuse_factor(asyncio.run(read(url, GIVEN)), stem)
-    with step("check and test what is left"):
-        if short:
-            copy.run(".venv/bin/mypy")
-        copy.check(short=short, tests=REST if short else ())
-    return said
+    return copy, said
 
 
 def refuse_traces(copy: Path, stem: Stem) -> None:
