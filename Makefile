@@ -84,6 +84,7 @@ drill: $(VENV)/$(if $(SHORT),dev,deploy)
 	$(BIN)/python -m drills $(if $(SHORT),,--long) $(if $(MUTANTS),--mutants) $(ARGS)
 ifndef SHORT
 	$(BIN)/python -m drills.update --short
+	$(BIN)/python -m drills.features --short
 	@command -v npm >/dev/null || { echo 'drills.clients is skipped: npm is missing.'; exit 0; }; \
 		$(MAKE) --no-print-directory clients && $(BIN)/python -m drills.clients
 	$(BIN)/python -m pytest tests/deploy

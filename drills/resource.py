@@ -83,11 +83,13 @@ def command_line(text: str) -> list[str]:
     return ["add", "resource", *text.split()]
 
 
-def databases(directory: Path, postgres_url: str) -> dict[str, list[str]]:
-    """Return one database with products and one without a schema, on each system."""
+def databases(
+    directory: Path, postgres_url: str, drill: str = "resource"
+) -> dict[str, list[str]]:
+    """Return two databases on each system: the old one gets what the drill removes."""
     urls = {}
     for age in ("old", "new"):
-        name = f"test_drill_{age}"
+        name = f"test_{drill}_{age}"
         asyncio.run(execute(postgres_url, f"DROP DATABASE IF EXISTS {name}"))
         asyncio.run(execute(postgres_url, f"CREATE DATABASE {name}"))
         postgres = make_url(postgres_url).set(database=name)
@@ -111,18 +113,23 @@ def refuse_leftovers(copy: Path) -> None:
         raise DrillFailed(f"These files still name products: {named}")
 
 
-async def refuse_leftovers_in(url: str) -> None:
+async def read(url: str, statement: str) -> list[str]:
+    """Run a statement, and return the first column of its rows."""
     engine = create_async_engine(
         make_url(url).set(drivername=DRIVERS[url.partition(":")[0]])
     )
-    async with engine.connect() as connection:
-        names = await connection.scalars(text(SCHEMA[engine.dialect.name]))
-        left = [
-            name
-            for name in names
-            if PRODUCTS.search(name) or any(each in name for each in LEFT_OVER)
-        ]
+    async with engine.begin() as connection:
+        found = [*await connection.scalars(text(statement))]
     await engine.dispose()
+    return found
+
+
+async def refuse_leftovers_in(url: str) -> None:
+    left = [
+        name
+        for name in await read(url, SCHEMA[url.partition(":")[0]])
+        if PRODUCTS.search(name) or any(each in name for each in LEFT_OVER)
+    ]
     if left:
         raise DrillFailed(f"The database still has {left}")
 

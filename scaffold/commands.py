@@ -1,6 +1,6 @@
 """The commands `new`, `add`, `remove` and `update`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ import typer
 
 from app.cli.console import fail, output
 from scaffold.refusal import Refused
+from scaffold.stems import Stem
 
 group = typer.Typer()
 
@@ -43,7 +44,10 @@ def new(
     *,
     without: Annotated[
         list[str] | None,
-        typer.Option(help="A resource to leave out, such as products; repeatable."),
+        typer.Option(
+            help="A resource or a feature to leave out, such as products or passkeys; "
+            "repeatable."
+        ),
     ] = None,
 ) -> None:
     """Make a repository of your own from this checkout, under your name."""
@@ -112,32 +116,58 @@ remove = typer.Typer(name="remove", help="Remove code.", no_args_is_help=True)
 group.add_typer(remove)
 
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only show what would be removed.")
+]
+
+
 @remove.command("resource")
 def remove_resource(
     name: Annotated[str, typer.Argument(help="Its name: product, or products.")],
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be removed.")
-    ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Remove a resource: its files, its registry lines, and its tables by a revision.
 
     An update does not bring it back.
     """
+    from scaffold.stems import find
+
+    take_out(find, name, dry_run=dry_run)
+
+
+@remove.command("feature")
+def remove_feature(
+    name: Annotated[
+        str, typer.Argument(help="Its name. An unknown name prints the list.")
+    ],
+    *,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove a feature, such as passkeys, as `remove resource` removes a resource.
+
+    An update does not bring it back.
+    """
+    from scaffold.features import find
+
+    take_out(find, name, dry_run=dry_run)
+
+
+def take_out(find: Callable[[Path, str], Stem], name: str, *, dry_run: bool) -> None:
     from scaffold import removing
     from scaffold.regenerating import regenerate
     from scaffold.repository import ROOT
 
     failed: list[str] = []
     with refusals():
-        removal = removing.plan(ROOT, name)
+        removal = removing.plan(ROOT, find(ROOT, name))
         if not dry_run:
             removing.carry_out(ROOT, removal)
             failed = regenerate(ROOT)
     for file in removal.files:
         output.print(f"deleted {file}")
     for line in removal.lines:
-        output.print(f"deleted a line of {line}")
+        output.print(f"deleted a line of {line[:100]}")
     if removal.revision:
         output.print(f"written {removal.revision[0]}, which drops the tables")
     else:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.identity import VERSION
-from scaffold import naming, removing, upstream
+from scaffold import features, naming, removing, upstream
 from scaffold.naming import Identity
 from scaffold.refusal import Refused
 from scaffold.regenerating import regenerate
@@ -15,7 +15,7 @@ from scaffold.repository import ROOT, commit_all, git, refuse_changes, tracked
 def new(
     target: Path, title: str, slug: str | None, without: Sequence[str] = ()
 ) -> Identity:
-    """Write the copy and its first commit, without some resources.
+    """Write the copy and its first commit, without some resources and features.
 
     Raises:
         Refused: The directory is in use, the checkout has changes, or a name is not
@@ -33,7 +33,8 @@ def new(
     git(target, "init", "--quiet")
     origin.write(target)
     for name in without:
-        removing.carry_out(target, removing.plan(target, name))
+        stem = features.find_any(target, name)
+        removing.carry_out(target, removing.plan(target, stem))
     # Before the copy has its name: the metadata of the installed package have the old.
     if without and (failed := regenerate(target)):
         raise RuntimeError("\n".join(failed))

@@ -124,6 +124,9 @@ def keep_defaults(root: Path, release: str) -> None:
     """Let the copy keep the defaults of a release when it is updated."""
     line = f'DEFAULTS = "{release}"'
     _replace(root / "app/identity.py", (r'^DEFAULTS = ".*"', line))
+    _replace(root / ".env.example", (r"^# DEFAULTS=.*", f"# DEFAULTS={release}"))
+    row = f"| `DEFAULTS` | `{release}` |"
+    _replace(root / "docs/settings.md", (r"^\| `DEFAULTS` \|[^|]*\|", row))
 
 
 def literal(text: str) -> str:

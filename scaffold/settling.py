@@ -60,7 +60,7 @@ def settle(root: Path, before: Path, after: Path, removed: list[list[str]]) -> O
         elif state in {"UD", "UU", "AA", "AU", "UA"}:
             outcome.conflicts[path] = KINDS.get(state, KINDS["AA"])
     for names in removed:
-        outcome.stayed_removed += _remove_again(root, Stem(*names))
+        outcome.stayed_removed += _remove_again(root, Stem(tuple(names)))
     outcome.changed = len(git(root, "diff", "--name-only", "HEAD").splitlines())
     versions = Path("app/db/migrations/versions")
     known = {file.name for file in (before / versions).glob("*.py")}

@@ -1,4 +1,4 @@
-"""The files and lines of a resource: all of them contain its name, the stem."""
+"""The files and lines of a resource or a feature: all of them contain its stem."""
 
 import re
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ REGISTRIES = (
     "app/core/config.py",
     "app/core/log_fields.py",
     "app/core/rate_limit/policies.py",
+    "app/core/security.py",
     "app/demo/__init__.py",
     "app/schemas/audit.py",
     "app/schemas/second_factor.py",
@@ -42,30 +43,35 @@ TABLE = re.compile(r'__tablename__ = "(\w+)"')
 
 @dataclass(frozen=True)
 class Stem:
-    singular: str
-    plural: str
+    """The name of one, the name of many, and further names of a feature."""
+
+    names: tuple[str, ...]
+
+    @property
+    def plural(self) -> str:
+        """The table."""
+        return self.names[1]
 
     def owns(self, path: Path) -> bool:
         """Whether the file is of the resource. Databases have applied its revisions."""
         return not path.as_posix().startswith(MIGRATIONS) and any(
             re.fullmatch(
-                rf"(test_)?({self.singular}|{self.plural})(\.\w+)?",
-                part.replace("-", "_"),
+                rf"(test_)?({'|'.join(self.names)})(\.\w+)?", part.replace("-", "_")
             )
             for part in path.parts
         )
 
-    def names(self, line: str) -> bool:
+    def is_in(self, line: str) -> bool:
         """Whether a line of a registry is of the resource: `product_types` is not."""
-        words = {self.singular, self.plural}
+        words = {*self.names}
         words |= {word.replace("_", "-") for word in words}
         words |= {word.replace("_", " ").capitalize() for word in words}
         whole = "|".join(sorted(map(re.escape, words)))
-        settings = rf"\b{camel(self.singular)}Settings\b"
+        settings = rf"\b{camel(self.names[0])}Settings\b"
         return re.search(rf"(?<![\w-])({whole})(?![\w-])|{settings}", line) is not None
 
     def is_imported_by(self, code: str) -> bool:
-        part = rf"\.({self.singular}|{self.plural})\b"
+        part = rf"\.({'|'.join(self.names)})\b"
         imports = rf"^\s*(from|import) (app|bench|tests)[\w.]*{part}"
         reference = rf'"{self.plural}\.id"'
         return re.search(f"{imports}|{reference}", code, re.MULTILINE) is not None
@@ -76,13 +82,13 @@ def find(root: Path, name: str) -> Stem:
     for model in sorted(root.glob("app/db/models/*.py")):
         tables = TABLE.findall(model.read_text())
         if tables and name in {model.stem, tables[0]}:
-            return Stem(model.stem, tables[0])
+            return Stem((model.stem, tables[0]))
     raise Refused(f"There is no resource {name}.")
 
 
 def without_lines(text: str, stem: Stem) -> tuple[str, list[str]]:
     """Return the text of a registry without the lines of a resource, and the lines."""
     rows = text.splitlines(keepends=True)
-    removed = [row.strip() for row in rows if stem.names(row)]
-    left = "".join(row for row in rows if not stem.names(row))
+    removed = [row.strip() for row in rows if stem.is_in(row)]
+    left = "".join(row for row in rows if not stem.is_in(row))
     return EMPTY.sub("", left).rstrip("\n") + "\n", removed

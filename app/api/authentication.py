@@ -42,7 +42,7 @@ class MfaRequired(Forbidden):
 
     code = "mfa_required"
     detail = (
-        "Your role needs a second factor. Add one at /auth/mfa/totp, or give it at "
+        "Your role needs a second factor. Add one to your account, or give it at "
         "/auth/reauthenticate."
     )
     # RFC 9470 §3, though with 403: a newer token of this session would not help.

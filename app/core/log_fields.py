@@ -19,7 +19,7 @@ REQUEST = frozenset(
     "trace_id span_id".split()
 )
 # The ids of credentials other than a session, one a line.
-CREDENTIALS = frozenset(
+CREDENTIALS: frozenset[str] = frozenset(
     [
         "api_key_id",  # of api_keys
     ]

@@ -13,7 +13,7 @@ Info = Literal[
     "log-pseudonym-v1",
     "refresh-token-v1",
     "request-fingerprint-v1",
-    "totp-kek-v1",
+    "totp-kek-v1",  # totp
 ]
 
 

@@ -21,8 +21,8 @@ EventName = Literal[
     "account.email.change_requested",
     "account.email.verified",
     "account.enabled",
-    "account.identity.linked",
-    "account.identity.removed",
+    "account.identity.linked",  # external_identities
+    "account.identity.removed",  # external_identities
     "account.mfa.asked",
     "account.mfa.reset",
     "account.mfa.totp.enrolled",

@@ -10,13 +10,17 @@ from app.schemas.base import RequestBody
 from app.schemas.passkey import SignedCredential
 from app.schemas.user import PasswordText
 
+RECOVERY_CODE = "7H2K-9QWM-4XTV-0RCD-J5N8-PZ3A"
 RecoveryCode = Annotated[
     str,
     Field(
         max_length=64,
         description="One of your recovery codes. It works once.",
-        examples=["7H2K-9QWM-4XTV-0RCD-J5N8-PZ3A"],
+        examples=[RECOVERY_CODE],
     ),
+]
+EXAMPLE: list[str] = [
+    "totp",
 ]
 MfaToken = Annotated[
     str,
@@ -44,7 +48,7 @@ def exactly(**example: str) -> ConfigDict:
 class FactorAnswer(RequestBody):
     """The answer of one factor. Send exactly one of its fields."""
 
-    model_config = exactly(code="492039")
+    model_config = exactly(recovery_code=RECOVERY_CODE)
     beside: ClassVar[frozenset[str]] = frozenset()  # fields that are no answer
 
     code: totp.Code | MISSING = Field(MISSING, repr=False)
@@ -76,7 +80,7 @@ class WaitingLogin(RequestBody):
 class SecondStep(FactorAnswer):
     """The second factor of a login. Send exactly one answer."""
 
-    model_config = exactly(mfa_token="app_mt_AZqPPlpw", code="492039")  # noqa: S106
+    model_config = exactly(mfa_token="app_mt_AZqPPlpw", recovery_code=RECOVERY_CODE)  # noqa: S106
     beside = frozenset({"mfa_token"})
 
     mfa_token: MfaToken
@@ -101,18 +105,18 @@ class SecondFactorRequired(BaseModel):
     )
     methods: list[str] = Field(
         description="The factors that you can use.",
-        examples=[["totp", "recovery_code"]],
+        examples=[[*EXAMPLE, "recovery_code"]],
     )
 
 
 class RecoveryCodesRead(BaseModel):
     """New recovery codes. The service shows them only once."""
 
-    recovery_codes: list[str] = Field(examples=[["7H2K-9QWM-4XTV-0RCD-J5N8-PZ3A"]])
+    recovery_codes: list[str] = Field(examples=[[RECOVERY_CODE]])
 
 
 class SecondFactorsRead(BaseModel):
     """The second factors of your account."""
 
-    second_factors: list[str] = Field(examples=[["totp"]])
+    second_factors: list[str] = Field(examples=[EXAMPLE])
     recovery_codes_left: int = Field(examples=[10])

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from scaffold import upstream
+from scaffold.features import FEATURES, present
 from scaffold.repository import git
 from testbed.checkouts import environment_of, run_in
+from testbed.service import ROOT
 
 TITLE = 'O\'Neil "Q" Shöp'
 SLUG = "o-neil-shop"
+WITHOUT = [*present(ROOT)][:1]
 QUICK = (
     "tests/test_docs.py",
     "tests/reference/test_pages.py",
@@ -26,9 +29,9 @@ def new(checkout: Path, home: Path, *line: str) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def copy(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("new")
-    code, said = new(
-        checkout, home, str(home / "shop"), "--title", TITLE, "--slug", SLUG
-    )
+    line = (str(home / "shop"), "--title", TITLE, "--slug", SLUG)
+    without = [part for name in WITHOUT for part in ("--without", name)]
+    code, said = new(checkout, home, *line, *without)
     assert code == 0, said
     return home / "shop"
 
@@ -41,6 +44,14 @@ def test_commits_a_repository_that_knows_its_release(
     assert upstream.read(copy).commit == git(checkout, "rev-parse", "HEAD")
     assert (copy / "LICENSE").read_text() == (checkout / "LICENSE").read_text()
     assert (copy / "README.md").read_text().startswith(f"# {TITLE}\n")
+
+
+def test_remembers_the_features_that_it_was_made_without(copy: Path) -> None:
+    """Mutant: take `--without` for names of resources only."""
+    stems = [[*FEATURES[name].stem.names] for name in WITHOUT]
+
+    assert upstream.read(copy).removed == stems
+    assert not {*WITHOUT} & {*present(copy)}
 
 
 def test_passes_its_own_checks(copy: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def assurance(methods: Iterable[str]) -> str:
 class SecondFactor(Protocol):
     """A second factor. `app.api.second_factors` lists all of them."""
 
-    name: ClassVar[str]  # in `users.second_factors` and in answers, such as `totp`
+    name: ClassVar[str]  # in `users.second_factors` and in answers
     field: ClassVar[str]  # of `FactorAnswer`, such as `code`
     methods: ClassVar[tuple[str, ...]]  # of RFC 8176; they reach `aal2`
     guessable: ClassVar[bool]  # whether wrong answers count against the account

@@ -87,7 +87,7 @@ class TestCreate:
         """A key needs no second factor, so making it must. Mutant: only a password."""
         async with transaction(app.state.shared.database) as session:
             owner = await session.get_one(User, UUID(user.user_id))
-            owner.second_factors = "totp"
+            owner.second_factors = "any"
 
         answer = await user.post("/api-keys", json=BODY)
 

@@ -27,8 +27,6 @@ from tests.api.external_identities.test_signing_in import count
 from tests.support.people import Client, People
 from tests.support.sessions import is_logged_in
 from tests.support.timeouts import holding, until
-from tests.support.totp import enrol
-from tests.support.totp import finish as finish_with_factor
 
 
 async def identities(client: Client) -> list[dict[str, Any]]:
@@ -237,22 +235,6 @@ class TestLinkedAccount:
 
         assert answer.status_code == 401
         assert answer.json()["code"] == "identity_unknown"
-
-    async def test_with_a_second_factor_still_asks_for_it(
-        self, app: FastAPI, client: Client, user: Client, provider: Provider
-    ) -> None:
-        """Mutant: let the provider stand for the second factor of the account."""
-        await link(user, provider)
-        phone = await enrol(app, user)
-
-        answer = await sign_in(client, provider)
-
-        assert answer.status_code == 200
-        assert answer.json()["status"] == "mfa_required"
-        token = answer.json()["mfa_token"]
-        second = await finish_with_factor(client, token, code=await phone.code())
-        me = (await authorize(client, second).get("/users/me")).json()
-        assert me["id"] == user.user_id
 
     async def test_takes_its_identities_along_when_it_is_deleted(
         self, app: FastAPI, user: Client, admin: Client, provider: Provider

@@ -29,3 +29,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("totp_secrets")
+    # safety: backfill-in-revision: a factor that no code knows would lock its owner out
+    op.execute(
+        "UPDATE users SET second_factors = "
+        "trim(replace(' ' || second_factors || ' ', ' totp ', ' ')) "
+        "WHERE second_factors LIKE '%totp%'"
+    )

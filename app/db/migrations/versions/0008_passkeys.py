@@ -53,3 +53,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("passkey_challenges")
     op.drop_table("passkeys")
+    # safety: backfill-in-revision: a factor that no code knows would lock its owner out
+    op.execute(
+        "UPDATE users SET second_factors = "
+        "trim(replace(' ' || second_factors || ' ', ' passkey ', ' ')) "
+        "WHERE second_factors LIKE '%passkey%'"
+    )

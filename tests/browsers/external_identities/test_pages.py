@@ -1,54 +1,13 @@
 """Sign-in with a provider, in a real browser: by its page, and by `/account`."""
 
-import json
-from collections.abc import AsyncGenerator, Iterator
-from typing import Any
-
 import pytest
-from fastapi import FastAPI
 
 from testbed.browser import Browser
-from testbed.serving import Later, serving
-from tests.api.external_identities.browser import ADA, PROVIDER
-from tests.api.external_identities.provider import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Provider,
-    serve_provider,
-)
-from tests.support.people import Client, People
-from tests.support.totp import enrolled
+from tests.api.external_identities.browser import ADA
+from tests.api.external_identities.provider import Provider
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
-later = Later()
 TEXT = "document.body.innerText"
-
-
-@pytest.fixture
-async def site() -> AsyncGenerator[str]:
-    async with serving(later) as port:
-        yield f"http://localhost:{port}"
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with serve_provider() as provider:
-        provider.visitor = {**ADA}
-        yield provider
-
-
-@pytest.fixture
-def overrides(site: str, provider: Provider) -> dict[str, Any]:
-    credentials = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-    entry = {"name": PROVIDER, "issuer": provider.issuer, "trusts_email": True}
-    providers = json.dumps([{**entry, **credentials}])
-    return {"public_base_url": site, "oidc_providers": providers}
-
-
-@pytest.fixture
-def page(app: FastAPI, site: str) -> str:
-    later.app = app
-    return f"{site}/account/sign-in/{PROVIDER}"
 
 
 async def at(browser: Browser, url: str) -> None:
@@ -93,28 +52,3 @@ async def test_the_page_refuses_the_link_of_an_attacker_and_leads_to_no_other_si
     await browser.click("button")
 
     await at(browser, f"{site}/")
-
-
-async def test_the_page_asks_for_the_second_factor(
-    app: FastAPI,
-    browser: Browser,
-    page: str,
-    site: str,
-    people: People,
-    provider: Provider,
-) -> None:
-    """Mutant: take the answer without tokens for a sign-in."""
-    phone = await enrolled(app, people)
-    owner: Client = phone.owner
-    provider.visitor["email"] = owner.email
-    await browser.visit(f"{page}#/account")
-    await browser.click("button")
-    await browser.until("document.querySelector('form:not([hidden])')")
-    assert await browser.cookies() == []
-
-    await browser.run(
-        "document.querySelector('#code').value = arguments[0]", await phone.code()
-    )
-    await browser.click("form button")
-
-    await browser.until(f"{TEXT}.includes('Signed in as {owner.email}')")

@@ -1,0 +1,115 @@
+"""Take features out of copies of the repository, each out of a copy of its own.
+
+    python -m drills.features [NAME …] [--short]
+
+The drill upgrades a database that had the feature and a new one, on SQLite and on
+PostgreSQL, and looks for the stem in the code that is left. It runs `make check` and
+the suite of the copy; the short form runs fewer checks and tests. Without a name, the
+drill takes out each feature.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from drills.copies import Copy, DrillFailed, make_copy, step
+from drills.resource import databases, read
+from scaffold.features import FEATURES, present
+from scaffold.repository import tracked
+from scaffold.stems import MIGRATIONS, Stem
+from testbed.postgres import start_postgres
+from testbed.service import ROOT
+
+CODE = {".py", ".toml", ".lua", ".html", ".js", ".sh"}
+# Tools and their tests name examples.
+TOOLS = {"drills", "scaffold"}
+FACTORS = ("passkey", "totp")
+GIVE = f"UPDATE users SET second_factors = '{' '.join(FACTORS)}' RETURNING id"
+GIVEN = "SELECT second_factors FROM users"
+REST = (  # the tests that the short form runs
+    "tests/api/accounts/test_login.py",
+    "tests/api/test_openapi.py",
+    "tests/test_docs.py",
+    "tests/test_security_page.py",
+    "tests/test_operations_page.py",
+    "tests/test_data_page.py",
+)
+
+
+def drill(directory: Path, postgres_url: str, name: str, *, short: bool) -> None:
+    """Raises `DrillFailed` with the output of the command that failed."""
+    copy, _ = take_out(directory, postgres_url, name)
+    with step("check and test what is left"):
+        if short:
+            copy.run(".venv/bin/mypy")
+        copy.check(short=short, tests=REST if short else ())
+
+
+def take_out(directory: Path, postgres_url: str, name: str) -> tuple[Copy, list[str]]:
+    """Return a copy without the feature, and what the command says that it did."""
+    stem = FEATURES[name].stem
+    with step(f"{name}: copy the repository"):
+        copy = make_copy(directory / "copy", postgres_url)
+    urls = databases(directory, postgres_url, "features")
+    with step("make databases that have it"):
+        for url in urls["old"]:
+            copy.app("db", "upgrade", database_url=url)
+            copy.app("users", "create", "--email", "a@b.example", database_url=url)
+            asyncio.run(read(url, GIVE))
+    with step("take it out"):
+        said = copy.app("remove", "feature", name).splitlines()
+        copy.renew_stamps()
+        refuse_traces(copy.directory, stem)
+    with step("upgrade the old databases, and new ones"):
+        for url in urls["old"] + urls["new"]:
+            copy.app("db", "upgrade", database_url=url)
+            copy.app("db", "check", database_url=url)
+        for url in urls["old"]:
+            refuse_factor(asyncio.run(read(url, GIVEN)), stem)
+    return copy, said
+
+
+def refuse_traces(copy: Path, stem: Stem) -> None:
+    named = [
+        f"{file}:{number}: {line}"
+        for file in tracked(copy)
+        if file.suffix in CODE and not TOOLS & {*file.parts[:2]}
+        # Databases have applied its revision.
+        if not file.as_posix().startswith(MIGRATIONS)
+        for number, line in enumerate((copy / file).read_text().splitlines(), 1)
+        if stem.is_in(line)
+    ]
+    if named:
+        raise DrillFailed("These lines still name it:\n" + "\n".join(named))
+
+
+def refuse_factor(left: list[str], stem: Stem) -> None:
+    """A factor that no code knows would keep its owner from every change."""
+    if left != [" ".join(each for each in FACTORS if each not in stem.names)]:
+        raise DrillFailed(f"The user has the second factors {left}.")
+
+
+def main() -> None:
+    there = present(ROOT)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(there))
+    parser.add_argument(
+        "--short", action="store_true", help="Run fewer checks and tests."
+    )
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home, start_postgres(Path(home)) as postgres:
+        failed = False
+        for name in arguments.names or there:
+            try:
+                with tempfile.TemporaryDirectory() as directory:
+                    drill(Path(directory), postgres.url, name, short=arguments.short)
+            except DrillFailed as failure:
+                print(f" failed\n{failure}")
+                failed = True
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

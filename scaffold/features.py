@@ -1,0 +1,52 @@
+"""The features that `remove feature` and `new --without` take out, one a line."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from scaffold import stems
+from scaffold.refusal import Refused
+from scaffold.repository import tracked
+from scaffold.stems import Stem
+
+
+class Feature(NamedTuple):
+    about: str
+    # One, its table, and further names that its files and lines have.
+    stem: Stem
+
+
+FEATURES = {
+    "api-keys": Feature("keys of programs", Stem(("api_key", "api_keys"))),
+    "identities": Feature(
+        "sign-in with Google, GitHub and other providers",
+        Stem(("external_identity", "external_identities", "identities")),
+    ),
+    "passkeys": Feature("sign-in with passkeys", Stem(("passkey", "passkeys"))),
+    "totp": Feature(
+        "codes of authenticator apps", Stem(("totp", "totp_secrets", "sealing"))
+    ),
+}
+
+
+def present(root: Path) -> dict[str, Feature]:
+    """The features that the checkout still has."""
+    files = [*tracked(root)]
+    return {
+        name: feature
+        for name, feature in FEATURES.items()
+        if any(feature.stem.owns(file) for file in files)
+    }
+
+
+def find(root: Path, name: str) -> Stem:
+    """Find a feature by its name. Raise `Refused` without one."""
+    left = present(root)
+    if name in left:
+        return left[name].stem
+    there = ", ".join(f"{each} ({left[each].about})" for each in left) or "none"
+    raise Refused(f"There is no feature {name} to remove. There are: {there}.")
+
+
+def find_any(root: Path, name: str) -> Stem:
+    """Find a feature or a resource."""
+    return find(root, name) if name in FEATURES else stems.find(root, name)

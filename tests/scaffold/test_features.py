@@ -1,0 +1,31 @@
+"""`remove feature`, as far as it changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from scaffold import features, removing
+from testbed.service import ROOT, command, make_environment
+
+
+@pytest.mark.parametrize("name", features.present(ROOT))
+def test_no_other_code_uses_a_feature(name: str) -> None:
+    """`python -m drills.features` takes it out. Mutant: import it anywhere else."""
+    removal = removing.plan(ROOT, features.find(ROOT, name))
+
+    assert removal.revision is not None
+    assert any(line.startswith("app/api/v1/router.py") for line in removal.lines)
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_an_unknown_name_prints_what_can_be_removed(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    environment = make_environment(tmp_path)
+
+    ended = command("remove", "feature", "tea", *options, environment=environment)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Error: There is no feature tea to remove. There")
+    assert ended.stderr.count("\n") == 1
+    assert all(name in ended.stderr for name in features.present(ROOT))
