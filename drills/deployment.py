@@ -4,7 +4,8 @@
 
 Clients read and write without a pause, through a balancer in front of two instances.
 The drill replaces one instance after the other by SIGTERM, and then reloads both by
-SIGHUP. `--through nginx` runs nginx with `deploy/nginx.conf`.
+SIGHUP. `--through nginx` and `--through haproxy` run these proxies with the samples in
+`deploy/`.
 """
 
 import asyncio
@@ -22,9 +23,11 @@ from drills.timeline import Outcome, Timeline
 from testbed.accounts import PASSWORD, register
 from testbed.balancer import LAG_SECONDS, PROBE_SECONDS, Balancer
 from testbed.fault_proxy import open_line
-from testbed.nginx import BINARY, start_nginx
+from testbed.haproxy import Haproxy
+from testbed.nginx import Nginx
 from testbed.postgres import start_postgres
 from testbed.processes import free_port
+from testbed.reverse_proxy import start_proxy
 from testbed.service import (
     WORKER_CLASSES,
     Service,
@@ -36,6 +39,7 @@ from testbed.service import (
 EMAIL = "deployer@example.org"
 CLIENTS = 4
 STEP_ENDS_WITHIN_SECONDS = 120
+PROXIES = {each.name: each for each in (Nginx, Haproxy)}
 DEAD_SECONDS = PROBE_SECONDS + LAG_SECONDS + 0.5
 
 
@@ -174,9 +178,10 @@ async def drill(
 async def balancing(
     through: str, home: Path, ports: Sequence[int]
 ) -> AsyncGenerator[str]:
-    if through == "nginx":
-        with start_nginx(home, ports) as nginx:
-            yield nginx.url
+    if through in PROXIES:
+        instances = [f"127.0.0.1:{port}" for port in ports]
+        with start_proxy(PROXIES[through], home, instances) as proxy:
+            yield proxy.url
         return
     async with open_line(Balancer(*ports)) as balancer:
         probing = asyncio.create_task(balancer.probe())
@@ -207,8 +212,9 @@ async def replace_all(instances: Instances, url: str, requests: int) -> Outcome:
 
 
 def run(home: Path, **options: Any) -> Outcome:
-    if options["through"] == "nginx" and not BINARY:
-        sys.exit("This drill needs nginx, which is not installed.")
+    through = options["through"]
+    if through in PROXIES and not PROXIES[through].binary():
+        sys.exit(f"This drill needs {through}, which is not installed.")
     with start_postgres(home) as postgres:
         environment = make_environment(home, DATABASE_URL=postgres.url)
         upgraded = command("db", "upgrade", environment=environment)
@@ -220,6 +226,6 @@ if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument("--requests", type=int, default=2500)
     parser.add_argument("--worker-class", choices=WORKER_CLASSES, default="asgi")
-    parser.add_argument("--through", choices=("tcp", "nginx"), default="tcp")
+    parser.add_argument("--through", choices=("tcp", *PROXIES), default="tcp")
     parser.add_argument("--delay", type=float, default=5)
     main(parser, run)

@@ -101,19 +101,22 @@ def start_service(
     app: str = "app.main:app",
     output: int | None = None,
     port: int = 0,
+    listeners: Sequence[socket.socket] = (),
 ) -> Iterator[Service]:
     """Run gunicorn with these arguments until the application answers.
 
     `output` is a file descriptor that gets the log instead of `log_file`. Without
-    `port` it takes a free one.
+    `port` it takes a free one. `listeners` are sockets on which it answers as well.
     """
     # Bound here, so that no other process takes the port before gunicorn does.
     with socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
+        opened = [each.fileno() for each in (listener, *listeners)]
         line: Sequence[str] = (
             *(sys.executable, "-m", "gunicorn", app),
             *("--config", str(ROOT / "gunicorn.conf.py")),
-            *("--bind", f"fd://{listener.fileno()}", *arguments),
+            *(f"--bind=fd://{number}" for number in opened),
+            *arguments,
         )
         log_file = home / f"service-{port}.log"
         with log_file.open("wb") as log:
@@ -123,7 +126,7 @@ def start_service(
                 env=environment,
                 stdout=log if output is None else output,
                 stderr=subprocess.STDOUT,
-                pass_fds=[listener.fileno()],
+                pass_fds=opened,
             )
     service = Service(port, process, log_file, environment)
     try:
