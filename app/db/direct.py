@@ -71,9 +71,11 @@ class Direct:
         """`timeout`: seconds until a statement is given up, if the server hangs.
 
         `keep`: the connections that stay checked out between statements, because a
-        checkout takes as long as a statement. Other users of the pool wait for them.
+        checkout takes as long as a statement. A user of the pool who would wait for one
+        gets it.
         """
         pool: Any = engine.sync_engine.pool
+        pool.give_back_idle = self.close
         self._pool = pool
         self._patience: float = pool.timeout()  # seconds
         self._timeout = timeout
@@ -156,7 +158,8 @@ class Direct:
                     )
                     rows: list[Any] = await finish(asked, connection, held.driver)
                 finally:
-                    if connection.is_valid and len(self._kept) < self._keep:
+                    is_spare = len(self._kept) < self._keep and not self._pool.waiting
+                    if connection.is_valid and is_spare:
                         self._kept.append(held)
                     else:
                         connection.close()

@@ -1,5 +1,6 @@
 """Measures statements and connections, for the metrics and the lines of requests."""
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -21,11 +22,20 @@ class MeasuredPool(AsyncAdaptedQueuePool):
     # Under its own name, the pool would not have the level of SQLAlchemy's loggers.
     _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
 
+    waiting = 0  # users that wait for a connection
+    # Gives back the connections that are checked out and not in use.
+    give_back_idle: Callable[[], None] = staticmethod(lambda: None)
+
     def connect(self) -> PoolProxiedConnection:
         started = perf_counter()
+        must_wait = self.checkedout() >= self.size() + self._max_overflow
+        if must_wait:
+            self.give_back_idle()
+        self.waiting += must_wait
         try:
             connection = super().connect()
         finally:
+            self.waiting -= must_wait
             taken = perf_counter()
             connection_waits.observe(taken - started)
         connection.info[TAKEN] = taken

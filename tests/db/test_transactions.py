@@ -6,6 +6,7 @@ connection would in production. The mutant is the default scope of a dependency 
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import pytest
@@ -273,6 +274,17 @@ class TestOnlyStatement:
 
         assert len(checkouts) < 20 or database.direct is None
         assert await has_child(database, 19)
+
+    @pytest.mark.parametrize("overrides", [{"db_pool_size": 4, "db_max_overflow": 0}])
+    async def test_lends_its_connection_to_a_transaction(
+        self, probe: Client, database: Database
+    ) -> None:
+        """Mutant: let the transaction wait until the connection is old."""
+        await probe.post("/only/1")
+        async with AsyncExitStack() as stack:
+            for _ in range(1 if database.direct is None else 2):
+                session = await stack.enter_async_context(transaction(database))
+                await session.connection()
 
     async def test_belongs_to_a_transaction_that_has_begun(
         self, probe: Client, database: Database

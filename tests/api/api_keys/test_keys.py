@@ -62,7 +62,7 @@ class TestCreate:
     async def test_refuses_more_than_the_caller_can_give(self, user: Client) -> None:
         """Mutants: compare with the scopes of all roles; allow `account:write`."""
         cases: list[tuple[dict[str, Any], str]] = [
-            ({"scopes": ["products:write"]}, "api_key_scope_refused"),
+            ({"scopes": ["users:read"]}, "api_key_scope_refused"),
             ({"scopes": ["account:write"]}, "api_key_scope_refused"),
             ({"scopes": ["account:read", "a:b"]}, "api_key_scope_refused"),
             ({"scopes": []}, "invalid_request"),
