@@ -1,5 +1,6 @@
 """The Redis client of this service. It fails at once instead of retrying."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -19,7 +20,7 @@ def create_redis_client(url: str) -> Redis:
     sets one for both, because a timeout for each costs more.
     """
     # By default redis-py retries for seconds, and fails when the pool is used up.
-    options = {
+    options: dict[str, Any] = {
         "max_connections": 50,
         "socket_timeout": None,
         "socket_connect_timeout": 1,
@@ -40,7 +41,7 @@ class _SentinelPool(SentinelConnectionPool):
         await self.sentinel_manager.aclose()
 
 
-def _sentinel_pool(url: str, options: dict[str, object]) -> SentinelConnectionPool:
+def _sentinel_pool(url: str, options: dict[str, Any]) -> SentinelConnectionPool:
     """Read `redis+sentinel://:password@host:26379,host2:26379/service/0`.
 
     Each new connection asks a Sentinel for the primary of the service.
@@ -66,5 +67,7 @@ def _sentinel_pool(url: str, options: dict[str, object]) -> SentinelConnectionPo
     }
     nodes = [urlsplit(f"//{host}") for host in hosts.split(",")]
     addresses = [(node.hostname, node.port or 26379) for node in nodes]
-    sentinel = Sentinel(addresses, sentinel_kwargs=of_sentinel)
-    return _SentinelPool(service, sentinel, **options)
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        addresses, sentinel_kwargs=of_sentinel
+    )
+    return _SentinelPool(service, sentinel, **options)  # type: ignore[no-untyped-call]

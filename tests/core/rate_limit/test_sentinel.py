@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -104,7 +105,8 @@ async def test_limits_hold_during_and_after_a_failover(
 
 
 async def primary_port(sentinel: Redis) -> int:
-    return int((await sentinel.sentinel_masters())["main"]["port"])
+    state: Any = await sentinel.sentinel_master("main")
+    return int(state["port"])
 
 
 async def ask(client: Client) -> int:
