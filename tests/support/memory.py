@@ -1,4 +1,4 @@
-"""Lets FastAPI analyse each endpoint once in the process, not once per application."""
+"""Lets FastAPI analyse each route once in the process, not once per application."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,6 +7,8 @@ from fastapi import params, routing
 
 analyse = routing._build_dependant_with_parameterless_dependencies
 known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+include = routing._IncludedRouter.effective_candidates
+included: dict[tuple[Any, ...], Any] = {}
 
 
 def remember(
@@ -22,5 +24,23 @@ def remember(
     return known[key][0]
 
 
+def remember_included(self: Any) -> Any:
+    """Share the routes of an included router between applications.
+
+    A route knows its application by the request. Only the overrides of dependencies
+    belong to the application that was first, and no test has any.
+    """
+    router, context = self.original_router, self.include_context
+    app = context.dependency_overrides_provider
+    if app is None:  # a router outside an application
+        return include(self)
+    plans = getattr(app.state, "route_plans", None)
+    key = id(router), router._get_routes_version(), context.prefix, plans
+    if key not in included:
+        included[key] = include(self), router
+    return included[key][0]
+
+
 def remember_endpoints() -> None:
     routing._build_dependant_with_parameterless_dependencies = remember
+    routing._IncludedRouter.effective_candidates = remember_included  # type: ignore[method-assign]
