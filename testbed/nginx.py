@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.identity import NAME
 from testbed.reverse_proxy import ReverseProxy
 
 AROUND = """
@@ -24,7 +25,7 @@ class Nginx(ReverseProxy):
 
     def __init__(self, directory: Path, instances: Sequence[str]) -> None:
         super().__init__(directory, instances)
-        self.request_log = directory / "nightproof.log"
+        self.request_log = directory / f"{NAME}.log"
 
     @property
     def changes(self) -> dict[str, str]:

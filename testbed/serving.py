@@ -12,10 +12,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class Later:
     """Serves an application whose settings must name the port."""
 
-    app: ASGIApp
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        self.requests: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        if self.app is None:  # a browser can ask until its page is closed
+            raise RuntimeError("The application has left.")
+        request = asyncio.ensure_future(self.app(scope, receive, send))
+        self.requests.add(request)
+        request.add_done_callback(self.requests.discard)
+        await request
+
+    async def leave(self) -> None:
+        """Serve no further request, and wait for those under way.
+
+        A request after the end of the lifespan would open connections again.
+        """
+        self.app = None
+        await asyncio.gather(*self.requests, return_exceptions=True)
 
 
 @asynccontextmanager

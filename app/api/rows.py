@@ -9,8 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter, itemgetter
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 import orjson
@@ -76,6 +76,8 @@ def is_plain(model: type[BaseModel]) -> bool:
 def is_plain_field(field: FieldInfo) -> bool:
     """Allow plain types and unions of them, without alias, default or metadata."""
     kinds = get_args(field.annotation) or (field.annotation,)
+    if get_origin(field.annotation) not in {None, Literal, Union, UnionType}:
+        return False  # such as a list
     if get_origin(field.annotation) is Literal:
         kinds = tuple({type(value) for value in kinds})
     return (

@@ -46,9 +46,10 @@ def overrides(port: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def page(app: FastAPI, port: int, later: Later) -> str:
+async def page(app: FastAPI, port: int, later: Later) -> AsyncGenerator[str]:
     later.app = app
-    return f"http://localhost:{port}/account"
+    yield f"http://localhost:{port}/account"
+    await later.leave()
 
 
 async def is_signed_in(browser: Browser, yes: bool = True) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Semaphore, Thread
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -90,7 +91,7 @@ class TestProxy:
         self, client: httpx2.Client, service: Service
     ) -> None:
         """Mutants: append to X-Forwarded-For; pass it on."""
-        asked = "0af7651916cd43dd"
+        asked = uuid4().hex
         headers = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": asked}
         client.get("/nowhere", headers=headers)
 
@@ -99,7 +100,9 @@ class TestProxy:
     def test_passes_on_readiness(self, client: httpx2.Client) -> None:
         assert client.get(READY).json()["status"] == "ready"
 
-    @pytest.mark.parametrize("given", ["0af7651916cd43dd", "short", "with a space", ""])
+    @pytest.mark.parametrize(
+        "given", ["0af7651916cd43dd8448eb211c80319c", "short", "with a space", ""]
+    )
     def test_has_the_request_id_of_the_answer_in_its_log(
         self, client: httpx2.Client, proxy: ReverseProxy, given: str
     ) -> None:

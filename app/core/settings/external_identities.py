@@ -17,6 +17,7 @@ from pydantic import (
 from app.core.settings.base import AppSettings, is_local, refuse, split_url
 
 Text = Annotated[str, Field(min_length=1, max_length=300)]
+NAME = r"^[a-z][a-z0-9-]{0,30}$"  # of a provider, as in paths
 # The part of the path that Entra fills in with the directory of the user.
 TENANT = "{tenantid}"
 
@@ -26,7 +27,7 @@ class Provider(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     preset: Literal["openid", "google", "entra", "keycloak", "github"] = "openid"
     issuer: Text
     discovery: Text  # the document is at `{discovery}/.well-known/openid-configuration`

@@ -41,6 +41,7 @@ def overrides(site: str, provider: Provider) -> dict[str, Any]:
 
 
 @pytest.fixture
-def page(app: FastAPI, site: str) -> str:
+async def page(app: FastAPI, site: str) -> AsyncGenerator[str]:
     later.app = app
-    return f"{site}/account/sign-in/{PROVIDER}"
+    yield f"{site}/account/sign-in/{PROVIDER}"
+    await later.leave()

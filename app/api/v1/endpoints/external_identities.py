@@ -2,7 +2,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Path, Query
 
 from app.api.accounts import AccountsDep, ClientDep, CurrentUser, FactorHolder
 from app.api.authorization import public
@@ -10,6 +10,7 @@ from app.api.dependencies import SessionDep, StateDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
 from app.api.routes import api_router
+from app.core.settings.external_identities import NAME
 from app.core.tokens.cursor import CursorInvalid
 from app.db.models.external_identity import ExternalIdentity
 from app.schemas.auth import TokenPair
@@ -45,6 +46,8 @@ from app.services.listing import RowPage
 from app.state import AppState
 
 router = api_router("/auth", tags=["auth"])
+
+ProviderName = Annotated[str, Path(pattern=NAME, max_length=31)]
 
 STARTS = documented(ProviderNotFound, ProviderUnavailable)
 FINISHES = (ProviderAnswerInvalid, ProviderNotFound, ProviderUnavailable, SignInExpired)
@@ -103,7 +106,7 @@ async def list_providers(providers: ProvidersDep) -> ProviderList:
 )
 @limited("login")
 async def start_external_sign_in(
-    sign_ins: SignInsDep, provider: str
+    sign_ins: SignInsDep, provider: ProviderName
 ) -> ExternalSignInStarted:
     """Begin a sign-in with a provider.
 
@@ -121,7 +124,10 @@ async def start_external_sign_in(
 )
 @limited("login")
 async def finish_external_sign_in(
-    sign_ins: SignInsDep, client: ClientDep, provider: str, data: ExternalSignInFinish
+    sign_ins: SignInsDep,
+    client: ClientDep,
+    provider: ProviderName,
+    data: ExternalSignInFinish,
 ) -> TokenPair | SecondFactorRequired:
     """Sign in with the code of the provider, and start a session.
 
@@ -150,7 +156,7 @@ async def list_external_identities(
 @router.post("/identities/{provider}/start", responses=STARTS)
 @limited("login")
 async def start_linking_identity(
-    user: FactorHolder, identities: IdentitiesDep, provider: str
+    user: FactorHolder, identities: IdentitiesDep, provider: ProviderName
 ) -> ExternalSignInStarted:
     """Begin to link an identity to your account. It works like a sign-in."""
     return await identities.start(user, provider)
@@ -166,7 +172,7 @@ async def start_linking_identity(
 async def finish_linking_identity(
     user: FactorHolder,
     identities: IdentitiesDep,
-    provider: str,
+    provider: ProviderName,
     data: ExternalSignInFinish,
 ) -> ExternalIdentity:
     """Link the identity to your account. Your other sessions end."""
