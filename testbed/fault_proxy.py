@@ -9,6 +9,7 @@ from asyncio import (
     create_task,
     gather,
     open_connection,
+    sleep,
     start_server,
     wait,
 )
@@ -46,6 +47,20 @@ class Relay:
 
     async def answer(self, server: StreamReader, to_client: StreamWriter) -> None:
         await _copy(server, to_client)
+
+
+class SlowServer(Relay):
+    """Passes each answer on some time later."""
+
+    def __init__(self, server_port: int, *, seconds: float) -> None:
+        super().__init__(server_port)
+        self.seconds = seconds
+
+    async def answer(self, server: StreamReader, to_client: StreamWriter) -> None:
+        while part := await server.read(CHUNK):
+            await sleep(self.seconds)
+            to_client.write(part)
+            await to_client.drain()
 
 
 class FaultProxy(Relay):

@@ -35,14 +35,21 @@ class Limit:
         self.is_late = False
         self._most, self._is_fixed = max(most, FEWEST), bool(fixed)
 
-    def adapt(self, turn_seconds: float, connection_seconds: float = 0.0) -> None:
+    def adapt(
+        self,
+        turn_seconds: float,
+        connection_seconds: float = 0.0,
+        statement_seconds: float = 0.0,
+    ) -> None:
         """Lower the limit by a part if a wait is long, and raise it by one otherwise.
 
-        Processes that do this arrive at equal shares of a machine (AIMD).
+        Processes that do this arrive at equal shares of a machine (AIMD). A wait for a
+        connection is long if it exceeds the time of two statements: then more than two
+        requests wait behind each that runs.
         """
+        longest = max(LONGEST_CONNECTION_WAIT_SECONDS, 2 * statement_seconds)
         self.is_late = (
-            turn_seconds > LONGEST_TURN_SECONDS
-            or connection_seconds > LONGEST_CONNECTION_WAIT_SECONDS
+            turn_seconds > LONGEST_TURN_SECONDS or connection_seconds > longest
         )
         if self._is_fixed:
             return
@@ -111,6 +118,7 @@ class Door:
 
     def __init__(self) -> None:
         self.longest_connection_wait = 0.0  # seconds, since the last sample
+        self.statement_seconds = 0.0  # of a usual statement lately
         self._limit: Limit | None = None
         self._reads: Admission | None = None
         self._uncounted: Container[str] = ()
@@ -148,6 +156,9 @@ class Door:
 
     def note_connection_wait(self, seconds: float) -> None:
         self.longest_connection_wait = max(self.longest_connection_wait, seconds)
+
+    def note_statement(self, seconds: float) -> None:
+        self.statement_seconds += (seconds - self.statement_seconds) / 16
 
     def _forget(self) -> None:
         self._arrived = 0

@@ -156,7 +156,9 @@ class Direct:
                     asked = held.driver.fetch(
                         sql, *arguments, record_class=record, timeout=self._timeout
                     )
+                    began = time.monotonic()
                     rows: list[Any] = await finish(asked, connection, held.driver)
+                    door.note_statement(time.monotonic() - began)
                 finally:
                     is_spare = len(self._kept) < self._keep and not self._pool.waiting
                     if connection.is_valid and is_spare:

@@ -88,7 +88,8 @@ class OverloadMiddleware:
 
     def _end_sample(self, began: float) -> None:
         waited, door.longest_connection_wait = door.longest_connection_wait, 0.0
-        self._limit.adapt(time.thread_time() - began, waited)
+        turn = time.thread_time() - began
+        self._limit.adapt(turn, waited, door.statement_seconds)
 
 
 async def refuse(send: Send) -> None:
