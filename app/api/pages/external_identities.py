@@ -17,7 +17,7 @@ OPEN = public("The transaction in the browser and the code are the credential.")
 
 
 def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
-    """Add a page for each provider; without providers there is none."""
+    """Add one page for each provider of the settings."""
     if settings.providers:
         # Now, because importing their libraries blocks the event loop for 0.2 s.
         import_module("app.services.accounts.external_identities.openid")
