@@ -3,9 +3,13 @@
 import asyncio
 import resource
 import sys
-from typing import Protocol
+from typing import Any, Protocol
 
 FIRST_REQUEST_SECONDS = 10
+# A proxy sends a body that it has stored in less, a client 5 MB at 4 Mbit/s.
+LINGERING_SECONDS = 10
+# To read and drop so much takes the CPU time of about 50 requests.
+LINGERING_BYTES = 64 * 1024 * 1024
 # A worker also opens listeners, database connections, logs and files of imports.
 OTHER_FILES = 100
 
@@ -15,8 +19,20 @@ class Connection(Protocol):
         """Close the connection, unless the head of a request is complete."""
 
 
+class Server(Protocol):
+    """The class of gunicorn or uvicorn that serves one connection."""
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the client can still be sending the request that was answered."""
+
+    def connection_lost(self, exc: Exception | None) -> None: ...
+
+
 class WaitingConnections:
     """The connections without a request, the one that waits longest first.
+
+    Connections that linger after an answer are among them.
 
     A connection waits until the head of its request is complete, so a client that
     sends the head slowly does not keep the connection.
@@ -24,6 +40,7 @@ class WaitingConnections:
 
     def __init__(self) -> None:
         self.most_open = sys.maxsize
+        self.lingering = 0
         self._stopping = False
         self._timers: dict[Connection, asyncio.TimerHandle] = {}
 
@@ -36,13 +53,13 @@ class WaitingConnections:
             seconds, self._close, connection
         )
 
-    def add_new(self, connection: Connection, now_open: int) -> None:
+    def add_new(self, connection: Connection, now_served: int) -> None:
         """Add a new connection. Close the one that waits longest if there are too many.
 
         If all others serve requests, that is the new one.
         """
         self.add(connection, FIRST_REQUEST_SECONDS)
-        if now_open > self.most_open and self._timers:
+        if now_served + self.lingering > self.most_open and self._timers:
             self._close(next(iter(self._timers)))
 
     def remove(self, connection: Connection) -> None:
@@ -61,6 +78,56 @@ class WaitingConnections:
 
 
 waiting = WaitingConnections()  # of this process
+
+
+class LingeringTransport(asyncio.Protocol):
+    """A transport that closes only after a client that still sends could read.
+
+    When a socket is closed with bytes that were not read, the kernel resets the
+    connection, and the client then loses an answer that it has not read yet. So, after
+    an answer to a request that is still arriving, this ends only its own direction, and
+    reads and drops the rest of the request within two bounds (RFC 9112 §9.6).
+    """
+
+    def __init__(self, transport: asyncio.Transport, server: Server) -> None:
+        self.write = transport.write  # the only one on the path of each request
+        self._transport, self._server = transport, server
+        self._lingers = False
+        self._dropped = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        if not self._server.is_receiving:
+            self._transport.close()
+            return
+        self._lingers = True
+        waiting.lingering += 1
+        self._transport.set_protocol(self)
+        if self._transport.can_write_eof():  # not with TLS
+            self._transport.write_eof()
+        self._transport.resume_reading()
+        # To the server the connection is over: it frees what belongs to the request.
+        self._server.connection_lost(None)
+        waiting.add(self, LINGERING_SECONDS)
+
+    def stop_waiting(self) -> None:
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._dropped += len(data)
+        if self._dropped > LINGERING_BYTES:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        waiting.lingering -= 1
+        waiting.remove(self)
 
 
 def reserve_files(max_connections: int) -> None:

@@ -11,7 +11,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from app.core.client_address import ClientAddressResolver
 from app.core.config import get_settings
 from app.core.drain import drain
-from app.server.connections import waiting
+from app.server.connections import LingeringTransport, waiting
 from app.server.early_refusal import EarlyRefusal
 from app.server.parser_errors import answer
 
@@ -24,8 +24,10 @@ def early_refusal() -> EarlyRefusal:
 
 
 class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
+    _is_malformed = False
+
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(LingeringTransport(transport, self))
         waiting.add_new(self, self.worker.nr_conns)
         self._peer = transport.get_extra_info("peername")
 
@@ -49,6 +51,11 @@ class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
             and not drain.is_under_way
         )
 
+    @property
+    def is_receiving(self) -> bool:
+        receiver = self._body_receiver
+        return self._is_malformed or (receiver is not None and not receiver._complete)
+
     def stop_waiting(self) -> None:
         # The parser has set it when the head is complete, before the request starts.
         if not self._request_ready.is_set():
@@ -71,7 +78,10 @@ class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
         return going_on
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        requires_close = drain.is_under_way or response_requires_close
+        # Gunicorn closes without saying so if the body is still arriving.
+        requires_close = (
+            drain.is_under_way or response_requires_close or self.is_receiving
+        )
         return bool(super()._will_close(request, requires_close))
 
     def _is_websocket_upgrade(self, request: Any) -> bool:
@@ -88,6 +98,7 @@ class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
 
         Gunicorn also calls it when the client left before the application answered.
         """
+        self._is_malformed = True
         if not self.transport.is_closing():
             peer = self.transport.get_extra_info("peername")
             self._safe_write(answer(peer, status, extra_headers))

@@ -7,23 +7,33 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.drain import drain
-from app.server.connections import waiting
+from app.server.connections import LingeringTransport, waiting
 from app.server.parser_errors import answer
 
 
 class UvicornConnection(HttpToolsProtocol):
+    _is_malformed = False
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # Ignore `Upgrade` (RFC 9110 §7.8): the application has no WebSocket route.
         self.ws_protocol_class = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
         waiting.add_new(self, len(self.connections))
 
     def connection_lost(self, exc: Exception | None) -> None:
         waiting.remove(self)
         super().connection_lost(exc)
+
+    @property
+    def is_receiving(self) -> bool:
+        cycle = self.cycle
+        # If it keeps the connection, uvicorn itself drops the rest of the body.
+        return self._is_malformed or (
+            cycle is not None and cycle.more_body and not cycle.keep_alive
+        )
 
     def stop_waiting(self) -> None:
         self.transport.close()
@@ -43,10 +53,12 @@ class UvicornConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete:  # and no pipelined request follows
+        # No pipelined request follows.
+        if self.cycle.response_complete and not self.transport.is_closing():
             waiting.add(self, self.timeout_keep_alive)
 
     def send_400_response(self, msg: str) -> None:
+        self._is_malformed = True
         self.transport.write(answer(self.client))
         self.transport.close()
 

@@ -122,6 +122,14 @@ class TestProxy:
 
         assert answer.status_code == 422
 
+    def test_passes_on_the_refusal_of_a_body_that_it_still_sends(
+        self, client: httpx2.Client
+    ) -> None:
+        """Mutant: a service that closes at once, so that nginx answers 502."""
+        answers = [client.post(REFRESH, content=b" " * 5_000_000) for _ in range(50)]
+
+        assert [answer.status_code for answer in answers] == [413] * 50
+
     def test_sends_a_post_to_the_instance_that_accepts_connections(
         self, client: httpx2.Client
     ) -> None:

@@ -33,8 +33,9 @@ def edge(
         ) as service,
         ExitStack() as sockets,
     ):
-        slow = [sockets.enter_context(connect(service)) for _ in range(3)]
+        slow = [sockets.enter_context(connect(service)) for _ in range(4)]
         edge = Edge(service, *slow)
         edge.slow_head.sendall(head("GET", LIVE)[:-2])
         edge.slow_body.sendall(head("POST", LOGIN, JSON, "Content-Length: 100") + b"{")
+        edge.refused.sendall(head("POST", LOGIN, JSON, "Content-Length: 5000000"))
         yield edge

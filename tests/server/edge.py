@@ -46,6 +46,7 @@ class Edge:
     silent: socket.socket
     slow_head: socket.socket
     slow_body: socket.socket
+    refused: socket.socket  # its body is too large
 
     def connect(
         self, source: str = "127.0.0.1"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.processes import free_port
 from testbed.service import WORKER_CLASSES, Service, make_environment, start_service
 from tests.server.edge import connect, head, read_answer
 from tests.server.test_gunicorn_conf import SECRET, events, workers
@@ -25,6 +26,7 @@ LOGIN = head(
     "Expect: 100-continue",
     host=HOST,
 )
+TOO_LARGE = head("POST", "/api/v1/auth/login", "Content-Length: 5000000", host=HOST)
 MOST_OPEN = 4
 
 
@@ -44,6 +46,10 @@ def service(
 def ask(client: socket.socket) -> int:
     client.sendall(LIVE)
     return read_answer(client).status
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_a_part_of_the_next_request_does_not_keep_a_connection(
@@ -85,12 +91,27 @@ class TestTooManyConnections:
                 client.sendall(b"{}")
                 assert read_answer(client).status == 422
 
+    def test_count_those_that_linger_after_a_refusal(self, service: Service) -> None:
+        """Mutant: count only the connections that gunicorn or uvicorn serves."""
+        [worker] = workers(service)
+
+        with ExitStack() as clients:
+            client = clients.enter_context(connect(service))
+            assert ask(client) == 200
+            files = open_files(worker) - 1
+            for _ in range(3 * MOST_OPEN):
+                refused = clients.enter_context(connect(service))
+                refused.sendall(TOO_LARGE)
+                assert read_answer(refused).status == 413
+
+            assert ask(clients.enter_context(connect(service))) == 200
+            assert open_files(worker) <= files + MOST_OPEN
+
     def test_leave_files_to_the_rest_of_the_service(self, service: Service) -> None:
         """Catches connections that use up the files, so that no other is accepted."""
         [worker] = workers(service)
         allowed = resource.prlimit(worker, resource.RLIMIT_NOFILE)
-        used = len(os.listdir(f"/proc/{worker}/fd"))
-        few = (used + MOST_OPEN + 20, allowed[1])
+        few = (open_files(worker) + MOST_OPEN + 20, allowed[1])
         resource.prlimit(worker, resource.RLIMIT_NOFILE, few)
         try:
             with ExitStack() as clients:
@@ -106,7 +127,8 @@ class TestFileLimit:
     def test_that_is_too_low_prevents_the_start(self, tmp_path: Path) -> None:
         environment = make_environment(tmp_path, SECRET_KEY=SECRET)
 
-        ended = with_files("300", "-m", "app", "serve", environment=environment)
+        serve = ("-m", "app", "serve", "--port", str(free_port()))
+        ended = with_files("300", *serve, environment=environment)
 
         assert ended.returncode == 1
         assert "MAX_CONNECTIONS must not exceed 200, because" in ended.stderr

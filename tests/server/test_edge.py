@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from app.api.middleware.request_context import UNMATCHED
+from app.server.connections import LINGERING_BYTES
 from tests.server.edge import (
     JSON,
     LIVE,
@@ -44,21 +45,6 @@ class TestHostileBytes:
             assert line["client_ip"] == "127.0.0.1"
             assert line.get("route", UNMATCHED) in (UNMATCHED, REACHED.get(name))
 
-    def test_a_refusal_arrives_while_the_client_still_sends(self, edge: Edge) -> None:
-        """Mutant: a server that resets the connection and so loses the answer."""
-        with edge.connect() as connection:
-            connection.sendall(head("POST", LOGIN, JSON, "Content-Length: 10000000"))
-            for _ in range(20):
-                try:
-                    connection.sendall(b" " * 10_000)
-                except OSError:
-                    break
-                time.sleep(0.005)
-            answer = read_answer(connection)
-
-        assert answer.status == 413
-        assert answer.problem["code"] == "body_too_large"
-
     def test_a_slow_body_ends_with_408(self, edge: Edge) -> None:
         answer = read_answer(edge.slow_body)
 
@@ -78,6 +64,64 @@ REACHED = {
     "chunks over the limit": LOGIN,
     "an unknown method": PATH,
 }
+
+
+class TestRefusalsOfABody:
+    """They are sent while the client still sends, which reads only afterwards."""
+
+    TOO_LARGE = head("POST", LOGIN, JSON, "Content-Length: 5000000")
+
+    @pytest.mark.parametrize(
+        ("length", "status"), [("5000000", 413), ("+5000000", 400)]
+    )
+    def test_arrive(self, edge: Edge, length: str, status: int) -> None:
+        """Mutant: close at once, so that the kernel resets the connection."""
+        request = head("POST", LOGIN, JSON, f"Content-Length: {length}")
+        answers = [edge.ask(request + b" " * 5_000_000) for _ in range(50)]
+
+        assert [answer.status for answer in answers] == [status] * 50
+        assert {answer.headers["connection"] for answer in answers} == {"close"}
+
+    def test_say_whether_the_connection_ends(self, edge: Edge) -> None:
+        """Mutant: gunicorn closes it without `Connection: close`."""
+        with edge.connect() as connection:
+            connection.sendall(head("POST", "/nowhere", JSON, "Content-Length: 60000"))
+            answer = read_answer(connection)
+            connection.sendall(b" " * 60_000 + head("GET", LIVE))
+
+            assert answer.status == 404
+            if answer.headers.get("connection") == "close":
+                assert connection.recv(1) == b""
+            else:
+                assert read_answer(connection).status == 200
+
+    def test_end_when_the_client_sends_without_end(self, edge: Edge) -> None:
+        """Mutant: read and drop for ever."""
+        parts = 4 * LINGERING_BYTES // 1_000_000
+        with edge.connect() as connection:
+            connection.sendall(self.TOO_LARGE)
+            sent = sum(send_until_cut(connection, [b" " * 1_000_000] * parts))
+
+        assert LINGERING_BYTES // 2 < sent < parts * 1_000_000
+
+    def test_end_when_the_client_does_not_leave(self, edge: Edge) -> None:
+        """Mutant: without a timer."""
+        assert read_answer(edge.refused).status == 413
+
+        sent = send_until_cut(edge.refused, [b" "] * 3000, pause=0.02)
+        assert sum(sent) < 3000
+
+
+def send_until_cut(
+    connection: socket.socket, parts: list[bytes], pause: float = 0
+) -> Iterator[int]:
+    for part in parts:
+        try:
+            connection.sendall(part)
+        except ConnectionError:
+            return
+        yield len(part)
+        time.sleep(pause)
 
 
 class TestClientDisconnects:
