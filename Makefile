@@ -157,6 +157,7 @@ $(VENV)/audit $(VENV)/deploy $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)
 install:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; choose one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo 'Creating $(VENV).'; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/pip || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	@test -x $(UV) || { echo 'Installing uv.'; $(PIP) $(LOCKED) --requirement requirements/uv.txt; } || echo 'Without uv: pip takes a little longer.'
 	@echo "Installing $$(cat $(REQUIREMENTS) | grep -c ==) packages; the first time takes about half a minute."
 	@$(INSTALL) $(LOCKED) $(addprefix --requirement ,$(REQUIREMENTS))
