@@ -135,7 +135,7 @@ lock: $(VENV)/dev
 	$(LOCK) --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(LOCK) --upgrade --group bootstrap --output-file requirements/uv.txt
 	$(LOCK) --upgrade --group build --constraints requirements/dev.txt --output-file requirements/build.txt
-	$(LOCK) --upgrade --group clients --output-file clients/requirements.txt
+	$(LOCK) --upgrade clients/requirements.in --output-file clients/requirements.txt
 	$(LOCK) --upgrade --group audit --constraints requirements/dev.txt --output-file requirements/audit.txt
 	$(LOCK) --upgrade --group deploy --constraints requirements/dev.txt --output-file requirements/deploy.txt
 	$(LOCK) --upgrade --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
@@ -157,7 +157,8 @@ $(VENV)/audit $(VENV)/deploy $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)
 install:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; choose one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo 'Creating $(VENV).'; $(PYTHON) -m venv $(VENV); }
-	@test -x $(UV) || $(PIP) $(LOCKED) --requirement requirements/uv.txt || echo 'Without uv: pip takes a little longer.'
+	@test -x $(BIN)/pip || $(BIN)/python -m ensurepip --default-pip >/dev/null
+	@test -x $(UV) || { echo 'Installing uv.'; $(PIP) $(LOCKED) --requirement requirements/uv.txt; } || echo 'Without uv: pip takes a little longer.'
 	@echo "Installing $$(cat $(REQUIREMENTS) | grep -c ==) packages; the first time takes about half a minute."
 	@$(INSTALL) $(LOCKED) $(addprefix --requirement ,$(REQUIREMENTS))
 	@$(INSTALL) --no-index --no-build-isolation --no-deps --editable .

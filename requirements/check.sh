@@ -27,8 +27,12 @@ check extras pyproject.toml --extra telemetry --extra sentry --constraints requi
 check dev pyproject.toml --all-extras --group dev
 check uv --group bootstrap
 check build --group build --constraints requirements/dev.txt
-check ../clients/requirements --group clients
+check ../clients/requirements clients/requirements.in
 for group in audit deploy docs; do
 	check $group --group $group --constraints requirements/dev.txt
 done
+if ! "$uv" lock --dry-run --quiet; then
+	echo "uv sync would fail: the groups of pyproject.toml do not fit together"
+	status=1
+fi
 exit $status

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import binary_stdout, errors, fail, output, run
+from app.cli.console import binary_stdout, errors, fail, missing_file, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
 from app.demo import RESOURCES
@@ -100,8 +100,16 @@ async def load_demo(database: "Database") -> None:
 
 @group.command()
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve for development: one process, which restarts when the code changes."""
-    announce("dev", host, port)
+    """Serve for development: one process, which restarts when the code changes.
+
+    If there is no database file yet, it first does the same as `setup`.
+    """
+    refuse_taken("dev", host, port)
+    settings = get_settings()
+    if settings.environment == "development" and missing_file(settings):
+        get_settings.cache_clear()  # `setup` writes `.env`
+        setup()
+    announce(host, port)
     replace_process(
         "uvicorn",
         "app.main:app",
@@ -144,7 +152,8 @@ def serve(
         errors.print(
             "Warning: without REDIS_URL each worker counts rate limits separately."
         )
-    announce("serve", host, port)
+    refuse_taken("serve", host, port)
+    announce(host, port)
     replace_process(
         "gunicorn",
         f"--config={CONFIGURATION}",
@@ -172,8 +181,8 @@ def openapi() -> None:
     file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def announce(command: str, host: str, port: int) -> None:
-    """Print where the service will be. Fail if another program has the port."""
+def refuse_taken(command: str, host: str, port: int) -> None:
+    """Fail if another program has the port, and name a free one."""
     if is_taken(host, port):
         others = range(port + 1, min(port + 100, 65536))
         free = next((each for each in others if not is_taken(host, each)), None)
@@ -182,6 +191,9 @@ def announce(command: str, host: str, port: int) -> None:
         if python.is_relative_to(Path.cwd()):
             python = python.relative_to(Path.cwd())
         fail(f"Port {port} is in use. Try: {python} -m app {command} {other}")
+
+
+def announce(host: str, port: int) -> None:
     url = f"http://{authority(host, port)}"
     output.print(f"Starting on {url} (press Ctrl-C to stop).")
     if not get_settings().is_production:

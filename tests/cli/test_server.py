@@ -124,26 +124,30 @@ class TestTakenPort:
 def test_fastapi_dev_and_run_serve_the_application(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Mutants: an entry point that does not exist; no `fastapi-cli` in the lock."""
+    """Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`."""
+    starts = (("fastapi", "dev", ROOT), ("fastapi", "run", ROOT), ("app", "dev", None))
     with ExitStack() as stack:
         services = []
-        for name in ("dev", "run"):
+        for module, name, directory in starts:
             port = free_port()
-            log = stack.enter_context((tmp_path / name).open("wb"))
-            line = (sys.executable, "-m", "fastapi", name, "--port", str(port))
+            file = tmp_path / f"{module}-{name}"
+            log = stack.enter_context(file.open("wb"))
+            line = (sys.executable, "-m", module, name, "--port", str(port))
             process = subprocess.Popen(
                 leashed(line, signal.SIGTERM, "-"),
-                cwd=ROOT,  # of pyproject.toml
-                env=environment | {"DATABASE_URL": f"sqlite:///{tmp_path}/{name}.db"},
+                cwd=directory or tmp_path,  # `fastapi` reads pyproject.toml
+                env=environment | {"DATABASE_URL": f"sqlite:///{file}.db"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-            services.append(Service(port, process, tmp_path / name, environment))
+            services.append(Service(port, process, file, environment))
             stack.callback(services[-1].stop)
         for service in services:
             wait_for(service)
             document = httpx2.get(f"{service.url}/openapi.json", timeout=60).json()
             assert "/api/v1/users/me" in document["paths"]
+        ready = httpx2.get(f"{services[-1].url}/api/v1/health/ready", timeout=60)
+        assert ready.status_code == 200
 
 
 def test_counts_all_cores_on_systems_without_cpu_affinity(

@@ -74,12 +74,16 @@ class MailWorker:
 
     async def run(self) -> None:
         """Deliver until `stop` is called. A mail that fails is tried again later."""
+        is_down = False
         while not self.stopping:
             self.wake.clear()
             try:
                 await self.deliver_due()
+                is_down = False
             except Exception as error:  # the database is down
-                log.warning("outbox.unavailable", reason=type(error).__name__)
+                if not is_down:
+                    log.warning("outbox.unavailable", reason=type(error).__name__)
+                is_down = True
             if not self.stopping:
                 try:
                     async with asyncio.timeout(self.poll_seconds):

@@ -298,16 +298,22 @@ class TestRunningWorker:
     async def test_survives_a_database_that_does_not_answer(
         self, database: Database, settings: Settings
     ) -> None:
+        """Mutant: a line in the log for each try of the same outage."""
         worker = make_worker(database, settings, BrokenTransport(failures=0))
         failed = asyncio.Event()
+        tries = 0
 
         async def fail() -> None:
-            failed.set()
+            nonlocal tries
+            tries += 1
+            (worker.wake if tries < 3 else failed).set()
             raise OSError
 
         worker._claim, claim = fail, worker._claim  # type: ignore[method-assign]
         async with running(worker), asyncio.timeout(60):
-            await failed.wait()
+            with capture_logs() as logs:
+                await failed.wait()
+            assert [line["event"] for line in logs] == ["outbox.unavailable"]
             worker._claim = claim  # type: ignore[method-assign]
             await owe(database, "ada@example.org")
             worker.wake.set()
