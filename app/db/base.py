@@ -119,6 +119,16 @@ class Record:
     updated_at: Mapped[datetime] = mapped_column(default=when_created, onupdate=utc_now)
 
 
+class Expiring:
+    """A row that the service deletes when it expires."""
+
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    @classmethod
+    def useless(cls, now: datetime) -> ColumnElement[bool]:
+        return cls.expires_at < now
+
+
 class Credential(Record, Base):
     """A table of credentials that let their user in without a login.
 

@@ -1,17 +1,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    UniqueConstraint,
-)
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Record
+from app.db.base import Base, Expiring, Record
 
 
 class ExternalIdentity(Record, Base):
@@ -32,7 +25,7 @@ class ExternalIdentity(Record, Base):
     )
 
 
-class ExternalSignIn(Base):
+class ExternalSignIn(Expiring, Base):
     """A sign-in at a provider that has begun. Finishing it deletes the row."""
 
     __tablename__ = "external_sign_ins"
@@ -42,12 +35,5 @@ class ExternalSignIn(Base):
     provider: Mapped[str] = mapped_column(String(32))
     # The account to which the identity will be linked, if its owner is signed in.
     user_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE")
+        ForeignKey("users.id", ondelete="CASCADE"), index=True
     )
-    expires_at: Mapped[datetime]
-
-    @classmethod
-    def useless(cls, now: datetime) -> ColumnElement[bool]:
-        return cls.expires_at < now
-
-    __table_args__ = (Index(None, "expires_at"), Index(None, "user_id"))

@@ -1,13 +1,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, utc_now
+from app.db.base import Base, Expiring, utc_now
 
 
-class IdempotencyKey(Base):
+class IdempotencyKey(Expiring, Base):
     """The stored answer to a request that had an `Idempotency-Key`."""
 
     __tablename__ = "idempotency_keys"
@@ -21,6 +21,3 @@ class IdempotencyKey(Base):
     headers: Mapped[dict[str, str]] = mapped_column(JSON)
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    expires_at: Mapped[datetime]
-
-    __table_args__ = (Index(None, "expires_at"),)

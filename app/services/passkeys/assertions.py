@@ -12,11 +12,7 @@ from app.db.base import utc_now
 from app.db.models.passkey import Ceremony, Passkey
 from app.db.models.user import User
 from app.db.reads import ReadSession
-from app.schemas.passkey import (
-    KnownCredential,
-    PasskeyRequestOptions,
-    SignedCredential,
-)
+from app.schemas.passkey import KnownCredential, PasskeyRequestOptions, SignedCredential
 from app.services.audit import record
 from app.services.passkeys.challenges import (
     MILLISECONDS,
