@@ -172,23 +172,14 @@ async def lock_caller(session: AsyncSession, caller: Principal) -> None:
 FindCaller = Callable[[str], Awaitable[Principal]]
 
 
+@dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Finds the caller of an access token, if the session is alive.
+    """Finds the caller of an access token, if the session is alive."""
 
-    `others` finds the callers of bearer tokens that begin with a prefix.
-    """
-
-    def __init__(
-        self,
-        read: ReadSession,
-        tokens: AccessTokens,
-        others: Mapping[str, FindCaller],
-        required: RequiredFactor,
-    ) -> None:
-        self.read = read
-        self.tokens = tokens
-        self.others = others
-        self.required = required
+    read: ReadSession
+    tokens: AccessTokens
+    others: Mapping[str, FindCaller]  # for bearer tokens that begin with these prefixes
+    required: RequiredFactor
 
     async def authenticate(self, token: str) -> Principal:
         """Raises `InvalidAccessToken`, whatever the reason."""

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -62,16 +63,11 @@ class FactorThrottle:
         return await self.guesses.check(hits, compare)
 
 
+@dataclass(frozen=True, slots=True)
 class SecondFactors:
-    def __init__(
-        self,
-        session: AsyncSession,
-        factors: Sequence[SecondFactor],
-        throttle: FactorThrottle,
-    ) -> None:
-        self.session = session
-        self.factors = factors
-        self.throttle = throttle
+    session: AsyncSession
+    factors: Sequence[SecondFactor]
+    throttle: FactorThrottle
 
     def of(self, user: Row[Any] | User) -> list[str]:
         """The names of the factors that the user can give; none if none is enrolled."""
@@ -84,11 +80,12 @@ class SecondFactors:
         [found] = [each for each in self.factors if each.field == field]
         return found
 
-    async def is_right(
+    async def prove(
         self, factor: SecondFactor, user: Row[Any], answer: Any, holder: bytes
-    ) -> bool:
-        """Whether a locked user has the factor, and gives the right answer."""
-        return factor.name in self.of(user) and await factor.check(user, answer, holder)
+    ) -> Row[Any] | None:
+        """Return the locked user who has the factor and gives the right answer."""
+        has_it = factor.name in self.of(user)
+        return user if has_it and await factor.check(user, answer, holder) else None
 
     async def add(self, user_id: UUID, name: str) -> None:
         await self._change(user_id, lambda names: names | {name})
