@@ -17,13 +17,11 @@ from app.db.direct import Direct
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database
 from app.identity import VERSION
-from app.services.mail.outbox import IS_PENDING
+from app.services.mail.outbox import IS_PENDING, OLDEST
 
 EVERY_SECONDS = 0.5
-PENDING = select(
-    func.count(OutboxMail.id).label("mails"),
-    func.min(OutboxMail.created_at, type_=OutboxMail.created_at.type).label("oldest"),
-).where(*IS_PENDING)
+COUNT = func.count(OutboxMail.id)
+PENDING = select(COUNT.label("mails"), OLDEST.label("oldest")).where(*IS_PENDING)
 
 
 def no_queue() -> int:

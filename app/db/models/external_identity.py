@@ -1,10 +1,9 @@
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Expiring, Record
+from app.db.base import Base, Expiring, OfUser, Record
 
 
 class ExternalIdentity(Record, Base):
@@ -12,7 +11,7 @@ class ExternalIdentity(Record, Base):
 
     __tablename__ = "external_identities"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[OfUser]
     provider: Mapped[str] = mapped_column(String(32))
     issuer: Mapped[str] = mapped_column(String(300))
     subject: Mapped[str] = mapped_column(String(255))
@@ -34,6 +33,4 @@ class ExternalSignIn(Expiring, Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     provider: Mapped[str] = mapped_column(String(32))
     # The account to which the identity will be linked, if its owner is signed in.
-    user_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[OfUser | None] = mapped_column(index=True)

@@ -1,10 +1,9 @@
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String
+from sqlalchemy import JSON, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Expiring, utc_now
+from app.db.base import Base, Expiring, OfUser, utc_now
 
 
 class IdempotencyKey(Expiring, Base):
@@ -12,9 +11,7 @@ class IdempotencyKey(Expiring, Base):
 
     __tablename__ = "idempotency_keys"
 
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))  # of the request
     status: Mapped[int]

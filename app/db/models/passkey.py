@@ -2,10 +2,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String
+from sqlalchemy import BigInteger, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Expiring, Record
+from app.db.base import Base, Expiring, OfUser, Record
 
 
 class Passkey(Record, Base):
@@ -13,9 +13,7 @@ class Passkey(Record, Base):
 
     __tablename__ = "passkeys"
 
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(index=True)
     user_handle: Mapped[bytes] = mapped_column(LargeBinary(64))  # equal for a user
     credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # a COSE key (RFC 9052 §7)

@@ -1,9 +1,7 @@
-from uuid import UUID
-
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Expiring
+from app.db.base import Base, Expiring, OfUser
 
 
 class PendingLogin(Expiring, Base):
@@ -12,9 +10,7 @@ class PendingLogin(Expiring, Base):
     __tablename__ = "pending_logins"
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(index=True)
     amr: Mapped[str] = mapped_column(String(100))  # what was proved, as in a session
     # Copied when the login begins: it ends once the user changes the password.
     password_fingerprint: Mapped[bytes] = mapped_column(LargeBinary(8))

@@ -45,11 +45,7 @@ class MfaService:
         return RecoveryCodesRead(recovery_codes=codes)
 
     async def reset(self, user_id: UUID) -> None:
-        """Remove every second factor of a user who has lost them, and tell the owner.
-
-        Raises:
-            UserNotFound: No user has this id.
-        """
+        """Remove all second factors of a user who has lost them, and tell the owner."""
         user = await self.users.lock(user_id)
         await self.factors.remove_all(user_id)
         await revoke_sessions(self.session, user_id, "mfa_reset")

@@ -11,7 +11,7 @@ from app.core.passwords.hashing import is_usable
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.external_identity import ExternalIdentity
 from app.db.reads import ReadSession
-from app.schemas.external_identity import ExternalSignInFinish, ExternalSignInStarted
+from app.schemas.external_identity import ExternalSignInFinish
 from app.schemas.page import PageParameters
 from app.services.accounts.external_identities.signing_in import ExternalSignIns
 from app.services.accounts.principal import Principal
@@ -74,9 +74,6 @@ class ExternalIdentities:
         return await IDENTITIES_OF_USER.page(
             self.read, self.cursors, query, user=user_id
         )
-
-    async def start(self, caller: Principal, name: str) -> ExternalSignInStarted:
-        return await self.sign_ins.start(name, caller.user_id)
 
     async def finish(
         self, caller: Principal, name: str, data: ExternalSignInFinish
