@@ -129,11 +129,7 @@ class LoginThrottle:
         return await self.guesses.check(hits, compare, lambda verified: verified.ok)
 
     async def forgive(self, email: str) -> None:
-        """Reset the counters of an account, except those of single devices.
-
-        These are the two counters of unknown devices, and the daily counter that all
-        known devices share.
-        """
+        """Reset the counters of an account, except those of single devices."""
         who = self.pseudonym(email)
         for policy in (
             self.by_strangers,

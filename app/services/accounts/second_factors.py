@@ -87,18 +87,9 @@ class SecondFactors:
         has_it = factor.name in self.of(user)
         return user if has_it and await factor.check(user, answer, holder) else None
 
-    async def add(self, user_id: UUID, name: str) -> None:
-        await self._change(user_id, lambda names: names | {name})
-
-    async def remove(self, user_id: UUID, name: str) -> None:
-        """Remove a factor. A backup is worth nothing without another factor."""
-        await self._change(user_id, lambda names: names - {name})
-
-    async def remove_all(self, user_id: UUID) -> None:
-        await self._change(user_id, lambda names: set())
-
-    async def raise_session(self, caller: Principal, factor: SecondFactor) -> None:
-        """Let the caller's session count as one that has given this factor."""
+    async def add(self, caller: Principal, factor: SecondFactor) -> None:
+        """Add a factor, which counts as one that the caller's session has given."""
+        await self._change(caller.user_id, lambda names: names | {factor.name})
         methods = dict.fromkeys((*caller.user.amr.split(), *factor.methods))
         changed = {
             "amr": " ".join(methods),
@@ -110,6 +101,13 @@ class SecondFactors:
             .where(AuthSession.id == caller.session_id)
             .values(changed)
         )
+
+    async def remove(self, user_id: UUID, name: str) -> None:
+        """Remove a factor. A backup is worth nothing without another factor."""
+        await self._change(user_id, lambda names: names - {name})
+
+    async def remove_all(self, user_id: UUID) -> None:
+        await self._change(user_id, lambda names: set())
 
     async def _change(
         self, user_id: UUID, change: Callable[[set[str]], set[str]]

@@ -74,8 +74,6 @@ def containing(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UserDirectory:
-    """Reads users."""
-
     read: ReadSession
     cursors: CursorSigner
 

@@ -17,16 +17,12 @@ IS_PENDING = (OutboxMail.sent_at.is_(None), OutboxMail.dead_at.is_(None))
 OLDEST = func.min(OutboxMail.created_at, type_=OutboxMail.created_at.type)
 
 
-def no_worker() -> None:
-    """Wake no worker, because none runs in this process."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outbox:
     """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
     session: AsyncSession
-    wake: Callable[[], None] = no_worker
+    wake: Callable[[], None] = lambda: None  # no worker runs in this process
 
     async def add(
         self,

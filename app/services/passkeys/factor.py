@@ -20,8 +20,6 @@ from app.services.passkeys.verification import Unproven, Verifier
 
 @dataclass(frozen=True, slots=True)
 class PasskeyFactor(SecondFactor):
-    """The passkeys of a user, as a second factor."""
-
     assertions: Assertions
 
     name = field = "passkey"

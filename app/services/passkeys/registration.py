@@ -93,10 +93,7 @@ class PasskeyRegistration:
         )
 
     async def register(self, caller: Principal, data: PasskeyCreate) -> PasskeyCreated:
-        """Store the public key.
-
-        The session of the caller counts as one that has given the second factor.
-        """
+        """Store the public key."""
         response = data.credential.response
         try:
             challenge = challenge_in(response.client_data_json)
@@ -131,9 +128,7 @@ class PasskeyRegistration:
         except IntegrityError as error:
             # The user is locked: only the unique credential is left to break.
             raise PasskeyExists from error
-        factor = self.factors.by_field(PasskeyFactor.field)
-        await self.factors.add(caller.user_id, factor.name)
-        await self.factors.raise_session(caller, factor)
+        await self.factors.add(caller, self.factors.by_field(PasskeyFactor.field))
         codes = await self.recovery_codes.make_first(caller.user_id)
         await self.changes.announce(
             caller,

@@ -25,8 +25,6 @@ log = get_logger(__name__)
 
 @dataclass
 class Fetcher:
-    """Fetches JSON from providers."""
-
     local: bool  # also from http URLs on this machine
 
     @cached_property

@@ -64,8 +64,6 @@ class LastWayToSignIn(Conflict):
 
 @dataclass(slots=True)
 class ExternalIdentities:
-    """The identities of a user who is signed in."""
-
     read: ReadSession
     cursors: CursorSigner
     sign_ins: ExternalSignIns

@@ -38,8 +38,6 @@ class TotpNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class TotpService:
-    """Adds, replaces and removes the authenticator app of an account."""
-
     session: AsyncSession
     totp: TotpFactor
     factors: SecondFactors
@@ -51,11 +49,8 @@ class TotpService:
         """Make a secret. It replaces the active one when a code has confirmed it."""
         secret = os.urandom(SECRET_SIZE)
         await self._lock(caller)
-        await self.session.execute(
-            delete(Totp).where(
-                TOTP.user_id == caller.user_id, TOTP.is_active.is_(False)
-            )
-        )
+        waits = (TOTP.user_id == caller.user_id, ~TOTP.is_active)
+        await self.session.execute(delete(Totp).where(*waits))
         values = {
             "user_id": caller.user_id,
             "is_active": False,
@@ -69,28 +64,21 @@ class TotpService:
     async def activate(self, caller: Principal, code: str) -> RecoveryCodesRead:
         """Make the new secret active, which shows that an app has it.
 
-        The session of the caller counts as one that has given the second factor.
-
         Raises:
             TotpNotEnrolled: There is no new secret, or it is too old.
             MfaFailed: The code is wrong.
         """
         await self._lock(caller)
         mine = TOTP.user_id == caller.user_id
-        waits = (
-            mine,
-            TOTP.is_active.is_(False),
-            TOTP.created_at > utc_now() - TIME_TO_ACTIVATE,
-        )
-        found = await self.session.scalar(select(TOTP.user_id).where(*waits))
-        if found is None:
+        is_new = TOTP.created_at > utc_now() - TIME_TO_ACTIVATE
+        waits = select(TOTP.user_id).where(mine, ~TOTP.is_active, is_new)
+        if await self.session.scalar(waits) is None:
             raise TotpNotEnrolled
         if not await self.totp.use(caller.user_id, code, is_active=False):
             raise MfaFailed
         await self.session.execute(delete(Totp).where(mine, TOTP.is_active))
         await self.session.execute(update(Totp).where(mine).values(is_active=True))
-        await self.factors.add(caller.user_id, self.totp.name)
-        await self.factors.raise_session(caller, self.totp)
+        await self.factors.add(caller, self.totp)
         codes = await self.recovery_codes.make_first(caller.user_id)
         await self.changes.announce(
             caller, "account.mfa.totp.enrolled", "An authenticator app was added."
@@ -108,8 +96,5 @@ class TotpService:
         )
 
     async def _lock(self, caller: Principal) -> None:
-        """Lock the user before any other row.
-
-        Transactions that lock in different orders wait for each other for ever.
-        """
+        """Lock the user before any other row, as every change of a user does."""
         await self.session.execute(LOCK, {"id": caller.user_id})
