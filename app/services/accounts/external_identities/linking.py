@@ -14,7 +14,7 @@ from app.db.reads import ReadSession
 from app.schemas.external_identity import ExternalSignInFinish
 from app.schemas.page import PageParameters
 from app.services.accounts.external_identities.signing_in import ExternalSignIns
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
 from app.services.listing import Listing, Order, RowPage
 
 IDENTITY = ExternalIdentity.__table__.c
@@ -82,7 +82,7 @@ class ExternalIdentities:
         into the account after its owner has confirmed the address.
         """
         person = await self.sign_ins.identify(name, data, caller.user_id)
-        user = await self.sign_ins.users.lock(caller.user_id)
+        user = await lock_caller(self.sign_ins.session, caller)
         if not user.email_verified:
             raise EmailUnverified
         try:
@@ -95,7 +95,7 @@ class ExternalIdentities:
 
     async def remove(self, caller: Principal, identity_id: UUID) -> None:
         # The lock makes two requests that remove one identity each wait.
-        user = await self.sign_ins.users.lock(caller.user_id)
+        user = await lock_caller(self.sign_ins.session, caller)
         mine = select(ExternalIdentity).where(ExternalIdentity.user_id == user.id)
         found = await self.sign_ins.session.scalars(mine)
         identities = {each.id: each for each in found}

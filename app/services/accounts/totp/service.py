@@ -11,9 +11,8 @@ from app.db.base import utc_now
 from app.db.models.totp import TIME_TO_ACTIVATE, Totp
 from app.schemas.second_factor import RecoveryCodesRead
 from app.schemas.totp import TotpSecret
-from app.services.accounts.lookup import LOCK
 from app.services.accounts.pending_logins import MfaFailed
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
 from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sign_in import SignInChanges
@@ -48,7 +47,7 @@ class TotpService:
     async def enrol(self, caller: Principal) -> TotpSecret:
         """Make a secret. It replaces the active one when a code has confirmed it."""
         secret = os.urandom(SECRET_SIZE)
-        await self._lock(caller)
+        await lock_caller(self.session, caller)
         waits = (TOTP.user_id == caller.user_id, ~TOTP.is_active)
         await self.session.execute(delete(Totp).where(*waits))
         values = {
@@ -68,7 +67,7 @@ class TotpService:
             TotpNotEnrolled: There is no new secret, or it is too old.
             MfaFailed: The code is wrong.
         """
-        await self._lock(caller)
+        await lock_caller(self.session, caller)
         mine = TOTP.user_id == caller.user_id
         is_new = TOTP.created_at > utc_now() - TIME_TO_ACTIVATE
         waits = select(TOTP.user_id).where(mine, ~TOTP.is_active, is_new)
@@ -87,14 +86,10 @@ class TotpService:
 
     async def remove(self, caller: Principal) -> None:
         """Remove the app. Raises `TotpNotFound`."""
-        await self._lock(caller)
+        await lock_caller(self.session, caller)
         if self.totp.name not in caller.user.second_factors.split():
             raise TotpNotFound
         await self.factors.remove(caller.user_id, self.totp.name)
         await self.changes.announce(
             caller, "account.mfa.totp.removed", "The authenticator app was removed."
         )
-
-    async def _lock(self, caller: Principal) -> None:
-        """Lock the user before any other row, as every change of a user does."""
-        await self.session.execute(LOCK, {"id": caller.user_id})
