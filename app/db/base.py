@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -119,6 +119,20 @@ class Record:
     updated_at: Mapped[datetime] = mapped_column(default=when_created, onupdate=utc_now)
 
 
+class Expiring:
+    """A row that the service deletes when it expires."""
+
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    @classmethod
+    def useless(cls, now: datetime) -> ColumnElement[bool]:
+        return cls.expires_at < now
+
+
+# The id of the user whom a row belongs to. The database deletes the row with the user.
+OfUser = Annotated[UUID, mapped_column(ForeignKey("users.id", ondelete="CASCADE"))]
+
+
 class Credential(Record, Base):
     """A table of credentials that let their user in without a login.
 
@@ -127,7 +141,7 @@ class Credential(Record, Base):
 
     __abstract__ = True
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[OfUser]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     revoked_reason: Mapped[str | None] = mapped_column(String(20))

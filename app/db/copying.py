@@ -1,11 +1,9 @@
 """Moves all rows from SQLite to PostgreSQL: the service has grown."""
 
-from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import asyncpg
 from sqlalchemy import Table, func, inspect, select, text
-from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import app.db.models  # noqa: F401 - the tables of `Base.metadata`
@@ -16,7 +14,6 @@ from app.db.base import Base
 from app.db.revisions import IN_DATABASE
 
 BATCH = 10_000
-Process = Callable[[Any], Any]
 
 
 class Progress(Protocol):
@@ -88,7 +85,11 @@ async def copy_table(
     raw = await writer.get_raw_connection()
     driver: Any = raw.driver_connection
     columns = [column.name for column in table.columns]
-    processes = [*bind_processes(table, writer.dialect)]
+    # What the driver needs done to the values of each column.
+    processes = [
+        column.type.dialect_impl(writer.dialect).bind_processor(writer.dialect)
+        for column in table.columns
+    ]
     async with reader.stream(select(table)) as result:
         async for rows in result.partitions(BATCH):
             records = [
@@ -115,9 +116,3 @@ async def copy_table(
     # Otherwise the planner knows nothing of the rows until autovacuum comes.
     await writer.execute(text(f'ANALYZE "{table.name}"'))
     return copied
-
-
-def bind_processes(table: Table, dialect: Dialect) -> Iterator[Process | None]:
-    """What the driver needs done to the values of each column."""
-    for column in table.columns:
-        yield column.type.dialect_impl(dialect).bind_processor(dialect)

@@ -29,10 +29,6 @@ KEPT_FOR_SECONDS = 10.0
 GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
-def is_constraint(error: asyncpg.PostgresError) -> bool:
-    return isinstance(error, asyncpg.IntegrityConstraintViolationError)
-
-
 async def finish(asked: Awaitable[Any], connection: Any, driver: Any) -> Any:
     """Wait for the driver. Raise SQLAlchemy's errors."""
     try:
@@ -41,7 +37,8 @@ async def finish(asked: Awaitable[Any], connection: Any, driver: Any) -> Any:
         gone = driver.is_closed()
         if gone:
             connection.invalidate(error)
-        kind = IntegrityError if is_constraint(error) else DBAPIError
+        is_constraint = isinstance(error, asyncpg.IntegrityConstraintViolationError)
+        kind = IntegrityError if is_constraint else DBAPIError
         raise kind(None, None, error, connection_invalidated=gone) from error
     except BaseException as error:
         # Cancelled or lost: the driver may still use the connection.

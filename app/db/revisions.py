@@ -18,8 +18,6 @@ class SchemaBehind(Exception):
 
 
 class Revisions:
-    """The revisions in these directories."""
-
     def __init__(self, *directories: Path) -> None:
         files = [file for each in directories for file in each.glob("*.py")]
         parsed = [dict(_read(file)) for file in files]

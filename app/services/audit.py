@@ -128,8 +128,6 @@ EVENTS_OF_USER = Listing(
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """Reads events, newest first."""
-
     read: ReadSession
     cursors: CursorSigner
 

@@ -6,16 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    delete,
-    exists,
-    inspect,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, and_, delete, exists, inspect, or_, select, tuple_
 
 from app.core.config import Settings
 from app.core.errors import explain
@@ -23,7 +14,6 @@ from app.core.logging import get_logger
 from app.db.base import Base, utc_now
 from app.db.models.audit_event import AuditEvent
 from app.db.models.auth_session import AuthSession
-from app.db.models.idempotency_key import IdempotencyKey
 from app.db.models.one_time_token import OneTimeToken, TokenPurpose
 from app.db.models.outbox_mail import OutboxMail
 from app.db.models.user import User
@@ -48,7 +38,6 @@ def disposable(
     # Also mail that was never sent: its link has expired.
     yield OutboxMail, OutboxMail.created_at < long_ago
     yield OneTimeToken, OneTimeToken.expires_at < long_ago
-    yield IdempotencyKey, IdempotencyKey.expires_at < now
     for mapper in Base.registry.mappers:
         if (useless := mapper.class_.useless(now)) is not None:
             yield mapper.class_, useless

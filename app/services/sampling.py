@@ -17,18 +17,11 @@ from app.db.direct import Direct
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database
 from app.identity import VERSION
-from app.services.mail.outbox import IS_PENDING
+from app.services.mail.outbox import IS_PENDING, OLDEST
 
 EVERY_SECONDS = 0.5
-PENDING = select(
-    func.count(OutboxMail.id).label("mails"),
-    func.min(OutboxMail.created_at, type_=OutboxMail.created_at.type).label("oldest"),
-).where(*IS_PENDING)
-
-
-def no_queue() -> int:
-    """Return how many passwords a process queues that hashes none."""
-    return 0
+COUNT = func.count(OutboxMail.id)
+PENDING = select(COUNT.label("mails"), OLDEST.label("oldest")).where(*IS_PENDING)
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,7 @@ class Sampler:
     database: Database
     environment: str
     healthy: Mapping[str, bool | None]
-    queued_passwords: Callable[[], int] = no_queue
+    queued_passwords: Callable[[], int] = lambda: 0  # in a process that hashes none
 
     def sample(self) -> None:
         metrics.process.sample()

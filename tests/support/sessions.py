@@ -1,5 +1,7 @@
 """Refresh tokens and the rows behind them."""
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from sqlalchemy import select, update
 from app.db.models.auth_session import AuthSession
 from app.db.session import transaction
 from tests.support.people import Client
+from tests.support.timeouts import holding, until
 
 
 async def refresh(client: Client, token: str) -> Response:
@@ -34,3 +37,15 @@ async def alter_sessions(app: FastAPI, user: Client, **values: Any) -> None:
     statement = update(AuthSession).where(AuthSession.user_id == UUID(user.user_id))
     async with transaction(app.state.shared.database) as session:
         await session.execute(statement.values(values))
+
+
+async def end_sessions_during(
+    url: str, request: Coroutine[Any, Any, Response]
+) -> Response:
+    """End all sessions while a request waits for the lock on its user."""
+    async with holding(url, "SELECT FROM users FOR UPDATE") as owner:
+        answering = asyncio.create_task(request)
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        await until(url, waits, answering)
+        await owner.execute("UPDATE auth_sessions SET revoked_at = now()")
+    return await answering

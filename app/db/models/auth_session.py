@@ -1,10 +1,9 @@
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Record
+from app.db.base import Base, OfUser, Record
 
 
 class AuthSession(Record, Base):
@@ -12,7 +11,7 @@ class AuthSession(Record, Base):
 
     __tablename__ = "auth_sessions"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[OfUser]
     salt: Mapped[bytes] = mapped_column(LargeBinary(32))  # signs its refresh tokens
     generation: Mapped[int] = mapped_column(default=0)
     scope: Mapped[str] = mapped_column(String(500))

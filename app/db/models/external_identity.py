@@ -1,17 +1,9 @@
 from datetime import datetime
-from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    String,
-    UniqueConstraint,
-)
+from sqlalchemy import Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Record
+from app.db.base import Base, Expiring, OfUser, Record
 
 
 class ExternalIdentity(Record, Base):
@@ -19,7 +11,7 @@ class ExternalIdentity(Record, Base):
 
     __tablename__ = "external_identities"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[OfUser]
     provider: Mapped[str] = mapped_column(String(32))
     issuer: Mapped[str] = mapped_column(String(300))
     subject: Mapped[str] = mapped_column(String(255))
@@ -32,7 +24,7 @@ class ExternalIdentity(Record, Base):
     )
 
 
-class ExternalSignIn(Base):
+class ExternalSignIn(Expiring, Base):
     """A sign-in at a provider that has begun. Finishing it deletes the row."""
 
     __tablename__ = "external_sign_ins"
@@ -41,13 +33,4 @@ class ExternalSignIn(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     provider: Mapped[str] = mapped_column(String(32))
     # The account to which the identity will be linked, if its owner is signed in.
-    user_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE")
-    )
-    expires_at: Mapped[datetime]
-
-    @classmethod
-    def useless(cls, now: datetime) -> ColumnElement[bool]:
-        return cls.expires_at < now
-
-    __table_args__ = (Index(None, "expires_at"), Index(None, "user_id"))
+    user_id: Mapped[OfUser | None] = mapped_column(index=True)

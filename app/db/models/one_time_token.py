@@ -1,11 +1,10 @@
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import Base, OfUser
 
 
 class TokenPurpose(StrEnum):
@@ -23,9 +22,7 @@ class OneTimeToken(Base):
 
     __tablename__ = "one_time_tokens"
 
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(primary_key=True)
     purpose: Mapped[str] = mapped_column(String(16), primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     # Copied when the token is issued: it is invalid once the user changes either.

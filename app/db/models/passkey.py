@@ -2,10 +2,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, LargeBinary, String
+from sqlalchemy import BigInteger, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Record
+from app.db.base import Base, Expiring, OfUser, Record
 
 
 class Passkey(Record, Base):
@@ -13,9 +13,7 @@ class Passkey(Record, Base):
 
     __tablename__ = "passkeys"
 
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), index=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(index=True)
     user_handle: Mapped[bytes] = mapped_column(LargeBinary(64))  # equal for a user
     credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # a COSE key (RFC 9052 §7)
@@ -36,7 +34,7 @@ class Ceremony(StrEnum):
     SECOND_FACTOR = "second_factor"
 
 
-class PasskeyChallenge(Base):
+class PasskeyChallenge(Expiring, Base):
     """A challenge that no authenticator has answered yet. Using it deletes the row."""
 
     __tablename__ = "passkey_challenges"
@@ -46,8 +44,3 @@ class PasskeyChallenge(Base):
     # Digest of the session or token that asked for the challenge; empty for a login.
     bound_to: Mapped[bytes] = mapped_column(LargeBinary(32))
     user_handle: Mapped[bytes | None] = mapped_column(LargeBinary(64))
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-
-    @classmethod
-    def useless(cls, now: datetime) -> ColumnElement[bool]:
-        return cls.expires_at < now

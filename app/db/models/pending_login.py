@@ -1,28 +1,18 @@
-from datetime import datetime
-from uuid import UUID
-
-from sqlalchemy import ColumnElement, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import Base, Expiring, OfUser
 
 
-class PendingLogin(Base):
+class PendingLogin(Expiring, Base):
     """A login that waits for the second factor. Its `mfa_token` works once."""
 
     __tablename__ = "pending_logins"
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[OfUser] = mapped_column(index=True)
     amr: Mapped[str] = mapped_column(String(100))  # what was proved, as in a session
     # Copied when the login begins: it ends once the user changes the password.
     password_fingerprint: Mapped[bytes] = mapped_column(LargeBinary(8))
     device_id: Mapped[bytes | None] = mapped_column(LargeBinary(16))  # if known
     tries: Mapped[int] = mapped_column(default=0)
-    expires_at: Mapped[datetime]
-
-    @classmethod
-    def useless(cls, now: datetime) -> ColumnElement[bool]:
-        return cls.expires_at < now
-
-    __table_args__ = (Index(None, "user_id"), Index(None, "expires_at"))

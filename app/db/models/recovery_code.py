@@ -1,9 +1,7 @@
-from uuid import UUID
-
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base
+from app.db.base import Base, OfUser
 
 
 class RecoveryCode(Base):
@@ -11,7 +9,5 @@ class RecoveryCode(Base):
 
     __tablename__ = "recovery_codes"
 
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(primary_key=True)
     code_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)

@@ -1,10 +1,9 @@
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, and_
+from sqlalchemy import ColumnElement, LargeBinary, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, utc_now
+from app.db.base import Base, OfUser, utc_now
 
 TIME_TO_ACTIVATE = timedelta(hours=1)
 
@@ -18,9 +17,7 @@ class Totp(Base):
 
     __tablename__ = "totp_secrets"
 
-    user_id: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
-    )
+    user_id: Mapped[OfUser] = mapped_column(primary_key=True)
     is_active: Mapped[bool] = mapped_column(primary_key=True)
     secret: Mapped[bytes] = mapped_column(LargeBinary(64))  # encrypted
     last_step: Mapped[int] = mapped_column(default=0)  # the newest that was accepted

@@ -31,9 +31,8 @@ class Guesses:
     """
 
     def __init__(self, limiter: RateLimiter, shown: str) -> None:
-        """`shown` is the name by which clients know all these limits."""
         self.limiter = limiter
-        self.shown = shown
+        self.shown = shown  # the name by which clients know all these limits
         self.comparing = InFlight()
         self._unfinished: set[asyncio.Task[Any]] = set()
 
@@ -97,11 +96,7 @@ class Guesses:
         await self.limiter.refund(await counting)
 
     async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
-        """Say whether wrong guesses alone fill a counter.
-
-        The second counter (`seen`) counts only guesses that were found to be wrong, in
-        all processes together.
-        """
+        """Say whether wrong guesses alone, of all processes, fill a counter."""
         full = [
             (hit, quota.policy.limit)
             for hit, quota in zip(hits, refused.quotas, strict=True)

@@ -204,7 +204,6 @@ class AuthService:
     async def _record_failure(
         self, event: EventName, subject: UUID | None, email: str
     ) -> None:
-        # Users sometimes type their password into the field for the address.
         pseudonym = self.throttle.pseudonym(email)
         await record_now(
             self.session,

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID
 
 from app.core.client_address import limiter_partition
@@ -124,19 +125,11 @@ class LoginThrottle:
     async def _check(
         self, password: str, password_hash: str | None, *hits: Hit
     ) -> Verification:
-        async def compare() -> Verification:
-            return await self.hasher.verify(password, password_hash)
-
-        return await self.guesses.check(
-            hits, compare, is_right=lambda verified: verified.ok
-        )
+        compare = partial(self.hasher.verify, password, password_hash)
+        return await self.guesses.check(hits, compare, lambda verified: verified.ok)
 
     async def forgive(self, email: str) -> None:
-        """Reset the counters of an account, except those of single devices.
-
-        These are the two counters of unknown devices, and the daily counter that all
-        known devices share.
-        """
+        """Reset the counters of an account, except those of single devices."""
         who = self.pseudonym(email)
         for policy in (
             self.by_strangers,

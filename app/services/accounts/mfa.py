@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.schemas.second_factor import RecoveryCodesRead, SecondFactorsRead
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
 from app.services.accounts.recovery_codes import NoSecondFactor, RecoveryCodes
 from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sessions import revoke_sessions
@@ -33,7 +33,7 @@ class MfaService:
 
     async def new_recovery_codes(self, caller: Principal) -> RecoveryCodesRead:
         """Replace all recovery codes. Raises `NoSecondFactor`."""
-        user = await self.users.lock(caller.user_id)
+        user = await lock_caller(self.session, caller)
         if not self.factors.of(user):
             raise NoSecondFactor
         codes = await self.recovery_codes.replace(user.id)
@@ -45,11 +45,7 @@ class MfaService:
         return RecoveryCodesRead(recovery_codes=codes)
 
     async def reset(self, user_id: UUID) -> None:
-        """Remove every second factor of a user who has lost them, and tell the owner.
-
-        Raises:
-            UserNotFound: No user has this id.
-        """
+        """Remove all second factors of a user who has lost them, and tell the owner."""
         user = await self.users.lock(user_id)
         await self.factors.remove_all(user_id)
         await revoke_sessions(self.session, user_id, "mfa_reset")

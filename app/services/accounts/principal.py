@@ -46,10 +46,11 @@ CALLERS_BY_SESSION = Keyed(
     name="session_id",
 )
 LOCK_CALLER = (
-    select(USER.id)
+    select(User)
     .join(AuthSession, SESSION.user_id == USER.id)
     .where(SESSION.id == bindparam("session"), *LIVE)
     .with_for_update()
+    .execution_options(populate_existing=True)
 )
 
 FRESH = timedelta(minutes=10)
@@ -155,8 +156,8 @@ class Principal:
                 raise StepUpRequired
 
 
-async def lock_caller(session: AsyncSession, caller: Principal) -> None:
-    """Lock the user's row for a change that only a live session allows.
+async def lock_caller(session: AsyncSession, caller: Principal) -> User:
+    """Lock and return the user, for a change that only a live session allows.
 
     Another request can have ended the session since this request read it. Both requests
     lock the same row, so this request sees the change.
@@ -165,30 +166,23 @@ async def lock_caller(session: AsyncSession, caller: Principal) -> None:
         InvalidAccessToken: the session has ended.
     """
     values = {"session": caller.session_id, "now": utc_now()}
-    if await session.scalar(LOCK_CALLER, values) is None:
+    user: User | None = await session.scalar(LOCK_CALLER, values)
+    if user is None:
         raise InvalidAccessToken
+    return user
 
 
 FindCaller = Callable[[str], Awaitable[Principal]]
 
 
+@dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Finds the caller of an access token, if the session is alive.
+    """Finds the caller of an access token, if the session is alive."""
 
-    `others` finds the callers of bearer tokens that begin with a prefix.
-    """
-
-    def __init__(
-        self,
-        read: ReadSession,
-        tokens: AccessTokens,
-        others: Mapping[str, FindCaller],
-        required: RequiredFactor,
-    ) -> None:
-        self.read = read
-        self.tokens = tokens
-        self.others = others
-        self.required = required
+    read: ReadSession
+    tokens: AccessTokens
+    others: Mapping[str, FindCaller]  # for bearer tokens that begin with these prefixes
+    required: RequiredFactor
 
     async def authenticate(self, token: str) -> Principal:
         """Raises `InvalidAccessToken`, whatever the reason."""

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 from uuid import UUID
 
@@ -80,10 +81,8 @@ class RecoveryCodes(SecondFactor):
 
 def new_code() -> str:
     """Return 24 characters in groups of four: `7H2K-9QWM-…`."""
-    groups = [
-        "".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(LENGTH // 4)
-    ]
-    return "-".join(groups)
+    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return "-".join(wrap(code, 4))
 
 
 def digest(code: str) -> bytes:

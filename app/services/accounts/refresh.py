@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, select, update
@@ -18,6 +18,7 @@ from app.db.base import utc_now
 from app.db.models.auth_session import AuthSession
 from app.db.models.user import User
 from app.db.reads import ReadSession
+from app.schemas.audit import EventName
 from app.schemas.auth import TokenPair
 from app.services.accounts.principal import LIVE, SESSION
 from app.services.accounts.sessions import Client, SessionStarter, revoke_session
@@ -36,6 +37,9 @@ SELECT_SESSION = (
     .join(User, SESSION.user_id == User.id)
     .where(SESSION.id == bindparam("sid"), *LIVE)
 )
+# The holder of a refresh token counts as its user, unless the token was spent.
+BY_USER = {"auth.refresh.success", "session.revoked"}
+FAILURES = {"auth.refresh.ahead", "auth.refresh.reuse"}
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ class RefreshService:
             return current
         # A token that is ahead of the database: an older backup was restored.
         ahead = presented.generation > current.generation
-        event: Event = "auth.refresh.ahead" if ahead else "auth.refresh.reuse"
+        event: EventName = "auth.refresh.ahead" if ahead else "auth.refresh.reuse"
         self._record(event, current, generation=presented.generation)
         await revoke_session(self.session, current.id, event.rpartition(".")[2])
         owner = await self.session.get_one(User, current.user_id)
@@ -135,27 +139,15 @@ class RefreshService:
         raise RefreshTokenReused
 
     def _record(
-        self, event: "Event", session: AuthSession | Row[Any], **detail: str | int
+        self, event: EventName, session: AuthSession | Row[Any], **detail: str | int
     ) -> None:
-        # The holder of a refresh token counts as its user, unless the token was spent.
         user_id: UUID = session.user_id
-        known = event in {"auth.refresh.success", "session.revoked"}
         record(
             self.session,
             event,
             user_id,
-            actor=user_id if known else None,
+            actor=user_id if event in BY_USER else None,
             session_id=session.id,
             outcome="failure" if event in FAILURES else "success",
             **detail,
         )
-
-
-Event = Literal[
-    "auth.refresh.ahead",
-    "auth.refresh.replayed_in_leeway",
-    "auth.refresh.reuse",
-    "auth.refresh.success",
-    "session.revoked",
-]
-FAILURES = {"auth.refresh.ahead", "auth.refresh.reuse"}

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -62,16 +63,11 @@ class FactorThrottle:
         return await self.guesses.check(hits, compare)
 
 
+@dataclass(frozen=True, slots=True)
 class SecondFactors:
-    def __init__(
-        self,
-        session: AsyncSession,
-        factors: Sequence[SecondFactor],
-        throttle: FactorThrottle,
-    ) -> None:
-        self.session = session
-        self.factors = factors
-        self.throttle = throttle
+    session: AsyncSession
+    factors: Sequence[SecondFactor]
+    throttle: FactorThrottle
 
     def of(self, user: Row[Any] | User) -> list[str]:
         """The names of the factors that the user can give; none if none is enrolled."""
@@ -84,24 +80,16 @@ class SecondFactors:
         [found] = [each for each in self.factors if each.field == field]
         return found
 
-    async def is_right(
+    async def prove(
         self, factor: SecondFactor, user: Row[Any], answer: Any, holder: bytes
-    ) -> bool:
-        """Whether a locked user has the factor, and gives the right answer."""
-        return factor.name in self.of(user) and await factor.check(user, answer, holder)
+    ) -> Row[Any] | None:
+        """Return the locked user who has the factor and gives the right answer."""
+        has_it = factor.name in self.of(user)
+        return user if has_it and await factor.check(user, answer, holder) else None
 
-    async def add(self, user_id: UUID, name: str) -> None:
-        await self._change(user_id, lambda names: names | {name})
-
-    async def remove(self, user_id: UUID, name: str) -> None:
-        """Remove a factor. A backup is worth nothing without another factor."""
-        await self._change(user_id, lambda names: names - {name})
-
-    async def remove_all(self, user_id: UUID) -> None:
-        await self._change(user_id, lambda names: set())
-
-    async def raise_session(self, caller: Principal, factor: SecondFactor) -> None:
-        """Let the caller's session count as one that has given this factor."""
+    async def add(self, caller: Principal, factor: SecondFactor) -> None:
+        """Add a factor, which counts as one that the caller's session has given."""
+        await self._change(caller.user_id, lambda names: names | {factor.name})
         methods = dict.fromkeys((*caller.user.amr.split(), *factor.methods))
         changed = {
             "amr": " ".join(methods),
@@ -113,6 +101,13 @@ class SecondFactors:
             .where(AuthSession.id == caller.session_id)
             .values(changed)
         )
+
+    async def remove(self, user_id: UUID, name: str) -> None:
+        """Remove a factor. A backup is worth nothing without another factor."""
+        await self._change(user_id, lambda names: names - {name})
+
+    async def remove_all(self, user_id: UUID) -> None:
+        await self._change(user_id, lambda names: set())
 
     async def _change(
         self, user_id: UUID, change: Callable[[set[str]], set[str]]

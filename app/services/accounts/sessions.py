@@ -164,8 +164,6 @@ class SessionStarter:
 
 @dataclass(slots=True)
 class SessionService:
-    """The sessions of a user."""
-
     session: AsyncSession
     read: ReadSession
     cursors: CursorSigner

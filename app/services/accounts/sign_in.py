@@ -72,10 +72,9 @@ class SignIn:
 
         async def compare() -> Row[Any] | None:
             user = await self.pending.lock(pending)
-            is_right = await self.factors.is_right(
+            return await self.factors.prove(
                 factor, user, answer.value, pending.token_hash
             )
-            return user if is_right else None
 
         user = await self.factors.throttle.check(
             compare, factor, pending.user_id, address=client.address, device=device
@@ -111,10 +110,9 @@ class SignIn:
             user = (await session.execute(LOCK, {"id": caller.user_id})).one_or_none()
             if user is None:
                 raise InvalidAccessToken  # another request has disabled the account
-            is_right = await self.factors.is_right(
+            return await self.factors.prove(
                 factor, user, answer.value, caller.session_id.bytes
             )
-            return user if is_right else None
 
         user = await self.factors.throttle.check(
             compare,

@@ -1,6 +1,6 @@
 """Accounts as administrators read and change them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -74,8 +74,6 @@ def containing(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UserDirectory:
-    """Reads users."""
-
     read: ReadSession
     cursors: CursorSigner
 
@@ -90,16 +88,13 @@ class UserDirectory:
         return await USERS.page(self.read, self.cursors, query, q=pattern)
 
 
+@dataclass(frozen=True, slots=True)
 class UserService:
     """Changes users. All effects of a change happen in the same transaction."""
 
-    def __init__(
-        self, session: AsyncSession, outbox: Outbox, *, must_verify: bool
-    ) -> None:
-        """`must_verify` says whether a login needs a verified address."""
-        self.session = session
-        self.outbox = outbox
-        self.must_verify = must_verify
+    session: AsyncSession
+    outbox: Outbox
+    must_verify: bool = field(kw_only=True)  # a login needs a verified address
 
     async def add(
         self, data: UserRegister, password_hash: str, *, verified: bool
@@ -131,8 +126,8 @@ class UserService:
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self.lock(user_id, expected)
         role, was_active, was_admin = user.role, user.is_active, _administers(user)
-        for field, value in data.model_dump(exclude_unset=True).items():
-            setattr(user, field, value)
+        for name, value in data.model_dump(exclude_unset=True).items():
+            setattr(user, name, value)
         if was_admin and not _administers(user) and admins <= {user_id}:
             raise LastAdmin
         await self.session.flush()

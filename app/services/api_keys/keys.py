@@ -67,8 +67,6 @@ REVOKE_LEAKED = CHANGE.where(KEY.token_hash == bindparam("digest"), *LIVE).value
 
 @dataclass(slots=True)
 class ApiKeyService:
-    """The API keys of a user."""
-
     session: AsyncSession
     read: ReadSession
     cursors: CursorSigner

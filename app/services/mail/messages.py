@@ -53,20 +53,21 @@ class MailWriter:
     def write(self, row: OutboxMail, recipient: str) -> Mail:
         values = {"app_name": self.app_name, **row.context}
         text = templates.get_template(f"{row.template}.txt").render(values)
-        subject, _, body = text.partition("\n")
+        subject, _, body = text.removeprefix("Subject: ").partition("\n")
+        body = body.strip()
         link = row.context.get("link")
         html = templates.get_template("layout.html").render(
             app_name=self.app_name,
-            subject=subject.removeprefix("Subject: "),
-            paragraphs=[part.strip() for part in body.strip().split("\n\n")],
+            subject=subject,
+            paragraphs=[part.strip() for part in body.split("\n\n")],
             link=link,
         )
         return Mail(
             message_id=f"<{row.id}@{self.domain}>",
             template=row.template,
             recipient=recipient,
-            subject=subject.removeprefix("Subject: "),
-            text=body.strip() + "\n",
+            subject=subject,
+            text=f"{body}\n",
             html=html,
             link=link,
             written_at=row.created_at,

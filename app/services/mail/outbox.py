@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
@@ -14,10 +14,7 @@ from app.db.models.outbox_mail import OutboxMail
 from app.db.session import AFTER_COMMIT
 
 IS_PENDING = (OutboxMail.sent_at.is_(None), OutboxMail.dead_at.is_(None))
-
-
-def no_worker() -> None:
-    """Wake no worker, because none runs in this process."""
+OLDEST = func.min(OutboxMail.created_at, type_=OutboxMail.created_at.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Outbox:
     """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
     session: AsyncSession
-    wake: Callable[[], None] = no_worker
+    wake: Callable[[], None] = lambda: None  # no worker runs in this process
 
     async def add(
         self,
@@ -123,30 +120,15 @@ async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
     return len(replayed.all())
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxStatus:
-    """How many mails wait, since when, and how many were given up or sent."""
-
-    pending: int
-    oldest_pending_at: datetime | None
-    dead: int
-    sent: int
-
-
-async def read_status(session: AsyncSession) -> OutboxStatus:
-    pending = func.count().filter(*IS_PENDING)
-    oldest = func.min(OutboxMail.created_at, type_=OutboxMail.created_at.type)
-    row = (
-        await session.execute(
-            select(
-                pending,
-                oldest.filter(*IS_PENDING),
-                func.count(OutboxMail.dead_at),
-                func.count(OutboxMail.sent_at),
-            ).select_from(OutboxMail)
-        )
-    ).one()
-    return OutboxStatus(*row)
+async def read_status(session: AsyncSession) -> Row[int, datetime, int, int]:
+    """Count the mails that wait, that were given up and that were sent."""
+    status = select(
+        func.count().filter(*IS_PENDING).label("pending"),
+        OLDEST.filter(*IS_PENDING).label("oldest_pending_at"),
+        func.count(OutboxMail.dead_at).label("dead"),
+        func.count(OutboxMail.sent_at).label("sent"),
+    )
+    return (await session.execute(status)).one()
 
 
 async def list_dead(session: AsyncSession, limit: int = 20) -> Sequence[OutboxMail]:

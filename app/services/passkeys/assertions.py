@@ -12,18 +12,15 @@ from app.db.base import utc_now
 from app.db.models.passkey import Ceremony, Passkey
 from app.db.models.user import User
 from app.db.reads import ReadSession
-from app.schemas.passkey import (
-    KnownCredential,
-    PasskeyRequestOptions,
-    SignedCredential,
-)
+from app.schemas.passkey import KnownCredential, PasskeyRequestOptions, SignedCredential
 from app.services.audit import record
 from app.services.passkeys.challenges import (
     MILLISECONDS,
-    Challenges,
     challenge_in,
     decode,
     encode,
+    issue,
+    redeem,
 )
 from app.services.passkeys.verification import Unproven, Verifier
 
@@ -76,7 +73,6 @@ USE = (
 class Assertions:
     session: AsyncSession
     read: ReadSession
-    challenges: Challenges
     verifier: Verifier
 
     async def options(
@@ -86,7 +82,7 @@ class Assertions:
         allowed: Sequence[Row[Any]] = ()
         if user_id is not None:
             allowed = await self.read.all(PASSKEYS_OF_USER, {"user": user_id})
-        challenge = await self.challenges.issue(ceremony, holder)
+        challenge = await issue(self.session, ceremony, holder)
         return PasskeyRequestOptions(
             challenge=encode(challenge),
             timeout=MILLISECONDS,
@@ -119,7 +115,7 @@ class Assertions:
             credential.model_dump(by_alias=True), challenge, owner.public_key
         )
         # Nothing is written before this line: checking takes longer than writing.
-        if await self.challenges.redeem(challenge, ceremony, holder) is None:
+        if await redeem(self.session, challenge, ceremony, holder) is None:
             raise Unproven("challenge")
         handle = credential.response.user_handle
         expected = encode(owner.user_handle)

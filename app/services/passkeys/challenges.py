@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -31,38 +30,36 @@ REDEEM = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Challenges:
-    """Issues challenges, and accepts each once, where it was asked for."""
+async def issue(
+    session: AsyncSession,
+    ceremony: Ceremony,
+    holder: bytes = b"",
+    user_handle: bytes | None = None,
+) -> bytes:
+    """Make a challenge. `holder` is the session or token that it is bound to."""
+    challenge = secrets.token_bytes(32)
+    values = {
+        "challenge": challenge,
+        "ceremony": ceremony,
+        "bound_to": hashlib.sha256(holder).digest(),
+        "user_handle": user_handle,
+        "expires_at": utc_now() + LIFETIME,
+    }
+    await session.execute(ISSUE, values)
+    return challenge
 
-    session: AsyncSession
 
-    async def issue(
-        self, ceremony: Ceremony, holder: bytes = b"", user_handle: bytes | None = None
-    ) -> bytes:
-        """Make a challenge. `holder` is the session or token that it is bound to."""
-        challenge = secrets.token_bytes(32)
-        values = {
-            "challenge": challenge,
-            "ceremony": ceremony,
-            "bound_to": hashlib.sha256(holder).digest(),
-            "user_handle": user_handle,
-            "expires_at": utc_now() + LIFETIME,
-        }
-        await self.session.execute(ISSUE, values)
-        return challenge
-
-    async def redeem(
-        self, challenge: bytes, ceremony: Ceremony, holder: bytes = b""
-    ) -> Row[Any] | None:
-        """Use up a challenge. Of two requests with the same one, one gets it."""
-        values = {
-            "signed": challenge,
-            "for": ceremony,
-            "holder": hashlib.sha256(holder).digest(),
-            "now": utc_now(),
-        }
-        return (await self.session.execute(REDEEM, values)).one_or_none()
+async def redeem(
+    session: AsyncSession, challenge: bytes, ceremony: Ceremony, holder: bytes = b""
+) -> Row[Any] | None:
+    """Use up a challenge. Of two requests with the same one, one gets it."""
+    values = {
+        "signed": challenge,
+        "for": ceremony,
+        "holder": hashlib.sha256(holder).digest(),
+        "now": utc_now(),
+    }
+    return (await session.execute(REDEEM, values)).one_or_none()
 
 
 def challenge_in(client_data: str) -> bytes:

@@ -15,14 +15,11 @@ from app.services.accounts.assurance import SecondFactor
 from app.services.accounts.pending_logins import PendingLogins
 from app.services.accounts.principal import Principal
 from app.services.passkeys.assertions import METHODS, Assertions
-from app.services.passkeys.challenges import Challenges
 from app.services.passkeys.verification import Unproven, Verifier
 
 
 @dataclass(frozen=True, slots=True)
 class PasskeyFactor(SecondFactor):
-    """The passkeys of a user, as a second factor."""
-
     assertions: Assertions
 
     name = field = "passkey"
@@ -51,9 +48,7 @@ def make(
     session: AsyncSession, database: Database, settings: PasskeySettings
 ) -> PasskeyFactor:
     verifier = Verifier(settings.passkey_rp_id, settings.passkey_origins)
-    return PasskeyFactor(
-        Assertions(session, database.read, Challenges(session), verifier)
-    )
+    return PasskeyFactor(Assertions(session, database.read, verifier))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ from app.services.accounts.sign_in import SignInChanges
 from app.services.passkeys.assertions import PASSKEYS_OF_USER, known
 from app.services.passkeys.challenges import (
     MILLISECONDS,
-    Challenges,
     challenge_in,
     encode,
+    issue,
+    redeem,
 )
 from app.services.passkeys.factor import PasskeyFactor
 from app.services.passkeys.verification import Unproven, Verifier
@@ -64,7 +65,6 @@ class TooManyPasskeys(Conflict):
 @dataclass(frozen=True, slots=True)
 class PasskeyRegistration:
     session: AsyncSession
-    challenges: Challenges
     verifier: Verifier
     factors: SecondFactors
     recovery_codes: RecoveryCodes
@@ -75,8 +75,8 @@ class PasskeyRegistration:
         registered = await self._passkeys_of(caller.user_id)
         # Random, because any page of the domain can read the handle (§14.6.1).
         handle = registered[0].user_handle if registered else secrets.token_bytes(64)
-        challenge = await self.challenges.issue(
-            Ceremony.REGISTRATION, caller.session_id.bytes, handle
+        challenge = await issue(
+            self.session, Ceremony.REGISTRATION, caller.session_id.bytes, handle
         )
         user = caller.user
         return PasskeyCreationOptions(
@@ -93,10 +93,7 @@ class PasskeyRegistration:
         )
 
     async def register(self, caller: Principal, data: PasskeyCreate) -> PasskeyCreated:
-        """Store the public key.
-
-        The session of the caller counts as one that has given the second factor.
-        """
+        """Store the public key."""
         response = data.credential.response
         try:
             challenge = challenge_in(response.client_data_json)
@@ -105,8 +102,8 @@ class PasskeyRegistration:
             )
         except Unproven as unproven:
             raise PasskeyInvalid from unproven
-        redeemed = await self.challenges.redeem(
-            challenge, Ceremony.REGISTRATION, caller.session_id.bytes
+        redeemed = await redeem(
+            self.session, challenge, Ceremony.REGISTRATION, caller.session_id.bytes
         )
         if redeemed is None:
             raise PasskeyInvalid
@@ -131,9 +128,7 @@ class PasskeyRegistration:
         except IntegrityError as error:
             # The user is locked: only the unique credential is left to break.
             raise PasskeyExists from error
-        factor = self.factors.by_field(PasskeyFactor.field)
-        await self.factors.add(caller.user_id, factor.name)
-        await self.factors.raise_session(caller, factor)
+        await self.factors.add(caller, self.factors.by_field(PasskeyFactor.field))
         codes = await self.recovery_codes.make_first(caller.user_id)
         await self.changes.announce(
             caller,

@@ -1,17 +1,14 @@
 """Checks by py_webauthn of what an authenticator has signed (WebAuthn §7)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from webauthn.authentication.verify_authentication_response import (
         VerifiedAuthentication,
     )
     from webauthn.registration.verify_registration_response import VerifiedRegistration
-
-Verified = TypeVar("Verified")
 
 
 class Unproven(Exception):
@@ -24,63 +21,58 @@ class Unproven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Accepts a signature made on our pages, by a device that has verified its user.
-
-    Each check runs in a thread: the first one imports the library, which takes as long
-    as hundreds of requests.
-    """
+    """Accepts a signature made on our pages, by a device that has verified its user."""
 
     rp_id: str
     origins: tuple[str, ...]
 
     async def attestation(
-        self, credential: Mapping[str, Any], challenge: bytes
+        self, credential: dict[str, Any], challenge: bytes
     ) -> "VerifiedRegistration":
         """Raises `Unproven`."""
-
-        def verify() -> "VerifiedRegistration":
-            from webauthn import verify_registration_response
-
-            return verify_registration_response(
-                credential=dict(credential),
-                expected_challenge=challenge,
-                expected_rp_id=self.rp_id,
-                expected_origin=[*self.origins],
-                require_user_verification=True,
-            )
-
-        return await prove(verify)
+        verified: VerifiedRegistration = await self._call(
+            "verify_registration_response", credential, challenge
+        )
+        return verified
 
     async def assertion(
-        self, credential: Mapping[str, Any], challenge: bytes, public_key: bytes
+        self, credential: dict[str, Any], challenge: bytes, public_key: bytes
     ) -> "VerifiedAuthentication":
         """Raises `Unproven`. The caller must compare the sign count.
 
         The library compares the count before it checks the signature. A forged request
         could then make a passkey look like a clone.
         """
+        verified: VerifiedAuthentication = await self._call(
+            "verify_authentication_response",
+            credential,
+            challenge,
+            credential_public_key=public_key,
+            credential_current_sign_count=0,
+        )
+        return verified
 
-        def verify() -> "VerifiedAuthentication":
-            from webauthn import verify_authentication_response
+    async def _call(
+        self, name: str, credential: dict[str, Any], challenge: bytes, **more: Any
+    ) -> Any:
+        """Call the library in a thread: it is imported late, and that takes long."""
 
-            return verify_authentication_response(
-                credential=dict(credential),
+        def call() -> Any:
+            import webauthn
+
+            return getattr(webauthn, name)(
+                credential=credential,
                 expected_challenge=challenge,
                 expected_rp_id=self.rp_id,
                 expected_origin=[*self.origins],
-                credential_public_key=public_key,
-                credential_current_sign_count=0,
                 require_user_verification=True,
+                **more,
             )
 
-        return await prove(verify)
-
-
-async def prove(verify: Callable[[], Verified]) -> Verified:
-    try:
-        return await asyncio.to_thread(verify)
-    except ImportError:
-        raise
-    # Parsers of CBOR, keys and certificates raise many kinds for malformed input.
-    except Exception as error:
-        raise Unproven(type(error).__name__) from error
+        try:
+            return await asyncio.to_thread(call)
+        except ImportError:
+            raise
+        # Parsers of CBOR, keys and certificates raise many kinds for malformed input.
+        except Exception as error:
+            raise Unproven(type(error).__name__) from error

@@ -25,7 +25,7 @@ from tests.api.external_identities.browser import (
 from tests.api.external_identities.provider import Provider
 from tests.api.external_identities.test_signing_in import count
 from tests.support.people import Client, People
-from tests.support.sessions import is_logged_in
+from tests.support.sessions import end_sessions_during, is_logged_in
 from tests.support.timeouts import holding, until
 
 
@@ -55,6 +55,22 @@ class TestLink:
         answer = await sign_in(client, provider, email_verified=False)
         me = (await authorize(client, answer).get("/users/me")).json()
         assert me["id"] == user.user_id
+
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
+    async def test_needs_a_session_that_does_not_end_meanwhile(
+        self, user: Client, provider: Provider, database_url: str
+    ) -> None:
+        """A thief must not link an identity while the owner ends the stolen session.
+
+        Mutant: do not look at the session again under the lock on the user.
+        """
+        body = await consented(user, provider, "identities")
+
+        answer = await end_sessions_during(
+            database_url, finish(user, body, "identities")
+        )
+
+        assert answer.status_code == 401
 
     async def test_ends_the_other_sessions_and_tells_the_owner(
         self, app: FastAPI, people: People, user: Client, provider: Provider
@@ -137,6 +153,18 @@ class TestRemove:
             "account.identity.removed",
             "account.identity.linked",
         ]
+
+    @pytest.mark.parametrize("backend", ["postgresql"])
+    async def test_needs_a_session_that_does_not_end_meanwhile(
+        self, user: Client, provider: Provider, database_url: str
+    ) -> None:
+        """Mutant: do not look at the session again under the lock on the user."""
+        identity = (await link(user, provider)).json()
+        remove = user.delete(f"/auth/identities/{identity['id']}")
+
+        answer = await end_sessions_during(database_url, remove)
+
+        assert answer.status_code == 401
 
     @pytest.mark.parametrize("backend", ["postgresql"])
     async def test_refuses_a_sign_in_that_waits_for_it(

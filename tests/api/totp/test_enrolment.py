@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pyotp
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
@@ -14,7 +15,7 @@ from app.services.retention import purge
 from testbed.accounts import PASSWORD
 from testbed.mailbox import read_outbox
 from tests.support.people import Client, People
-from tests.support.sessions import alter_sessions, is_logged_in
+from tests.support.sessions import alter_sessions, end_sessions_during, is_logged_in
 from tests.support.totp import Phone, enrol, finish, read_events, reauthenticate, use
 
 HOUR_AGO = timedelta(minutes=61)
@@ -91,6 +92,23 @@ class TestEnrolment:
         phone = await enrol(app, user)
 
         answer = await finish(client, await phone.begin(client), code=phone.shows())
+
+        assert answer.status_code == 401
+
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
+    async def test_needs_a_session_that_does_not_end_meanwhile(
+        self, app: FastAPI, user: Client, database_url: str
+    ) -> None:
+        """A thief must not keep an app when the owner ends the session of the thief.
+
+        Mutant: do not look at the session again under the lock on the user.
+        """
+        phone = Phone(app, user, (await user.post("/auth/mfa/totp")).json())
+        body = {"code": phone.shows()}
+
+        answer = await end_sessions_during(
+            database_url, user.post("/auth/mfa/totp/activate", json=body)
+        )
 
         assert answer.status_code == 401
 

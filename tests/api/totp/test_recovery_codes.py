@@ -12,6 +12,7 @@ from app.db.models.recovery_code import RecoveryCode
 from app.db.session import transaction
 from testbed.mailbox import read_outbox
 from tests.support.people import Client
+from tests.support.sessions import end_sessions_during
 from tests.support.totp import Phone, finish, read_events, reauthenticate, use
 
 
@@ -47,6 +48,20 @@ class TestRecoveryCode:
         answers = await asyncio.gather(*(finish(client, t, **answer) for t in tokens))
 
         assert Counter(each.status_code for each in answers) == {200: 1, 401: 9}
+
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
+    async def test_is_not_replaced_if_the_session_ends_meanwhile(
+        self, phone: Phone, database_url: str
+    ) -> None:
+        """A thief must not get new codes while the owner ends the stolen session.
+
+        Mutant: do not look at the session again under the lock on the user.
+        """
+        answer = await end_sessions_during(
+            database_url, phone.owner.post("/auth/mfa/recovery-codes")
+        )
+
+        assert answer.status_code == 401
 
     async def test_is_replaced_by_new_ones(
         self, phone: Phone, client: Client, user: Client

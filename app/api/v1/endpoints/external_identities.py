@@ -6,7 +6,7 @@ from fastapi import Depends, Path, Query
 
 from app.api.accounts import AccountsDep, ClientDep, CurrentUser, FactorHolder
 from app.api.authorization import public
-from app.api.dependencies import SessionDep, StateDep
+from app.api.dependencies import StateDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
 from app.api.routes import api_router
@@ -59,31 +59,16 @@ def providers_of(state: AppState) -> Providers:
     return make_providers(settings.providers, settings, local=local)
 
 
-async def get_providers(state: StateDep) -> Providers:
-    return state.single(providers_of)
-
-
-ProvidersDep = Annotated[Providers, Depends(get_providers)]
-
-
-async def get_sign_ins(
-    session: SessionDep, state: StateDep, accounts: AccountsDep, providers: ProvidersDep
-) -> ExternalSignIns:
-    return ExternalSignIns(
-        session,
+async def get_identities(state: StateDep, accounts: AccountsDep) -> ExternalIdentities:
+    sign_ins = ExternalSignIns(
+        accounts.session,
         state.database,
         state.settings,
-        providers,
+        state.single(providers_of),
         accounts.sign_in,
         accounts.changes,
         accounts.users,
     )
-
-
-SignInsDep = Annotated[ExternalSignIns, Depends(get_sign_ins)]
-
-
-async def get_identities(state: StateDep, sign_ins: SignInsDep) -> ExternalIdentities:
     return ExternalIdentities(state.database.read, state.cursors, sign_ins)
 
 
@@ -93,10 +78,10 @@ IdentitiesDep = Annotated[ExternalIdentities, Depends(get_identities)]
 @router.get(
     "/providers", openapi_extra=public("A visitor chooses with whom to sign in.")
 )
-async def list_providers(providers: ProvidersDep) -> ProviderList:
+async def list_providers(state: StateDep) -> ProviderList:
     """List the providers with which users can sign in."""
-    items = [ProviderRead.model_validate(each) for each in providers.all()]
-    return ProviderList(items=items)
+    providers = state.single(providers_of).all()
+    return ProviderList(items=[ProviderRead.model_validate(each) for each in providers])
 
 
 @router.post(
@@ -106,7 +91,7 @@ async def list_providers(providers: ProvidersDep) -> ProviderList:
 )
 @limited("login")
 async def start_external_sign_in(
-    sign_ins: SignInsDep, provider: ProviderName
+    identities: IdentitiesDep, provider: ProviderName
 ) -> ExternalSignInStarted:
     """Begin a sign-in with a provider.
 
@@ -114,7 +99,7 @@ async def start_external_sign_in(
     provider sends it back to the redirect URI with `code` and `state`. Send these with
     the transaction to `finish`, within ten minutes.
     """
-    return await sign_ins.start(provider)
+    return await identities.sign_ins.start(provider)
 
 
 @router.post(
@@ -124,7 +109,7 @@ async def start_external_sign_in(
 )
 @limited("login")
 async def finish_external_sign_in(
-    sign_ins: SignInsDep,
+    identities: IdentitiesDep,
     client: ClientDep,
     provider: ProviderName,
     data: ExternalSignInFinish,
@@ -136,7 +121,7 @@ async def finish_external_sign_in(
     creates one, unless REGISTRATION is `closed`. In every other case the answer is the
     same 401. If the account has a second factor, the answer asks for it, like a login.
     """
-    return await sign_ins.finish(provider, data, client)
+    return await identities.sign_ins.finish(provider, data, client)
 
 
 @router.get(
@@ -159,7 +144,7 @@ async def start_linking_identity(
     user: FactorHolder, identities: IdentitiesDep, provider: ProviderName
 ) -> ExternalSignInStarted:
     """Begin to link an identity to your account. It works like a sign-in."""
-    return await identities.start(user, provider)
+    return await identities.sign_ins.start(provider, user.user_id)
 
 
 @router.post(

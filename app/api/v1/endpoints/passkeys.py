@@ -7,13 +7,14 @@ from fastapi import Depends
 
 from app.api.accounts import (
     AccountHolder,
+    Accounts,
     AccountsDep,
     ClientDep,
     CurrentUser,
     FactorHolder,
 )
 from app.api.authorization import public
-from app.api.dependencies import SessionDep, StateDep
+from app.api.dependencies import StateDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
 from app.api.routes import api_router
@@ -31,7 +32,6 @@ from app.schemas.passkey import (
 )
 from app.schemas.second_factor import WaitingLogin
 from app.services.accounts.pending_logins import MfaFailed
-from app.services.passkeys.assertions import Assertions
 from app.services.passkeys.factor import PasskeyChallenger, make
 from app.services.passkeys.login import PasskeyLoginService, PasskeyRefused
 from app.services.passkeys.own import OwnPasskeys, PasskeyNotFound
@@ -41,57 +41,36 @@ from app.services.passkeys.registration import (
     PasskeyRegistration,
     TooManyPasskeys,
 )
+from app.state import AppState
 
 
-async def get_assertions(session: SessionDep, state: StateDep) -> Assertions:
-    return make(session, state.database, state.settings).assertions
+class Passkeys:
+    """The services of passkeys, which share the transaction of one request."""
+
+    def __init__(self, accounts: Accounts, state: AppState) -> None:
+        session, factors = accounts.session, accounts.factors
+        assertions = make(session, state.database, state.settings).assertions
+        self.own = OwnPasskeys(session, assertions.read, factors, accounts.changes)
+        self.registration = PasskeyRegistration(
+            session,
+            assertions.verifier,
+            factors,
+            accounts.recovery_codes,
+            accounts.changes,
+            state.settings.app_name,
+        )
+        sampling = state.policies["denied-event"]
+        self.login = PasskeyLoginService(
+            assertions, accounts.auth, state.limiter, sampling
+        )
+        self.challenger = PasskeyChallenger(assertions, accounts.sign_in.pending)
 
 
-AssertionsDep = Annotated[Assertions, Depends(get_assertions)]
+async def get_passkeys(accounts: AccountsDep, state: StateDep) -> Passkeys:
+    return Passkeys(accounts, state)
 
 
-async def get_own_passkeys(
-    accounts: AccountsDep, assertions: AssertionsDep
-) -> OwnPasskeys:
-    return OwnPasskeys(
-        assertions.session,
-        assertions.read,
-        accounts.factors,
-        accounts.changes,
-    )
-
-
-async def get_registration(
-    accounts: AccountsDep, state: StateDep, assertions: AssertionsDep
-) -> PasskeyRegistration:
-    return PasskeyRegistration(
-        assertions.session,
-        assertions.challenges,
-        assertions.verifier,
-        accounts.factors,
-        accounts.recovery_codes,
-        accounts.changes,
-        state.settings.app_name,
-    )
-
-
-async def get_login(
-    accounts: AccountsDep, state: StateDep, assertions: AssertionsDep
-) -> PasskeyLoginService:
-    sampling = state.policies["denied-event"]
-    return PasskeyLoginService(assertions, accounts.auth, state.limiter, sampling)
-
-
-async def get_challenger(
-    accounts: AccountsDep, assertions: AssertionsDep
-) -> PasskeyChallenger:
-    return PasskeyChallenger(assertions, accounts.sign_in.pending)
-
-
-OwnPasskeysDep = Annotated[OwnPasskeys, Depends(get_own_passkeys)]
-RegistrationDep = Annotated[PasskeyRegistration, Depends(get_registration)]
-LoginDep = Annotated[PasskeyLoginService, Depends(get_login)]
-ChallengerDep = Annotated[PasskeyChallenger, Depends(get_challenger)]
+PasskeysDep = Annotated[Passkeys, Depends(get_passkeys)]
 
 router = api_router(
     "/auth/passkeys",
@@ -102,13 +81,13 @@ router = api_router(
 
 @router.post("/login/options", openapi_extra=public("The caller has no token yet."))
 @limited("login")
-async def start_passkey_login(passkeys: LoginDep) -> PasskeyRequestOptions:
+async def start_passkey_login(passkeys: PasskeysDep) -> PasskeyRequestOptions:
     """Get the options for `navigator.credentials.get()`.
 
     They are the same for everyone, except for the challenge. The challenge is valid for
     five minutes and for one login.
     """
-    return await passkeys.options()
+    return await passkeys.login.options()
 
 
 @router.post(
@@ -118,13 +97,13 @@ async def start_passkey_login(passkeys: LoginDep) -> PasskeyRequestOptions:
 )
 @limited("login")
 async def log_in_with_passkey(
-    passkeys: LoginDep, client: ClientDep, data: PasskeyLogin
+    passkeys: PasskeysDep, client: ClientDep, data: PasskeyLogin
 ) -> TokenPair:
     """Log in with a passkey. The answer is the same for every refusal.
 
     A passkey is two factors: the device, and what unlocks it.
     """
-    return await passkeys.login(data.credential, client)
+    return await passkeys.login.login(data.credential, client)
 
 
 @router.post(
@@ -134,35 +113,35 @@ async def log_in_with_passkey(
 )
 @limited("login")
 async def start_passkey_second_step(
-    passkeys: ChallengerDep, data: WaitingLogin
+    passkeys: PasskeysDep, data: WaitingLogin
 ) -> PasskeyRequestOptions:
     """Get the options for a passkey as the second factor of a login.
 
     Send the credential as `passkey` to `/auth/login/mfa`, with the same `mfa_token`.
     """
-    return await passkeys.finish_login(data.mfa_token)
+    return await passkeys.challenger.finish_login(data.mfa_token)
 
 
 @router.post("/reauthenticate/options")
 async def start_passkey_confirmation(
-    user: AccountHolder, passkeys: ChallengerDep
+    user: AccountHolder, passkeys: PasskeysDep
 ) -> PasskeyRequestOptions:
     """Get the options for a passkey that confirms who you are.
 
     Send the credential as `passkey` to `/auth/reauthenticate`, in the same session.
     """
-    return await passkeys.confirm(user)
+    return await passkeys.challenger.confirm(user)
 
 
 @router.post("/options", responses=documented(TooManyPasskeys))
 async def start_passkey_registration(
-    user: FactorHolder, passkeys: RegistrationDep
+    user: FactorHolder, passkeys: PasskeysDep
 ) -> PasskeyCreationOptions:
     """Get the options for `navigator.credentials.create()`.
 
     The challenge is valid for five minutes, for one passkey, and only in this session.
     """
-    return await passkeys.options(user)
+    return await passkeys.registration.options(user)
 
 
 @router.post(
@@ -171,7 +150,7 @@ async def start_passkey_registration(
     responses=documented(PasskeyInvalid, PasskeyExists, TooManyPasskeys),
 )
 async def register_passkey(
-    user: FactorHolder, passkeys: RegistrationDep, data: PasskeyCreate
+    user: FactorHolder, passkeys: PasskeysDep, data: PasskeyCreate
 ) -> PasskeyCreated:
     """Add a passkey to your account. Your other sessions end.
 
@@ -179,15 +158,15 @@ async def register_passkey(
     passkey. If you have no recovery codes yet, the answer contains ten. Store them
     safely.
     """
-    return await passkeys.register(user, data)
+    return await passkeys.registration.register(user, data)
 
 
 @router.get("", response_model=PasskeyList)
 async def list_passkeys(
-    user: CurrentUser, passkeys: OwnPasskeysDep
+    user: CurrentUser, passkeys: PasskeysDep
 ) -> dict[str, Sequence[Any]]:
     """List your passkeys, oldest first. An account has at most 20."""
-    return {"items": await passkeys.list(user)}
+    return {"items": await passkeys.own.list(user)}
 
 
 @router.patch(
@@ -197,12 +176,12 @@ async def list_passkeys(
 )
 async def rename_passkey(
     user: FactorHolder,
-    passkeys: OwnPasskeysDep,
+    passkeys: PasskeysDep,
     passkey_id: UUID,
     data: PasskeyUpdate,
 ) -> Passkey:
     """Rename one of your passkeys."""
-    return await passkeys.rename(user, passkey_id, data.name)
+    return await passkeys.own.rename(user, passkey_id, data.name)
 
 
 @router.delete(
@@ -211,10 +190,10 @@ async def rename_passkey(
     responses=documented(PasskeyNotFound),
 )
 async def remove_passkey(
-    user: FactorHolder, passkeys: OwnPasskeysDep, passkey_id: UUID
+    user: FactorHolder, passkeys: PasskeysDep, passkey_id: UUID
 ) -> None:
     """Remove one of your passkeys. Your other sessions end.
 
     If you have no other second factor, your recovery codes are deleted, too.
     """
-    await passkeys.remove(user, passkey_id)
+    await passkeys.own.remove(user, passkey_id)

@@ -4,7 +4,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.api.accounts import AccountsDep, FactorHolder
-from app.api.dependencies import SessionDep, StateDep
+from app.api.dependencies import StateDep
 from app.api.errors import documented
 from app.api.routes import api_router
 from app.schemas.second_factor import RecoveryCodesRead
@@ -20,12 +20,10 @@ from app.services.accounts.totp.service import (
 router = api_router("/auth/mfa/totp", tags=["auth"])
 
 
-async def get_totp(
-    session: SessionDep, state: StateDep, accounts: AccountsDep
-) -> TotpService:
+async def get_totp(state: StateDep, accounts: AccountsDep) -> TotpService:
     return TotpService(
-        session,
-        TotpFactor(session, state.ring),
+        accounts.session,
+        TotpFactor(accounts.session, state.ring),
         accounts.factors,
         accounts.recovery_codes,
         accounts.changes,

@@ -63,13 +63,8 @@ def _base64(raw: bytes) -> str:
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def begin() -> Attempt:
-    return Attempt(generate())
-
-
-def store(
-    session: AsyncSession, attempt: Attempt, provider: str, user_id: UUID | None
-) -> None:
+def begin(session: AsyncSession, provider: str, user_id: UUID | None) -> Attempt:
+    attempt = Attempt(generate())
     session.add(
         ExternalSignIn(
             token_hash=digest(attempt.transaction),
@@ -78,6 +73,7 @@ def store(
             expires_at=utc_now() + LIFETIME,
         )
     )
+    return attempt
 
 
 async def redeem(

@@ -15,9 +15,7 @@ import orjson
 from app.core.errors import explain
 from app.core.logging import get_logger
 from app.core.settings.external_identities import is_safe_url
-from app.services.accounts.external_identities.providers import (
-    ProviderUnavailable,
-)
+from app.services.accounts.external_identities.providers import ProviderUnavailable
 
 TIMEOUT_SECONDS = 4  # for one answer; a sign-in needs at most two or three
 LARGEST_ANSWER = 256 * 1024
@@ -27,8 +25,6 @@ log = get_logger(__name__)
 
 @dataclass
 class Fetcher:
-    """Fetches JSON from providers."""
-
     local: bool  # also from http URLs on this machine
 
     @cached_property

@@ -1,13 +1,9 @@
 """Sign-in with GitHub, which has OAuth 2.0 without OpenID Connect."""
 
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from app.core.settings.external_identities import Provider
 from app.services.accounts.external_identities.attempts import Attempt
-from app.services.accounts.external_identities.exchange import exchange
-from app.services.accounts.external_identities.fetching import Fetcher
+from app.services.accounts.external_identities.exchange import CodeFlow
 from app.services.accounts.external_identities.providers import (
     Person,
     ProviderAnswerInvalid,
@@ -18,25 +14,11 @@ ISSUER = "https://github.com/login/oauth"
 API = "https://api.github.com"
 
 
-@dataclass
-class GitHubClient:
+class GitHubClient(CodeFlow):
     """Signs in with GitHub, or with the GitHub Enterprise server of the issuer."""
 
-    provider: Provider
-    redirect_uri: str
-    fetcher: Fetcher
-
     async def authorization_url(self, attempt: Attempt) -> str:
-        query = {
-            "response_type": "code",
-            "client_id": self.provider.client_id,
-            "redirect_uri": self.redirect_uri,
-            "scope": " ".join(self.provider.scopes),
-            "state": attempt.state,
-            "code_challenge": attempt.challenge,
-            "code_challenge_method": "S256",
-        }
-        return f"{self.provider.issuer}/authorize?{urlencode(query)}"
+        return self.url(f"{self.provider.issuer}/authorize", attempt)
 
     async def identify(self, code: str, iss: str | None, attempt: Attempt) -> Person:
         if iss not in {None, self.provider.issuer}:
@@ -45,16 +27,14 @@ class GitHubClient:
             "token_endpoint": f"{self.provider.issuer}/access_token",
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
         }
-        answer = await exchange(self, metadata, code, attempt.verifier)
+        answer = await self.exchange(metadata, code, attempt)
         token = answer.get("access_token")
         user = await self._get("/user", token)
         emails = await self._get("/user/emails", token)
         if not isinstance(user, dict) or not isinstance(emails, list):
             raise ProviderAnswerInvalid("API")
-        primary = [
-            each for each in emails if isinstance(each, dict) and each.get("primary")
-        ]
-        email: dict[str, Any] = primary[0] if primary else {}
+        found = (each for each in emails if isinstance(each, dict))
+        email = next((each for each in found if each.get("primary")), {})
         number = user.get("id")  # a login can change hands, an id cannot
         return make_person(
             self.provider,

@@ -11,10 +11,10 @@ from app.core.passwords.hashing import is_usable
 from app.core.tokens.cursor import CursorSigner
 from app.db.models.external_identity import ExternalIdentity
 from app.db.reads import ReadSession
-from app.schemas.external_identity import ExternalSignInFinish, ExternalSignInStarted
+from app.schemas.external_identity import ExternalSignInFinish
 from app.schemas.page import PageParameters
 from app.services.accounts.external_identities.signing_in import ExternalSignIns
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
 from app.services.listing import Listing, Order, RowPage
 
 IDENTITY = ExternalIdentity.__table__.c
@@ -64,8 +64,6 @@ class LastWayToSignIn(Conflict):
 
 @dataclass(slots=True)
 class ExternalIdentities:
-    """The identities of a user who is signed in."""
-
     read: ReadSession
     cursors: CursorSigner
     sign_ins: ExternalSignIns
@@ -74,9 +72,6 @@ class ExternalIdentities:
         return await IDENTITIES_OF_USER.page(
             self.read, self.cursors, query, user=user_id
         )
-
-    async def start(self, caller: Principal, name: str) -> ExternalSignInStarted:
-        return await self.sign_ins.start(name, caller.user_id)
 
     async def finish(
         self, caller: Principal, name: str, data: ExternalSignInFinish
@@ -87,7 +82,7 @@ class ExternalIdentities:
         into the account after its owner has confirmed the address.
         """
         person = await self.sign_ins.identify(name, data, caller.user_id)
-        user = await self.sign_ins.users.lock(caller.user_id)
+        user = await lock_caller(self.sign_ins.session, caller)
         if not user.email_verified:
             raise EmailUnverified
         try:
@@ -100,7 +95,7 @@ class ExternalIdentities:
 
     async def remove(self, caller: Principal, identity_id: UUID) -> None:
         # The lock makes two requests that remove one identity each wait.
-        user = await self.sign_ins.users.lock(caller.user_id)
+        user = await lock_caller(self.sign_ins.session, caller)
         mine = select(ExternalIdentity).where(ExternalIdentity.user_id == user.id)
         found = await self.sign_ins.session.scalars(mine)
         identities = {each.id: each for each in found}

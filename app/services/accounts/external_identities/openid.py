@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from app.core.settings.external_identities import TENANT, Provider
 from app.services.accounts.external_identities.attempts import Attempt
-from app.services.accounts.external_identities.exchange import exchange
-from app.services.accounts.external_identities.fetching import Fetcher
+from app.services.accounts.external_identities.exchange import CodeFlow
 from app.services.accounts.external_identities.id_token import KeyUnknown, verify
 from app.services.accounts.external_identities.providers import (
     Person,
@@ -37,33 +35,20 @@ class Document:
 
 
 @dataclass
-class OpenIDClient:
-    provider: Provider
-    redirect_uri: str
-    fetcher: Fetcher
+class OpenIDClient(CodeFlow):
     discovery: Document = field(default_factory=Document)
     keys: Document = field(default_factory=Document)
     asked_again_at: float = float("-inf")
 
     async def authorization_url(self, attempt: Attempt) -> str:
         metadata = await self.metadata()
-        url = metadata["authorization_endpoint"]
-        query = {
-            "response_type": "code",
-            "client_id": self.provider.client_id,
-            "redirect_uri": self.redirect_uri,
-            "scope": " ".join(self.provider.scopes),
-            "state": attempt.state,
-            "nonce": attempt.nonce,
-            "code_challenge": attempt.challenge,
-            "code_challenge_method": "S256",
-        }
-        return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}"
+        endpoint = metadata["authorization_endpoint"]
+        return self.url(endpoint, attempt, nonce=attempt.nonce)
 
     async def identify(self, code: str, iss: str | None, attempt: Attempt) -> Person:
         metadata = await self.metadata()
         self._check_issuer(iss, metadata)
-        answer = await exchange(self, metadata, code, attempt.verifier)
+        answer = await self.exchange(metadata, code, attempt)
         id_token, access_token = answer.get("id_token"), answer.get("access_token")
         if not isinstance(id_token, str) or not isinstance(access_token, str):
             raise ProviderAnswerInvalid("tokens")

@@ -59,8 +59,6 @@ class Person:
 
 
 class ProviderClient(Protocol):
-    """How to sign in with one provider."""
-
     provider: Provider
 
     async def authorization_url(self, attempt: Attempt) -> str:

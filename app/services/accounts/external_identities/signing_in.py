@@ -81,11 +81,10 @@ class ExternalSignIns:
         self, name: str, user_id: UUID | None = None
     ) -> ExternalSignInStarted:
         """Begin a sign-in, or with `user_id` the linking of an identity."""
-        attempt = attempts.begin()
-        url = await self.providers.get(name).authorization_url(attempt)
-        attempts.store(self.session, attempt, name, user_id)
+        client = self.providers.get(name)
+        attempt = attempts.begin(self.session, name, user_id)
         return ExternalSignInStarted(
-            authorization_url=url,
+            authorization_url=await client.authorization_url(attempt),
             transaction=attempt.transaction,
             expires_in=int(attempts.LIFETIME.total_seconds()),
         )

@@ -81,12 +81,10 @@ def matching_step(secret: bytes, code: str) -> int | None:
     If both have the same code, return the newer one, because it ends both.
     """
     codes, now = generator(secret), int(time.time()) // STEP_SECONDS
-    steps = [
-        step
-        for step in (now, now - 1)
-        if hmac.compare_digest(codes.generate_otp(step), code)
-    ]
-    return steps[0] if steps else None
+    for step in (now, now - 1):
+        if hmac.compare_digest(codes.generate_otp(step), code):
+            return step
+    return None
 
 
 def generator(secret: bytes) -> "pyotp.TOTP":

@@ -11,9 +11,8 @@ from app.db.base import utc_now
 from app.db.models.totp import TIME_TO_ACTIVATE, Totp
 from app.schemas.second_factor import RecoveryCodesRead
 from app.schemas.totp import TotpSecret
-from app.services.accounts.lookup import LOCK
 from app.services.accounts.pending_logins import MfaFailed
-from app.services.accounts.principal import Principal
+from app.services.accounts.principal import Principal, lock_caller
 from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sign_in import SignInChanges
@@ -38,8 +37,6 @@ class TotpNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class TotpService:
-    """Adds, replaces and removes the authenticator app of an account."""
-
     session: AsyncSession
     totp: TotpFactor
     factors: SecondFactors
@@ -50,12 +47,9 @@ class TotpService:
     async def enrol(self, caller: Principal) -> TotpSecret:
         """Make a secret. It replaces the active one when a code has confirmed it."""
         secret = os.urandom(SECRET_SIZE)
-        await self._lock(caller)
-        await self.session.execute(
-            delete(Totp).where(
-                TOTP.user_id == caller.user_id, TOTP.is_active.is_(False)
-            )
-        )
+        await lock_caller(self.session, caller)
+        waits = (TOTP.user_id == caller.user_id, ~TOTP.is_active)
+        await self.session.execute(delete(Totp).where(*waits))
         values = {
             "user_id": caller.user_id,
             "is_active": False,
@@ -69,28 +63,21 @@ class TotpService:
     async def activate(self, caller: Principal, code: str) -> RecoveryCodesRead:
         """Make the new secret active, which shows that an app has it.
 
-        The session of the caller counts as one that has given the second factor.
-
         Raises:
             TotpNotEnrolled: There is no new secret, or it is too old.
             MfaFailed: The code is wrong.
         """
-        await self._lock(caller)
+        await lock_caller(self.session, caller)
         mine = TOTP.user_id == caller.user_id
-        waits = (
-            mine,
-            TOTP.is_active.is_(False),
-            TOTP.created_at > utc_now() - TIME_TO_ACTIVATE,
-        )
-        found = await self.session.scalar(select(TOTP.user_id).where(*waits))
-        if found is None:
+        is_new = TOTP.created_at > utc_now() - TIME_TO_ACTIVATE
+        waits = select(TOTP.user_id).where(mine, ~TOTP.is_active, is_new)
+        if await self.session.scalar(waits) is None:
             raise TotpNotEnrolled
         if not await self.totp.use(caller.user_id, code, is_active=False):
             raise MfaFailed
         await self.session.execute(delete(Totp).where(mine, TOTP.is_active))
         await self.session.execute(update(Totp).where(mine).values(is_active=True))
-        await self.factors.add(caller.user_id, self.totp.name)
-        await self.factors.raise_session(caller, self.totp)
+        await self.factors.add(caller, self.totp)
         codes = await self.recovery_codes.make_first(caller.user_id)
         await self.changes.announce(
             caller, "account.mfa.totp.enrolled", "An authenticator app was added."
@@ -99,17 +86,10 @@ class TotpService:
 
     async def remove(self, caller: Principal) -> None:
         """Remove the app. Raises `TotpNotFound`."""
-        await self._lock(caller)
+        await lock_caller(self.session, caller)
         if self.totp.name not in caller.user.second_factors.split():
             raise TotpNotFound
         await self.factors.remove(caller.user_id, self.totp.name)
         await self.changes.announce(
             caller, "account.mfa.totp.removed", "The authenticator app was removed."
         )
-
-    async def _lock(self, caller: Principal) -> None:
-        """Lock the user before any other row.
-
-        Transactions that lock in different orders wait for each other for ever.
-        """
-        await self.session.execute(LOCK, {"id": caller.user_id})
