@@ -15,9 +15,10 @@ from bench import data
 from bench.accounts.operations import log_in
 from bench.load import Answer, Stream, ask, drive
 from bench.operations import Operation, Target
-from bench.programs import APPLICATION, TARGETS, Program, make_environment, on_cores
+from bench.programs import APPLICATION, TARGETS, Program, make_environment
 from bench.registry import parts
 from testbed.postgres import start_postgres
+from testbed.processes import on_cores
 from testbed.valkey import start_valkey
 
 WARM_UP_SECONDS = 0.2

@@ -4,8 +4,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.core.security import SecretRing
@@ -104,14 +103,3 @@ def make_environment(database_url: str, **settings: str) -> dict[str, str]:
         "TOKEN_KEY": SecretRing(secret.encode()).derive("access-token-v1").hex(),
         **settings,
     }
-
-
-@contextmanager
-def on_cores(cores: set[int]) -> Iterator[None]:
-    """Run processes that start inside, and their children, on these cores."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

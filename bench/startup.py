@@ -13,8 +13,9 @@ from typing import NamedTuple
 from bench.contest import OPERATIONS, Contest, ratio
 from bench.load import drive
 from bench.operations import Goal
-from bench.programs import APPLICATION, ORM, Program, on_cores
+from bench.programs import APPLICATION, ORM, Program
 from bench.report import Row
+from testbed.processes import on_cores
 
 START = Goal(1.4, 1.2)
 MEMORY = Goal(95, 85)

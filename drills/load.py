@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from drills.timeline import Timeline
 
 GIVES_UP_AFTER_SECONDS = 1.0
-MOST_CONNECTIONS = 600
 
 
 class Connection(asyncio.Protocol):

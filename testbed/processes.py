@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
@@ -57,6 +58,17 @@ def free_port() -> int:
                 continue
             return port
     raise ServerFailed("No free port between 15000 and 32000.")
+
+
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """Run processes that start inside, and their children, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Server(ABC):

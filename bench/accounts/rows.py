@@ -12,8 +12,8 @@ from bench.accounts.operations import FLOODED, PASSWORD, login
 from bench.contest import READ, Contest, ratio
 from bench.load import Stream, drive
 from bench.operations import CONNECTIONS, Goal
-from bench.programs import on_cores
 from bench.report import Row
+from testbed.processes import on_cores
 
 COST = Goal(1.15, 1.10)
 WAITING = Goal(2.0, 1.3)
