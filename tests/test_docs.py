@@ -107,8 +107,7 @@ ON_A_SERVER = {"deploying.md"}
 def test_commands_work_whether_or_not_the_environment_is_active(page: Path) -> None:
     """Mutant: write `python -m app db upgrade` on a page."""
     lines = "\n".join(SHELL.findall(page.read_text()))
-    bare = re.findall(
-        rf"^ *(?:\w+=\S+ )*((?:{NAME}|python|gunicorn|pytest)\b.*)", lines, re.M
-    )
+    programs = rf"(?:{NAME}|python|gunicorn|pytest)\b"
+    bare = re.findall(rf"(?:^ *|[|&] )(?:\w+=\S+ )*({programs}.*)", lines, re.M)
 
     assert page.name in ON_A_SERVER or not bare
