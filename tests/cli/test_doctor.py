@@ -2,19 +2,24 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
 from sqlalchemy import make_url, text
 
-from app.cli.checks import Finding, database
+from app.cli.checks import Finding, database, machine
+from app.cli.checks import settings as settings_checks
 from app.cli.doctor import examine_all
 from app.cli.review import REVIEW
+from app.cli.server import usable_cores
 from app.core.config import Settings
+from app.core.passwords import hashing
 from app.db import migrate
 from app.db.session import Database
+from testbed.mailbox import Bound, Mailbox
 from testbed.processes import free_port
 from testbed.service import ROOT, command, make_environment
 from testbed.valkey import start_valkey
@@ -53,6 +58,7 @@ async def test_prints_every_finding_and_no_secret(
     assert (plain.returncode, strict.returncode) == (0, 1), plain.stderr + plain.stdout
     found = {each["name"]: each for each in json.loads(strict.stdout)}
     expected = {"settings.valid", "database.schema", "mail.outbox", "machine.disk"}
+    expected |= {"settings.keep_alive", "machine.memory"}
     if not settings.on_sqlite:
         expected |= {"redis.connection", "database.connections", "database.clock"}
     assert expected <= found.keys()
@@ -128,6 +134,90 @@ async def test_finds_pools_and_transactions_that_are_too_large(
     fewer = await examine(settings, db_pool_size=5, web_concurrency=4)
     assert fewer["database.connections"].result == "ok"
     assert fewer["database.transactions"].result == "ok"
+
+
+class TestMailServer:
+    """A login that fails stops all mail, although the port answers."""
+
+    PASSWORD = "right-one"
+
+    @pytest.fixture
+    def address(self, mailbox: Mailbox) -> Iterator[str]:
+        """A server without STARTTLS that has one user."""
+        server = Bound(
+            mailbox,
+            hostname="127.0.0.1",
+            port=0,
+            ready_timeout=60,
+            auth_require_tls=False,
+            authenticator=lambda *about: AuthResult(
+                success=about[-1].password == self.PASSWORD.encode(), handled=False
+            ),
+        )
+        server.start()
+        yield f"127.0.0.1:{server.port}"
+        server.stop()
+
+    @pytest.fixture
+    def mailbox(self) -> Mailbox:
+        return Mailbox()
+
+    @pytest.mark.parametrize(
+        ("url", "result", "value"),
+        [
+            ("smtp://app:right-one@{}", "ok", "accepts the login; the connection is p"),
+            ("smtp://{}", "ok", "answers; SMTP_URL has no login"),
+            ("smtp://app:wrong-one@{}", "failed", "SMTPAuthenticationError"),
+            ("smtp+starttls://app:right-one@{}", "failed", "SMTPException"),
+        ],
+    )
+    async def test_is_asked_as_by_the_mail_worker(
+        self,
+        settings: Settings,
+        mailbox: Mailbox,
+        address: str,
+        url: str,
+        result: str,
+        value: str,
+    ) -> None:
+        """Mutants: connect to the port only; send a mail."""
+        found = (await examine(settings, smtp_url=url.format(address)))["mail.server"]
+
+        assert (found.result, found.value[: len(value)]) == (result, value)
+        assert "-one" not in found.value
+        assert not mailbox.messages
+
+
+@pytest.mark.parametrize("file", machine.LIMITS)
+def test_compares_the_memory_of_hashes_with_the_limit_of_the_container(
+    tmp_path: Path, file: str
+) -> None:
+    """Mutants: the memory of the machine only; the hashes of one worker."""
+    limit = tmp_path / file
+    limit.parent.mkdir(exist_ok=True)
+    more = make_settings(database_url="sqlite:///unused", web_concurrency=8)
+    room = 8 * hashing.MEMORY_KIB * 1024 / machine.HASHING_SHARE
+
+    results = []
+    for size in (f"{room / 2 - 1:.0f}", f"{room * usable_cores():.0f}", "max"):
+        limit.write_text(f"{size}\n")
+        results.append(machine.of_memory(more, tmp_path).result)
+
+    assert results == ["warning", "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "result"), [("", "ok"), ("--keep-alive 5 --workers 2", "warning")]
+)
+async def test_finds_a_keep_alive_that_a_load_balancer_outlives(
+    monkeypatch: pytest.MonkeyPatch, flags: str, result: str
+) -> None:
+    """Mutant: read only the configuration file."""
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", flags)
+
+    settings = make_settings(database_url="sqlite:///unused")
+    found = {each.name: each async for each in settings_checks.check(settings)}
+    assert found["settings.keep_alive"].result == result
 
 
 def test_reports_settings_with_which_the_service_does_not_start(

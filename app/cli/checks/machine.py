@@ -1,5 +1,6 @@
-"""The machine of this process: open files, the temporary directory, the disk."""
+"""The machine of this process: open files, memory, temporary files, the disk."""
 
+import os
 import resource
 import shutil
 import tempfile
@@ -9,11 +10,18 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from app.cli.checks import Finding, judge, refused
+from app.cli.server import usable_cores
 from app.core.config import Settings
+from app.core.passwords.hashing import MEMORY_KIB
 
 PAGE = "docs/operations.md#how-do-i-size-pools-workers-and-timeouts"
 SPARE_FILES = 100
 SPARE_SHARE = 0.1  # of the disk
+HASHING_SHARE = 0.5  # of the memory, because the workers need the rest
+MIB = 1024 * 1024
+CGROUPS = Path("/sys/fs/cgroup")
+# Of a container, in version 2 and in version 1 of the cgroups.
+LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
@@ -27,6 +35,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
         "" if enough else "Raise `ulimit -Hn`, or lower MAX_CONNECTIONS.",
         "" if enough else PAGE,
     )
+    yield of_memory(settings)
     directories = [Path(tempfile.gettempdir())]
     try:
         with tempfile.TemporaryFile():
@@ -45,3 +54,22 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
             fix="Free some space: a full disk stops every change.",
             link=PAGE,
         )
+
+
+def of_memory(settings: Settings, cgroups: Path = CGROUPS) -> Finding:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in (cgroups / name for name in LIMITS):
+        if limit.exists() and (text := limit.read_text().strip()) != "max":
+            memory = min(memory, int(text))
+    workers = settings.web_concurrency
+    hashes = workers * min(settings.password_hash_threads, usable_cores())
+    needed = hashes * MEMORY_KIB * 1024
+    return judge(
+        "machine.memory",
+        ok=needed <= HASHING_SHARE * memory,
+        value=f"password hashes need up to {needed // MIB} of {memory // MIB} MiB, "
+        f"with {workers} workers",
+        fix="Lower PASSWORD_HASH_THREADS or WEB_CONCURRENCY, or add memory: otherwise "
+        "many logins at once can end the workers.",
+        link=PAGE,
+    )

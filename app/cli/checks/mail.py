@@ -9,11 +9,11 @@ from app.core.settings.base import split_url
 from app.db.base import utc_now
 from app.db.session import Database, transaction
 from app.services.mail import outbox
+from app.services.mail.messages import MailWriter
+from app.services.mail.transports import SMTP_TIMEOUT_SECONDS, SMTPTransport
 
 PAGE = "docs/mail.md#who-delivers-the-mail"
-TIMEOUT_SECONDS = 3
 LATE_SECONDS = 300
-PORTS = {"smtp": 25, "smtps": 465}
 
 
 async def check_outbox(settings: Settings) -> AsyncIterator[Finding]:
@@ -32,15 +32,21 @@ async def check_outbox(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
-    if settings.smtp_url:
-        parts = split_url(settings.smtp_url)
-        port = parts.port or PORTS.get(parts.scheme, 25)
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                _, writer = await asyncio.open_connection(parts.hostname, port)
-            writer.close()
-        except Exception as error:  # each error means that it does not answer
-            fix = "Check SMTP_URL. Until then mail waits in the outbox."
-            yield refused("mail.server", error, fix, PAGE)
-        else:
-            yield Finding("mail.server", "ok", f"port {port} answers")
+    """Connect as the mail worker does, with STARTTLS and the login. Send no mail."""
+    if not settings.smtp_url:
+        return
+    client = SMTPTransport(settings.smtp_url, MailWriter(settings)).client
+    try:
+        async with asyncio.timeout(SMTP_TIMEOUT_SECONDS):
+            await client.connect()
+            await client.ehlo()
+            is_encrypted = client.get_transport_info("sslcontext") is not None
+            await client.quit()
+    except Exception as error:  # each error means that it would take no mail
+        fix = "Check SMTP_URL. Until then mail waits in the outbox."
+        yield refused("mail.server", error, fix, PAGE)
+        return
+    has_login = bool(split_url(settings.smtp_url).username)
+    value = "accepts the login" if has_login else "answers; SMTP_URL has no login"
+    connection = "encrypted" if is_encrypted else "plain"
+    yield Finding("mail.server", "ok", f"{value}; the connection is {connection}")

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator
 
-from app.cli.checks import Finding
+from gunicorn.config import Config
+
+from app.cli.checks import Finding, judge
 from app.core.config import Settings
 from app.core.settings.warnings import find_warnings
 
 PAGE = "docs/settings.md"
+SIZES = "docs/operations.md#how-do-i-size-pools-workers-and-timeouts"
+PROXY_IDLE_SECONDS = 60  # of most load balancers, and of the samples in deploy/
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
@@ -24,3 +28,22 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
     # The service does not start with another order.
     order = " < ".join(f"{name} {value:g} s" for name, value in timeouts.items())
     yield Finding("settings.timeouts", "ok", order)
+    kept = keep_alive_seconds()
+    yield judge(
+        "settings.keep_alive",
+        ok=kept > PROXY_IDLE_SECONDS,
+        value=f"{kept} s; most load balancers keep idle connections "
+        f"{PROXY_IDLE_SECONDS} s",
+        fix="Set gunicorn's --keep-alive higher than in your load balancer, which "
+        "otherwise sends requests on connections that are being closed.",
+        link=SIZES,
+    )
+
+
+def keep_alive_seconds() -> int:
+    """Read the setting as gunicorn does, except for the flags of its command line."""
+    from app.server.gunicorn_conf import keepalive  # needs settings that are valid
+
+    gunicorn = Config()
+    flags = gunicorn.parser().parse_args(gunicorn.get_cmd_args_from_env())
+    return keepalive if flags.keepalive is None else int(flags.keepalive)

@@ -32,6 +32,8 @@ _MAX_TYPED_LENGTH = 4 * MAX_LENGTH
 # (KiB of memory, passes), all equally strong (OWASP Password Storage Cheat Sheet).
 _OWASP_MINIMA = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
+MEMORY_KIB = 19_456  # of each hash that is being computed
+
 UNUSABLE = "!"  # the first character of a hash without a password
 
 T = TypeVar("T")
@@ -62,7 +64,7 @@ class PasswordHasher:
         queue: int,
         *,
         nice: int = 12,
-        memory_kib: int = 19_456,
+        memory_kib: int = MEMORY_KIB,
         passes: int = 2,
         parallelism: int = 1,
     ) -> None:
