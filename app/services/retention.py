@@ -51,11 +51,14 @@ def disposable(
 def _never_verified(before: datetime) -> ColumnElement[bool]:
     """Select registrations whose owner never used the mailed link.
 
-    An imported account never had such a link. An account that was used has sessions.
+    That link activates the password of the account. A link that the owner of an
+    imported account, or a stranger, has asked for does not. An account that was used
+    has sessions.
     """
     has_link = exists().where(
         OneTimeToken.user_id == User.id,
         OneTimeToken.purpose == TokenPurpose.VERIFY_EMAIL,
+        OneTimeToken.password_hash == User.password_hash,
     )
     was_used = exists().where(AuthSession.user_id == User.id)
     return and_(

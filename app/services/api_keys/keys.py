@@ -103,7 +103,6 @@ class ApiKeyService:
             owner, data.expires_in_days, data.name, data.scopes, networks
         )
         await announce(
-            self.session,
             self.outbox,
             "account.api_key.created",
             owner,
@@ -138,7 +137,6 @@ class ApiKeyService:
             old.allowed_networks,
         )
         await announce(
-            self.session,
             self.outbox,
             "account.api_key.rotated",
             owner,
@@ -152,7 +150,6 @@ class ApiKeyService:
         values = {"owner": owner.id, "key": key_id, "now": utc_now()}
         ended = await self._change(REVOKE, values, reason="revoked")
         await announce(
-            self.session,
             self.outbox,
             "account.api_key.revoked",
             owner,
@@ -204,14 +201,9 @@ def owner_of(caller: Principal) -> Owner:
 
 
 async def announce(
-    session: AsyncSession,
-    outbox: Outbox,
-    event: EventName,
-    owner: Owner,
-    change: str,
-    **detail: str,
+    outbox: Outbox, event: EventName, owner: Owner, change: str, **detail: str
 ) -> None:
-    record(session, event, owner.id, **detail)
+    record(outbox.session, event, owner.id, **detail)
     await outbox.add("api_key", owner.email, change=change)
 
 
@@ -225,7 +217,6 @@ async def revoke_leaked(session: AsyncSession, outbox: Outbox, key: str) -> None
         return
     user = await session.get_one(User, ended.user_id)
     await announce(
-        session,
         outbox,
         "account.api_key.leaked",
         Owner(user.id, user.email, frozenset()),

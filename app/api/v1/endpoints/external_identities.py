@@ -80,7 +80,7 @@ IdentitiesDep = Annotated[ExternalIdentities, Depends(get_identities)]
 )
 async def list_providers(state: StateDep) -> ProviderList:
     """List the providers with which users can sign in."""
-    providers = state.single(providers_of).all()
+    providers = [client.provider for client in state.single(providers_of).values()]
     return ProviderList(items=[ProviderRead.model_validate(each) for each in providers])
 
 

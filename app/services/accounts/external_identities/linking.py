@@ -102,7 +102,7 @@ class ExternalIdentities:
         identity = identities.pop(identity_id, None)
         if identity is None:
             raise IdentityNotFound
-        usable = self.sign_ins.providers.clients
+        usable = self.sign_ins.providers
         others = [each for each in identities.values() if each.provider in usable]
         if not others and not is_usable(user.password_hash):
             raise LastWayToSignIn

@@ -1,6 +1,5 @@
 """The providers of `OIDC_PROVIDERS`, and what they say about a person."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -73,27 +72,20 @@ class ProviderClient(Protocol):
         """
 
 
-class Providers:
-    """The clients of all providers, in the order of the settings."""
+class Providers(dict[str, ProviderClient]):
+    """The clients of all providers by name, in the order of the settings."""
 
-    def __init__(self, clients: Mapping[str, ProviderClient]) -> None:
-        self.clients = clients
-
-    def get(self, name: str) -> ProviderClient:
-        if name not in self.clients:
-            raise ProviderNotFound
-        return self.clients[name]
-
-    def all(self) -> list[Provider]:
-        return [client.provider for client in self.clients.values()]
+    def __missing__(self, name: str) -> ProviderClient:
+        raise ProviderNotFound
 
 
 def make_providers(
     providers: tuple[Provider, ...], mail: MailSettings, *, local: bool
 ) -> Providers:
     """Make the clients. `local` accepts http URLs on this machine."""
+    clients = Providers()
     if not providers:
-        return Providers({})
+        return clients
     # A service without providers must not pay for their libraries.
     from app.services.accounts.external_identities.fetching import Fetcher
     from app.services.accounts.external_identities.github import GitHubClient
@@ -101,12 +93,11 @@ def make_providers(
 
     fetcher = Fetcher(local=local)
     page = f"{mail.public_base_url.rstrip('/')}/account/sign-in"
-    clients: dict[str, ProviderClient] = {}
     for provider in providers:
         redirect_uri = provider.redirect_uri or f"{page}/{provider.name}"
         kind = GitHubClient if provider.preset == "github" else OpenIDClient
         clients[provider.name] = kind(provider, redirect_uri, fetcher)
-    return Providers(clients)
+    return clients
 
 
 def make_person(

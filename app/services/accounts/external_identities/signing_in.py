@@ -81,7 +81,7 @@ class ExternalSignIns:
         self, name: str, user_id: UUID | None = None
     ) -> ExternalSignInStarted:
         """Begin a sign-in, or with `user_id` the linking of an identity."""
-        client = self.providers.get(name)
+        client = self.providers[name]
         attempt = attempts.begin(self.session, name, user_id)
         return ExternalSignInStarted(
             authorization_url=await client.authorization_url(attempt),
@@ -106,7 +106,7 @@ class ExternalSignIns:
         self, name: str, data: ExternalSignInFinish, user_id: UUID | None = None
     ) -> Person:
         """Use up what `start` has begun, and ask the provider who it was."""
-        client = self.providers.get(name)
+        client = self.providers[name]
         attempt = await attempts.redeem(self.database, data, name, user_id)
         try:
             return await client.identify(data.code, data.iss, attempt)
@@ -190,7 +190,7 @@ class ExternalSignIns:
         )
         self.session.add(identity)
         await self.session.flush()
-        title = self.providers.get(person.provider).provider.title
+        title = self.providers[person.provider].provider.title
         await self.changes.tell(
             user_id,
             email,

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Uuid, bindparam, text
@@ -85,6 +85,7 @@ TYPED: dict[str, BindParameter[Any]] = {
 class Staging(ABC):
     """A temporary table that lives as long as the transaction."""
 
+    create: ClassVar[str]
     locking = ""
 
     def __init__(self, session: AsyncSession) -> None:
@@ -93,13 +94,10 @@ class Staging(ABC):
 
     async def fill(self, spool: Spool) -> None:
         """Fill the table with all rows, and wait for other imports to end."""
-        await self._create()
+        await self.session.execute(text(self.create))
         connection = await self.session.connection()
         for rows in spool:
             await self._insert(connection, rows)
-
-    @abstractmethod
-    async def _create(self) -> None: ...
 
     @abstractmethod
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
@@ -135,17 +133,14 @@ class Staging(ABC):
 class PostgresStaging(Staging):
     """Filled by COPY."""
 
+    create = CREATE.format(id="uuid", price="numeric(14, 2)", end="ON COMMIT DROP")
     locking = "FOR UPDATE OF p"
 
     async def fill(self, spool: Spool) -> None:
+        await self.session.execute(LIFT_TIMEOUTS)
         await super().fill(spool)
         await self.session.execute(text("ANALYZE product_import"))
         await self.session.execute(text(WAIT_FOR_OTHERS))
-
-    async def _create(self) -> None:
-        await self.session.execute(LIFT_TIMEOUTS)
-        create = CREATE.format(id="uuid", price="numeric(14, 2)", end="ON COMMIT DROP")
-        await self.session.execute(text(create))
 
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
         async with driver_of(connection) as driver:
@@ -159,9 +154,7 @@ class PostgresStaging(Staging):
 class SqliteStaging(Staging):
     """Holds prices as cents, and ids as text."""
 
-    async def _create(self) -> None:
-        create = CREATE.format(id="text", price="bigint", end="")
-        await self.session.execute(text(create))
+    create = CREATE.format(id="text", price="bigint", end="")
 
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
         stored = [(*row, int(Decimal(price).scaleb(2))) for *row, price in rows]
