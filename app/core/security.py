@@ -1,10 +1,8 @@
 """Keys derived from `SECRET_KEY`, one for each purpose."""
 
+import hmac
 from collections.abc import Sequence
 from typing import Literal
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 Info = Literal[
     "access-token-v1",
@@ -55,4 +53,6 @@ class SecretRing:
 
 
 def _hkdf(secret: bytes, info: str, length: int) -> bytes:
-    return HKDF(SHA256(), length, salt=None, info=info.encode()).derive(secret)
+    """Derive at most 32 bytes by HKDF-SHA256 without a salt (RFC 5869)."""
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    return hmac.digest(extracted, info.encode() + b"\x01", "sha256")[:length]

@@ -4,12 +4,15 @@ A script or a style inside a page would need `unsafe-inline`, which no policy al
 """
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from mimetypes import guess_type
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Endpoint = Callable[[], Awaitable[Response]]
 STATIC = Path(__file__).parent / "static"
@@ -20,21 +23,31 @@ POLICY = {
         "form-action 'none'; frame-ancestors 'none'"
     )
 }
-templates = Environment(
-    loader=PackageLoader("app.api.pages"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    auto_reload=False,
-    keep_trailing_newline=True,
-)
+
+
+@cache
+def templates() -> "Environment":
+    # Imported here, because a worker that answers only the API saves 3 MiB.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("app.api.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        auto_reload=False,
+        keep_trailing_newline=True,
+    )
 
 
 def page(template: str, policy: dict[str, str], **values: Any) -> Endpoint:
-    """Make an endpoint that answers with a page. The page is rendered once, now."""
-    html = templates.get_template(template).render(values)
+    """Make an endpoint that answers with a page. The first request renders it."""
+
+    @cache
+    def render() -> str:
+        return templates().get_template(template).render(values)
 
     async def endpoint() -> Response:
-        return HTMLResponse(html, headers=policy)
+        return HTMLResponse(render(), headers=policy)
 
     return endpoint
 

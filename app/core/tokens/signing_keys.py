@@ -1,14 +1,19 @@
-"""Keys that sign access tokens: one derived from the secret, or a ring of key pairs."""
+"""Keys that sign access tokens: one derived from the secret, or a ring of key pairs.
+
+joserfc is imported only for key pairs, because it imports cryptography: 9 MiB of a
+worker. HS256 needs only `hmac`.
+"""
 
 import hashlib
+import hmac
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import orjson
-from joserfc.jwk import ECKey, Key, OctKey, OKPKey
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -19,6 +24,9 @@ from pydantic import (
 )
 
 from app.core.security import SecretRing
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, OKPKey
 
 PairAlgorithm = Literal["ES256", "Ed25519"]
 KeyState = Literal["next", "current", "retired"]
@@ -33,8 +41,10 @@ class SigningKey:
 
     kid: str
     algorithm: str
-    private: Key = field(repr=False)
-    public: Key = field(repr=False)
+    # Takes a text and returns its signature.
+    sign: Callable[[bytes], bytes] = field(repr=False, compare=False)
+    # Takes a text and a signature.
+    verifies: Callable[[bytes, bytes], bool] = field(repr=False, compare=False)
     # None, because a symmetric key is never published.
     public_jwk: Mapping[str, Any] | None = None
     not_after: datetime | None = None
@@ -100,6 +110,8 @@ def generate(
     algorithm: PairAlgorithm = "ES256", state: KeyState = "current"
 ) -> dict[str, Any]:
     """Create an entry for the ring."""
+    from joserfc.jwk import ECKey, OKPKey
+
     key: ECKey | OKPKey
     if algorithm == "ES256":
         key = ECKey.generate_key("P-256")
@@ -170,12 +182,19 @@ def _parse(ring: str | bytes) -> list[_Entry]:
 
 
 def _symmetric(derived: bytes) -> SigningKey:
-    key = OctKey.import_key(derived)
+    def sign(text: bytes) -> bytes:
+        return hmac.digest(derived, text, "sha256")
+
+    def verifies(text: bytes, signature: bytes) -> bool:
+        return hmac.compare_digest(sign(text), signature)
+
     kid = hashlib.sha256(b"kid" + derived).hexdigest()[:16]
-    return SigningKey(kid, "HS256", private=key, public=key)
+    return SigningKey(kid, "HS256", sign, verifies)
 
 
 def _pair(entry: _Entry) -> SigningKey:
+    from joserfc.jws import JWSRegistry
+
     try:
         private, public = _import_pair(entry.alg, {**entry.private_jwk})
     except Exception:
@@ -187,12 +206,22 @@ def _pair(entry: _Entry) -> SigningKey:
         raise ValueError(f"{entry.kid}: kid is not the RFC 7638 thumbprint of the key.")
     # Built from the public key, so that nothing private is published.
     public_jwk = {**public.as_dict(), "kid": entry.kid, "alg": entry.alg, "use": "sig"}
+    algorithm = JWSRegistry(algorithms=[entry.alg]).get_alg(entry.alg)
     return SigningKey(
-        entry.kid, entry.alg, private, public, public_jwk, entry.not_after
+        entry.kid,
+        entry.alg,
+        partial(algorithm.sign, key=private),
+        partial(algorithm.verify, key=public),
+        public_jwk,
+        entry.not_after,
     )
 
 
-def _import_pair(algorithm: PairAlgorithm, jwk: dict[str, Any]) -> tuple[Key, Key]:
+def _import_pair(
+    algorithm: PairAlgorithm, jwk: dict[str, Any]
+) -> "tuple[ECKey | OKPKey, ECKey | OKPKey]":
+    from joserfc.jwk import ECKey, OKPKey
+
     kind = (algorithm, jwk["kty"], jwk["crv"])
     if kind == ("ES256", "EC", "P-256"):
         ec_key = ECKey.import_key({k: jwk[k] for k in ("kty", "crv", "x", "y", "d")})

@@ -19,7 +19,6 @@ from app.db.base import utc_now
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database, transaction
 from app.services.mail import outbox
-from app.services.mail.messages import MailWriter
 from app.services.mail.transports import Transport, Undeliverable, find_transport
 
 log = get_logger(__name__)
@@ -62,6 +61,8 @@ class MailWorker:
 
         `see` gets each attempt: the mail, the seconds that it took, the error.
         """
+        from app.services.mail.messages import MailWriter
+
         self.heartbeat = heartbeat
         self.database = database
         self.see = see
