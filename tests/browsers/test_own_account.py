@@ -75,6 +75,7 @@ async def test_lets_users_look_after_their_account(
     await browser.visit(page)  # the session goes on by the cookie
     await shows_account(browser, account)
     await browser.until("document.querySelectorAll('#sessions li').length === 2")
+    await browser.until("sessions.textContent.includes('Chrome on Linux')")
     await age_session(app, account)
 
     await browser.click("#sessions li button:not([hidden])")

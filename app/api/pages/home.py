@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from app.api.authorization import public
 from app.api.pages import POLICY, asset, page
+from app.api.pages.requests import PATH
 from app.core.config import Settings
 from app.core.errors import AppError
 
@@ -18,6 +19,7 @@ OPEN = public("It has nothing of any account.")
 def add_home(app: FastAPI, settings: Settings) -> None:
     health = f"{settings.api_v1_prefix}/health".removeprefix("/")
     links = [
+        ("account", "Account", "sign in, and look after your account"),
         ("errors", "Errors", "every error code and its meaning"),
         (f"{health}/ready", "Readiness", "whether this instance can serve"),
         (f"{health}/live", "Liveness", "whether its process runs"),
@@ -25,6 +27,9 @@ def add_home(app: FastAPI, settings: Settings) -> None:
     if not settings.is_production:
         links.insert(0, ("docs", "Documentation", "every operation, to try out"))
         links.insert(1, ("openapi.json", "OpenAPI", "the same for programs"))
+    if settings.environment == "development":
+        said = "the last ones, with their SQL and mails"
+        links.insert(3, (PATH.removeprefix("/"), "Requests", said))
     endpoints = {
         "/": page(
             "home.html",

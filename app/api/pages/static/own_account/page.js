@@ -15,8 +15,19 @@ const secondStep = $("#second-step");
 let visit = 0; // another number after each sign-in and sign-out
 const INSTANT = /^\d{4}-\d\d-\d\dT/;
 
-function shown(value) {
-  if (Array.isArray(value)) return value.join("\n") || "none";
+// The header of a browser also names those that it resembles: the first match counts.
+const BROWSERS = ["Edg/", "OPR/", "Firefox/", "Chrome/", "Safari/"];
+const SYSTEMS = ["Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux"];
+
+function browser(agent) {
+  const [name, system] = [BROWSERS, SYSTEMS].map((all) => all.find((each) => agent.includes(each)));
+  if (!name || !system) return agent;
+  return `${{ "Edg/": "Edge", "OPR/": "Opera" }[name] ?? name.slice(0, -1)} on ${system}`;
+}
+
+function shown(value, separator = ", ") {
+  if (Array.isArray(value)) return value.join(separator) || "none";
+  if (/^Mozilla\//.test(value)) return browser(value);
   if (INSTANT.test(value)) return new Date(value).toLocaleString();
   return value ?? "–";
 }
@@ -28,7 +39,9 @@ function has(item, wanted) {
 }
 
 export function fill(part, item) {
-  for (const each of $$("[data-text]", part)) each.textContent = shown(item[each.dataset.text]);
+  for (const each of $$("[data-text]", part)) {
+    each.textContent = shown(item[each.dataset.text], each.tagName === "PRE" ? "\n" : ", ");
+  }
   for (const each of $$("[data-link]", part)) each.href = item[each.dataset.link];
   for (const each of $$("[data-if]", part)) each.hidden = !has(item, each.dataset.if);
   for (const each of $$("[data-unless]", part)) each.hidden = has(item, each.dataset.unless);
