@@ -29,8 +29,9 @@ LIFT_TIMEOUTS_FOR_GOOD = text(SET_TIMEOUTS.format(only_this_transaction="false")
 
 CANCELLED_WITHIN_SECONDS = 2.0
 LOCK_NOT_AVAILABLE = "55P03"
-# Serialization failure, deadlock, lock timeout, cancelled statement: a retry can help.
-TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014"}
+# A retry can help: serialization failure, deadlock, lock timeout, cancelled statement,
+# and a change while the server is read-only.
+TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014", "25006"}
 
 
 def create_engine(
@@ -47,6 +48,9 @@ def create_engine(
     }
     if settings.db_pooler == "none":
         server_settings |= settings.db_timeouts
+        # After a failover the name can still lead to the old primary, now a standby.
+        is_replica = url == settings.database_replica_url
+        connect_args["target_session_attrs"] = "any" if is_replica else "primary"
     else:
         # PgBouncer can run a prepared statement on another server connection.
         connect_args |= {
@@ -157,7 +161,7 @@ def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     try:
         with connection_creations.time():
             return dialect.connect(*args, **kwargs)
-    except (OSError, TimeoutError, dialect.loaded_dbapi.Error) as error:
+    except (OSError, dialect.loaded_dbapi.Error, asyncpg.InternalClientError) as error:
         raise DatabaseUnavailable from error
 
 

@@ -113,6 +113,22 @@ async def test_answers_503_if_postgresql_ends_the_connection_of_a_login(
     await people.log_in(user)
 
 
+async def test_answers_503_to_changes_while_postgresql_is_read_only(
+    app: FastAPI, user: Client, database_url: str
+) -> None:
+    """Mutant: count the error as one of the service, which answers 500."""
+    name = make_url(database_url).database
+    await execute(
+        database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on"
+    )
+    await execute(database_url, KILL_OTHERS)
+
+    refused = await user.post("/notes", json={"title": "Groceries"})
+
+    assert refused.status_code == 503, refused.text
+    assert (await user.get("/notes")).status_code == 200
+
+
 @pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.1}])
 async def test_answers_503_if_no_connection_becomes_free(
     app: FastAPI, user: Client
@@ -212,6 +228,32 @@ class TestServerRestart:
 
                 if restart == 0:
                     postgres.stop("immediate")
+
+    async def test_waits_for_the_primary_after_a_failover(
+        self, postgres: PostgresServer, settings: Settings
+    ) -> None:
+        """The name of the database can still lead to the server that was demoted.
+
+        Mutant: use a standby, which answers 500 to changes and shows ended sessions.
+        """
+        await migrate.upgrade(settings)
+        token = await log_in(settings)
+        app = create_application(settings)
+        async with app.router.lifespan_context(app), open_client(app) as client:
+            client.headers["Authorization"] = token
+            postgres.stop()
+            (postgres.data / "standby.signal").touch()
+            postgres.start()
+            refused = [
+                await client.get("/users/me"),
+                await client.post("/auth/login", json=ACCOUNT),
+            ]
+            assert [answer.status_code for answer in refused] == [503] * 2
+            await until_ready(client, 503)
+
+            await execute(postgres.url, "SELECT pg_promote()")
+            await until_ready(client, 200)
+            assert (await client.get("/users/me")).status_code == 200
 
 
 async def log_in(settings: Settings) -> str:
