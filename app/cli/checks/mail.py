@@ -10,7 +10,7 @@ from app.db.base import utc_now
 from app.db.session import Database, transaction
 from app.services.mail import outbox
 from app.services.mail.messages import MailWriter
-from app.services.mail.transports import SMTP_TIMEOUT_SECONDS, SMTPTransport
+from app.services.mail.smtp import SMTP_TIMEOUT_SECONDS, SMTPTransport
 
 PAGE = "docs/mail.md#who-delivers-the-mail"
 LATE_SECONDS = 300
