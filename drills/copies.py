@@ -80,7 +80,7 @@ class Copy:
             self.test("--collect-only")
         else:
             self.run("make", "check")
-        self.test(*tests)
+        print(f" {self.test(*tests).splitlines()[-1]}", end="")
 
 
 def make_copy(directory: Path, postgres_url: str) -> Copy:
