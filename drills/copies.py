@@ -76,6 +76,7 @@ class Copy:
         if short:
             self.run(".venv/bin/ruff", "check", ".")
             self.run(".venv/bin/lint-imports", "--no-cache")
+            self.run(".venv/bin/python", "-m", "linting")
             self.run(".venv/bin/python", "-m", "reference", "--check")
             self.test("--collect-only")
         else:
