@@ -323,7 +323,8 @@ class TestMixUp:
     ) -> None:
         """The same subject at another provider is another person.
 
-        Mutant: find an identity by its subject alone.
+        Mutant: find an identity by its subject alone. The reason tells it, because a
+        second look refuses such a sign-in later.
         """
         await sign_in(client, provider)
         started = (await client.post("/auth/providers/other/start")).json()
@@ -335,6 +336,7 @@ class TestMixUp:
         )
 
         assert finished.json()["code"] == "identity_unknown"
+        assert await reasons(app) == ["the provider has not verified the address"]
 
 
 class TestUserinfo:
