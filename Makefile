@@ -1,8 +1,9 @@
 # `make run` and `make test` need Python 3.11 or later with pip and venv, nothing else.
 PYTHON ?= python3
-VENV := .venv
+# RESOLUTION=lowest or highest: the ends of the ranges in pyproject.toml, for `make test`.
+VENV := .venv$(RESOLUTION:%=/%)
 BIN := $(VENV)/bin
-UV := $(BIN)/uv
+UV := .venv/bin/uv
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # pip takes the same arguments as uv, where uv cannot be installed.
 INSTALL = $$(test -x $(UV) && echo $(UV) pip install --quiet --python $(BIN)/python || echo $(PIP))
@@ -20,7 +21,7 @@ export UV_NO_PROGRESS := 1
 help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
 	@echo 'make dev     the same, and restart when the code changes'
-	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey'
+	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey (RESOLUTION=lowest)'
 	@echo 'make check   check format, lint, types, imports, lock files, generated files, openapi.json'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
@@ -150,8 +151,16 @@ $(VENV)/base: requirements/base.txt requirements/build.txt pyproject.toml
 $(VENV)/dev: requirements/dev.txt requirements/base.txt pyproject.toml
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
+ifdef RESOLUTION
+.PHONY: $(VENV)/audit
+$(VENV)/audit:
+	@$(MAKE) --no-print-directory RESOLUTION= .venv/dev
+	$(LOCK) --upgrade --resolution $(RESOLUTION:lowest=lowest-direct) pyproject.toml --all-extras --group dev --group audit --output-file $(VENV).txt
+	@$(MAKE) --no-print-directory install REQUIREMENTS=$(VENV).txt STAMP=$@
+else
 $(VENV)/audit $(VENV)/deploy $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/dev
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
+endif
 
 .PHONY: install
 install:

@@ -76,11 +76,12 @@ class Copy:
         if short:
             self.run(".venv/bin/ruff", "check", ".")
             self.run(".venv/bin/lint-imports", "--no-cache")
+            self.run(".venv/bin/python", "-m", "linting")
             self.run(".venv/bin/python", "-m", "reference", "--check")
             self.test("--collect-only")
         else:
             self.run("make", "check")
-        self.test(*tests)
+        print(f" {self.test(*tests).splitlines()[-1]}", end="")
 
 
 def make_copy(directory: Path, postgres_url: str) -> Copy:

@@ -1,11 +1,11 @@
 """Take features out of copies of the repository, each out of a copy of its own.
 
-    python -m drills.features [NAME …] [--short]
+    python -m drills.features [NAME …] [--together] [--short]
 
 The drill upgrades a database that had the feature and a new one, on SQLite and on
 PostgreSQL, and looks for the stem in the code that is left. It runs `make check` and
 the suite of the copy; the short form runs fewer checks and tests. Without a name, the
-drill takes out each feature.
+drill takes out each feature. With `--together`, one copy loses all of them.
 """
 
 import argparse
@@ -38,19 +38,23 @@ REST = (  # the tests that the short form runs
 )
 
 
-def drill(directory: Path, postgres_url: str, name: str, *, short: bool) -> None:
+def drill(directory: Path, postgres_url: str, *names: str, short: bool) -> None:
     """Raises `DrillFailed` with the output of the command that failed."""
-    copy, _ = take_out(directory, postgres_url, name)
+    copy, said = take_out(directory, postgres_url, *names)
+    lines = sum(line.startswith("deleted a line of ") for line in said)
+    files = sum(line.startswith("deleted ") for line in said) - lines
+    print(f"deleted {files} files, and {lines} lines of registries")
     with step("check and test what is left"):
         if short:
             copy.run(".venv/bin/mypy")
         copy.check(short=short, tests=REST if short else ())
 
 
-def take_out(directory: Path, postgres_url: str, name: str) -> tuple[Copy, list[str]]:
-    """Return a copy without the feature, and what the command says that it did."""
-    stem = FEATURES[name].stem
-    with step(f"{name}: copy the repository"):
+def take_out(directory: Path, postgres_url: str, *names: str) -> tuple[Copy, list[str]]:
+    """Return a copy without the features, and what the commands say that they did."""
+    stems = [FEATURES[name].stem for name in names]
+    said = []
+    with step(f"{', '.join(names)}: copy the repository"):
         copy = make_copy(directory / "copy", postgres_url)
     urls = databases(directory, postgres_url, "features")
     with step("make databases that have it"):
@@ -59,15 +63,17 @@ def take_out(directory: Path, postgres_url: str, name: str) -> tuple[Copy, list[
             copy.app("users", "create", "--email", "a@b.example", database_url=url)
             asyncio.run(read(url, GIVE))
     with step("take it out"):
-        said = copy.app("remove", "feature", name).splitlines()
+        for name in names:
+            said += copy.app("remove", "feature", name).splitlines()
         copy.renew_stamps()
-        refuse_traces(copy.directory, stem)
+        for stem in stems:
+            refuse_traces(copy.directory, stem)
     with step("upgrade the old databases, and new ones"):
         for url in urls["old"] + urls["new"]:
             copy.app("db", "upgrade", database_url=url)
             copy.app("db", "check", database_url=url)
         for url in urls["old"]:
-            refuse_factor(asyncio.run(read(url, GIVEN)), stem)
+            refuse_factors(asyncio.run(read(url, GIVEN)), stems)
     return copy, said
 
 
@@ -85,9 +91,10 @@ def refuse_traces(copy: Path, stem: Stem) -> None:
         raise DrillFailed("These lines still name it:\n" + "\n".join(named))
 
 
-def refuse_factor(left: list[str], stem: Stem) -> None:
+def refuse_factors(left: list[str], stems: list[Stem]) -> None:
     """A factor that no code knows would keep its owner from every change."""
-    if left != [" ".join(each for each in FACTORS if each not in stem.names)]:
+    gone = {name for stem in stems for name in stem.names}
+    if left != [" ".join(each for each in FACTORS if each not in gone)]:
         raise DrillFailed(f"The user has the second factors {left}.")
 
 
@@ -96,15 +103,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(there))
     parser.add_argument(
+        "--together", action="store_true", help="Take all out of one copy."
+    )
+    parser.add_argument(
         "--short", action="store_true", help="Run fewer checks and tests."
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, start_postgres(Path(home)) as postgres:
         failed = False
-        for name in arguments.names or there:
+        names = tuple(arguments.names or there)
+        for each in [names] if arguments.together else [(name,) for name in names]:
             try:
                 with tempfile.TemporaryDirectory() as directory:
-                    drill(Path(directory), postgres.url, name, short=arguments.short)
+                    drill(Path(directory), postgres.url, *each, short=arguments.short)
             except DrillFailed as failure:
                 print(f" failed\n{failure}")
                 failed = True

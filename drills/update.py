@@ -1,10 +1,11 @@
-"""Update a copy with edits of its own to a release made for the drill.
+"""Update a copy with edits of its own over two releases made for the drill.
 
     python -m drills.update [--short]
 
-The copy has another name, an added and a removed resource, a changed service that the
-release moves, and edits to a page that the release deletes. Nothing of it is lost, only
-that page is a conflict, and the copy's own `make check` and `make test` pass.
+The copy has another name, an added and a removed resource, a dependency of its own, a
+changed service that both releases move, and edits to a page that the second deletes.
+Nothing of it is lost, only that page is a conflict, the lock files and the generated
+files are those of the copy, and its own `make check` and `make test` pass.
 """
 
 import argparse
@@ -20,7 +21,11 @@ from scaffold import codemods, upstream
 from scaffold.repository import commit_all, git, tracked
 from testbed.postgres import start_postgres
 
-MOVED = ("app/services/retention.py", "app/services/cleanup.py")
+MOVED = (
+    "app/services/retention.py",
+    "app/services/cleanup.py",
+    "app/services/tidying.py",
+)
 PAGE = "docs/performance.md"
 SOME = ("tests/api/suppliers", "tests/services/test_retention.py")
 MINE = "app/mine.py"
@@ -35,12 +40,21 @@ CHANGE = (
 )
 NEWS = "## [0.2.0]\n\n- Changed for copies."
 OWN_SCOPE = '    "x:read",\n    "users:read"'
-CODEMOD = """
+CODEMODS = {
+    "0.1.1": """
 [moves]
 "app/services/retention.py" = "app/services/cleanup.py"
 [names]
 "app.services.cleanup:purging" = "cleaning"
-"""
+""",
+    "0.2.0": """
+[moves]
+"app/services/cleanup.py" = "app/services/tidying.py"
+[names]
+"app.services.tidying:cleaning" = "sweeping"
+""",
+}
+DEPENDENCY, NEXT = '  "humanize~=4.0",', '  "jinja2~='
 
 
 def edit(file: Path, change: Callable[[str], str]) -> None:
@@ -49,14 +63,16 @@ def edit(file: Path, change: Callable[[str], str]) -> None:
     file.write_text(change(text))
 
 
-def make_release(checkout: Path, revoked: str = "") -> None:
-    """Make 0.2.0: a moved module, a deleted and a new file, and a revoked scope."""
-    (checkout / "scaffold/codemods/0.2.0.toml").write_text(CODEMOD)
-    steps = codemods.Codemods(**tomllib.loads(CODEMOD))
-    steps.apply(checkout, [*tracked(checkout)])
+def make_releases(checkout: Path, revoked: str = "") -> None:
+    """Make 0.1.1, which moves a module and renames a name of it, and 0.2.0.
+
+    That does so once more, deletes a file, adds one, and revokes a scope.
+    """
+    begin_release(checkout, "0.1.1", than="0.1.0")
+    end_release(checkout, "0.1.1")
+    begin_release(checkout, "0.2.0", than="0.1.1")
     if revoked:
         edit(checkout / ROLES, lambda text: text.replace(f'    "{revoked}",\n', ""))
-    edit(checkout / "pyproject.toml", lambda t: t.replace("0.1.0", "0.2.0", 1))
     (checkout / PAGE).unlink()
     (checkout / "app/services/products/added.py").write_text('"""Added."""\n')
     edit(checkout / CHANGES, lambda text: text.replace(NO_CHANGE, CHANGE))
@@ -64,13 +80,26 @@ def make_release(checkout: Path, revoked: str = "") -> None:
         checkout / SECURITY,
         lambda text: text.replace("        12, ge", "        14, ge"),
     )
+    # `docs/settings.md` repeats this text.
+    edit(checkout / SECURITY, lambda text: text.replace("Fewest char", "Least char"))
     edit(checkout / SERVICE, lambda text: f"# release\n{text}")
     edit(
         checkout / "CHANGELOG.md",
         lambda text: text.replace("## [Unr", f"{NEWS}\n\n## [Unr"),
     )
-    commit_all(checkout, "Release 0.2.0")
-    git(checkout, "tag", "v0.2.0")
+    end_release(checkout, "0.2.0")
+
+
+def begin_release(checkout: Path, version: str, *, than: str) -> None:
+    text = CODEMODS[version]
+    (checkout / f"scaffold/codemods/{version}.toml").write_text(text)
+    codemods.Codemods(**tomllib.loads(text)).apply(checkout, [*tracked(checkout)])
+    edit(checkout / "pyproject.toml", lambda t: t.replace(than, version, 1))
+
+
+def end_release(checkout: Path, version: str) -> None:
+    commit_all(checkout, f"Release {version}")
+    git(checkout, "tag", f"v{version}")
 
 
 def edit_copy(shop: Path) -> None:
@@ -79,9 +108,11 @@ def edit_copy(shop: Path) -> None:
     edit(shop / MOVED[0], lambda text: f"{text}\n\nOURS = 1\n")
     edit(shop / PAGE, lambda text: f"{text}\nOurs.\n")
     (shop / MINE).write_text(
-        '"""What the copy added."""\n\nfrom app.services.retention import OURS\n\n'
-        "DOUBLE = 2 * OURS\n"
+        '"""What the copy added."""\n\n'
+        "from app.services.retention import OURS, purging\n\n"
+        "DOUBLE = 2 * OURS\nbegin = purging\n"
     )
+    edit(shop / "pyproject.toml", lambda t: t.replace(NEXT, f"{DEPENDENCY}\n{NEXT}", 1))
     (shop / "app/services/products/listing.py").unlink(missing_ok=True)
     commit_all(shop, "Ours")
 
@@ -91,14 +122,22 @@ def drill(home: Path, postgres_url: str, *, short: bool) -> None:
         shop = make_own(home, postgres_url, "--without", "products")
         shop.app("add", "resource", "supplier", "name:str:200:unique", "since:date")
         edit_copy(shop.directory)
-    with step("make a release"):
-        make_release(home / "checkout")
-    with step("update"):
+        lock(shop, "--write")
+        commit_all(shop.directory, "Lock our dependency")
+    with step("make two releases"):
+        make_releases(home / "checkout")
+    with step("update over both"):
         update(shop)
+        lock(shop)
     with step("check and test the copy"):
         shop.renew_stamps()
-        shop.run("make", "format")
         shop.check(short=short, tests=SOME if short else ())
+
+
+def lock(shop: Copy, *options: str) -> None:
+    shop.run("sh", "requirements/check.sh", ".venv/bin/uv", *options)
+    if "\nhumanize==" not in (shop.directory / "requirements/base.txt").read_text():
+        raise DrillFailed("The lock files lack the dependency of the copy.")
 
 
 def update(shop: Copy) -> None:

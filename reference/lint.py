@@ -4,7 +4,7 @@
 
 A change that breaks clients of the last release is allowed if a line of CHANGELOG.md
 under [Unreleased] begins with `Breaking:` and names the operation. The last release is
-the newest tag `v…`; before the first one it is the last commit.
+the newest tag `v…`; before the first one there are no clients.
 """
 
 import os
@@ -29,9 +29,9 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 def broken(document: dict[str, Any]) -> Iterator[str]:
     """Yield what breaks clients of the last release and is not announced."""
     tags = git("tag", "--list", "v*", "--sort=-version:refname").split()
-    released = git("show", f"{tags[0] if tags else 'HEAD'}:{DOCUMENT}")
-    if not released:
-        return  # nothing is committed
+    if not tags:
+        return
+    released = git("show", f"{tags[0]}:{DOCUMENT}")
     unreleased = Path("CHANGELOG.md").read_text().partition("## [Unreleased]")[2]
     unreleased = unreleased.partition("\n## ")[0]
     announced = re.findall(r"^- Breaking:.*(?:\n  .*)*", unreleased, re.MULTILINE)

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Fail when a lock file is not what pyproject.toml resolves to, or names a host.
+# With --write, write what it resolves to; packages keep the versions that are pinned.
 set -eu
 uv=$1
+write=${2:-}
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
 status=0
@@ -12,7 +14,9 @@ check() {
 	cp "$lock" "$fresh/lock.txt" # so that uv keeps the versions that are pinned
 	"$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate "$@" --output-file "$fresh/lock.txt"
-	if ! diff "$lock" "$fresh/lock.txt"; then
+	if test "$write" = --write; then
+		cp "$fresh/lock.txt" "$lock"
+	elif ! diff "$lock" "$fresh/lock.txt"; then
 		echo "$lock is not what pyproject.toml resolves to: run make lock"
 		status=1
 	fi

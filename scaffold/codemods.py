@@ -72,17 +72,28 @@ class Codemods:
 
 
 def between(old: Path, new: Path) -> Codemods:
-    """The codemods that the new release has and the old one lacks, in their order."""
+    """The codemods that the new release has and the old one lacks, as one step.
+
+    What an early release moves or renames, a later one can move or rename again. Files
+    that only a release between them had are not in the copy, or are its own.
+    """
     folder = "scaffold/codemods"
     known = {file.name for file in (old / folder).glob("*.toml")}
     together = Codemods()
     files = [each for each in (new / folder).glob("*.toml") if each.name not in known]
     for file in sorted(files, key=version_of):
         table = tomllib.loads(file.read_text())
-        for before, after in together.moves.items():  # moved twice
-            together.moves[before] = table.get("moves", {}).get(after, after)
-        together.moves |= table.get("moves", {})
-        together.names |= table.get("names", {})
+        moves, names = table.get("moves", {}), table.get("names", {})
+        modules = {dotted(before): dotted(after) for before, after in moves.items()}
+        for before, after in together.moves.items():
+            together.moves[before] = moves.pop(after, after)
+        together.moves |= {each: moves[each] for each in moves if (old / each).exists()}
+        for key, name in [*together.names.items()]:
+            module, _, before = key.partition(":")
+            module = modules.get(module, module)
+            del together.names[key]
+            together.names[f"{module}:{before}"] = names.pop(f"{module}:{name}", name)
+        together.names |= names
     return together
 
 

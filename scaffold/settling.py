@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.core.settings.changes import kept_defaults
 from scaffold import locks, naming, stems
+from scaffold.regenerating import regenerate
 from scaffold.repository import commit_all, git, tracked
 from scaffold.stems import REGISTRIES, Stem
 
@@ -23,6 +24,7 @@ class Outcome:
     conflicts: dict[str, str] = field(default_factory=dict)
     revisions: list[str] = field(default_factory=list)
     kept_defaults: dict[str, object] = field(default_factory=dict)
+    to_do: list[str] = field(default_factory=list)
     changes: str = ""
 
     def report(self) -> str:
@@ -33,26 +35,21 @@ class Outcome:
             f"DEFAULTS keeps {name.upper()}={value}"
             for name, value in self.kept_defaults.items()
         ]
+        parts += [f"To do: {each}" for each in self.to_do]
         parts += [f"CONFLICT {name}: {text}" for name, text in self.conflicts.items()]
         if self.changes:
             parts += ["", "What the release changed:", "", self.changes, ""]
         if self.conflicts:
             parts.append("Settle the conflicts, then `make format` and commit.")
         else:
-            parts.append("Committed. Next: `make format`, `make check`, `make test`.")
+            parts.append("Committed. Next: `make check` and `make test`.")
         parts.append("To give up: `git reset --hard`, and switch to your branch.")
         return "\n".join(parts)
 
 
 def settle(root: Path, before: Path, after: Path, removed: list[list[str]]) -> Outcome:
-    outcome = Outcome()
-    for lock in sorted(after.glob("requirements/*.txt")):
-        name = lock.relative_to(after)
-        if (root / name).exists():
-            old = before / name
-            text = old.read_text() if old.exists() else ""
-            merged = locks.merged((root / name).read_text(), text, lock.read_text())
-            (root / name).write_text(merged)
+    failed = locks.settle(root, before, after)
+    outcome = Outcome(to_do=[f"`make lock`: {last(each)}" for each in failed])
     for state, path in _states(root):
         if state == "DU":  # you removed it, the release changes it
             git(root, "rm", "--quiet", "--force", path)
@@ -69,9 +66,15 @@ def settle(root: Path, before: Path, after: Path, removed: list[list[str]]) -> O
     )
     # This code is that of the release.
     outcome.kept_defaults = kept_defaults(naming.defaults(root))
+    if not any(name.endswith(".py") for name in outcome.conflicts):
+        outcome.to_do += [f"`make format`: {last(each)}" for each in regenerate(root)]
     if not outcome.conflicts:
         commit_all(root, "Update from upstream")
     return outcome
+
+
+def last(text: str) -> str:
+    return text.rpartition("\n")[2]
 
 
 def _states(root: Path) -> list[tuple[str, str]]:

@@ -32,7 +32,8 @@ def test_the_workflow_runs_the_checks_and_may_only_read() -> None:
 
     assert WORKFLOW["permissions"] == {"contents": "read"}
     assert not any("uses" in step for step in job["steps"])
-    assert job["steps"][-1]["run"] == ".ci/run"
+    assert job["steps"][-1]["run"] == "${{ matrix.run }}"
+    assert job["strategy"]["matrix"]["run"][0] == ".ci/run"
     assert (ROOT / ".ci/run").stat().st_mode & 0o100
 
 

@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from drills.update import (
+    CODEMODS,
+    DEPENDENCY,
     MINE,
     MOVED,
     PAGE,
     ROLES,
     SERVICE,
     edit_copy,
-    make_release,
+    make_releases,
 )
 from scaffold import codemods, copying, locks, merge_lines, updating, upstream
 from scaffold.refusal import Refused
@@ -26,7 +28,12 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of 0.1.0 with edits; 0.2.0 is released afterwards."""
+    """A copy of 0.1.0 with edits; 0.1.1 and 0.2.0 are released afterwards.
+
+    No index can be reached, so uv cannot resolve the dependency of the copy.
+    """
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     monkeypatch.setattr(copying, "ROOT", source)
     shop = tmp_path / "shop"
     copying.new(shop, "Acme Shop", None)
@@ -34,14 +41,17 @@ def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     known.removed.append(["product", "products"])
     known.write(shop)
     edit_copy(shop)
-    make_release(source, revoked="audit:read")
+    make_releases(source, revoked="audit:read")
     return shop
 
 
 def test_keeps_every_edit_and_reports_what_needs_a_decision(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Mutants: codemods on one side; a union merge of roles; the copier of files."""
+    """Mutants: codemods on one side; a union merge of roles; the copier of files.
+
+    Mutant: skip the codemods of 0.1.1.
+    """
     main = git(copy, "rev-parse", "HEAD")
 
     known, to = updating.fetch(copy, None)
@@ -53,9 +63,13 @@ def test_keeps_every_edit_and_reports_what_needs_a_decision(
     conflicts = [row for row in report.splitlines() if row.startswith("CONFLICT")]
     assert [row.split()[1] for row in conflicts] == [f"{PAGE}:"]
     assert "Ours." in (copy / PAGE).read_text()
-    assert "OURS = 1" in (copy / MOVED[1]).read_text()
-    assert not (copy / MOVED[0]).exists()
-    assert "from app.services.cleanup import OURS\n" in (copy / MINE).read_text()
+    assert "OURS = 1" in (copy / MOVED[2]).read_text()
+    assert not any((copy / each).exists() for each in MOVED[:2])
+    mine = (copy / MINE).read_text()
+    assert "from app.services.tidying import OURS, sweeping\n" in mine
+    assert "begin = sweeping\n" in mine
+    assert DEPENDENCY in (copy / "pyproject.toml").read_text()
+    assert "To do: `make lock`: " in report
     roles = (copy / ROLES).read_text()
     assert "x:read" in roles
     assert "audit:read" not in roles
@@ -83,11 +97,11 @@ def test_refuses_before_it_changes_anything(
     with pytest.raises(Refused, match="has changes"):
         updating.fetch(copy, None)
     (copy / "change").unlink()
-    (copy / MOVED[1]).touch()
+    (copy / MOVED[2]).touch()
     commit_all(copy, "Taken")
     _, to = updating.fetch(copy, None)
     assert updating.main(str(copy), to) == 2
-    assert f"Rename your {MOVED[1]}." in capsys.readouterr().err
+    assert f"Rename your {MOVED[2]}." in capsys.readouterr().err
 
     assert git(copy, "status", "--porcelain") == ""
     assert git(copy, "rev-parse", "HEAD~1") == before
@@ -117,12 +131,38 @@ def test_a_registry_is_a_set_in_which_a_removal_counts() -> None:
 
 
 def test_locks_have_the_pins_of_the_release_and_own_packages() -> None:
-    yours = (
-        "a==1 \\\n    --hash=x\nmine==3 \\\n    --hash=z\ngone==1 \\\n    --hash=g\n"
-    )
-    before = "a==1 \\\n    --hash=x\ngone==1 \\\n    --hash=g\n"
-    release = "a==2 \\\n    --hash=y\n"
+    """Mutants: one pin for each package; all pins of the release."""
+    own, forked = lock("mine==3", "kept==2"), lock("f==1 ; a < 3", "f==2 ; a >= 3")
+    before = lock("a==1", "gone==1", "kept==1") + forked
+    release = lock("a==2", "kept==1") + forked
 
-    merged = locks.merged(yours, before, release)
+    merged = locks.merged(lock("a==1", "gone==1") + own + forked, before, release)
 
-    assert merged == "a==2 \\\n    --hash=y\nmine==3 \\\n    --hash=z\n"
+    assert merged == lock("a==2") + forked + lock("kept==2", "mine==3")
+
+
+def lock(*pins: str) -> str:
+    return "".join(f"{pin} \\\n    --hash={pin[0]}\n" for pin in pins)
+
+
+@pytest.mark.parametrize("start", ["0.1.0", "0.1.1"])
+def test_codemods_of_several_releases_are_one_step(tmp_path: Path, start: str) -> None:
+    """Mutants: only the newest release; the names that the old module had.
+
+    A file that only the copy has keeps its name, although a release has moved one.
+    """
+    old, new = tmp_path / "old", tmp_path / "new"
+    for release, text in CODEMODS.items():
+        for tree in (old, new) if release <= start else (new,):
+            file = tree / f"scaffold/codemods/{release}.toml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+    is_first = start == "0.1.0"
+    (old / "app/services").mkdir(parents=True)
+    (old / MOVED[0 if is_first else 1]).touch()
+
+    steps = codemods.between(old, new)
+
+    name = "purging" if is_first else "cleaning"
+    assert steps.moves == {MOVED[0 if is_first else 1]: MOVED[2]}
+    assert steps.names == {f"app.services.tidying:{name}": "sweeping"}

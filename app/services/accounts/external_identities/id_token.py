@@ -40,12 +40,14 @@ def verify(
     if len(id_token) > LONGEST:
         raise ProviderAnswerInvalid("ID token: length")
     supported = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
+    # joserfc takes an empty list for its own defaults, which contain HS256.
+    algorithms = [each for each in ALGORITHMS if each in supported] or ["RS256"]
     try:
         published = [key for key in keys["keys"] if key.get("kty") in KINDS]
         token = jwt.decode(
             id_token,
             KeySet.import_key_set({"keys": published}),
-            algorithms=[each for each in ALGORITHMS if each in supported],
+            algorithms=algorithms,
         )
         kid = token.header.get("kid")
         [key, *_] = [each for each in published if kid in (None, each.get("kid"))]
