@@ -78,7 +78,7 @@ class Copy:
             self.run(".venv/bin/lint-imports", "--no-cache")
             self.run(".venv/bin/python", "-m", "linting")
             self.run(".venv/bin/python", "-m", "reference", "--check")
-            self.test("--collect-only")
+            self.test("--collect-only", "-n0")
         else:
             self.run("make", "check")
         print(f" {self.test(*tests).splitlines()[-1]}", end="")
