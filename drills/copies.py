@@ -68,7 +68,11 @@ class Copy:
 
     def test(self, *arguments: str) -> str:
         python = ".venv/bin/python"
-        return self.run(python, "-m", "pytest", "-q", "-n", "auto", *arguments)
+        return self.run(python, "-m", "pytest", "-q", *arguments)
+
+    def collect(self) -> None:
+        """Import every test, and so every module that is left."""
+        self.test("-n0", "--collect-only")
 
     def check(self, *, short: bool, tests: Sequence[str]) -> None:
         """Run `make check`, or less of it, and these tests, or all."""
@@ -78,10 +82,11 @@ class Copy:
             self.run(".venv/bin/lint-imports", "--no-cache")
             self.run(".venv/bin/python", "-m", "linting")
             self.run(".venv/bin/python", "-m", "reference", "--check")
-            self.test("--collect-only")
         else:
             self.run("make", "check")
-        print(f" {self.test(*tests).splitlines()[-1]}", end="")
+        # The suite, which runs the short forms, uses the other cores.
+        tested = self.test("-n0" if short else "-nauto", *tests)
+        print(f" {tested.splitlines()[-1]}", end="")
 
 
 def make_copy(directory: Path, postgres_url: str) -> Copy:

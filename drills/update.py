@@ -132,6 +132,7 @@ def drill(home: Path, postgres_url: str, *, short: bool) -> None:
     with step("check and test the copy"):
         shop.renew_stamps()
         shop.check(short=short, tests=SOME if short else ())
+        shop.collect()
 
 
 def lock(shop: Copy, *options: str) -> None:

@@ -12,7 +12,6 @@ async def longest_turn(task: Task[Any]) -> float:
     It counts CPU time, so that a busy machine is no fault, and keeps the garbage
     collector from the many objects of the tests.
     """
-    gc.collect()
     gc.freeze()
     longest, before = 0.0, thread_time()
     while not task.done():
