@@ -5,6 +5,7 @@ import typer
 
 from app.cli.accounts import (
     PasswordStdin,
+    change,
     changing,
     directory,
     find_user,
@@ -127,31 +128,29 @@ def set_role(
 
     If the user becomes an administrator, all other administrators get a mail.
     """
-    output.print(f"{run(change(who, role=role))} is now {role}.")
+    output.print(f"{update(who, role=role)} is now {role}.")
 
 
 @group.command()
 def disable(who: Who) -> None:
     """Disable an account and end its sessions. Its data stays."""
-    output.print(f"{run(change(who, is_active=False))} is disabled.")
+    output.print(f"{update(who, is_active=False)} is disabled.")
 
 
 @group.command()
 def enable(who: Who) -> None:
     """Enable an account again. Its user must log in."""
-    output.print(f"{run(change(who, is_active=True))} is enabled.")
+    output.print(f"{update(who, is_active=True)} is enabled.")
 
 
-async def change(who: str, **values: Any) -> str:
-    """Change an account. Return its e-mail address."""
+def update(who: str, **values: Any) -> str:
     from app.schemas.user import UserUpdate
     from app.services.accounts.users import ANY_VERSION
 
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.users.update(user.id, UserUpdate(**values), ANY_VERSION)
-    return str(user.email)
+    data = UserUpdate(**values)
+    return change(
+        who, lambda accounts, user: accounts.users.update(user.id, data, ANY_VERSION)
+    )
 
 
 @group.command()
@@ -163,15 +162,11 @@ def set_password(who: Who, *, password_stdin: PasswordStdin = False) -> None:
     """
     existing(get_settings())
     password = read_password(from_stdin=password_stdin)
-    output.print(f"{run(replace_password(who, password))} has a new password.")
-
-
-async def replace_password(who: str, password: str) -> str:
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.passwords.set(user.id, user.email, password)
-    return str(user.email)
+    email = change(
+        who,
+        lambda accounts, user: accounts.passwords.set(user.id, user.email, password),
+    )
+    output.print(f"{email} has a new password.")
 
 
 @group.command()
@@ -181,15 +176,8 @@ def reset_mfa(who: Who) -> None:
     The sessions of the user end. Use it for a user who has lost these factors, and
     first make sure that it is this user who asks.
     """
-    output.print(f"{run(remove_factors(who))} has no second factor any more.")
-
-
-async def remove_factors(who: str) -> str:
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.mfa.reset(user.id)
-    return str(user.email)
+    email = change(who, lambda accounts, user: accounts.mfa.reset(user.id))
+    output.print(f"{email} has no second factor any more.")
 
 
 @group.command()
@@ -222,12 +210,5 @@ async def show_sessions(who: str, *, as_json: bool) -> None:
 @group.command()
 def end_sessions(who: Who) -> None:
     """End all sessions of a user, who can log in again with the password."""
-    output.print(f"The sessions of {run(log_out(who))} have ended.")
-
-
-async def log_out(who: str) -> str:
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.users.end_sessions(user.id)
-    return str(user.email)
+    email = change(who, lambda accounts, user: accounts.users.end_sessions(user.id))
+    output.print(f"The sessions of {email} have ended.")
