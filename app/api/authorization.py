@@ -52,11 +52,7 @@ def public_reason(route: RouteContext) -> str | None:
 
 
 def check_routes(app: FastAPI, policies: Container[str]) -> None:
-    """Refuse to start with a route that lacks a protection (ASVS 8.2.1).
-
-    Raises:
-        RuntimeError: The message names the routes and the remedy.
-    """
+    """Refuse to start with a route that lacks a protection (ASVS 8.2.1)."""
     found: dict[str, list[str]] = defaultdict(list)
     for context in iter_route_contexts(app.routes):
         for problem in _problems(context, policies):

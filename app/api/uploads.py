@@ -35,9 +35,7 @@ def find_uploads(
 ) -> dict[str, Allowance]:
     """Map the path of each upload to what it is allowed.
 
-    Raises:
-        RuntimeError: The path has parameters. The limits apply before the request is
-            routed, so they could not find it.
+    A path must not have parameters: the limits apply before the request is routed.
     """
     found = {}
     for router in routers:

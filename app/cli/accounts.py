@@ -55,11 +55,7 @@ def change(who: str, act: "Callable[[Accounts, Row[Any]], Awaitable[object]]") -
 
 
 async def find_id(state: "AppState", name: str) -> UUID:
-    """Return `name` if it is an id; otherwise the id of the user with this address.
-
-    Raises:
-        UserNotFound: No user has this e-mail address.
-    """
+    """Return `name` if it is an id; otherwise the id of the user with this address."""
     from app.services.accounts.lookup import find_account
     from app.services.accounts.users import UserNotFound
 
@@ -73,7 +69,7 @@ async def find_id(state: "AppState", name: str) -> UUID:
 
 
 async def find_user(state: "AppState", name: str) -> "Row[Any]":
-    """Find a user by an id or an e-mail address. Raises `UserNotFound`."""
+    """Find a user by an id or an e-mail address, or raise `UserNotFound`."""
     return await directory(state).get(await find_id(state, name))
 
 
