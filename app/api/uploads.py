@@ -40,7 +40,7 @@ def find_uploads(
     found = {}
     for router in routers:
         for route in iter_route_contexts(router.routes):
-            for each in declared(route.endpoint, Upload) if route.endpoint else ():
+            for each in declared(route.endpoint, Upload):
                 if "{" in str(route.path):
                     raise RuntimeError(f"An upload has path parameters: {route.path}")
                 found[f"{prefix}{route.path}"] = Allowance(
