@@ -1,5 +1,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -114,25 +115,17 @@ def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) -> None:
 async def show_keys(who: str, limit: int, *, as_json: bool) -> None:
     from app.schemas.api_key import ApiKeyRead
     from app.schemas.page import PageParameters
-    from app.services.listing import RowPage
 
-    def show(row: object) -> None:
-        found = ApiKeyRead.model_validate(row)
-        if as_json:
-            show_json(found)
-            return
-        used = f"{found.last_used_at:{SECONDS}}" if found.last_used_at else "never"
-        output.print(
-            f"{found.id}  {found.hint}  until {found.expires_at:{SECONDS}}  "
-            f"used {used}  {' '.join(found.scopes)}  {found.name}"
+    def line(key: ApiKeyRead) -> str:
+        used = f"{key.last_used_at:{SECONDS}}" if key.last_used_at else "never"
+        return (
+            f"{key.id}  {key.hint}  until {key.expires_at:{SECONDS}}  "
+            f"used {used}  {' '.join(key.scopes)}  {key.name}"
         )
 
     async with keys_of(who) as (keys, owner):
-
-        async def read(query: PageParameters) -> RowPage:
-            return await keys.page(owner.id, query)
-
-        await show_list(read, PageParameters(), limit, show)
+        read, query = partial(keys.page, owner.id), PageParameters()
+        await show_list(read, query, limit, ApiKeyRead, line, as_json=as_json)
 
 
 @asynccontextmanager

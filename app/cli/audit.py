@@ -4,8 +4,8 @@ from uuid import UUID
 import typer
 
 from app.cli.accounts import find_id, open_existing
-from app.cli.console import output, run
-from app.cli.lists import SECONDS, JsonLines, Limit, parse_filters, show_json, show_list
+from app.cli.console import run
+from app.cli.lists import SECONDS, JsonLines, Limit, parse_filters, show_list
 
 group = typer.Typer(name="audit", help="Read the audit trail.")
 
@@ -53,12 +53,8 @@ async def show_events(
 
     query = parse_filters(AuditQuery, event=event, since=since, until=until)
 
-    def show(row: object) -> None:
-        found = AuditEventRead.model_validate(row)
-        if as_json:
-            show_json(found)
-            return
-        output.print(
+    def line(found: AuditEventRead) -> str:
+        return (
             f"{found.occurred_at:{SECONDS}}  {found.event}  {found.outcome}  "
             f"{found.subject_type} {found.subject_id}  "
             f"by {found.actor_id or found.actor_type}  from {found.ip or '-'}"
@@ -70,4 +66,5 @@ async def show_events(
             "actor_id": await find_id(state, actor) if actor else None,
         }
         trail = AuditTrail(state.database.read, state.cursors)
-        await show_list(trail.page, query.model_copy(update=users), limit, show)
+        query = query.model_copy(update=users)
+        await show_list(trail.page, query, limit, AuditEventRead, line, as_json=as_json)

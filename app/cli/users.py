@@ -91,15 +91,13 @@ async def show_users(limit: int, *, as_json: bool, **filters: object) -> None:
 
     query = parse_filters(UserQuery, **filters)
 
-    def show(row: Any) -> None:
-        if as_json:
-            show_json(UserRead.model_validate(row))
-            return
-        state = "active" if row.is_active else "disabled"
-        output.print(f"{row.id}  {row.role:6}  {state:8}  {row.email}")
+    def line(user: UserRead) -> str:
+        state = "active" if user.is_active else "disabled"
+        return f"{user.id}  {user.role:6}  {state:8}  {user.email}"
 
     async with open_existing() as state:
-        await show_list(directory(state).page, query, limit, show)
+        read = directory(state).page
+        await show_list(read, query, limit, UserRead, line, as_json=as_json)
 
 
 @group.command()
