@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
 import typer
@@ -54,21 +53,12 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
 
 def existing(settings: AnySettings) -> AnySettings:
     """Fail if the database file is missing: SQLite would create a mistyped path."""
-    if file := missing_file(settings):
+    if settings.lacks_file:
         fail(
-            f"The database file {file} does not exist. "
+            f"The database file {settings.sqlite_file} does not exist. "
             "Check DATABASE_URL, or run `db upgrade`."
         )
     return settings
-
-
-def missing_file(settings: DatabaseSettings) -> str | None:
-    """The file of the SQLite database, if it does not exist."""
-    from sqlalchemy import make_url
-
-    url = make_url(settings.database_url)
-    is_missing = settings.on_sqlite and not Path(url.database or "").exists()
-    return url.database if is_missing else None
 
 
 def binary_stdout() -> BinaryIO:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import binary_stdout, errors, fail, missing_file, output, run
+from app.cli.console import binary_stdout, errors, fail, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
 from app.demo import RESOURCES
@@ -106,7 +106,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """
     refuse_taken("dev", host, port)
     settings = get_settings()
-    if settings.environment == "development" and missing_file(settings):
+    if settings.environment == "development" and settings.lacks_file:
         get_settings.cache_clear()  # `setup` writes `.env`
         setup()
     announce(host, port)

@@ -1,6 +1,7 @@
 """Database."""
 
 import os.path
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -98,6 +99,14 @@ class DatabaseSettings(AppSettings):
     @property
     def on_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
+
+    @property
+    def sqlite_file(self) -> Path:
+        return Path(self.database_url.partition(":///")[2].partition("?")[0])
+
+    @property
+    def lacks_file(self) -> bool:
+        return self.on_sqlite and not self.sqlite_file.exists()
 
     @field_validator("db_statement_timeout_seconds")
     @classmethod
