@@ -1,14 +1,14 @@
 """Shared by the commands of accounts: the services, and how to find a user."""
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
-from app.cli.console import existing, run
+from app.cli.console import existing
 from app.core.config import get_settings
 
 if TYPE_CHECKING:
@@ -41,17 +41,13 @@ async def changing(state: "AppState") -> "AsyncGenerator[Accounts]":
         yield Accounts(session, state)
 
 
-def change(who: str, act: "Callable[[Accounts, Row[Any]], Awaitable[object]]") -> str:
-    """Change an account in one transaction. Return its e-mail address."""
-
-    async def changed() -> str:
-        async with open_existing() as state:
-            user = await find_user(state, who)
-            async with changing(state) as accounts:
-                await act(accounts, user)
-        return str(user.email)
-
-    return run(changed())
+@asynccontextmanager
+async def changing_user(who: str) -> "AsyncGenerator[tuple[Accounts, Row[Any]]]":
+    """Find a user, and open a transaction."""
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            yield accounts, user
 
 
 async def find_id(state: "AppState", name: str) -> UUID:

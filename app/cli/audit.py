@@ -4,14 +4,15 @@ from uuid import UUID
 import typer
 
 from app.cli.accounts import find_id, open_existing
-from app.cli.console import run
+from app.cli.console import awaited
 from app.cli.lists import SECONDS, JsonLines, Limit, parse_filters, show_list
 
 group = typer.Typer(name="audit", help="Read the audit trail.")
 
 
 @group.command(name="list")
-def list_(
+@awaited
+async def list_(
     *,
     event: Annotated[
         str | None, typer.Option(help="Name of an event, such as auth.login.failure.")
@@ -35,19 +36,6 @@ def list_(
 
     `--subject` also accepts the id of any other object that an event is about.
     """
-    run(show_events(event, subject, actor, since, until, limit, as_json=as_json))
-
-
-async def show_events(
-    event: str | None,
-    subject: str | None,
-    actor: str | None,
-    since: str | None,
-    until: str | None,
-    limit: int,
-    *,
-    as_json: bool,
-) -> None:
     from app.schemas.audit import AuditEventRead, AuditQuery
     from app.services.audit import AuditTrail
 

@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, NoReturn, TypeVar
+from functools import wraps
+from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from app.core.settings.database import DatabaseSettings
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)
 INTERRUPTED = 130  # the exit code that shells give a command after Ctrl-C
@@ -33,6 +35,22 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(_cancelled_by_sigterm(work))
     except (KeyboardInterrupt, asyncio.CancelledError):
         fail("Interrupted.", INTERRUPTED)
+
+
+def awaited(
+    command: Callable[P, Coroutine[Any, Any, Result]],
+) -> Callable[P, Result]:
+    """Let a command be a coroutine, which Typer cannot call.
+
+    A command that asks must not be one: the event loop takes the first Ctrl-C, and a
+    prompt does not see it.
+    """
+
+    @wraps(command)
+    def run_command(*arguments: P.args, **options: P.kwargs) -> Result:
+        return run(command(*arguments, **options))
+
+    return run_command
 
 
 async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:

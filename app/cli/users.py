@@ -5,14 +5,14 @@ import typer
 
 from app.cli.accounts import (
     PasswordStdin,
-    change,
     changing,
+    changing_user,
     directory,
     find_user,
     open_existing,
     read_password,
 )
-from app.cli.console import existing, fail, output, run
+from app.cli.console import awaited, existing, fail, output, run
 from app.cli.lists import (
     SECONDS,
     Json,
@@ -69,7 +69,8 @@ async def create_user(email: str, role: RoleName, password: str | None) -> str |
 
 
 @group.command(name="list")
-def list_(
+@awaited
+async def list_(
     *,
     q: Annotated[
         str | None, typer.Option(help="Text in the e-mail address or the name.")
@@ -83,13 +84,9 @@ def list_(
     as_json: JsonLines = False,
 ) -> None:
     """List accounts, newest first."""
-    run(show_users(limit, as_json=as_json, q=q, role=role, is_active=active))
-
-
-async def show_users(limit: int, *, as_json: bool, **filters: object) -> None:
     from app.schemas.user import UserQuery, UserRead
 
-    query = parse_filters(UserQuery, **filters)
+    query = parse_filters(UserQuery, q=q, role=role, is_active=active)
 
     def line(user: UserRead) -> str:
         state = "active" if user.is_active else "disabled"
@@ -101,12 +98,9 @@ async def show_users(limit: int, *, as_json: bool, **filters: object) -> None:
 
 
 @group.command()
-def show(who: Who, *, as_json: Json = False) -> None:
+@awaited
+async def show(who: Who, *, as_json: Json = False) -> None:
     """Show an account."""
-    run(show_user(who, as_json=as_json))
-
-
-async def show_user(who: str, *, as_json: bool) -> None:
     from app.schemas.user import UserRead
 
     async with open_existing() as state:
@@ -119,36 +113,38 @@ async def show_user(who: str, *, as_json: bool) -> None:
 
 
 @group.command()
-def set_role(
+@awaited
+async def set_role(
     who: Who, role: Annotated[RoleName, typer.Argument(help="The new role.")]
 ) -> None:
     """Change the role of a user.
 
     If the user becomes an administrator, all other administrators get a mail.
     """
-    output.print(f"{update(who, role=role)} is now {role}.")
+    output.print(f"{await update(who, role=role)} is now {role}.")
 
 
 @group.command()
-def disable(who: Who) -> None:
+@awaited
+async def disable(who: Who) -> None:
     """Disable an account and end its sessions. Its data stays."""
-    output.print(f"{update(who, is_active=False)} is disabled.")
+    output.print(f"{await update(who, is_active=False)} is disabled.")
 
 
 @group.command()
-def enable(who: Who) -> None:
+@awaited
+async def enable(who: Who) -> None:
     """Enable an account again. Its user must log in."""
-    output.print(f"{update(who, is_active=True)} is enabled.")
+    output.print(f"{await update(who, is_active=True)} is enabled.")
 
 
-def update(who: str, **values: Any) -> str:
+async def update(who: str, **values: Any) -> str:
     from app.schemas.user import UserUpdate
     from app.services.accounts.users import ANY_VERSION
 
-    data = UserUpdate(**values)
-    return change(
-        who, lambda accounts, user: accounts.users.update(user.id, data, ANY_VERSION)
-    )
+    async with changing_user(who) as (accounts, user):
+        await accounts.users.update(user.id, UserUpdate(**values), ANY_VERSION)
+    return str(user.email)
 
 
 @group.command()
@@ -160,40 +156,39 @@ def set_password(who: Who, *, password_stdin: PasswordStdin = False) -> None:
     """
     existing(get_settings())
     password = read_password(from_stdin=password_stdin)
-    email = change(
-        who,
-        lambda accounts, user: accounts.passwords.set(user.id, user.email, password),
-    )
-    output.print(f"{email} has a new password.")
+    output.print(f"{run(replace_password(who, password))} has a new password.")
+
+
+async def replace_password(who: str, password: str) -> str:
+    async with changing_user(who) as (accounts, user):
+        await accounts.passwords.set(user.id, user.email, password)
+    return str(user.email)
 
 
 @group.command()
-def reset_mfa(who: Who) -> None:
+@awaited
+async def reset_mfa(who: Who) -> None:
     """Remove all second factors and recovery codes of a user, who gets a mail.
 
     The sessions of the user end. Use it for a user who has lost these factors, and
     first make sure that it is this user who asks.
     """
-    email = change(who, lambda accounts, user: accounts.mfa.reset(user.id))
-    output.print(f"{email} has no second factor any more.")
+    async with changing_user(who) as (accounts, user):
+        await accounts.mfa.reset(user.id)
+    output.print(f"{user.email} has no second factor any more.")
 
 
 @group.command()
-def sessions(who: Who, *, as_json: JsonLines = False) -> None:
+@awaited
+async def sessions(who: Who, *, as_json: JsonLines = False) -> None:
     """List the sessions of a user, newest first."""
-    run(show_sessions(who, as_json=as_json))
-
-
-async def show_sessions(who: str, *, as_json: bool) -> None:
     from app.schemas.auth import SessionRead
     from app.schemas.page import PageParameters
     from app.services.accounts.sessions import MAX_SESSIONS
 
     query = PageParameters(limit=MAX_SESSIONS)
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            page = await accounts.sessions.page(user.id, query)
+    async with changing_user(who) as (accounts, user):
+        page = await accounts.sessions.page(user.id, query)
     for row in page.items:
         found = SessionRead.model_validate(row)
         if as_json:
@@ -206,7 +201,9 @@ async def show_sessions(who: str, *, as_json: bool) -> None:
 
 
 @group.command()
-def end_sessions(who: Who) -> None:
+@awaited
+async def end_sessions(who: Who) -> None:
     """End all sessions of a user, who can log in again with the password."""
-    email = change(who, lambda accounts, user: accounts.users.end_sessions(user.id))
-    output.print(f"The sessions of {email} have ended.")
+    async with changing_user(who) as (accounts, user):
+        await accounts.users.end_sessions(user.id)
+    output.print(f"The sessions of {user.email} have ended.")
