@@ -70,11 +70,12 @@ def own_fields(group: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
 def descriptions(group: type[BaseModel]) -> dict[str, str]:
     """Read the text below each setting, which Python itself does not keep."""
     definition: Any = ast.parse(getsource(group)).body[0]
-    return {
-        field.target.id: " ".join(below.value.value.split())
-        for field, below in pairwise(definition.body)
-        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr)
-    }
+    found = {}
+    for each in pairwise(definition.body):
+        match each:
+            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(text)):
+                found[name] = " ".join(str(text).split())
+    return found
 
 
 def summary(group: type[BaseModel]) -> str:
