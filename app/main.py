@@ -165,7 +165,7 @@ def middleware(
         Middleware(
             RequestContextMiddleware,
             resolver=ClientAddressResolver(settings.trusted_proxies),
-            unlogged_paths=[*probes, REQUESTS],
+            unlogged_paths={*probes, REQUESTS},
             sample=settings.log_sample,
             recent=recent,
             trace=observers.traces.watch if observers.traces else None,

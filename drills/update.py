@@ -78,7 +78,7 @@ def make_releases(checkout: Path, revoked: str = "") -> None:
     edit(checkout / CHANGES, lambda text: text.replace(NO_CHANGE, CHANGE))
     edit(
         checkout / SECURITY,
-        lambda text: text.replace("        12, ge", "        14, ge"),
+        lambda text: text.replace("Field(12, ge=8", "Field(14, ge=8"),
     )
     # `docs/settings.md` repeats this text.
     edit(checkout / SECURITY, lambda text: text.replace("Fewest char", "Least char"))

@@ -15,4 +15,6 @@ answer.
 
 
 def markdown() -> str:
-    return HEAD + "".join(f"| {question} | {answer} |\n" for question, answer in REVIEW)
+    return HEAD + "".join(
+        f"| {question} | {answer} |\n" for question, answer in REVIEW.items()
+    )

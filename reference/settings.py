@@ -1,6 +1,9 @@
 """Generates the list of settings from the settings classes."""
 
+import ast
 from collections.abc import Iterator
+from inspect import getsource
+from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
@@ -32,9 +35,8 @@ def markdown() -> str:
     for group in groups():
         lines += ["", f"## {summary(group)}", ""]
         lines += ["| name | default | meaning |", "|---|---|---|"]
-        for name, field in own_fields(group):
-            bounds = " ".join(limits(field))
-            text = " ".join(filter(None, [field.description, bounds]))
+        for name, field, about in own_fields(group):
+            text = " ".join([about, *limits(field)])
             lines.append(f"| `{name.upper()}` | {shown(field)} | {text} |")
     return "\n".join(lines) + "\n"
 
@@ -46,10 +48,9 @@ def env_example() -> str:
     ]
     for group in groups():
         lines += ["", f"# --- {summary(group)}"]
-        for name, field in own_fields(group):
-            text = " ".join(filter(None, [field.description, *limits(field)]))
-            lines += ["", f"# {text}"] if text else [""]
-            lines.append(f"# {name.upper()}={plain(field)}")
+        for name, field, about in own_fields(group):
+            text = " ".join([about, *limits(field)])
+            lines += ["", f"# {text}", f"# {name.upper()}={plain(field)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -58,10 +59,23 @@ def groups() -> list[type[BaseModel]]:
     return [base for base in reversed(bases) if base is not Settings]
 
 
-def own_fields(group: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+def own_fields(group: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
+    """Yield each setting of a group with its description."""
+    described = descriptions(group)
     for name in group.__annotations__:
-        if name in group.model_fields:
-            yield name, group.model_fields[name]
+        if field := group.model_fields.get(name):
+            yield name, field, field.description or described[name]
+
+
+def descriptions(group: type[BaseModel]) -> dict[str, str]:
+    """Read the text below each setting, which Python itself does not keep."""
+    definition: Any = ast.parse(getsource(group)).body[0]
+    found = {}
+    for each in pairwise(definition.body):
+        match each:
+            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(text)):
+                found[name] = " ".join(str(text).split())
+    return found
 
 
 def summary(group: type[BaseModel]) -> str:

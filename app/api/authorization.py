@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.api.authentication import authorize, authorize_factor, authorize_fresh
+from app.api.authentication import authorize
 from app.api.routes import ApiRoute
 
 PUBLIC = "x-public"
@@ -37,26 +37,12 @@ def required_scopes(route: RouteContext) -> set[str]:
     }
 
 
-def requires_fresh(route: RouteContext) -> bool:
-    """Whether the caller must have given the password a moment ago."""
-    return _depends_on(route, authorize_fresh)
-
-
-def requires_factor(route: RouteContext) -> bool:
-    """Whether a caller who has a second factor must have given it a moment ago."""
-    return _depends_on(route, authorize_factor)
-
-
 def public_reason(route: RouteContext) -> str | None:
     return (route.openapi_extra or {}).get(PUBLIC)
 
 
 def check_routes(app: FastAPI, policies: Container[str]) -> None:
-    """Refuse to start with a route that lacks a protection (ASVS 8.2.1).
-
-    Raises:
-        RuntimeError: The message names the routes and the remedy.
-    """
+    """Refuse to start with a route that lacks a protection (ASVS 8.2.1)."""
     found: dict[str, list[str]] = defaultdict(list)
     for context in iter_route_contexts(app.routes):
         for problem in _problems(context, policies):
@@ -80,10 +66,6 @@ def _problems(context: RouteContext, policies: Container[str]) -> Iterator[str]:
         yield "Declare either a scope or public()"
     if any(limit.policy not in policies for limit in route.limits):
         yield "Declare a limit by the name of a policy"
-
-
-def _depends_on(route: RouteContext, call: object) -> bool:
-    return any(each.call is call for each in _dependencies(route.dependant))
 
 
 def _dependencies(dependant: Dependant) -> Iterator[Dependant]:

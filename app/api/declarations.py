@@ -20,6 +20,6 @@ def declare(endpoint: Endpoint, fact: object) -> Endpoint:
     return endpoint
 
 
-def declared(endpoint: Callable[..., Any], kind: type[Fact]) -> list[Fact]:
+def declared(endpoint: Callable[..., Any] | None, kind: type[Fact]) -> list[Fact]:
     facts = getattr(endpoint, ATTRIBUTE, ())
     return [fact for fact in facts if isinstance(fact, kind)]

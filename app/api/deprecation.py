@@ -41,6 +41,4 @@ def deprecated(
 
 
 def deprecation_of(endpoint: Callable[..., Any] | None) -> Deprecated | None:
-    if endpoint is None:
-        return None
     return next(iter(declared(endpoint, Deprecated)), None)

@@ -25,11 +25,7 @@ class UnsupportedMediaType(AppError):
 
 
 def media_type_of(request: Request, accepted: Collection[str]) -> str:
-    """Return which of the accepted types the body has.
-
-    Raises:
-        UnsupportedMediaType: The body has another type or charset, or is compressed.
-    """
+    """Return the accepted type that the body has, or raise `UnsupportedMediaType`."""
     codings = ",".join(request.headers.getlist("content-encoding")).lower()
     if set(re.split(r"[ \t]*,[ \t]*", codings.strip())) - {"", "identity"}:
         raise UnsupportedMediaType(

@@ -91,9 +91,7 @@ async def count(
     """Count a request under every limit that is switched on, in one call.
 
     A policy that has the name of a kind of credential counts all requests with it.
-
-    Raises:
-        TooManyRequests: One limit is used up. No limit has counted the request.
+    If one limit is used up, this raises `TooManyRequests`, and no limit has counted.
     """
     state: AppState = request.app.state.shared
     if limits and caller is not None and caller.credential in state.policies:

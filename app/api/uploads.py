@@ -35,14 +35,12 @@ def find_uploads(
 ) -> dict[str, Allowance]:
     """Map the path of each upload to what it is allowed.
 
-    Raises:
-        RuntimeError: The path has parameters. The limits apply before the request is
-            routed, so they could not find it.
+    A path must not have parameters: the limits apply before the request is routed.
     """
     found = {}
     for router in routers:
         for route in iter_route_contexts(router.routes):
-            for each in declared(route.endpoint, Upload) if route.endpoint else ():
+            for each in declared(route.endpoint, Upload):
                 if "{" in str(route.path):
                     raise RuntimeError(f"An upload has path parameters: {route.path}")
                 found[f"{prefix}{route.path}"] = Allowance(

@@ -41,12 +41,17 @@ async def changing(state: "AppState") -> "AsyncGenerator[Accounts]":
         yield Accounts(session, state)
 
 
-async def find_id(state: "AppState", name: str) -> UUID:
-    """Return `name` if it is an id; otherwise the id of the user with this address.
+@asynccontextmanager
+async def changing_user(who: str) -> "AsyncGenerator[tuple[Accounts, Row[Any]]]":
+    """Find a user, and open a transaction."""
+    async with open_existing() as state:
+        user = await find_user(state, who)
+        async with changing(state) as accounts:
+            yield accounts, user
 
-    Raises:
-        UserNotFound: No user has this e-mail address.
-    """
+
+async def find_id(state: "AppState", name: str) -> UUID:
+    """Return `name` if it is an id; otherwise the id of the user with this address."""
     from app.services.accounts.lookup import find_account
     from app.services.accounts.users import UserNotFound
 
@@ -60,7 +65,7 @@ async def find_id(state: "AppState", name: str) -> UUID:
 
 
 async def find_user(state: "AppState", name: str) -> "Row[Any]":
-    """Find a user by an id or an e-mail address. Raises `UserNotFound`."""
+    """Find a user by an id or an e-mail address, or raise `UserNotFound`."""
     return await directory(state).get(await find_id(state, name))
 
 

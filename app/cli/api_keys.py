@@ -1,12 +1,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from app.cli.accounts import changing, find_user, open_existing
-from app.cli.console import fail, output, run
+from app.cli.console import awaited, fail, output
 from app.cli.lists import SECONDS, Json, JsonLines, Limit, show_json, show_list
 from app.core.errors import own_words
 
@@ -23,7 +24,8 @@ Days = Annotated[
 
 
 @group.command()
-def create(
+@awaited
+async def create(
     user: Who,
     name: Annotated[str, typer.Option(help="What the key is for.")],
     scope: Annotated[
@@ -48,11 +50,12 @@ def create(
         "expires_in_days": expires_days,
         "allowed_networks": network or [],
     }
-    run(make(user, None, values, as_json=as_json))
+    await make(user, None, values, as_json=as_json)
 
 
 @group.command()
-def rotate(
+@awaited
+async def rotate(
     key: KeyId,
     user: Who,
     *,
@@ -64,7 +67,7 @@ def rotate(
 ) -> None:
     """Replace an API key by a new one with the same name, scopes and networks."""
     values = {"overlap_seconds": overlap_seconds, "expires_in_days": expires_days}
-    run(make(user, key, values, as_json=as_json))
+    await make(user, key, values, as_json=as_json)
 
 
 async def make(
@@ -94,45 +97,31 @@ async def make(
 
 
 @group.command()
-def revoke(key: KeyId, user: Who) -> None:
+@awaited
+async def revoke(key: KeyId, user: Who) -> None:
     """Revoke an API key. The next request with it is refused."""
-    run(end(user, key))
+    async with keys_of(user) as (keys, owner):
+        await keys.revoke(owner, key)
     output.print(f"The API key {key} is revoked.")
 
 
-async def end(who: str, key: UUID) -> None:
-    async with keys_of(who) as (keys, owner):
-        await keys.revoke(owner, key)
-
-
 @group.command(name="list")
-def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) -> None:
+@awaited
+async def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) -> None:
     """List the API keys of an account that are neither revoked nor expired."""
-    run(show_keys(user, limit, as_json=as_json))
-
-
-async def show_keys(who: str, limit: int, *, as_json: bool) -> None:
     from app.schemas.api_key import ApiKeyRead
     from app.schemas.page import PageParameters
-    from app.services.listing import RowPage
 
-    def show(row: object) -> None:
-        found = ApiKeyRead.model_validate(row)
-        if as_json:
-            show_json(found)
-            return
-        used = f"{found.last_used_at:{SECONDS}}" if found.last_used_at else "never"
-        output.print(
-            f"{found.id}  {found.hint}  until {found.expires_at:{SECONDS}}  "
-            f"used {used}  {' '.join(found.scopes)}  {found.name}"
+    def line(key: ApiKeyRead) -> str:
+        used = f"{key.last_used_at:{SECONDS}}" if key.last_used_at else "never"
+        return (
+            f"{key.id}  {key.hint}  until {key.expires_at:{SECONDS}}  "
+            f"used {used}  {' '.join(key.scopes)}  {key.name}"
         )
 
-    async with keys_of(who) as (keys, owner):
-
-        async def read(query: PageParameters) -> RowPage:
-            return await keys.page(owner.id, query)
-
-        await show_list(read, PageParameters(), limit, show)
+    async with keys_of(user) as (keys, owner):
+        read, query = partial(keys.page, owner.id), PageParameters()
+        await show_list(read, query, limit, ApiKeyRead, line, as_json=as_json)
 
 
 @asynccontextmanager

@@ -4,14 +4,15 @@ from uuid import UUID
 import typer
 
 from app.cli.accounts import find_id, open_existing
-from app.cli.console import output, run
-from app.cli.lists import SECONDS, JsonLines, Limit, parse_filters, show_json, show_list
+from app.cli.console import awaited
+from app.cli.lists import SECONDS, JsonLines, Limit, parse_filters, show_list
 
 group = typer.Typer(name="audit", help="Read the audit trail.")
 
 
 @group.command(name="list")
-def list_(
+@awaited
+async def list_(
     *,
     event: Annotated[
         str | None, typer.Option(help="Name of an event, such as auth.login.failure.")
@@ -35,30 +36,13 @@ def list_(
 
     `--subject` also accepts the id of any other object that an event is about.
     """
-    run(show_events(event, subject, actor, since, until, limit, as_json=as_json))
-
-
-async def show_events(
-    event: str | None,
-    subject: str | None,
-    actor: str | None,
-    since: str | None,
-    until: str | None,
-    limit: int,
-    *,
-    as_json: bool,
-) -> None:
     from app.schemas.audit import AuditEventRead, AuditQuery
     from app.services.audit import AuditTrail
 
     query = parse_filters(AuditQuery, event=event, since=since, until=until)
 
-    def show(row: object) -> None:
-        found = AuditEventRead.model_validate(row)
-        if as_json:
-            show_json(found)
-            return
-        output.print(
+    def line(found: AuditEventRead) -> str:
+        return (
             f"{found.occurred_at:{SECONDS}}  {found.event}  {found.outcome}  "
             f"{found.subject_type} {found.subject_id}  "
             f"by {found.actor_id or found.actor_type}  from {found.ip or '-'}"
@@ -70,4 +54,5 @@ async def show_events(
             "actor_id": await find_id(state, actor) if actor else None,
         }
         trail = AuditTrail(state.database.read, state.cursors)
-        await show_list(trail.page, query.model_copy(update=users), limit, show)
+        query = query.model_copy(update=users)
+        await show_list(trail.page, query, limit, AuditEventRead, line, as_json=as_json)

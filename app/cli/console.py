@@ -3,10 +3,10 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TypeVar
+from functools import wraps
+from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from app.core.settings.database import DatabaseSettings
 
+P = ParamSpec("P")
 Result = TypeVar("Result")
 AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)
 INTERRUPTED = 130  # the exit code that shells give a command after Ctrl-C
@@ -36,6 +37,22 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
         fail("Interrupted.", INTERRUPTED)
 
 
+def awaited(
+    command: Callable[P, Coroutine[Any, Any, Result]],
+) -> Callable[P, Result]:
+    """Let a command be a coroutine, which Typer cannot call.
+
+    A command that asks must not be one: the event loop takes the first Ctrl-C, and a
+    prompt does not see it.
+    """
+
+    @wraps(command)
+    def run_command(*arguments: P.args, **options: P.kwargs) -> Result:
+        return run(command(*arguments, **options))
+
+    return run_command
+
+
 async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
     """Treat SIGTERM like Ctrl-C, so that the command can report its progress."""
     task = asyncio.ensure_future(work)
@@ -54,21 +71,12 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
 
 def existing(settings: AnySettings) -> AnySettings:
     """Fail if the database file is missing: SQLite would create a mistyped path."""
-    if file := missing_file(settings):
+    if settings.lacks_file:
         fail(
-            f"The database file {file} does not exist. "
+            f"The database file {settings.sqlite_file} does not exist. "
             "Check DATABASE_URL, or run `db upgrade`."
         )
     return settings
-
-
-def missing_file(settings: DatabaseSettings) -> str | None:
-    """The file of the SQLite database, if it does not exist."""
-    from sqlalchemy import make_url
-
-    url = make_url(settings.database_url)
-    is_missing = settings.on_sqlite and not Path(url.database or "").exists()
-    return url.database if is_missing else None
 
 
 def binary_stdout() -> BinaryIO:

@@ -7,7 +7,6 @@ import typer
 from app.cli.checks import Check, Finding
 from app.cli.console import output, run
 from app.cli.lists import Json
-from app.cli.review import REVIEW
 from app.core.config import ConfigurationError, Settings, get_settings
 
 group = typer.Typer()
@@ -34,7 +33,9 @@ def doctor(
     It connects, and changes nothing. It exits 1 if a check failed, else 0.
     """
     if review:
-        for question, answer in REVIEW:
+        from app.cli.review import REVIEW
+
+        for question, answer in REVIEW.items():
             if as_json:
                 output.out(json.dumps({"question": question, "answer": answer}))
             else:

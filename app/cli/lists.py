@@ -1,7 +1,7 @@
 """Lists on the command line: filters, rows of many pages, and JSON."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,6 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per line (NDJSON).")
 ]
+Item = TypeVar("Item", bound="BaseModel")
 Query = TypeVar("Query", bound="PageParameters")
 MOST_ROWS = 100  # of a page
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
@@ -41,14 +42,21 @@ async def show_list(
     read: "Callable[[Query], Awaitable[RowPage]]",
     query: Query,
     limit: int,
-    show: Callable[[Any], None],
+    model: "type[Item]",
+    line: "Callable[[Item], str]",
+    *,
+    as_json: bool,
 ) -> None:
     """Show rows page by page. Say on stderr if there are more."""
     left = limit
     while left:
         page = await read(query.model_copy(update={"limit": min(left, MOST_ROWS)}))
         for row in page.items:
-            show(row)
+            found = model.model_validate(row)
+            if as_json:
+                show_json(found)
+            else:
+                output.print(line(found))
         if page.next_cursor is None:
             return
         left -= len(page.items)

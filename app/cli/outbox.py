@@ -3,23 +3,21 @@ from uuid import UUID
 
 import typer
 
-from app.cli.console import existing, output, run
-from app.core.config import Settings, get_settings
+from app.cli.console import awaited, existing, output
+from app.core.config import get_settings
 
 group = typer.Typer(name="outbox", help="Inspect and retry mail.")
 
 
 @group.command()
-def status() -> None:
+@awaited
+async def status() -> None:
     """Count pending, failed and delivered mail, and list the mail that failed."""
-    run(show(existing(get_settings())))
-
-
-async def show(settings: Settings) -> None:
     from app.db.base import utc_now
     from app.db.session import Database, transaction
     from app.services.mail import outbox
 
+    settings = existing(get_settings())
     async with Database(settings) as database, transaction(database) as session:
         counts = await outbox.read_status(session)
         dead = await outbox.list_dead(session)
@@ -35,20 +33,18 @@ async def show(settings: Settings) -> None:
 
 
 @group.command()
-def replay(
+@awaited
+async def replay(
     ids: Annotated[
         list[UUID] | None,
         typer.Argument(help="IDs to retry (default: all failed mail)."),
     ] = None,
 ) -> None:
     """Queue failed mail again."""
-    count = run(revive(existing(get_settings()), ids or []))
-    output.print(f"Mails queued again: {count}")
-
-
-async def revive(settings: Settings, ids: list[UUID]) -> int:
     from app.db.session import Database, transaction
     from app.services.mail import outbox
 
+    settings = existing(get_settings())
     async with Database(settings) as database, transaction(database) as session:
-        return await outbox.replay(session, ids)
+        count = await outbox.replay(session, ids or [])
+    output.print(f"Mails queued again: {count}")

@@ -8,13 +8,13 @@ import typer
 
 from app.cli.console import (
     INTERRUPTED,
+    awaited,
     binary_stdout,
     errors,
     existing,
     fail,
     output,
     progress,
-    run,
 )
 from app.core.config import Settings, get_settings
 
@@ -27,7 +27,8 @@ MODES = "strict imports all rows or none; partial imports the valid rows."
 
 
 @group.command("import")
-def import_(
+@awaited
+async def import_(
     file: Annotated[
         typer.FileBinaryRead, typer.Argument(help="The file; - for stdin.")
     ],
@@ -46,17 +47,25 @@ def import_(
     format_ = format_ or ("csv" if file.name.lower().endswith(".csv") else "ndjson")
     settings = existing(get_settings())
     size = os.fstat(file.fileno()).st_size
-    run(import_file(settings, file, size, format_, mode))
+    await import_file(settings, file, size, format_, mode)
 
 
 @group.command()
-def export(
+@awaited
+async def export(
     format_: Annotated[
         Format, typer.Option("--format", help="Format of the output.")
     ] = "ndjson",
 ) -> None:
     """Write all products to stdout, as one consistent snapshot."""
-    run(export_all(existing(get_settings()), format_, binary_stdout()))
+    from app.db.session import Database
+    from app.services.products.exporting import export_products
+
+    file = binary_stdout()
+    async with Database(existing(get_settings())) as database:
+        async for chunk in export_products(database, format_):
+            file.write(chunk)
+        file.flush()
 
 
 async def import_file(
@@ -117,13 +126,3 @@ async def import_file(
 
 def show(line: int, pointer: str, message: str) -> None:
     errors.print(f"Line {line}: {pointer} {message}")
-
-
-async def export_all(settings: Settings, format_: Format, file: BinaryIO) -> None:
-    from app.db.session import Database
-    from app.services.products.exporting import export_products
-
-    async with Database(settings) as database:
-        async for chunk in export_products(database, format_):
-            file.write(chunk)
-        file.flush()

@@ -5,17 +5,14 @@ import socket
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from app.cli.console import binary_stdout, errors, fail, missing_file, output, run
+from app.cli.console import binary_stdout, errors, fail, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
 from app.demo import RESOURCES
-
-if TYPE_CHECKING:
-    from app.db.session import Database
 
 CODE = Path(__file__).parents[1]
 CONFIGURATION = CODE / "server/gunicorn_conf.py"
@@ -43,7 +40,14 @@ def setup(
     """
     write_env(Path(".env"))
     settings = get_settings()
-    run(prepare(settings, admin_email))
+    is_development = settings.environment == "development"
+    if not run(has_administrator(settings)):
+        email = admin_email or (DEVELOPMENT_ADMIN if is_development else ask())
+        password = run(create_user(email, "admin", None))
+        output.print(f"Created the administrator {email}.")
+        output.print(f"Password, shown only once: {password}")
+    if is_development:
+        run(load_demo(settings))
 
 
 def write_env(file: Path) -> None:
@@ -58,7 +62,8 @@ def write_env(file: Path) -> None:
     output.print(f"Wrote {file} with a new SECRET_KEY.")
 
 
-async def prepare(settings: Settings, admin_email: str) -> None:
+async def has_administrator(settings: Settings) -> bool:
+    """Update the schema, and look for an administrator."""
     from sqlalchemy import exists, select
 
     from app.db import migrate
@@ -67,18 +72,9 @@ async def prepare(settings: Settings, admin_email: str) -> None:
 
     output.print("Updating the database schema.")
     await migrate.upgrade(settings)
-    async with Database(settings) as database:
-        async with transaction(database) as session:
-            admins = exists().where(User.role == Role.ADMIN)
-            has_admin = await session.scalar(select(admins))
-        is_development = settings.environment == "development"
-        if not has_admin:
-            email = admin_email or (DEVELOPMENT_ADMIN if is_development else ask())
-            password = await create_user(email, "admin", None)
-            output.print(f"Created the administrator {email}.")
-            output.print(f"Password, shown only once: {password}")
-        if is_development:
-            await load_demo(database)
+    async with Database(settings) as database, transaction(database) as session:
+        admins = exists().where(User.role == Role.ADMIN)
+        return bool(await session.scalar(select(admins)))
 
 
 def ask() -> str:
@@ -88,14 +84,16 @@ def ask() -> str:
     return asked
 
 
-async def load_demo(database: "Database") -> None:
+async def load_demo(settings: Settings) -> None:
+    from app.db.session import Database
     from app.demo.rows import is_empty
 
-    for name, amounts in RESOURCES.items():
-        rows = import_module(f"app.demo.{name}")
-        if amounts.setup and await is_empty(database, rows.UNIQUE):
-            output.print(f"Adding {amounts.setup} {name} as demo data.")
-            await rows.add(database, amounts.setup)
+    async with Database(settings) as database:
+        for name, amounts in RESOURCES.items():
+            rows = import_module(f"app.demo.{name}")
+            if amounts.setup and await is_empty(database, rows.UNIQUE):
+                output.print(f"Adding {amounts.setup} {name} as demo data.")
+                await rows.add(database, amounts.setup)
 
 
 @group.command()
@@ -106,7 +104,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """
     refuse_taken("dev", host, port)
     settings = get_settings()
-    if settings.environment == "development" and missing_file(settings):
+    if settings.environment == "development" and settings.lacks_file:
         get_settings.cache_clear()  # `setup` writes `.env`
         setup()
     announce(host, port)

@@ -6,12 +6,13 @@ import typer
 from app.cli.accounts import (
     PasswordStdin,
     changing,
+    changing_user,
     directory,
     find_user,
     open_existing,
     read_password,
 )
-from app.cli.console import existing, fail, output, run
+from app.cli.console import awaited, existing, fail, output, run
 from app.cli.lists import (
     SECONDS,
     Json,
@@ -68,7 +69,8 @@ async def create_user(email: str, role: RoleName, password: str | None) -> str |
 
 
 @group.command(name="list")
-def list_(
+@awaited
+async def list_(
     *,
     q: Annotated[
         str | None, typer.Option(help="Text in the e-mail address or the name.")
@@ -82,32 +84,23 @@ def list_(
     as_json: JsonLines = False,
 ) -> None:
     """List accounts, newest first."""
-    run(show_users(limit, as_json=as_json, q=q, role=role, is_active=active))
-
-
-async def show_users(limit: int, *, as_json: bool, **filters: object) -> None:
     from app.schemas.user import UserQuery, UserRead
 
-    query = parse_filters(UserQuery, **filters)
+    query = parse_filters(UserQuery, q=q, role=role, is_active=active)
 
-    def show(row: Any) -> None:
-        if as_json:
-            show_json(UserRead.model_validate(row))
-            return
-        state = "active" if row.is_active else "disabled"
-        output.print(f"{row.id}  {row.role:6}  {state:8}  {row.email}")
+    def line(user: UserRead) -> str:
+        state = "active" if user.is_active else "disabled"
+        return f"{user.id}  {user.role:6}  {state:8}  {user.email}"
 
     async with open_existing() as state:
-        await show_list(directory(state).page, query, limit, show)
+        read = directory(state).page
+        await show_list(read, query, limit, UserRead, line, as_json=as_json)
 
 
 @group.command()
-def show(who: Who, *, as_json: Json = False) -> None:
+@awaited
+async def show(who: Who, *, as_json: Json = False) -> None:
     """Show an account."""
-    run(show_user(who, as_json=as_json))
-
-
-async def show_user(who: str, *, as_json: bool) -> None:
     from app.schemas.user import UserRead
 
     async with open_existing() as state:
@@ -120,37 +113,37 @@ async def show_user(who: str, *, as_json: bool) -> None:
 
 
 @group.command()
-def set_role(
+@awaited
+async def set_role(
     who: Who, role: Annotated[RoleName, typer.Argument(help="The new role.")]
 ) -> None:
     """Change the role of a user.
 
     If the user becomes an administrator, all other administrators get a mail.
     """
-    output.print(f"{run(change(who, role=role))} is now {role}.")
+    output.print(f"{await update(who, role=role)} is now {role}.")
 
 
 @group.command()
-def disable(who: Who) -> None:
+@awaited
+async def disable(who: Who) -> None:
     """Disable an account and end its sessions. Its data stays."""
-    output.print(f"{run(change(who, is_active=False))} is disabled.")
+    output.print(f"{await update(who, is_active=False)} is disabled.")
 
 
 @group.command()
-def enable(who: Who) -> None:
+@awaited
+async def enable(who: Who) -> None:
     """Enable an account again. Its user must log in."""
-    output.print(f"{run(change(who, is_active=True))} is enabled.")
+    output.print(f"{await update(who, is_active=True)} is enabled.")
 
 
-async def change(who: str, **values: Any) -> str:
-    """Change an account. Return its e-mail address."""
+async def update(who: str, **values: Any) -> str:
     from app.schemas.user import UserUpdate
     from app.services.accounts.users import ANY_VERSION
 
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.users.update(user.id, UserUpdate(**values), ANY_VERSION)
+    async with changing_user(who) as (accounts, user):
+        await accounts.users.update(user.id, UserUpdate(**values), ANY_VERSION)
     return str(user.email)
 
 
@@ -167,47 +160,35 @@ def set_password(who: Who, *, password_stdin: PasswordStdin = False) -> None:
 
 
 async def replace_password(who: str, password: str) -> str:
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.passwords.set(user.id, user.email, password)
+    async with changing_user(who) as (accounts, user):
+        await accounts.passwords.set(user.id, user.email, password)
     return str(user.email)
 
 
 @group.command()
-def reset_mfa(who: Who) -> None:
+@awaited
+async def reset_mfa(who: Who) -> None:
     """Remove all second factors and recovery codes of a user, who gets a mail.
 
     The sessions of the user end. Use it for a user who has lost these factors, and
     first make sure that it is this user who asks.
     """
-    output.print(f"{run(remove_factors(who))} has no second factor any more.")
-
-
-async def remove_factors(who: str) -> str:
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.mfa.reset(user.id)
-    return str(user.email)
+    async with changing_user(who) as (accounts, user):
+        await accounts.mfa.reset(user.id)
+    output.print(f"{user.email} has no second factor any more.")
 
 
 @group.command()
-def sessions(who: Who, *, as_json: JsonLines = False) -> None:
+@awaited
+async def sessions(who: Who, *, as_json: JsonLines = False) -> None:
     """List the sessions of a user, newest first."""
-    run(show_sessions(who, as_json=as_json))
-
-
-async def show_sessions(who: str, *, as_json: bool) -> None:
     from app.schemas.auth import SessionRead
     from app.schemas.page import PageParameters
     from app.services.accounts.sessions import MAX_SESSIONS
 
     query = PageParameters(limit=MAX_SESSIONS)
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            page = await accounts.sessions.page(user.id, query)
+    async with changing_user(who) as (accounts, user):
+        page = await accounts.sessions.page(user.id, query)
     for row in page.items:
         found = SessionRead.model_validate(row)
         if as_json:
@@ -220,14 +201,9 @@ async def show_sessions(who: str, *, as_json: bool) -> None:
 
 
 @group.command()
-def end_sessions(who: Who) -> None:
+@awaited
+async def end_sessions(who: Who) -> None:
     """End all sessions of a user, who can log in again with the password."""
-    output.print(f"The sessions of {run(log_out(who))} have ended.")
-
-
-async def log_out(who: str) -> str:
-    async with open_existing() as state:
-        user = await find_user(state, who)
-        async with changing(state) as accounts:
-            await accounts.users.end_sessions(user.id)
-    return str(user.email)
+    async with changing_user(who) as (accounts, user):
+        await accounts.users.end_sessions(user.id)
+    output.print(f"The sessions of {user.email} have ended.")

@@ -32,7 +32,7 @@ class Drain:
         `refuse` ends new connections. Those before it can still send their requests.
         """
         self.is_instance_leaving = True
-        self._begin(seconds, refuse, stop)
+        self.make_way(seconds, refuse, stop)
 
     def make_way(self, seconds: float, refuse: Action, stop: Action) -> None:
         """Do the same for new processes, which accept connections at this address.
@@ -40,7 +40,15 @@ class Drain:
         Readiness does not change: load balancers know the address, not the process, and
         a 503 would take the new processes out of service as well.
         """
-        self._begin(seconds, refuse, stop)
+        if self.is_under_way:
+            return
+        log.info("server.draining", seconds=seconds)
+        self.is_under_way, self._stop = True, stop
+        loop = asyncio.get_running_loop()
+        self._timers = [
+            loop.call_later(seconds, refuse),
+            loop.call_later(seconds + min(seconds, LINGER_SECONDS), stop),
+        ]
 
     def hurry(self) -> None:
         """Skip the rest of the drain."""
@@ -55,17 +63,6 @@ class Drain:
         now = asyncio.get_running_loop().time()
         for deadline in self.deadlines:
             deadline.reschedule(now)
-
-    def _begin(self, seconds: float, refuse: Action, stop: Action) -> None:
-        if self.is_under_way:
-            return
-        log.info("server.draining", seconds=seconds)
-        self.is_under_way, self._stop = True, stop
-        loop = asyncio.get_running_loop()
-        self._timers = [
-            loop.call_later(seconds, refuse),
-            loop.call_later(seconds + min(seconds, LINGER_SECONDS), stop),
-        ]
 
 
 drain = Drain()  # of this process

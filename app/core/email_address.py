@@ -20,10 +20,8 @@ def parse_email(text: str) -> EmailIdentity:
     """Accept an ASCII mailbox at any domain, internationalised ones in A-labels.
 
     The local part stays ASCII because look-alikes (`K` the Kelvin sign, a dotless
-    `i`, full-width letters) fold into the address of another account.
-
-    Raises:
-        ValueError: The message is for the client and repeats nothing of the input.
+    `i`, full-width letters) fold into the address of another account. The message of a
+    `ValueError` is for the client and repeats nothing of the input.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"An e-mail address must not exceed {MAX_LENGTH} characters.")

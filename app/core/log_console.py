@@ -19,7 +19,7 @@ def request_line(event: Mapping[str, Any], *, colors: bool) -> str:
         spent.append(f"{queries} SQL {event['db_ms']:.1f} ms")
     if calls := event.get("redis_calls"):
         spent.append(f"{calls} Redis {event['redis_ms']:.1f} ms")
-    rest = f"{'  '.join([*spent, REQUEST_EVENT, event['request_id']])}"
+    rest = "  ".join([*spent, REQUEST_EVENT, event["request_id"]])
     if not colors:
         return f"{outcome}  {request}  {rest}"
     color = COLORS.get(status // 100, "")

@@ -164,9 +164,7 @@ def observe_request(
         method = OTHER_METHOD
     key = method, route, status, error_type
     if (observe := _observe.get(key)) is None:
-        observe = _observe[key] = requests.labels(
-            method, route, status, error_type
-        ).observe
+        observe = _observe[key] = requests.labels(*key).observe
     observe(seconds)
 
 

@@ -3,10 +3,12 @@
 import asyncio
 import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 from app.core.settings.observation import ObservationSettings
 
+# The client left, is too slow, or sends a head that is too long or not HTTP.
+UNREADABLE = (OSError, EOFError, asyncio.LimitOverrunError, ValueError)
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 REQUEST_SECONDS = 5
 Scrape = Callable[[], Awaitable[bytes]]
@@ -32,12 +34,11 @@ async def serving_metrics(
     async def answer(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+        with closing(writer), suppress(*UNREADABLE):
             async with asyncio.timeout(REQUEST_SECONDS):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 writer.write(await _answer(settings, scrape, head))
                 await writer.drain()
-        writer.close()
 
     # Without a token, only for programs on the machine of the developer.
     host = "127.0.0.1" if settings.metrics_token is None else None

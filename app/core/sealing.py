@@ -35,6 +35,6 @@ def unseal(ring: SecretRing, info: Info, sealed: bytes, owner: bytes) -> bytes:
     raise Unreadable
 
 
-def is_current(ring: SecretRing, sealed: bytes) -> bool:
-    """Whether the current secret has sealed it; otherwise seal it again."""
-    return sealed[0] == ring.key_id
+def is_current(ring: SecretRing, info: Info, sealed: bytes) -> bool:
+    """Whether only the current secret can have sealed it; otherwise seal it again."""
+    return ring.candidates(info, sealed[0]) == [ring.derive(info)]

@@ -27,9 +27,7 @@ class BodyMalformed(BadRequest):
 def parse(body: bytes, known: Container[str] = ()) -> Any:
     """Read `body` as JSON. A pointer to a fault contains only `known` names.
 
-    Raises:
-        BodyMalformed: The body is not JSON, or readers understand it differently.
-        InvalidRequest: The body contains text that cannot be stored.
+    Raises `BodyMalformed`, or `InvalidRequest` for text that cannot be stored.
     """
     if _is_too_deep(body):
         raise BodyMalformed(

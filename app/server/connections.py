@@ -131,11 +131,7 @@ class LingeringTransport(asyncio.Protocol):
 
 
 def reserve_files(max_connections: int) -> None:
-    """Raise the limit for open files as far as the connections need it.
-
-    Raises:
-        SystemExit: the hard limit is too low.
-    """
+    """Raise the limit for open files as far as the connections need it, or exit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = max_connections + OTHER_FILES
     if resource.RLIM_INFINITY not in (soft, hard) and hard < needed:

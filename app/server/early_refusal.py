@@ -5,7 +5,6 @@ reads would therefore leave little time for those that are admitted.
 """
 
 import re
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -20,34 +19,27 @@ from app.core.client_address import ClientAddressResolver
 from app.core.errors import Overloaded
 from app.core.logging import get_logger
 from app.core.metrics import observe_request
+from app.server.parser_errors import lines_of
 
 STATUS = HTTPStatus.SERVICE_UNAVAILABLE
 LINE = re.compile(rb"GET (/[!->@-~]*)[!-~]* HTTP/1\.1\r\n")
+NEEDS_THE_PARSER = frozenset(
+    b"content-length transfer-encoding expect upgrade connection origin".split()
+)
+FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 # The other header fields have no effect on a refusal.
 FIELDS = re.compile(
-    rb"\r\n(content-length|transfer-encoding|expect|upgrade|connection|origin"
-    rb"|x-request-id|x-forwarded-for|x-forwarded-proto)[ \t]*:[ \t]*([^\r\n]*)",
+    rb"\r\n(%s)[ \t]*:[ \t]*([^\r\n]*)"
+    % b"|".join([*NEEDS_THE_PARSER, b"x-request-id", *FORWARDED]),
     re.IGNORECASE,
 )
-NEEDS_THE_PARSER = {
-    b"content-length",
-    b"transfer-encoding",
-    b"expect",
-    b"upgrade",
-    b"connection",
-    b"origin",
-}
 END_OF_HEAD = b"\r\n\r\n"
-
-
-def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join(b"%s: %s\r\n" % header for header in headers)
 
 
 HEAD = b"HTTP/1.1 %d %s\r\n%s" % (
     STATUS,
     STATUS.phrase.encode(),
-    _lines([*HEADERS, *DEFAULTS, *FIXED]),
+    lines_of([*HEADERS, *DEFAULTS, *FIXED]),
 )
 ANSWER = b"%s%s%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s"
 
@@ -62,7 +54,7 @@ class EarlyRefusal:
         policy = b"cross-origin" if cross_origin else b"same-origin"
         headers = [(b"cross-origin-resource-policy", policy)]
         headers += [(b"vary", b"Origin")] if cross_origin else []
-        self._head = HEAD + _lines(headers)
+        self._head = HEAD + lines_of(headers)
         self._log = get_logger(request_context.__name__).bind()
 
     def answer(self, data: bytes, peer: Any) -> bytes | None:
@@ -86,13 +78,12 @@ class EarlyRefusal:
         body = b"%s%s%s" % (BEGINNING, request_id, END)
         host = peer[0] if isinstance(peer, tuple) else None  # none: a Unix socket
         forwarded, protocols = (
-            [value for name, value in fields if name == wanted]
-            for wanted in (b"x-forwarded-for", b"x-forwarded-proto")
+            [value for name, value in fields if name == wanted] for wanted in FORWARDED
         )
         client_ip = self._resolver.resolve(host, forwarded)
         scheme = self._resolver.forwarded_scheme(host, "http", protocols)
         self._note(path, client_ip, request_id.decode(), len(body))
-        hsts = _lines([HSTS]) if scheme == "https" else b""
+        hsts = lines_of([HSTS]) if scheme == "https" else b""
         return ANSWER % (self._head, hsts, date_line(), request_id, len(body), body)
 
     def _note(self, path: str, client_ip: str, request_id: str, size: int) -> None:

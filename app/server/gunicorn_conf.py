@@ -14,9 +14,12 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from app.core import metric_files
 from app.core.config import ConfigurationError, get_settings
 from app.core.logging import configure_logging
 from app.core.settings.operation import SHUTDOWN_RESERVE_SECONDS
+from app.server.connections import reserve_files, waiting
+from app.server.signals import STOP_SIGNALS, send_signal
 
 try:
     settings = get_settings()
@@ -42,10 +45,6 @@ def on_starting(server: Arbiter) -> None:
 
     The number of workers comes from gunicorn, because a flag may override it.
     """
-    from app.core import metric_files
-    from app.server.connections import reserve_files
-    from app.server.signals import send_signal
-
     metric_files.create_directory()
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
     get_settings.cache_clear()
@@ -55,22 +54,16 @@ def on_starting(server: Arbiter) -> None:
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Hold signals back until the event loop runs: uvloop forgets earlier ones."""
-    from app.server.signals import STOP_SIGNALS
-
     worker.has_socket_of_systemd = server.systemd
     if not _is_uvicorn(worker):
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 def child_exit(_: Arbiter, worker: Worker) -> None:
-    from app.core import metric_files
-
     metric_files.bury(worker.pid)
 
 
 def on_exit(_: Arbiter) -> None:
-    from app.core import metric_files
-
     metric_files.delete_directory()
 
 
@@ -83,8 +76,6 @@ def post_worker_init(worker: Worker) -> None:
     # Imported in the worker, because SIGHUP starts workers with new code.
     from gunicorn.workers import gasgi
 
-    from app.server.connections import waiting
-    from app.server.signals import STOP_SIGNALS
     from app.server.stopping import Stopping, drain_asgi, drain_uvicorn
 
     current = get_settings()

@@ -53,6 +53,9 @@ def answer(
         *FIXED,
         (b"cross-origin-resource-policy", b"same-origin"),
     ]
-    lines = [b"HTTP/1.1 %d %s" % (known, known.phrase.encode())]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join([*lines, b"", body])
+    start = b"HTTP/1.1 %d %s\r\n" % (known, known.phrase.encode())
+    return b"%s%s\r\n%s" % (start, lines_of(headers), body)
+
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % header for header in headers)

@@ -239,7 +239,7 @@ def test_links_lead_to_a_page_and_a_heading() -> None:
     code += (ROOT / "app" / "cli" / "doctor.py").read_text()
     for page, anchor in re.findall(r'"(docs/[\w-]+\.md)#?([\w-]*)"', code):
         assert not anchor or anchor in anchors(ROOT / page), (page, anchor)
-    for _, answer in REVIEW:
+    for answer in REVIEW.values():
         for page in re.findall(r"docs/[\w-]+\.md", answer):
             assert (ROOT / page).is_file(), page
 
@@ -249,5 +249,5 @@ def test_prints_the_questions_of_a_review(tmp_path: Path) -> None:
 
     lines = ended.stdout.splitlines()
     assert ended.returncode == 0
-    assert lines[::2] == [question for question, _ in REVIEW]
+    assert lines[::2] == [*REVIEW]
     assert "  Yours to answer." in lines[1::2]

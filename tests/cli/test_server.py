@@ -19,6 +19,7 @@ from testbed.processes import free_port, leashed
 from testbed.service import ROOT, Service, command, wait_for
 
 NAMED = ("setup", "--admin-email", "ada@example.org")
+QUESTION = "E-mail address of the first administrator:"
 STRONG = "k7Vq0aZ4m9XwT2bN8rLcYe5HdJ1uGfS6"
 
 
@@ -92,7 +93,34 @@ class TestSetup:
         os.close(terminal)
 
         assert "Created the administrator ada@example.org." in asked.stdout
-        assert asked.stderr.strip() == "E-mail address of the first administrator:"
+        assert asked.stderr.strip() == QUESTION
+
+    def test_ends_at_the_first_interrupt_of_the_question(
+        self, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        """Mutant: ask in the event loop, which takes the first Ctrl-C for itself."""
+        environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": STRONG}
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
+        terminal, stdin = os.openpty()
+
+        with subprocess.Popen(
+            [sys.executable, "-m", "app", "setup"],
+            cwd=tmp_path,
+            env=environment,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as asking:
+            assert asking.stderr is not None
+            said = asking.stderr.read(len(QUESTION))
+            asking.send_signal(signal.SIGINT)
+            os.write(terminal, b"ada@example.org\n")  # the mutant ends as well
+            rest = asking.stderr.read()
+        os.close(stdin)
+        os.close(terminal)
+
+        assert said.decode() == QUESTION
+        assert (asking.returncode, rest.strip()) == (130, b"")
 
 
 class TestTakenPort:

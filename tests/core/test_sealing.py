@@ -1,5 +1,7 @@
 """Encrypting secrets that the service must read again."""
 
+from itertools import count
+
 import pytest
 
 from app.core.sealing import Unreadable, is_current, seal, unseal
@@ -15,8 +17,24 @@ def test_both_secrets_of_the_ring_open_it() -> None:
     ring = SecretRing(NEW, OLD)
 
     assert unseal(ring, KEY, sealed, b"ada") == b"secret"
-    assert not is_current(ring, sealed)
-    assert is_current(ring, seal(ring, KEY, b"secret", b"ada"))
+    assert not is_current(ring, KEY, sealed)
+    assert is_current(ring, KEY, seal(ring, KEY, b"secret", b"ada"))
+
+
+def test_a_seal_is_old_if_both_secrets_have_its_key_id() -> None:
+    """One pair of secrets in 256 has one. Without the old secret, nothing opens it.
+
+    Mutant: compare only the key id with that of the current secret.
+    """
+    new = next(
+        secret
+        for secret in (b"new %d" % number for number in count())
+        if SecretRing(secret).key_id == SecretRing(OLD).key_id
+    )
+    ring, sealed = SecretRing(new, OLD), seal(SecretRing(OLD), KEY, b"secret", b"ada")
+
+    assert unseal(ring, KEY, sealed, b"ada") == b"secret"
+    assert not is_current(ring, KEY, sealed)
 
 
 @pytest.mark.parametrize(

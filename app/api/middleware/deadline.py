@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +21,7 @@ class DeadlineExceeded(AppError):
     code = "deadline_exceeded"
 
 
+@dataclass
 class DeadlineMiddleware:
     """Cancels a request that takes too long to begin its answer.
 
@@ -27,22 +29,16 @@ class DeadlineMiddleware:
     scope of anyio would leave the query running there.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        seconds: float,
-        overrides: Mapping[str, float] | None = None,
-    ) -> None:
-        self.app = app
-        self._seconds = seconds
-        self._overrides = dict(overrides or {})
+    app: ASGIApp
+    _: KW_ONLY
+    seconds: float
+    overrides: Mapping[str, float] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        seconds = self._overrides.get(own_path(scope), self._seconds)
+        seconds = self.overrides.get(own_path(scope), self.seconds)
         deadline = asyncio.timeout(seconds)
         has_body, answering = True, False
 

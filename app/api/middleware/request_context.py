@@ -5,7 +5,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from http import HTTPStatus
 
 import uuid_utils
@@ -38,26 +38,20 @@ TRACEPARENT = re.compile(
 )
 
 
+@dataclass
 class RequestContextMiddleware:
     """The outermost middleware: everything inside has an id and is logged once."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        resolver: ClientAddressResolver,
-        unlogged_paths: Collection[str] = (),
-        sample: float = 1.0,
-        recent: RecentRequests | None = None,
-        trace: Callable[[RequestContext], None] | None = None,
-    ) -> None:
-        """`trace` watches a request that FastAPI traces."""
-        self.app = app
-        self._trace = trace
-        self._recent = recent
-        self._sample = sample
-        self._resolver = resolver
-        self._unlogged_paths = frozenset(unlogged_paths)
+    app: ASGIApp
+    _: KW_ONLY
+    resolver: ClientAddressResolver
+    unlogged_paths: Collection[str] = ()
+    sample: float = 1.0
+    recent: RecentRequests | None = None
+    # It watches a request that FastAPI traces.
+    trace: Callable[[RequestContext], None] | None = None
+
+    def __post_init__(self) -> None:
         self._log = get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,12 +59,12 @@ class RequestContextMiddleware:
             await self.app(scope, receive, send)
             return
         path: str = scope["path"]  # read now: a mounted application changes it
-        is_logged = own_path(scope) not in self._unlogged_paths
+        is_logged = own_path(scope) not in self.unlogged_paths
         context = self._identify(scope)
-        if self._recent is not None and is_logged:
-            self._recent.watch(context)
-        if self._trace is not None and scope.get("fastapi.telemetry") is not None:
-            self._trace(context)
+        if self.recent is not None and is_logged:
+            self.recent.watch(context)
+        if self.trace is not None and scope.get("fastapi.telemetry") is not None:
+            self.trace(context)
         exchange = _Exchange(context, scope, receive, send)
         process.active += is_logged
         with serving(context):
@@ -90,10 +84,10 @@ class RequestContextMiddleware:
         headers = dict(scope["headers"])
         client = scope.get("client")
         peer = client[0] if client else None
-        address = self._resolver.resolve(peer, _all(FORWARDED_FOR, headers, scope))
+        address = self.resolver.resolve(peer, _all(FORWARDED_FOR, headers, scope))
         if address != peer:
             scope["client"] = (address, 0)  # the port was the proxy's
-        scope["scheme"] = self._resolver.forwarded_scheme(
+        scope["scheme"] = self.resolver.forwarded_scheme(
             peer, scope.get("scheme", "http"), _all(FORWARDED_PROTO, headers, scope)
         )
         user_agent: bytes = headers.get(b"user-agent", b"")
@@ -105,7 +99,7 @@ class RequestContextMiddleware:
             user_agent=user_agent[:LONGEST_USER_AGENT].decode("latin-1") or None,
         )
         trace = TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
-        if trace and self._resolver.trusts(peer):
+        if trace and self.resolver.trusts(peer):
             context.log_fields["trace_id"] = trace[1].decode()
         return context
 
@@ -133,12 +127,12 @@ class RequestContextMiddleware:
         if context.redis_calls:
             fields["redis_calls"] = context.redis_calls
             fields["redis_ms"] = round(context.redis_seconds * 1000, 3)
-        if self._recent is not None:
-            self._recent.add(fields | context.log_fields, context)
-        if self._sample < 1:
+        if self.recent is not None:
+            self.recent.add(fields | context.log_fields, context)
+        if self.sample < 1:
             kept = status >= HTTPStatus.BAD_REQUEST or duration > SLOW_MS
-            fields["sample_rate"] = 1 if kept else self._sample
-            if not kept and random.random() >= self._sample:  # noqa: S311 - no secret
+            fields["sample_rate"] = 1 if kept else self.sample
+            if not kept and random.random() >= self.sample:  # noqa: S311 - no secret
                 return
         fields |= context.log_fields
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

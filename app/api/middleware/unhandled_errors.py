@@ -1,6 +1,7 @@
 """The answer to an exception that no handler expects."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.core.errors import AppError, explain
 from app.core.logging import get_logger
 from app.core.request_context import current_request
 
+log = get_logger(__name__)
+
 
 class InternalError(AppError):
     """The service failed. Search its log for the `request_id`."""
@@ -21,14 +24,13 @@ class InternalError(AppError):
     code = "internal_error"
 
 
+@dataclass
 class UnhandledErrorsMiddleware:
     """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
-    def __init__(self, app: ASGIApp, report: Callable[..., Any] | None = None) -> None:
-        """`report` also gets each error, with fields of the log line."""
-        self.app = app
-        self._report = report
-        self._log = get_logger(__name__)
+    app: ASGIApp
+    # It also gets each error, with fields of the log line.
+    report: Callable[..., Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,14 +52,12 @@ class UnhandledErrorsMiddleware:
             if answering and isinstance(late, AppError):
                 # Starlette raises this for an AppError after the answer has begun. The
                 # server cuts the connection when the answer stays incomplete.
-                self._log.warning("http.cut", code=late.code, **explain(late))
+                log.warning("http.cut", code=late.code, **explain(late))
                 return
-            self._log.exception(
-                "http.unhandled_error", error_type=type(error).__qualname__
-            )
-            if self._report is not None:
+            log.exception("http.unhandled_error", error_type=type(error).__qualname__)
+            if self.report is not None:
                 request = current_request()
-                self._report(
+                self.report(
                     error,
                     method=scope["method"],
                     route=route_template(scope),

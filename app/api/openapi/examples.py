@@ -33,11 +33,10 @@ def share_enums(document: dict[str, Any]) -> None:
         name = str(schema.get("title", "")).replace(" ", "")
         if not name or not isinstance(schema.get("enum"), list):
             continue
-        parts = {key: schema[key] for key in ("title", "type", "enum")}
-        if schemas.setdefault(name, {**parts, "title": name}) == parts | {
-            "title": name
-        }:
-            for key in parts:
+        shared = {key: schema[key] for key in ("title", "type", "enum")}
+        shared["title"] = name
+        if schemas.setdefault(name, shared) == shared:
+            for key in shared:
                 del schema[key]
             schema["$ref"] = SCHEMAS + name
 

@@ -11,87 +11,60 @@ from app.api.idempotency import claim_key
 from app.api.rate_limits import Limited
 from app.api.routes import ApiRoute, depends_on
 
+# Each with an example.
+DESCRIBED: dict[str, tuple[str, str | int]] = {
+    "Accept": ("Media types that the operation reads.", "application/json"),
+    "Accept-Encoding": ("Content codings that the service reads.", "identity"),
+    "Clear-Site-Data": (
+        "Deletes what this browser has stored of the service.",
+        '"cache", "storage"',
+    ),
+    "Deprecation": (
+        "Since when the operation is deprecated (RFC 9745).",
+        "@1767225600",
+    ),
+    "ETag": ("The version of the resource, for `If-Match`.", '"v1"'),
+    "Idempotent-Replayed": (
+        "`true`: the answer to the first request with this `Idempotency-Key`.",
+        "true",
+    ),
+    "Link": (
+        "Where the deprecation is explained.",
+        '<https://api.example.com/changes>; rel="deprecation"',
+    ),
+    "Location": (
+        "The path of the new resource.",
+        "/api/v1/users/019a8f3e-5a70-7000-8000-000000000000",
+    ),
+    "RateLimit": ("What remains of each limit, and for how long.", '"all";r=1199;t=60'),
+    "RateLimit-Policy": ("The limits that count this request.", '"all";q=1200;w=60'),
+    "Retry-After": ("Seconds to wait before the next attempt.", 2),
+    "Set-Cookie": (
+        "The refresh token, if you sent `X-Token-Transport: cookie`.",
+        "__Host-app_rt=app_rt_AZqPPlpw; HttpOnly; Max-Age=1209600; Path=/; "
+        "SameSite=Strict; Secure",
+    ),
+    "Sunset": (
+        "When the operation will stop working (RFC 8594).",
+        "Fri, 01 Jan 2027 00:00:00 GMT",
+    ),
+    "WWW-Authenticate": ("What the caller lacks.", 'Bearer realm="api"'),
+    "X-Request-ID": (
+        "Identifies the request in the log.",
+        "019a8f3e-5a70-7000-8000-000000000000",
+    ),
+}
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "Location": {"type": "string", "format": "uri-reference"},
+    "Retry-After": {"type": "integer", "minimum": 0},
+}
 TEXT = {"type": "string"}
 COMPONENTS: dict[str, Any] = {
-    name: {"description": description, "schema": {**schema, "examples": [example]}}
-    for name, description, schema, example in (
-        ("Accept", "Media types that the operation reads.", TEXT, "application/json"),
-        (
-            "Accept-Encoding",
-            "Content codings that the service reads.",
-            TEXT,
-            "identity",
-        ),
-        (
-            "Clear-Site-Data",
-            "Deletes what this browser has stored of the service.",
-            TEXT,
-            '"cache", "storage"',
-        ),
-        (
-            "Deprecation",
-            "Since when the operation is deprecated (RFC 9745).",
-            TEXT,
-            "@1767225600",
-        ),
-        ("ETag", "The version of the resource, for `If-Match`.", TEXT, '"v1"'),
-        (
-            "Idempotent-Replayed",
-            "`true`: the answer to the first request with this `Idempotency-Key`.",
-            TEXT,
-            "true",
-        ),
-        (
-            "Link",
-            "Where the deprecation is explained.",
-            TEXT,
-            '<https://api.example.com/changes>; rel="deprecation"',
-        ),
-        (
-            "Location",
-            "The path of the new resource.",
-            {**TEXT, "format": "uri-reference"},
-            "/api/v1/users/019a8f3e-5a70-7000-8000-000000000000",
-        ),
-        (
-            "RateLimit",
-            "What remains of each limit, and for how long.",
-            TEXT,
-            '"all";r=1199;t=60',
-        ),
-        (
-            "RateLimit-Policy",
-            "The limits that count this request.",
-            TEXT,
-            '"all";q=1200;w=60',
-        ),
-        (
-            "Retry-After",
-            "Seconds to wait before the next attempt.",
-            {"type": "integer", "minimum": 0},
-            2,
-        ),
-        (
-            "Set-Cookie",
-            "The refresh token, if you sent `X-Token-Transport: cookie`.",
-            TEXT,
-            "__Host-app_rt=app_rt_AZqPPlpw; HttpOnly; Max-Age=1209600; Path=/; "
-            "SameSite=Strict; Secure",
-        ),
-        (
-            "Sunset",
-            "When the operation will stop working (RFC 8594).",
-            TEXT,
-            "Fri, 01 Jan 2027 00:00:00 GMT",
-        ),
-        ("WWW-Authenticate", "What the caller lacks.", TEXT, 'Bearer realm="api"'),
-        (
-            "X-Request-ID",
-            "Identifies the request in the log.",
-            TEXT,
-            "019a8f3e-5a70-7000-8000-000000000000",
-        ),
-    )
+    name: {
+        "description": description,
+        "schema": {**SCHEMAS.get(name, TEXT), "examples": [example]},
+    }
+    for name, (description, example) in DESCRIBED.items()
 }
 COMPONENTS["X-Request-ID"]["required"] = True
 

@@ -3,24 +3,31 @@
 A script or a style inside a page would need `unsafe-inline`, which no policy allows.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastapi import FastAPI
 from starlette.responses import HTMLResponse, Response
+
+from app.api.authorization import public
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-Endpoint = Callable[[], Awaitable[Response]]
+Endpoint = Callable[..., Awaitable[Response]]
 STATIC = Path(__file__).parent / "static"
+CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+SCRIPTED = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    f"connect-src 'self'; {CLOSED}"
+)
 # For a page without a script.
 POLICY = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'self'; img-src 'self'; {CLOSED}"
     )
 }
 
@@ -37,6 +44,14 @@ def templates() -> "Environment":
         auto_reload=False,
         keep_trailing_newline=True,
     )
+
+
+def add_endpoints(app: FastAPI, endpoints: Mapping[str, Endpoint], reason: str) -> None:
+    """Serve each path by its endpoint. `reason` says why the pages are public."""
+    for path, endpoint in endpoints.items():
+        app.add_api_route(
+            path, endpoint, include_in_schema=False, openapi_extra=public(reason)
+        )
 
 
 def page(template: str, policy: dict[str, str], **values: Any) -> Endpoint:

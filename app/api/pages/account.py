@@ -6,18 +6,10 @@ mail open every link. The token stays in the fragment, which no server ever sees
 
 from fastapi import FastAPI
 
-from app.api.authorization import public
-from app.api.pages import asset, page
+from app.api.pages import SCRIPTED, add_endpoints, asset, page
 from app.core.config import Settings
 
-POLICY = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-}
+POLICY = {"Content-Security-Policy": SCRIPTED, "Referrer-Policy": "no-referrer"}
 PAGES = {  # page: endpoint, title, what the page says after a success
     "verify-email": (
         "/auth/verify-email",
@@ -35,13 +27,12 @@ PAGES = {  # page: endpoint, title, what the page says after a success
         "Your address is changed. Sign in with the new one.",
     ),
 }
-OPEN = public("The token in the link is the credential.")
 
 
 def add_account_pages(app: FastAPI, settings: Settings) -> None:
-    endpoints = {"page.js": asset("account.js")}
+    endpoints = {"/account/page.js": asset("account.js")}
     for name, (path, title, done) in PAGES.items():
-        endpoints[name] = page(
+        endpoints[f"/account/{name}"] = page(
             "account.html",
             POLICY,
             root="../",
@@ -50,7 +41,4 @@ def add_account_pages(app: FastAPI, settings: Settings) -> None:
             done=done,
             min_length=settings.password_min_length * (name == "reset-password"),
         )
-    for name, endpoint in endpoints.items():
-        app.add_api_route(
-            f"/account/{name}", endpoint, include_in_schema=False, openapi_extra=OPEN
-        )
+    add_endpoints(app, endpoints, "The token in the link is the credential.")

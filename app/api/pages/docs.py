@@ -10,19 +10,16 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api.authorization import public
-from app.api.pages import asset, page
+from app.api.pages import CLOSED, add_endpoints, asset, page
 
 ASSETS = Path(fastapi_offline.__file__).parent / "static"
 POLICY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
+        f"img-src 'self' data:; connect-src 'self'; {CLOSED}"
     )
 }
 PARTS = ("swagger-ui.css", "swagger-ui-bundle.js")
-OPEN = public("The documentation, which production does not serve.")
 
 
 class Assets(StaticFiles):
@@ -44,6 +41,5 @@ def add_docs(app: FastAPI) -> None:
         "/docs": page("docs.html", POLICY, title=app.title, version=version),
         "/docs/start.js": asset("docs.js"),
     }
-    for path, endpoint in endpoints.items():
-        app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)
+    add_endpoints(app, endpoints, "The documentation, which production does not serve.")
     app.mount("/docs/assets", Assets(directory=ASSETS))

@@ -8,12 +8,11 @@ from importlib import import_module
 
 from fastapi import FastAPI
 
-from app.api.authorization import public
-from app.api.pages import asset, page
+from app.api.pages import add_endpoints, asset, page
 from app.api.pages.account import POLICY
 from app.core.config import Settings
 
-OPEN = public("The transaction in the browser and the code are the credential.")
+ROOT = "/account/sign-in"
 
 
 def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
@@ -23,8 +22,8 @@ def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
         import_module("app.services.accounts.external_identities.openid")
     endpoints = {}
     for provider in settings.providers:
-        endpoints["page.js"] = asset("external_identities.js")
-        endpoints[provider.name] = page(
+        endpoints[f"{ROOT}/page.js"] = asset("external_identities.js")
+        endpoints[f"{ROOT}/{provider.name}"] = page(
             "external_identities.html",
             POLICY,
             root="../../",
@@ -32,10 +31,5 @@ def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
             api=f"{settings.api_v1_prefix}/auth",
             provider=provider.name,
         )
-    for name, endpoint in endpoints.items():
-        app.add_api_route(
-            f"/account/sign-in/{name}",
-            endpoint,
-            include_in_schema=False,
-            openapi_extra=OPEN,
-        )
+    reason = "The transaction in the browser and the code are the credential."
+    add_endpoints(app, endpoints, reason)

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 from fastapi import FastAPI
 
-from app.api.authorization import public
-from app.api.pages import POLICY, asset, page
+from app.api.pages import POLICY, add_endpoints, asset, page
 from app.api.pages.requests import PATH
 from app.core.config import Settings
 from app.core.errors import AppError
-
-OPEN = public("It has nothing of any account.")
 
 
 def add_home(app: FastAPI, settings: Settings) -> None:
@@ -50,8 +47,7 @@ def add_home(app: FastAPI, settings: Settings) -> None:
         "/style.css": asset("style.css"),
         "/favicon.svg": asset("favicon.svg"),
     }
-    for path, endpoint in endpoints.items():
-        app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)
+    add_endpoints(app, endpoints, "It has nothing of any account.")
 
 
 def errors(parent: type[AppError] = AppError) -> Iterator[type[AppError]]:

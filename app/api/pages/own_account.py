@@ -6,20 +6,15 @@ same name where HTML is not enough: deleting both and the line below removes it.
 
 from fastapi import FastAPI
 
-from app.api.authorization import public
-from app.api.pages import STATIC, asset, page
+from app.api.pages import SCRIPTED, STATIC, add_endpoints, asset, page
 from app.core.config import Settings
 
 POLICY = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'; require-trusted-types-for 'script'; "
-        "trusted-types 'none'"
+        f"{SCRIPTED}; require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-OPEN = public("It has nothing of any account before its script has asked the API.")
 SECTIONS = (
     "sessions",
     "password",
@@ -47,8 +42,8 @@ def add_own_account(app: FastAPI, settings: Settings) -> None:
         sections=SECTIONS,
         scripts=scripts,
     )
-    for path, endpoint in endpoints.items():
-        app.add_api_route(path, endpoint, include_in_schema=False, openapi_extra=OPEN)
+    reason = "It has nothing of any account before its script has asked the API."
+    add_endpoints(app, endpoints, reason)
 
 
 def folder(name: str) -> str:

@@ -6,19 +6,18 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse
 
-from app.api.authorization import public
 from app.api.dependencies import StateDep
-from app.api.pages import POLICY, templates
+from app.api.pages import POLICY, add_endpoints, templates
 from app.api.rate_limits import unlimited
 from app.core.recent import Recent, RecentRequests
 from app.services.story import outcome, read_mails
 
 PATH = "/dev/requests"
-OPEN = public("It exists only in development.")
+REASON = "It exists only in development."
 
 
 def add_recent_requests(app: FastAPI, recent: RecentRequests) -> None:
-    @unlimited("It exists only in development.")
+    @unlimited(REASON)
     async def requests(state: StateDep) -> HTMLResponse:
         ids = [id_ for each in recent.requests for id_ in each.line.get("mails", ())]
         rows = await read_mails(state.database.read, ids)
@@ -28,7 +27,7 @@ def add_recent_requests(app: FastAPI, recent: RecentRequests) -> None:
         page = template.render(root="../", title="Last requests", requests=shown)
         return HTMLResponse(page, headers={**POLICY, "Cache-Control": "no-store"})
 
-    app.add_api_route(PATH, requests, include_in_schema=False, openapi_extra=OPEN)
+    add_endpoints(app, {PATH: requests}, REASON)
 
 
 def describe(recent: Recent, mails: dict[str, str]) -> dict[str, Any]:

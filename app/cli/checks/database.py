@@ -1,10 +1,9 @@
 """The database, its schema, and on PostgreSQL its server."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from time import perf_counter
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.cli.checks import Finding, judge, refused
@@ -34,9 +33,8 @@ SELECT current_setting('server_version') AS version,
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
     fix = "Start the database, and check DATABASE_URL."
-    if settings.on_sqlite and not sqlite_file(settings).exists():
-        # SQLite would create it.
-        value = f"{sqlite_file(settings)} does not exist"
+    if settings.lacks_file:  # SQLite would create it
+        value = f"{settings.sqlite_file} does not exist"
         yield Finding("database.connection", "failed", value, fix, OUTAGE)
         return
     async with Database(settings) as database:
@@ -53,10 +51,6 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
             yield refused("database.connection", error, fix, OUTAGE)
             return
     yield await of_schema(settings)
-
-
-def sqlite_file(settings: Settings) -> Path:
-    return Path(make_url(settings.database_url).database or "")
 
 
 async def of_schema(settings: Settings) -> Finding:

@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from app.cli.checks import Finding, judge, refused
 from app.cli.server import usable_cores
 from app.core.config import Settings
@@ -28,13 +26,11 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
     needed = settings.max_connections + SPARE_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = hard == resource.RLIM_INFINITY or hard >= needed
-    yield Finding(
-        "machine.open_files",
-        "ok" if enough else "failed",
-        f"{needed} of {hard}",
-        "" if enough else "Raise `ulimit -Hn`, or lower MAX_CONNECTIONS.",
-        "" if enough else PAGE,
-    )
+    value, fix = f"{needed} of {hard}", "Raise `ulimit -Hn`, or lower MAX_CONNECTIONS."
+    if enough:
+        yield Finding("machine.open_files", "ok", value)
+    else:
+        yield Finding("machine.open_files", "failed", value, fix, PAGE)
     yield of_memory(settings)
     directories = [Path(tempfile.gettempdir())]
     try:
@@ -44,7 +40,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
         fix = "Mount a writable TMPDIR: imports and gunicorn need it."
         yield refused("machine.temporary", error, fix, PAGE)
     if settings.on_sqlite:
-        directories.append(Path(make_url(settings.database_url).database or "").parent)
+        directories.append(settings.sqlite_file.parent)
     for directory in filter(Path.exists, directories):
         usage = shutil.disk_usage(directory)
         yield judge(

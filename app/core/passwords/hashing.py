@@ -53,9 +53,9 @@ class Verification(NamedTuple):
 class PasswordHasher:
     """Hashes passwords on threads: `slots` at once, and at most `queue` waiting.
 
-    Hashing needs at most `slots` times `memory_kib` of memory. When the queue is full
-    a login is refused before it costs anything. On Linux the threads give way to the
-    event loop by `nice`, so that other requests stay fast during many logins.
+    Hashing needs at most `slots` times `memory_kib` of memory. When the queue is full,
+    the methods raise `HashQueueFull` before they cost anything. On Linux the threads
+    give way to the event loop by `nice`, so that other requests stay fast.
     """
 
     def __init__(
@@ -80,11 +80,7 @@ class PasswordHasher:
         )
 
     async def hash(self, password: str) -> str:
-        """Hash a password that the policy has accepted.
-
-        Raises:
-            HashQueueFull: the queue is full; the password was not hashed.
-        """
+        """Hash a password that the policy has accepted."""
         normalised = normalise(password)
         if normalised is None:
             raise ValueError("The password is too long or has bad characters.")
@@ -95,9 +91,6 @@ class PasswordHasher:
 
         Pass `password_hash=None` for an unknown account: the answer takes as long, so
         that timing does not reveal whether the account exists.
-
-        Raises:
-            HashQueueFull: the queue is full; the password was not checked.
         """
         return await self._run(partial(self._verify, password, password_hash))
 

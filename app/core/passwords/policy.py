@@ -53,15 +53,11 @@ class WeakPassword(InvalidRequest):
 def check_password(
     password: str, *, min_length: int, context: Iterable[str] = (), pointer: str
 ) -> None:
-    """Refuse a password that is easy to guess.
+    """Raise `WeakPassword`, with the first fault, for a password that is easy to guess.
 
     `context` holds words that an attacker knows about the account, such as its address.
-
-    Raises:
-        WeakPassword: names the first fault found.
     """
-    fault = _find_fault(password, min_length, context)
-    if fault is not None:
+    if fault := _find_fault(password, min_length, context):
         raise WeakPassword(pointer, *fault)
 
 

@@ -139,16 +139,10 @@ def counter_key(policy: Policy, partition: str) -> str:
     return f"rl:v2:{policy.name}:{digest[:16]}"
 
 
-def distinct_keys(hits: Sequence[Hit]) -> list[str]:
-    """List the counters, one for each hit.
-
-    Raises:
-        ValueError: Two hits share a counter: each would be judged without the other.
-    """
-    keys = [hit.key for hit in hits]
-    if len(set(keys)) < len(keys):
+def distinct_keys(hits: Sequence[Hit]) -> None:
+    """Refuse two hits of one counter: each would be judged without the other."""
+    if len({hit.key for hit in hits}) < len(hits):
         raise ValueError("Two hits share one counter; make one hit with their cost.")
-    return keys
 
 
 def decide(hits: Sequence[Hit], outcomes: Iterable[Outcome]) -> Decision:

@@ -25,11 +25,7 @@ class ReplyTimeout:
         self._loop: asyncio.AbstractEventLoop | None = None  # while it ticks
 
     async def wait(self, reply: Awaitable[Result]) -> Result:
-        """Wait for a reply.
-
-        Raises:
-            TimeoutError: The reply did not arrive in time.
-        """
+        """Wait for a reply. Raises `TimeoutError`."""
         async with asyncio.timeout(None) as timeout:
             self._start(timeout)
             try:

@@ -50,11 +50,7 @@ class CircuitBreaker:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Run a call to Redis, and note whether it failed.
-
-        Raises:
-            CircuitOpen: Redis must not be called now.
-        """
+        """Run a call to Redis and note whether it failed, or raise `CircuitOpen`."""
         probe = self._open
         if probe:
             if self._probing or self._clock() < self._probe_at:
@@ -113,7 +109,10 @@ class ResilientRateLimiter:
         self._local = local
         self._processes = processes
         self._breaker = CircuitBreaker(clock)
-        self._share_of = cache(self._make_share)
+        # Each process counts with this share of the limit.
+        self._share_of = cache(
+            lambda policy: replace(policy, limit=-(-policy.limit // processes))
+        )
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
         self._timeout = ReplyTimeout(REPLY_SECONDS)
 
@@ -129,10 +128,7 @@ class ResilientRateLimiter:
         return decision
 
     async def refund(self, decision: Decision) -> None:
-        """Remove the hits of a decision.
-
-        If Redis does not answer, the hits in Redis stay until they expire.
-        """
+        """Remove the hits of a decision. In an outage Redis keeps them; they expire."""
         if decision.degraded:
             await self._local.refund(decision)
             return
@@ -142,10 +138,6 @@ class ResilientRateLimiter:
             await self._ask(self._shared.refund, decision)
 
     async def reset(self, policy: Policy, partition: str) -> None:
-        """Empty a counter.
-
-        If Redis does not answer, the counter in Redis stays until its hits expire.
-        """
         await self._local.reset(policy, partition)
         with suppress(*OUTAGE, CircuitOpen):
             await self._ask(self._shared.reset, policy, partition)
@@ -162,6 +154,3 @@ class ResilientRateLimiter:
         if self._processes == 1:
             return hit
         return Hit(self._share_of(hit.policy), hit.partition, hit.cost)
-
-    def _make_share(self, policy: Policy) -> Policy:
-        return replace(policy, limit=-(-policy.limit // self._processes))

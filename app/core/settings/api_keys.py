@@ -9,16 +9,13 @@ from app.core.settings.limits import Rate
 class ApiKeySettings(AppSettings):
     """API keys."""
 
-    api_key_max_days: int = Field(
-        366,
-        ge=1,
-        le=366,
-        description="Largest number of days that an API key can be valid. A key that "
-        "names no number is valid for 90 days, or for this number if it is smaller.",
-    )
+    api_key_max_days: int = Field(366, ge=1, le=366)
+    """Largest number of days that an API key can be valid. A key that names no number
+    is valid for 90 days, or for this number if it is smaller.
+    """
+
     # Written as in the environment for the settings page; defaults are validated, too.
-    rate_limit_api_keys: Rate = Field(  # type: ignore[assignment]
-        "1000/60",
-        description="Limit for all requests with one API key, beside the limit of the "
-        "client address. Write it like RATE_LIMIT_WRITES. `off`: no limit.",
-    )
+    rate_limit_api_keys: Rate = "1000/60"  # type: ignore[assignment]
+    """Limit for all requests with one API key, beside the limit of the client address.
+    Write it like RATE_LIMIT_WRITES. `off`: no limit.
+    """

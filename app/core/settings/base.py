@@ -104,37 +104,30 @@ def refuse_plaintext(host: str, encrypted: bool, info: ValidationInfo) -> None:
 class AppSettings(BaseModel):
     """Deployment."""
 
-    environment: Literal["development", "staging", "production"] = Field(
-        "development",
-        description="Kind of this deployment. `production` refuses unsafe settings and "
-        "does not serve /docs; `staging` refuses weak secrets; `development` needs no "
-        "other setting on SQLite. You must set ENVIRONMENT if you use PostgreSQL. If "
-        "ENVIRONMENT is not set, the service uses the value of FASTAPI_ENV.",
-    )
-    app_name: str = Field(
-        TITLE,
-        description="Name of the service in the API documentation, in mails and, as "
-        "application_name, in PostgreSQL.",
-    )
-    debug: bool = Field(
-        False,
-        description="`true` logs every SQL statement, without its values. Production "
-        "refuses `true`.",
-    )
-    api_v1_prefix: str = Field(
-        "/api/v1",
-        pattern=r"^(/[A-Za-z0-9._~-]+)+$",
-        description="First part of the path of every API route.",
-    )
+    environment: Literal["development", "staging", "production"] = "development"
+    """Kind of this deployment. `production` refuses unsafe settings and does not serve
+    /docs; `staging` refuses weak secrets; `development` needs no other setting on
+    SQLite. You must set ENVIRONMENT if you use PostgreSQL. If ENVIRONMENT is not set,
+    the service uses the value of FASTAPI_ENV.
+    """
 
-    plaintext_hosts: Names = Field(
-        (),
-        description="Hosts of other servers, such as PostgreSQL, Redis and SMTP, "
-        "comma-separated, to which the service may connect without TLS in staging and "
-        "production. "
-        "Example: container names on a private network. Hosts on the "
-        "same machine need no entry.",
-    )
+    app_name: str = TITLE
+    """Name of the service in the API documentation, in mails and, as application_name,
+    in PostgreSQL.
+    """
+
+    debug: bool = False
+    """`true` logs every SQL statement, without its values. Production refuses `true`.
+    """
+
+    api_v1_prefix: str = Field("/api/v1", pattern=r"^(/[A-Za-z0-9._~-]+)+$")
+    """First part of the path of every API route."""
+
+    plaintext_hosts: Names = ()
+    """Hosts of other servers, such as PostgreSQL, Redis and SMTP, comma-separated, to
+    which the service may connect without TLS in staging and production. Example:
+    container names on a private network. Hosts on the same machine need no entry.
+    """
 
     @field_validator("environment", mode="before")
     @classmethod

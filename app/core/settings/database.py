@@ -1,6 +1,7 @@
 """Database."""
 
 import os.path
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -32,68 +33,56 @@ SSL_MODES = ("disable", "allow", "prefer", *ENCRYPTING)
 class DatabaseSettings(AppSettings):
     """Database."""
 
-    database_url: str = Field(
-        "",
-        repr=False,
-        description="The database: `postgresql://user:password@host/name` or "
-        "`sqlite:///path`. Production needs this setting; elsewhere the default is the "
-        "SQLite file var/app.db. The parameter `?sslmode=` chooses TLS, and "
-        "`sslrootcert`, `sslcert`, `sslkey` and `sslcrl` name the files for TLS. "
-        "Outside development, a PostgreSQL on another machine needs `sslmode=require` "
-        "(or `verify-ca`, `verify-full`) or an entry in PLAINTEXT_HOSTS.",
-    )
-    database_replica_url: str = Field(
-        "",
-        repr=False,
-        description="A PostgreSQL read replica. Lists, single reads and exports use "
-        "this replica, so their answers can be slightly stale. Writes and access "
-        "checks use DATABASE_URL.",
-    )
-    db_pool_size: int = Field(
-        5,
-        ge=1,
-        le=200,
-        description="Connections that each worker keeps open. Half of them (rounded "
-        "down, at least one) are for reads and for finding out who is calling. The "
-        "other connections (at least one) are for changes and exports. With a replica, "
-        "each worker opens the same number of connections to the replica. On SQLite "
-        "this is the number of connections for reads.",
-    )
-    db_max_overflow: int = Field(
-        0,
-        ge=0,
-        le=200,
-        description="Connections that each worker opens beyond DB_POOL_SIZE under load "
-        "and closes again. The worker divides these connections in the same way as "
-        "those of DB_POOL_SIZE. PostgreSQL only.",
-    )
-    db_pool_timeout_seconds: PositiveSeconds = Field(
-        3.0,
-        description="Seconds that a request waits for a free connection before it gets "
-        "a 503. PostgreSQL only.",
-    )
-    db_connect_timeout_seconds: PositiveSeconds = Field(
-        2.0,
-        description="Seconds that a new connection can take to open before the request "
-        "gets a 503. PostgreSQL only.",
-    )
-    db_lock_timeout_seconds: float = Field(
-        2.0,
-        ge=0.001,
-        description="Seconds that a statement waits for a locked row or table before "
-        "the request gets a 503. PostgreSQL only.",
-    )
-    db_statement_timeout_seconds: float = Field(
-        4.0,
-        ge=0.001,
-        description="Seconds that a statement can run before the request gets a 503. "
-        "Must exceed DB_LOCK_TIMEOUT_SECONDS. PostgreSQL only.",
-    )
-    db_pooler: Literal["none", "pgbouncer"] = Field(
-        "none",
-        description="Set to `pgbouncer` if connections go through PgBouncer in "
-        "transaction mode.",
-    )
+    database_url: str = Field("", repr=False)
+    """The database: `postgresql://user:password@host/name` or `sqlite:///path`.
+    Production needs this setting; elsewhere the default is the SQLite file var/app.db.
+    The parameter `?sslmode=` chooses TLS, and `sslrootcert`, `sslcert`, `sslkey` and
+    `sslcrl` name the files for TLS. Outside development, a PostgreSQL on another
+    machine needs `sslmode=require` (or `verify-ca`, `verify-full`) or an entry in
+    PLAINTEXT_HOSTS.
+    """
+
+    database_replica_url: str = Field("", repr=False)
+    """A PostgreSQL read replica. Lists, single reads and exports use this replica, so
+    their answers can be slightly stale. Writes and access checks use DATABASE_URL.
+    """
+
+    db_pool_size: int = Field(5, ge=1, le=200)
+    """Connections that each worker keeps open. Half of them (rounded down, at least
+    one) are for reads and for finding out who is calling. The other connections (at
+    least one) are for changes and exports. With a replica, each worker opens the same
+    number of connections to the replica. On SQLite this is the number of connections
+    for reads.
+    """
+
+    db_max_overflow: int = Field(0, ge=0, le=200)
+    """Connections that each worker opens beyond DB_POOL_SIZE under load and closes
+    again. The worker divides these connections in the same way as those of
+    DB_POOL_SIZE. PostgreSQL only.
+    """
+
+    db_pool_timeout_seconds: PositiveSeconds = 3.0
+    """Seconds that a request waits for a free connection before it gets a 503.
+    PostgreSQL only.
+    """
+
+    db_connect_timeout_seconds: PositiveSeconds = 2.0
+    """Seconds that a new connection can take to open before the request gets a 503.
+    PostgreSQL only.
+    """
+
+    db_lock_timeout_seconds: float = Field(2.0, ge=0.001)
+    """Seconds that a statement waits for a locked row or table before the request gets
+    a 503. PostgreSQL only.
+    """
+
+    db_statement_timeout_seconds: float = Field(4.0, ge=0.001)
+    """Seconds that a statement can run before the request gets a 503. Must exceed
+    DB_LOCK_TIMEOUT_SECONDS. PostgreSQL only.
+    """
+
+    db_pooler: Literal["none", "pgbouncer"] = "none"
+    """Set to `pgbouncer` if connections go through PgBouncer in transaction mode."""
 
     @field_validator("database_url")
     @classmethod
@@ -110,6 +99,14 @@ class DatabaseSettings(AppSettings):
     @property
     def on_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
+
+    @property
+    def sqlite_file(self) -> Path:
+        return Path(self.database_url.partition(":///")[2].partition("?")[0])
+
+    @property
+    def lacks_file(self) -> bool:
+        return self.on_sqlite and not self.sqlite_file.exists()
 
     @field_validator("db_statement_timeout_seconds")
     @classmethod

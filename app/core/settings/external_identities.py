@@ -76,14 +76,12 @@ PROVIDERS = TypeAdapter(tuple[Provider, ...])
 class ExternalIdentitySettings(AppSettings):
     """Sign-in with other providers."""
 
-    oidc_providers: SecretStr | None = Field(
-        None,
-        repr=False,
-        description="Providers with which users can sign in: a JSON list of objects "
-        "with `name`, `preset` (`google`, `entra`, `keycloak`, `github` or `openid`) "
-        "or `issuer`, `client_id` and `client_secret`. The documentation page about "
-        "sign-in with others lists all members.",
-    )
+    oidc_providers: SecretStr | None = Field(None, repr=False)
+    """Providers with which users can sign in: a JSON list of objects with `name`,
+    `preset` (`google`, `entra`, `keycloak`, `github` or `openid`) or `issuer`,
+    `client_id` and `client_secret`. The documentation page about sign-in with others
+    lists all members.
+    """
 
     @field_validator("oidc_providers")
     @classmethod

@@ -20,31 +20,26 @@ DOMAIN = re.compile(r"\*(\.[^.*]+){2,}")  # *.example.com
 class HTTPSettings(AppSettings):
     """HTTP: hosts, origins and proxies."""
 
-    cors_allowed_origins: Names = Field(
-        (),
-        description="Origins whose pages can call the API from a browser, "
-        "comma-separated, such as https://app.example.com. Production accepts only "
-        "https.",
-    )
-    allowed_hosts: Names = Field(
-        ("*",),
-        description="Host names that the service answers to, comma-separated. "
-        "`*.example.com` allows every subdomain, `*` every name. Production refuses "
-        "`*`.",
-    )
-    trusted_proxies: Networks = Field(
-        (),
-        description="Addresses of your proxies, comma-separated, such as 10.0.0.7. The "
-        "service believes X-Forwarded-For and X-Forwarded-Proto only from these "
-        "addresses. Name a network only if every host in it is a proxy, because any "
-        "host there can pretend to have another client address.",
-    )
-    gzip_minimum_bytes: int = Field(
-        1024,
-        ge=0,
-        description="Smallest answer, in bytes, that the service compresses. 0 "
-        "disables compression.",
-    )
+    cors_allowed_origins: Names = ()
+    """Origins whose pages can call the API from a browser, comma-separated, such as
+    https://app.example.com. Production accepts only https.
+    """
+
+    allowed_hosts: Names = ("*",)
+    """Host names that the service answers to, comma-separated. `*.example.com` allows
+    every subdomain, `*` every name. Production refuses `*`.
+    """
+
+    trusted_proxies: Networks = ()
+    """Addresses of your proxies, comma-separated, such as 10.0.0.7. The service
+    believes X-Forwarded-For and X-Forwarded-Proto only from these addresses. Name a
+    network only if every host in it is a proxy, because any host there can pretend to
+    have another client address.
+    """
+
+    gzip_minimum_bytes: int = Field(1024, ge=0)
+    """Smallest answer, in bytes, that the service compresses. 0 disables compression.
+    """
 
     @field_validator("cors_allowed_origins")
     @classmethod

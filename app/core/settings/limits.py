@@ -88,86 +88,66 @@ def one_for_each_sentinel(url: str) -> list[str]:
 class LimitSettings(AppSettings):
     """Limits: how much a client can ask for."""
 
-    redis_url: str = Field(
-        "",
-        repr=False,
-        description="Redis server that counts for all processes: `redis://…`, "
-        "`rediss://…` (TLS) or `unix://…`. For Sentinel, name the Sentinels and the "
-        "service: `redis+sentinel://:password@host:26379,host2:26379/service/0`, or "
-        "`rediss+sentinel://…`. Without REDIS_URL, each process counts alone. Outside "
-        "development, a Redis on another machine needs TLS or an entry in "
-        "PLAINTEXT_HOSTS.",
-    )
-    rate_limit_enabled: bool = Field(
-        True,
-        description="`false` disables all rate limits. Production refuses `false`.",
-    )
-    rate_limit_requests: int = Field(
-        100,
-        ge=1,
-        le=LARGEST_LIMIT,
-        description="Largest number of login requests that one client address can send "
-        "in RATE_LIMIT_WINDOW_SECONDS. Register and refresh each have a separate limit "
-        "of the same size.",
-    )
-    rate_limit_window_seconds: int = Field(
-        60,
-        ge=1,
-        le=86_400,
-        description="Seconds for which RATE_LIMIT_REQUESTS is the limit.",
-    )
-    login_failures_per_ip: int = Field(
-        20,
-        ge=1,
-        le=LARGEST_LIMIT,
-        description="Limit for the wrong passwords that one client address sends in "
-        "LOGIN_FAILURES_WINDOW_SECONDS.",
-    )
-    login_failures_per_account: int = Field(
-        10,
-        ge=1,
-        le=200,  # five times as many, the limit of a day, must not exceed 1000
-        description="Limit for the wrong passwords for one account in "
-        "LOGIN_FAILURES_WINDOW_SECONDS. Each known device has its own counter, and all "
-        "unknown devices share one. There is also a limit for each day: all unknown "
-        "devices together can send five times this number of wrong passwords, and so "
-        "can all known devices together.",
-    )
-    login_failures_window_seconds: int = Field(
-        900,
-        ge=1,
-        le=86_400,
-        description="Seconds for which LOGIN_FAILURES_PER_IP and "
-        "LOGIN_FAILURES_PER_ACCOUNT are the limits.",
-    )
-    rate_limit_writes: Rate = Field(
-        None,
-        description="Limit for the POST, PATCH and DELETE requests of one account, or "
-        "of one client address if the caller has no account. Write it as "
-        "`requests/seconds`, for example 600/60. Empty or `off`: no limit. If the "
-        "number of requests is above 1000, the service uses a shorter window with the "
-        "same rate: it applies 6000/60 as 1000/10.",
-    )
+    redis_url: str = Field("", repr=False)
+    """Redis server that counts for all processes: `redis://…`, `rediss://…` (TLS) or
+    `unix://…`. For Sentinel, name the Sentinels and the service:
+    `redis+sentinel://:password@host:26379,host2:26379/service/0`, or
+    `rediss+sentinel://…`. Without REDIS_URL, each process counts alone. Outside
+    development, a Redis on another machine needs TLS or an entry in PLAINTEXT_HOSTS.
+    """
+
+    rate_limit_enabled: bool = True
+    """`false` disables all rate limits. Production refuses `false`."""
+
+    rate_limit_requests: int = Field(100, ge=1, le=LARGEST_LIMIT)
+    """Largest number of login requests that one client address can send in
+    RATE_LIMIT_WINDOW_SECONDS. Register and refresh each have a separate limit of the
+    same size.
+    """
+
+    rate_limit_window_seconds: int = Field(60, ge=1, le=86_400)
+    """Seconds for which RATE_LIMIT_REQUESTS is the limit."""
+
+    login_failures_per_ip: int = Field(20, ge=1, le=LARGEST_LIMIT)
+    """Limit for the wrong passwords that one client address sends in
+    LOGIN_FAILURES_WINDOW_SECONDS.
+    """
+
+    # At most 200, because the limit of a day is five times as many, and at most 1000.
+    login_failures_per_account: int = Field(10, ge=1, le=200)
+    """Limit for the wrong passwords for one account in LOGIN_FAILURES_WINDOW_SECONDS.
+    Each known device has its own counter, and all unknown devices share one. There is
+    also a limit for each day: all unknown devices together can send five times this
+    number of wrong passwords, and so can all known devices together.
+    """
+
+    login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
+    """Seconds for which LOGIN_FAILURES_PER_IP and LOGIN_FAILURES_PER_ACCOUNT are the
+    limits.
+    """
+
+    rate_limit_writes: Rate = None
+    """Limit for the POST, PATCH and DELETE requests of one account, or of one client
+    address if the caller has no account. Write it as `requests/seconds`, for example
+    600/60. Empty or `off`: no limit. If the number of requests is above 1000, the
+    service uses a shorter window with the same rate: it applies 6000/60 as 1000/10.
+    """
+
     # Written as in the environment for the settings page; defaults are validated, too.
-    rate_limit_all: Rate = Field(  # type: ignore[assignment]
-        "1200/60",
-        description="Limit for all requests of one client address. Write it like "
-        "RATE_LIMIT_WRITES. A request with a search text (`?q=`) counts as four "
-        "requests, because it costs more. `off`: no limit.",
-    )
-    rate_limit_expected_instances: int = Field(
-        1,
-        ge=1,
-        le=1000,
-        description="Number of instances, each with WEB_CONCURRENCY workers. While "
-        "Redis does not answer, each worker counts alone and allows its share of every "
-        "limit: the limit divided by the number of all workers.",
-    )
-    max_body_bytes: int = Field(
-        65_536,
-        ge=1024,
-        description="Largest request body in bytes; a larger one gets a 413.",
-    )
+    rate_limit_all: Rate = "1200/60"  # type: ignore[assignment]
+    """Limit for all requests of one client address. Write it like RATE_LIMIT_WRITES. A
+    request with a search text (`?q=`) counts as four requests, because it costs more.
+    `off`: no limit.
+    """
+
+    rate_limit_expected_instances: int = Field(1, ge=1, le=1000)
+    """Number of instances, each with WEB_CONCURRENCY workers. While Redis does not
+    answer, each worker counts alone and allows its share of every limit: the limit
+    divided by the number of all workers.
+    """
+
+    max_body_bytes: int = Field(65_536, ge=1024)
+    """Largest request body in bytes; a larger one gets a 413."""
 
     @field_validator("redis_url")
     @classmethod

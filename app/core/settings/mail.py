@@ -25,57 +25,50 @@ def mails_in_production(info: ValidationInfo) -> bool:
 class MailSettings(DatabaseSettings):
     """Mail: the server that sends it, and where its links lead."""
 
-    smtp_url: str = Field(
-        "",
-        repr=False,
-        description="Mail server: `smtps://user:password@host`, `smtp+starttls://…` or "
-        "`smtp://…`. `smtp://` encrypts only if the server offers encryption. Outside "
-        "development, `smtp://` needs a local host or an entry in PLAINTEXT_HOSTS. "
-        "Without SMTP_URL, development writes mail to MAIL_DIRECTORY on SQLite, and on "
-        "PostgreSQL only if OUTBOX_IN_PROCESS is `true`. In all other cases mail waits "
-        "in the outbox.",
-    )
+    smtp_url: str = Field("", repr=False)
+    """Mail server: `smtps://user:password@host`, `smtp+starttls://…` or `smtp://…`.
+    `smtp://` encrypts only if the server offers encryption. Outside development,
+    `smtp://` needs a local host or an entry in PLAINTEXT_HOSTS. Without SMTP_URL,
+    development writes mail to MAIL_DIRECTORY on SQLite, and on PostgreSQL only if
+    OUTBOX_IN_PROCESS is `true`. In all other cases mail waits in the outbox.
+    """
+
     public_base_url: str = Field(
-        "http://127.0.0.1:8000",
-        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
-        description="URL at which clients reach the service. Links in mails begin with "
-        "this URL, and this URL is the issuer of access tokens. Production requires a "
-        "public https URL if SMTP_URL or SIGNING_KEYS is set.",
+        "http://127.0.0.1:8000", pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
     )
-    mail_from: str = Field(
-        "no-reply@localhost",
-        description="Sender of mails: an address, or `Name <address>`.",
-    )
-    mail_directory: Path = Field(
-        Path("var/mail"),
-        description="Directory into which development writes mails as .eml files. "
-        "See SMTP_URL for when it does so.",
-    )
-    outbox_in_process: bool | None = Field(
-        None,
-        description="`true` delivers mail from the web process, so that you need no "
-        "`worker`. Without SMTP_URL, this setting also decides where development on "
-        "PostgreSQL puts mail: `true` into MAIL_DIRECTORY, `false` into the outbox, "
-        "where the mail waits. Default: `true` in development on SQLite, else `false`.",
-    )
-    outbox_poll_seconds: PositiveSeconds = Field(
-        1.0,
-        description="Seconds between two checks of the outbox by an idle mail worker. "
-        "The worker must check, because other processes put mail into the outbox and "
-        "do not tell the worker.",
-    )
-    outbox_lease_seconds: float = Field(
-        60,
-        ge=1,
-        description="Seconds after which another worker takes over the mail of a "
-        "worker that died.",
-    )
-    worker_heartbeat_file: Path | None = Field(
-        None,
-        description="File that the mail worker touches, at least as often as it checks "
-        "the outbox. `worker --check` fails when the file is old: use the command as "
-        "the health check of a container. Without a file there is no heartbeat.",
-    )
+    """URL at which clients reach the service. Links in mails begin with this URL, and
+    this URL is the issuer of access tokens. Production requires a public https URL if
+    SMTP_URL or SIGNING_KEYS is set.
+    """
+
+    mail_from: str = "no-reply@localhost"
+    """Sender of mails: an address, or `Name <address>`."""
+
+    mail_directory: Path = Path("var/mail")
+    """Directory into which development writes mails as .eml files. See SMTP_URL for
+    when it does so.
+    """
+
+    outbox_in_process: bool | None = None
+    """`true` delivers mail from the web process, so that you need no `worker`. Without
+    SMTP_URL, this setting also decides where development on PostgreSQL puts mail:
+    `true` into MAIL_DIRECTORY, `false` into the outbox, where the mail waits. Default:
+    `true` in development on SQLite, else `false`.
+    """
+
+    outbox_poll_seconds: PositiveSeconds = 1.0
+    """Seconds between two checks of the outbox by an idle mail worker. The worker must
+    check, because other processes put mail into the outbox and do not tell the worker.
+    """
+
+    outbox_lease_seconds: float = Field(60, ge=1)
+    """Seconds after which another worker takes over the mail of a worker that died."""
+
+    worker_heartbeat_file: Path | None = None
+    """File that the mail worker touches, at least as often as it checks the outbox.
+    `worker --check` fails when the file is old: use the command as the health check of
+    a container. Without a file there is no heartbeat.
+    """
 
     @field_validator("smtp_url")
     @classmethod

@@ -18,20 +18,17 @@ Roles = Annotated[
 class MfaSettings(AppSettings):
     """Second factors."""
 
-    mfa_required_roles: Roles = Field(
-        (),
-        description="Roles whose users need a second factor, comma-separated, such as "
-        "`admin`. A user without a second factor can only use the routes of the own "
-        "account, for example to add a factor. Other routes answer 403 `mfa_required`.",
-    )
-    mfa_grace_days: int = Field(
-        7,
-        ge=0,
-        le=90,
-        description="Days in which a user of MFA_REQUIRED_ROLES can still use all "
-        "routes without a second factor. The days begin with the first request of the "
-        "user in such a role. An account gets them once. `0`: no grace.",
-    )
+    mfa_required_roles: Roles = ()
+    """Roles whose users need a second factor, comma-separated, such as `admin`. A user
+    without a second factor can only use the routes of the own account, for example to
+    add a factor. Other routes answer 403 `mfa_required`.
+    """
+
+    mfa_grace_days: int = Field(7, ge=0, le=90)
+    """Days in which a user of MFA_REQUIRED_ROLES can still use all routes without a
+    second factor. The days begin with the first request of the user in such a role. An
+    account gets them once. `0`: no grace.
+    """
 
     @property
     def mfa_grace(self) -> timedelta:

@@ -19,53 +19,39 @@ LEAST_TOKEN = 16  # characters
 class ObservationSettings(AppSettings):
     """What operators see."""
 
-    log_sample: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="Share of the requests whose log line is kept: `0.1` keeps one in "
-        "ten. The lines of statuses from 400 on, and of requests that take more than "
-        "a second, are always kept.",
-    )
+    log_sample: float = Field(1.0, ge=0, le=1)
+    """Share of the requests whose log line is kept: `0.1` keeps one in ten. The lines
+    of statuses from 400 on, and of requests that take more than a second, are always
+    kept.
+    """
 
-    metrics_token: SecretStr | None = Field(
-        None,
-        repr=False,
-        description="Token of at least 16 characters that Prometheus sends to read "
-        "`/metrics`. Without it, `/metrics` is open in development and does not exist "
-        "otherwise.",
-    )
-    metrics_port: int | None = Field(
-        None,
-        ge=1,
-        le=65535,
-        description="An additional port, which serves only `/metrics`. `worker` has "
-        "its metrics only on this port. Each service and each `worker` on "
-        "a machine needs another port. Outside development this setting needs "
-        "METRICS_TOKEN.",
-    )
+    metrics_token: SecretStr | None = Field(None, repr=False)
+    """Token of at least 16 characters that Prometheus sends to read `/metrics`. Without
+    it, `/metrics` is open in development and does not exist otherwise.
+    """
 
-    telemetry_endpoint: str = Field(
-        "",
-        description="OTLP collector that gets traces over HTTP, without the path: "
-        "`http://collector:4318`. Without it, the service makes no traces. It needs "
-        "the packages of `requirements/extras.txt`.",
-    )
-    telemetry_sample: float = Field(
-        0.05,
-        ge=0,
-        le=1,
-        description="Share of the requests and of the mails that are traced. If a "
-        "proxy of TRUSTED_PROXIES sends `traceparent`, the proxy decides whether the "
-        "request is traced.",
-    )
-    sentry_dsn: SecretStr | None = Field(
-        None,
-        repr=False,
-        description="DSN of a Sentry project that gets unexpected errors, without "
-        "their messages and values. It needs the packages of "
-        "`requirements/extras.txt`.",
-    )
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    """An additional port, which serves only `/metrics`. `worker` has its metrics only
+    on this port. Each service and each `worker` on a machine needs another port.
+    Outside development this setting needs METRICS_TOKEN.
+    """
+
+    telemetry_endpoint: str = ""
+    """OTLP collector that gets traces over HTTP, without the path:
+    `http://collector:4318`. Without it, the service makes no traces. It needs the
+    packages of `requirements/extras.txt`.
+    """
+
+    telemetry_sample: float = Field(0.05, ge=0, le=1)
+    """Share of the requests and of the mails that are traced. If a proxy of
+    TRUSTED_PROXIES sends `traceparent`, the proxy decides whether the request is
+    traced.
+    """
+
+    sentry_dsn: SecretStr | None = Field(None, repr=False)
+    """DSN of a Sentry project that gets unexpected errors, without their messages and
+    values. It needs the packages of `requirements/extras.txt`.
+    """
 
     @field_validator("metrics_token")
     @classmethod

@@ -24,96 +24,82 @@ SHUTDOWN_RESERVE_SECONDS = 3
 class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
-    defaults: str = Field(
-        DEFAULTS,
-        pattern=rf"^({RELEASE.pattern})?$",
-        description="Release, such as `0.1.0`, whose defaults the service keeps, also "
-        "those that later releases changed. Empty: the newest defaults. A project that "
-        "`new` has made begins with the release that it was made from.",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Lowest level of the events that the service logs."
-    )
-    log_format: Literal["json", "console"] | None = Field(
-        None,
-        description="Form of the log lines: `json` for programs, `console` for people. "
-        "Default: `console` in development, else `json`.",
-    )
-    readiness_critical: Names = Field(
-        ("database",),
-        description="Dependencies without which readiness answers 503, "
-        "comma-separated: `database`, `redis`. With `database`, readiness also answers "
-        "503 while the schema lacks a migration.",
-    )
-    health_probe_seconds: PositiveSeconds = Field(
-        2.0, description="Seconds between two background probes of a dependency."
-    )
-    web_concurrency: int = Field(
-        1,
-        ge=1,
-        le=1000,
-        description="Worker processes of this instance. `--workers` of gunicorn and of "
-        "`serve` takes precedence. If you set neither, gunicorn starts 1 worker, and "
-        "`serve` starts one per core, at most 4 (on SQLite 1).",
-    )
-    max_connections: int = Field(
-        900,
-        ge=1,
-        description="Client connections that a worker keeps open. When there are more, "
-        "the worker closes the connection that has waited longest for a request. The "
-        "service raises its limit for open files to this number plus 100. The service "
-        "does not start if the hard limit (`ulimit -Hn`) is lower.",
-    )
-    request_deadline_seconds: PositiveSeconds = Field(
-        10,
-        description="Seconds until a request that has no answer yet gets a 504. Must "
-        "exceed DB_POOL_TIMEOUT_SECONDS, DB_CONNECT_TIMEOUT_SECONDS and "
-        "DB_STATEMENT_TIMEOUT_SECONDS.",
-    )
-    export_timeout_seconds: PositiveSeconds = Field(
-        600,
-        description="Seconds that a client can take to read an export. Then the "
-        "service cuts the export, because an export holds a database connection.",
-    )
-    audit_retention_days: int = Field(
-        365,
-        ge=30,
-        le=36500,
-        description="Days after which an audit event is deleted.",
-    )
-    max_in_flight: int = Field(
-        0,
-        ge=0,
-        le=10_000,
-        description="A worker handles at most this many reads at the same time, and "
-        "additionally this many other requests. The worker answers 503 to all further "
-        "requests. With 0 the worker finds this number itself, between 16 and "
-        "16 * (DB_POOL_SIZE + DB_MAX_OVERFLOW).",
-    )
-    drain_delay_seconds: Seconds | None = Field(
-        None,
-        description="Seconds that a worker still serves after SIGTERM, while readiness "
-        "answers 503, so that load balancers turn to other instances. Set this to 0 if "
-        "the orchestrator itself waits, for example in a preStop hook. Default: 0 in "
-        "development, else 5.",
-    )
-    graceful_timeout_seconds: PositiveSeconds = Field(
-        30,
-        description="Seconds that a worker has to stop. First the worker still serves, "
-        "for DRAIN_DELAY_SECONDS. Then it waits for the requests that still run, until "
-        "3 seconds before the end. At the end, gunicorn kills the worker. Therefore "
-        "this setting must exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by "
-        "more than 3 seconds.",
-    )
+    defaults: str = Field(DEFAULTS, pattern=rf"^({RELEASE.pattern})?$")
+    """Release, such as `0.1.0`, whose defaults the service keeps, also those that later
+    releases changed. Empty: the newest defaults. A project that `new` has made begins
+    with the release that it was made from.
+    """
 
-    route_plans: bool = Field(
-        True,
-        description="By default, the service works out once, at the start, how to find "
-        "and handle each route: this is the plan of the route. With `false`, FastAPI "
-        "does this work for each request. The answers are the same; only the CPU time "
-        "is higher. If you suspect an error in a plan, set `false` and see whether the "
-        "error goes away.",
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level of the events that the service logs."""
+
+    log_format: Literal["json", "console"] | None = None
+    """Form of the log lines: `json` for programs, `console` for people. Default:
+    `console` in development, else `json`.
+    """
+
+    readiness_critical: Names = ("database",)
+    """Dependencies without which readiness answers 503, comma-separated: `database`,
+    `redis`. With `database`, readiness also answers 503 while the schema lacks a
+    migration.
+    """
+
+    health_probe_seconds: PositiveSeconds = 2.0
+    """Seconds between two background probes of a dependency."""
+
+    web_concurrency: int = Field(1, ge=1, le=1000)
+    """Worker processes of this instance. `--workers` of gunicorn and of `serve` takes
+    precedence. If you set neither, gunicorn starts 1 worker, and `serve` starts one per
+    core, at most 4 (on SQLite 1).
+    """
+
+    max_connections: int = Field(900, ge=1)
+    """Client connections that a worker keeps open. When there are more, the worker
+    closes the connection that has waited longest for a request. The service raises its
+    limit for open files to this number plus 100. The service does not start if the hard
+    limit (`ulimit -Hn`) is lower.
+    """
+
+    request_deadline_seconds: PositiveSeconds = 10
+    """Seconds until a request that has no answer yet gets a 504. Must exceed
+    DB_POOL_TIMEOUT_SECONDS, DB_CONNECT_TIMEOUT_SECONDS and
+    DB_STATEMENT_TIMEOUT_SECONDS.
+    """
+
+    export_timeout_seconds: PositiveSeconds = 600
+    """Seconds that a client can take to read an export. Then the service cuts the
+    export, because an export holds a database connection.
+    """
+
+    audit_retention_days: int = Field(365, ge=30, le=36500)
+    """Days after which an audit event is deleted."""
+
+    max_in_flight: int = Field(0, ge=0, le=10_000)
+    """A worker handles at most this many reads at the same time, and additionally this
+    many other requests. The worker answers 503 to all further requests. With 0 the
+    worker finds this number itself, between 16 and 16 * (DB_POOL_SIZE +
+    DB_MAX_OVERFLOW).
+    """
+
+    drain_delay_seconds: Seconds | None = None
+    """Seconds that a worker still serves after SIGTERM, while readiness answers 503, so
+    that load balancers turn to other instances. Set this to 0 if the orchestrator
+    itself waits, for example in a preStop hook. Default: 0 in development, else 5.
+    """
+
+    graceful_timeout_seconds: PositiveSeconds = 30
+    """Seconds that a worker has to stop. First the worker still serves, for
+    DRAIN_DELAY_SECONDS. Then it waits for the requests that still run, until 3 seconds
+    before the end. At the end, gunicorn kills the worker. Therefore this setting must
+    exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3 seconds.
+    """
+
+    route_plans: bool = True
+    """By default, the service works out once, at the start, how to find and handle each
+    route: this is the plan of the route. With `false`, FastAPI does this work for each
+    request. The answers are the same; only the CPU time is higher. If you suspect an
+    error in a plan, set `false` and see whether the error goes away.
+    """
 
     @field_validator("log_level", mode="before")
     @classmethod

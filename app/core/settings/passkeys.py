@@ -15,20 +15,19 @@ class PasskeySettings(MailSettings):
     """Passkeys: the domain that they belong to, and the pages that may use them."""
 
     passkey_rp_id: str = Field(
-        "",
-        max_length=253,
-        pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*)?$",
-        description="Domain that passkeys belong to, such as `example.org`. A passkey "
-        "also works on the subdomains. If you change the domain, no passkey works any "
-        "more. Default: the host of PUBLIC_BASE_URL, or `localhost` if this host is "
-        "an IP address, because browsers make no passkey for an address.",
+        "", max_length=253, pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*)?$"
     )
-    passkey_origins: Names = Field(
-        (),
-        description="Origins of the pages that may use passkeys, comma-separated, such "
-        "as `https://example.org`. Each must be in the domain PASSKEY_RP_ID. Default: "
-        "the origin of PUBLIC_BASE_URL.",
-    )
+    """Domain that passkeys belong to, such as `example.org`. A passkey also works on
+    the subdomains. If you change the domain, no passkey works any more. Default: the
+    host of PUBLIC_BASE_URL, or `localhost` if this host is an IP address, because
+    browsers make no passkey for an address.
+    """
+
+    passkey_origins: Names = ()
+    """Origins of the pages that may use passkeys, comma-separated, such as
+    `https://example.org`. Each must be in the domain PASSKEY_RP_ID. Default: the origin
+    of PUBLIC_BASE_URL.
+    """
 
     @field_validator("passkey_rp_id")
     @classmethod

@@ -33,106 +33,82 @@ BY_ENVIRONMENT: Any = None  # the validator replaces it
 class SecuritySettings(AppSettings):
     """Keys, tokens and passwords."""
 
-    secret_key: SecretStr = Field(
-        SecretStr(""),
-        repr=False,
-        description="Secret of at least 32 random bytes, which `keys generate` prints. "
-        "Only development on SQLite has a default.",
-    )
-    secret_key_previous: SecretStr | None = Field(
-        None,
-        repr=False,
-        description="The previous SECRET_KEY. Tokens signed with it stay valid while "
-        "you rotate.",
-    )
-    algorithm: Literal["HS256"] = Field(
-        "HS256", description="Algorithm of access tokens if SIGNING_KEYS is not set."
-    )
-    signing_keys: SecretStr | None = Field(
-        None,
-        repr=False,
-        description="Key ring: a JSON list of ES256 or Ed25519 key pairs, with a "
-        "current and a next one. If SIGNING_KEYS is set, the current pair signs access "
-        "tokens. Otherwise a key derived from SECRET_KEY signs them. `keys generate "
-        "--algorithm ES256` prints a ring.",
-    )
-    access_token_audience: str = Field(
-        "api",
-        min_length=1,
-        description="Audience of access tokens. If several services share SIGNING_KEYS "
-        "or PUBLIC_BASE_URL (the issuer of the tokens), choose a different audience "
-        "for each service. Otherwise one service could accept the tokens of another.",
-    )
-    access_token_expire_minutes: int = Field(
-        10, ge=1, le=60, description="Minutes that an access token is valid."
-    )
-    refresh_token_expire_days: int = Field(
-        14,
-        ge=1,
-        le=90,
-        description="A session ends this many days after its last refresh.",
-    )
-    session_max_age_days: int = Field(
-        90,
-        ge=1,
-        le=366,
-        description="A session ends this many days after its login, even if the user "
-        "still uses it.",
-    )
-    refresh_leeway_seconds: Seconds = Field(
-        10,
-        le=60,
-        description="Seconds after the first use of a refresh token in which a client "
-        "can send it again, because the answer was lost. The service then returns the "
-        "same new token.",
-    )
-    registration: Literal["open", "verified", "closed"] = Field(
-        BY_ENVIRONMENT,
-        description="Who can register: `open` (anyone; for development), `verified` "
-        "(anyone who confirms the e-mail address) or `closed` (administrators create "
-        "accounts). Default: `open` in development, else `verified`.",
-    )
-    unverified_account_days: int = Field(
-        7,
-        ge=1,
-        le=30,  # its link, which shows that it registered, is kept for 30 days more
-        description="Days after which an account is deleted if its owner never "
-        "confirmed the e-mail address. Not used if REGISTRATION is `open`.",
-    )
-    password_min_length: int = Field(
-        12, ge=8, le=64, description="Fewest characters of a new password."
-    )
-    breached_passwords_url: str = Field(
-        "",
-        description="Range service that knows the passwords of data breaches, such as "
-        "https://api.pwnedpasswords.com/range. The service refuses new passwords "
-        "that this server knows, and sends it 5 of the 40 digits of their SHA-1 hash. "
-        "Empty disables the check. Outside development, `http://` needs a local host "
-        "or an entry in PLAINTEXT_HOSTS.",
-    )
-    password_hash_threads: int = Field(
-        2,
-        ge=1,
-        le=16,
-        description="Password hashes that a worker computes at the same time; each "
-        "needs 19 MiB of memory. A worker computes at most one for each CPU that it "
-        "can use.",
-    )
-    password_hash_nice: int = Field(
-        12,
-        ge=0,
-        le=19,
-        description="Nice value of the threads that compute password hashes, added to "
-        "the nice value of the process. A higher value leaves more of a busy CPU for "
-        "other requests. Example for one hash thread on a busy core: with 12, logins "
-        "get about 7 % of the core; with 19, about 1.5 %. Only Linux supports this.",
-    )
-    password_hash_queue: int = Field(
-        64,
-        ge=0,
-        description="Password hashes that can wait in a worker. When this many wait, "
-        "the next request that needs a hash gets a 503.",
-    )
+    secret_key: SecretStr = Field(SecretStr(""), repr=False)
+    """Secret of at least 32 random bytes, which `keys generate` prints. Only
+    development on SQLite has a default.
+    """
+
+    secret_key_previous: SecretStr | None = Field(None, repr=False)
+    """The previous SECRET_KEY. Tokens signed with it stay valid while you rotate."""
+
+    algorithm: Literal["HS256"] = "HS256"
+    """Algorithm of access tokens if SIGNING_KEYS is not set."""
+
+    signing_keys: SecretStr | None = Field(None, repr=False)
+    """Key ring: a JSON list of ES256 or Ed25519 key pairs, with a current and a next
+    one. If SIGNING_KEYS is set, the current pair signs access tokens. Otherwise a key
+    derived from SECRET_KEY signs them. `keys generate --algorithm ES256` prints a ring.
+    """
+
+    access_token_audience: str = Field("api", min_length=1)
+    """Audience of access tokens. If several services share SIGNING_KEYS or
+    PUBLIC_BASE_URL (the issuer of the tokens), choose a different audience for each
+    service. Otherwise one service could accept the tokens of another.
+    """
+
+    access_token_expire_minutes: int = Field(10, ge=1, le=60)
+    """Minutes that an access token is valid."""
+
+    refresh_token_expire_days: int = Field(14, ge=1, le=90)
+    """A session ends this many days after its last refresh."""
+
+    session_max_age_days: int = Field(90, ge=1, le=366)
+    """A session ends this many days after its login, even if the user still uses it."""
+
+    refresh_leeway_seconds: Seconds = Field(10, le=60)
+    """Seconds after the first use of a refresh token in which a client can send it
+    again, because the answer was lost. The service then returns the same new token.
+    """
+
+    registration: Literal["open", "verified", "closed"] = BY_ENVIRONMENT
+    """Who can register: `open` (anyone; for development), `verified` (anyone who
+    confirms the e-mail address) or `closed` (administrators create accounts). Default:
+    `open` in development, else `verified`.
+    """
+
+    # Its link, which shows that it registered, is kept for 30 days more.
+    unverified_account_days: int = Field(7, ge=1, le=30)
+    """Days after which an account is deleted if its owner never confirmed the e-mail
+    address. Not used if REGISTRATION is `open`.
+    """
+
+    password_min_length: int = Field(12, ge=8, le=64)
+    """Fewest characters of a new password."""
+
+    breached_passwords_url: str = ""
+    """Range service that knows the passwords of data breaches, such as
+    https://api.pwnedpasswords.com/range. The service refuses new passwords that this
+    server knows, and sends it 5 of the 40 digits of their SHA-1 hash. Empty disables
+    the check. Outside development, `http://` needs a local host or an entry in
+    PLAINTEXT_HOSTS.
+    """
+
+    password_hash_threads: int = Field(2, ge=1, le=16)
+    """Password hashes that a worker computes at the same time; each needs 19 MiB of
+    memory. A worker computes at most one for each CPU that it can use.
+    """
+
+    password_hash_nice: int = Field(12, ge=0, le=19)
+    """Nice value of the threads that compute password hashes, added to the nice value
+    of the process. A higher value leaves more of a busy CPU for other requests. Example
+    for one hash thread on a busy core: with 12, logins get about 7 % of the core; with
+    19, about 1.5 %. Only Linux supports this.
+    """
+
+    password_hash_queue: int = Field(64, ge=0)
+    """Password hashes that can wait in a worker. When this many wait, the next request
+    that needs a hash gets a 503.
+    """
 
     @field_validator("registration", mode="before")
     @classmethod

@@ -14,7 +14,7 @@ def find_warnings(settings: Settings) -> Iterator[str]:
     for name, nearest in misspelt_names():
         yield f"{name} in .env is not a setting. Did you mean {nearest}?"
     yield from of_releases(settings)
-    if settings.on_sqlite and is_open_to_others(settings.database_url):
+    if settings.on_sqlite and is_open_to_others(settings.sqlite_file):
         yield "DATABASE_URL names a file that others can read: allow only its owner."
     if settings.environment == "development":
         yield from of_development(settings)
@@ -35,9 +35,8 @@ def of_releases(settings: Settings) -> Iterator[str]:
         yield f"DEFAULTS keeps what {settings.defaults} had for {names}."
 
 
-def is_open_to_others(url: str) -> bool:
+def is_open_to_others(file: Path) -> bool:
     """Whether accounts beside the owner can read the SQLite database or its WAL."""
-    file = url.partition(":///")[2].partition("?")[0]
     files = [Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm")]
     return any(each.exists() and each.stat().st_mode & 0o077 for each in files)
 

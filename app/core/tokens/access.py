@@ -125,11 +125,7 @@ class AccessTokens:
         return f"{text}.{_encode(key.sign(text.encode()))}"
 
     def verify(self, token: str) -> AccessClaims:
-        """Read a token, which anyone can write.
-
-        Raises:
-            InvalidAccessToken: the only error, whatever is wrong with the token.
-        """
+        """Read a token, which anyone can write. Raises only `InvalidAccessToken`."""
         try:
             key, claims = self._remembered(token)
             if key.expired:

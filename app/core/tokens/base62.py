@@ -19,11 +19,7 @@ def encode_base62(data: bytes) -> str:
 
 
 def decode_base62(text: str, size: int) -> bytes:
-    """Decode exactly `size` bytes.
-
-    Raises:
-        ValueError: `text` does not encode `size` bytes.
-    """
+    """Decode exactly `size` bytes. Raises `ValueError`."""
     number = 0
     try:
         for character in text:

@@ -32,11 +32,7 @@ class CursorSigner:
         self._ring = ring
 
     def encode(self, position: Sequence[Any], context: str) -> str:
-        """Write a cursor. Times and decimals become text.
-
-        Raises:
-            ValueError: the position takes more than about 1500 bytes as JSON.
-        """
+        """Write a cursor. Times and decimals become text."""
         payload = orjson.dumps([*position], str, orjson.OPT_UTC_Z)
         mac = _mac(self._ring.derive("cursor-v1"), payload, context)
         cursor = _to_text(bytes([self._ring.key_id]) + mac + payload)
@@ -45,11 +41,7 @@ class CursorSigner:
         return cursor
 
     def decode(self, cursor: str, context: str) -> list[JsonScalar]:
-        """Return the position.
-
-        Raises:
-            CursorInvalid: the cursor was changed, or written for another context.
-        """
+        """Return the position, or raise `CursorInvalid`."""
         data = _from_text(cursor)
         key_id, mac, payload = data[0], data[1 : 1 + _MAC_SIZE], data[1 + _MAC_SIZE :]
         for key in self._ring.candidates("cursor-v1", key_id):

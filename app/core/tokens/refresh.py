@@ -66,11 +66,7 @@ class RefreshTokens:
         return text + checksum(text)
 
     def parse(self, token: str) -> ParsedRefreshToken:
-        """Read a token without trusting it. Its checksum finds typing errors.
-
-        Raises:
-            RefreshTokenInvalid: the text does not have the form of a token.
-        """
+        """Read a token without trusting it. Its checksum finds typing errors."""
         match = _SHAPE.fullmatch(token)
         if match is None or checksum(match[1]) != match[2]:
             raise RefreshTokenInvalid

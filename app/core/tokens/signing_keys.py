@@ -71,8 +71,7 @@ class SigningKeys:
     def from_ring(cls, ring: str | bytes) -> Self:
         """Use ES256 or Ed25519 key pairs from a JSON list of entries (see `generate`).
 
-        Raises:
-            ValueError: names the entry and what is wrong with it, without key material.
+        The message of a `ValueError` has no key material.
         """
         entries = _parse(ring)
         states = Counter(entry.state for entry in entries)

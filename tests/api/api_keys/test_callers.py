@@ -10,7 +10,9 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from app.api.authorization import api_routes, required_scopes, requires_fresh
+from app.api.authentication import authorize_fresh
+from app.api.authorization import api_routes, required_scopes
+from app.api.routes import depends_on
 from app.core.tokens import api_key
 from app.db.base import utc_now
 from app.db.models.user import User
@@ -65,7 +67,8 @@ class TestScopes:
             for method in route.methods or ():
                 operation = f"{method} {str(route.path).removeprefix('/api/v1')}"
                 answers[operation] = await call(key, operation)
-                if requires_fresh(route) or "account:write" in required_scopes(route):
+                is_fresh = depends_on(route.dependant, authorize_fresh)
+                if is_fresh or "account:write" in required_scopes(route):
                     closed.add(operation)
 
         assert {"POST /api-keys", "PATCH /users/me", "POST /users"} <= closed

@@ -61,7 +61,7 @@ class TotpFactor(SecondFactor):
         if step is None:
             return False
         changes: dict[str, Any] = {"last_step": step}
-        if not is_current(self.ring, sealed):
+        if not is_current(self.ring, KEY, sealed):
             changes["secret"] = self.seal(user_id, secret)
         used = await self.session.scalar(
             update(Totp)

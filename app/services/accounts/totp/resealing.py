@@ -20,7 +20,7 @@ async def reseal(database: Database, ring: SecretRing) -> int:
     """
     async with transaction(database) as session:
         rows = (await session.execute(select(Totp))).scalars().all()
-        stale = [row for row in rows if not is_current(ring, row.secret)]
+        stale = [row for row in rows if not is_current(ring, KEY, row.secret)]
         for row in stale:
             owner = row.user_id.bytes
             secret = unseal(ring, KEY, row.secret, owner)
