@@ -9,6 +9,8 @@ from uuid_utils.compat import uuid7
 
 from app.db.base import Base, Record, stored_enum, utc_now
 
+# Only the migration knows these, because search differs by database.
+OF_SEARCH = ("products.search", "products.ix_products_search", "products_search*")
 # PostgreSQL then sorts by bytes in every locale, as SQLite does.
 SortedText = String(200).with_variant(String(200, collation="C"), "postgresql")
 
@@ -49,16 +51,7 @@ class Product(Record, Base):
         Index(None, "category", "created_at", "id"),
         Index(None, "category", "price", "id"),
         Index(None, "category", "name", "id"),
-        # Only the migration knows these, because search differs by database.
-        {
-            "info": {
-                "unmapped": (
-                    "products.search",
-                    "products.ix_products_search",
-                    "products_search*",
-                )
-            }
-        },
+        {"info": {"unmapped": OF_SEARCH}},
     )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -86,13 +86,16 @@ async def postpone(
     session: AsyncSession, mail: OutboxMail, error: str, due_at: datetime | None
 ) -> None:
     """Note that a delivery failed. Try again at `due_at`, or never if that is None."""
+    # Of any bytes that a mail server sends, the database refuses some and a terminal
+    # obeys some.
+    printable = (each if each.isprintable() else " " for each in error[:200])
     again = {"dead_at": utc_now()} if due_at is None else {"due_at": due_at}
     await session.execute(
         update(OutboxMail)
         # If the lease has ended and another worker has the mail, that one decides.
         .where(OutboxMail.id == mail.id, OutboxMail.attempts == mail.attempts)
         .where(*IS_PENDING)
-        .values(last_error=error[:200], **again)
+        .values(last_error="".join(printable), **again)
     )
 
 

@@ -7,7 +7,7 @@ dies in between, another worker takes the mail when the lease ends.
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
@@ -85,12 +85,9 @@ class MailWorker:
                 if not is_down:
                     log.warning("outbox.unavailable", reason=type(error).__name__)
                 is_down = True
-            if not self.stopping:
-                try:
-                    async with asyncio.timeout(self.poll_seconds):
-                        await self.wake.wait()
-                except TimeoutError:
-                    pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.poll_seconds):
+                    await self.wake.wait()  # `stop` sets it, too
 
     def stop(self) -> None:
         """Finish the current mail and take no other."""

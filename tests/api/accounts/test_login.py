@@ -25,6 +25,13 @@ async def log_in(
     return response.status_code
 
 
+async def device_of(client: Client, email: str) -> dict[str, str]:
+    """Log in, and return the header that shows the service a known device."""
+    body = {"email": email, "password": PASSWORD}
+    answer = await client.post("/auth/login", json=body)
+    return {"X-Device-Token": answer.headers["X-Device-Token"]}
+
+
 class TestLoginRefusal:
     async def test_is_the_same_for_every_reason(
         self, people: People, client: Client
@@ -163,10 +170,7 @@ class TestPasswordGuessing:
         self, people: People, user: Client, client: Client
     ) -> None:
         # Mutant: one counter for each account, shared by all devices.
-        first = await client.post(
-            "/auth/login", json={"email": user.email, "password": PASSWORD}
-        )
-        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        device = await device_of(client, user.email)
         for n in range(11):
             attacker = await people.anonymous(f"198.51.100.{n}")
             await log_in(attacker, user.email, WRONG)
@@ -178,10 +182,7 @@ class TestPasswordGuessing:
         self, people: People, user: Client, client: Client
     ) -> None:
         """Mutant: to count or consult the address of a known device."""
-        first = await client.post(
-            "/auth/login", json={"email": user.email, "password": PASSWORD}
-        )
-        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        device = await device_of(client, user.email)
         for n in range(20):
             await log_in(client, f"n{n}@example.org", WRONG)
 
@@ -193,15 +194,11 @@ class TestPasswordGuessing:
         self, user: Client, client: Client
     ) -> None:
         """Mutant: every device token brings guesses of its own."""
-        body = {"email": user.email, "password": PASSWORD}
-        tokens = [
-            (await client.post("/auth/login", json=body)).headers["X-Device-Token"]
-            for _ in range(6)
-        ]
+        devices = [await device_of(client, user.email) for _ in range(6)]
 
         statuses = [
-            await log_in(client, user.email, WRONG, **{"X-Device-Token": token})
-            for token in tokens
+            await log_in(client, user.email, WRONG, **device)
+            for device in devices
             for _ in range(2)
         ]
 
@@ -210,10 +207,7 @@ class TestPasswordGuessing:
     async def test_gains_nothing_from_devices_of_an_old_password(
         self, people: People, user: Client, client: Client
     ) -> None:
-        first = await client.post(
-            "/auth/login", json={"email": user.email, "password": PASSWORD}
-        )
-        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        device = await device_of(client, user.email)
         change = {"current_password": PASSWORD, "new_password": "seven velvet lamps"}
         assert (await user.post("/auth/password/change", json=change)).is_success
         for n in range(10):
@@ -224,10 +218,7 @@ class TestPasswordGuessing:
     async def test_from_a_known_device_is_limited_too(
         self, people: People, user: Client, client: Client
     ) -> None:
-        first = await client.post(
-            "/auth/login", json={"email": user.email, "password": PASSWORD}
-        )
-        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        device = await device_of(client, user.email)
 
         statuses = [
             await log_in(client, user.email, WRONG, **device) for _ in range(11)
@@ -241,10 +232,7 @@ class TestPasswordGuessing:
         self, people: People, user: Client, editor: Client, client: Client
     ) -> None:
         # Mutant: a device token that is not bound to its user.
-        first = await client.post(
-            "/auth/login", json={"email": editor.email, "password": PASSWORD}
-        )
-        device = {"X-Device-Token": first.headers["X-Device-Token"]}
+        device = await device_of(client, editor.email)
 
         statuses = [
             await log_in(client, user.email, WRONG, **device) for _ in range(10)

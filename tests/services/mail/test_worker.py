@@ -228,6 +228,25 @@ class TestDeliveryFailure:
         assert (full.dead_at, full.sent_at) == (None, None)
         assert ada.sent_at is not None
 
+    async def test_is_noted_whatever_bytes_the_server_sends(
+        self, database: Database, settings: Settings
+    ) -> None:
+        """Mutant: store the reply as it is, which both databases refuse."""
+
+        async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"421 Dienst gest\xf6rt\x1b[2J\0\r\n")
+            writer.close()
+
+        await owe(database, "ada@example.org")
+        async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            latin = with_smtp(settings, f"smtp://127.0.0.1:{port}")
+            assert await make_worker(database, latin).deliver_due() == 1
+
+        [row] = await rows(database)
+        assert row.attempts == 1
+        assert "421 Dienst gest rt [2J" in str(row.last_error)
+
     async def test_is_final_when_the_link_has_expired(
         self, app: FastAPI, database: Database, settings: Settings, people: People
     ) -> None:
