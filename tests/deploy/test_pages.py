@@ -58,7 +58,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
 
 
 def test_nothing_to_paste_enters_the_directory_of_the_settings() -> None:
-    """Mutant: `cd /etc/nightproof`, which only root and the service can enter."""
+    """Mutant: `cd` into it, although only root and the service can enter it."""
     assert "cd /etc" not in blocks(DEPLOYING)
 
 
