@@ -71,7 +71,7 @@ class Stage:
 def build(directory: Path) -> tuple[Stage, dict[str, str]]:
     stages: dict[str, Stage] = {}
     steps = instructions(ROOT / "deploy/Dockerfile")
-    for name, value in steps[1:]:  # after the version of Python
+    for name, value in steps[1:]:  # after the base image
         if name == "FROM":
             alias = value.partition(" AS ")[2]
             stages[alias] = Stage(directory / f"root-{alias}")

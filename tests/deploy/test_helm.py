@@ -128,6 +128,17 @@ def test_the_pods_fit_into_the_connections_of_postgresql(
     assert f"would open {needed} connections" in refused.stderr
 
 
+def test_the_ingress_has_the_limits_of_the_sample_for_nginx() -> None:
+    """Mutant: no annotations, so that ingress-nginx refuses an import above 1 MB."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    prefix = "nginx.ingress.kubernetes.io/proxy-"
+    found = values["ingress"]["annotations"]
+    sample = (ROOT / "deploy/nginx.conf").read_text()
+
+    assert f"client_max_body_size {found[prefix + 'body-size']};" in sample
+    assert f"proxy_read_timeout {found[prefix + 'read-timeout']}s;" in sample
+
+
 @needs_helm
 def test_a_value_that_the_chart_does_not_know_is_refused() -> None:
     """Mutant: no schema, so that a misspelt value has no effect."""

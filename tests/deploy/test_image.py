@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -42,6 +43,14 @@ def test_pip_installs_only_wheels_with_a_locked_hash() -> None:
     assert len(installs) == 3
     for command in installs:
         assert "--require-hashes" in command or "--no-index --no-deps" in command
+
+
+def test_dependabot_can_update_the_base() -> None:
+    """Mutants: `FROM ${PYTHON}`, which Dependabot does not read; half a digest."""
+    base, *others = values("FROM")
+
+    assert re.fullmatch(r"python:\S+-slim-\w+(@sha256:[0-9a-f]{64})? AS base", base)
+    assert others == ["base AS build", "base"]
 
 
 def test_runs_as_a_user_that_owns_nothing() -> None:

@@ -36,7 +36,7 @@ def commands(page: Path) -> list[str]:
     called = rf"(?:{NAME}|python -m app) ([a-z-][^\n|`]*)"
     code = [blocks(page), *re.findall(r"`([^`\n]+)`", page.read_text())]
     lines = [line for text in code for line in text.splitlines()]
-    begun = rf"^ *(?:sudo -u {NAME} )?(?:\S+/)?{called}"
+    begun = rf"^ *(?:sudo -u {NAME} env \S+ )?(?:\S+/)?{called}"
     return [found[1] for line in lines if (found := re.match(begun, line))]
 
 
@@ -55,6 +55,11 @@ def test_commands_exist_with_their_options(page: Path) -> None:
             elif children := getattr(command, "commands", None):
                 assert word in children, line
                 command = children[word]
+
+
+def test_nothing_to_paste_enters_the_directory_of_the_settings() -> None:
+    """Mutant: `cd` into it, although only root and the service can enter it."""
+    assert "cd /etc" not in blocks(DEPLOYING)
 
 
 @each_page

@@ -55,6 +55,11 @@ def test_the_web_process_has_time_to_end() -> None:
     assert int(service["TimeoutStopSec"]) > graceful + SHUTDOWN_RESERVE_SECONDS
 
 
+def test_doctor_knows_the_number_of_workers() -> None:
+    """Mutant: `--workers=2` in the unit: `doctor` then counts connections of one."""
+    assert "--workers" not in parsed("")["Service"]["ExecStart"]
+
+
 def test_both_processes_start_again_after_a_failure() -> None:
     for name in ("", "-worker"):
         assert parsed(name)["Service"]["Restart"] == "always"
