@@ -64,8 +64,9 @@ def test_keeps_the_request_id_of_the_client(refusal: EarlyRefusal) -> None:
 def test_leaves_all_but_one_plain_read_to_the_parser(
     refusal: EarlyRefusal, data: bytes
 ) -> None:
-    """Mutants: refuse probes; refuse before a body, which would be the next request;
-    accept a bare line feed, behind which a proxy can see a Content-Length.
+    """Mutants: refuse probes; refuse before a body, which would be the next request.
+
+    A proxy can see a Content-Length behind a bare line feed. Mutant: look for CRLF.
     """
     assert refusal.answer(PLAIN, None) is not None
     assert refusal.answer(data, None) is None
