@@ -166,21 +166,21 @@ def test_fastapi_dev_and_run_serve_the_application(
 
     With a path, FastAPI looks for `app` in `dir()` of the module. Mutant: no `__dir__`.
     """
-    starts = (
-        ("fastapi", "dev", ROOT),
-        ("fastapi", "run", ROOT, "app/main.py"),
-        ("app", "dev", None),
-    )
+    starts: list[tuple[str, list[str], Path]] = [
+        ("fastapi", ["dev"], ROOT),  # reads pyproject.toml there
+        ("fastapi", ["run", "app/main.py"], ROOT),
+        ("app", ["dev"], tmp_path),
+    ]
     with ExitStack() as stack:
         services = []
-        for module, name, directory, *path in starts:
+        for number, (module, arguments, directory) in enumerate(starts):
             port = free_port()
-            file = tmp_path / f"{module}-{name}"
+            file = tmp_path / f"start-{number}"
             log = stack.enter_context(file.open("wb"))
-            line = (sys.executable, "-m", module, name, *path, f"--port={port}")
+            line = (sys.executable, "-m", module, *arguments, f"--port={port}")
             process = subprocess.Popen(
                 leashed(line, signal.SIGTERM, "-"),
-                cwd=directory or tmp_path,  # `fastapi` reads pyproject.toml
+                cwd=directory,
                 env=environment | {"DATABASE_URL": f"sqlite:///{file}.db"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
