@@ -234,3 +234,8 @@ def __getattr__(name: str) -> FastAPI:
         raise AttributeError(name)
     application = globals()["app"] = create_application()
     return application
+
+
+def __dir__() -> list[str]:
+    """List `app` as well: `fastapi run app/main.py` looks for it here."""
+    return [*globals(), "app"]

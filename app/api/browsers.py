@@ -32,7 +32,7 @@ ATTRIBUTES: dict[str, Any] = {
     "path": "/",
     "secure": True,
     "httponly": True,
-    "samesite": "strict",
+    "samesite": "Strict",
 }
 TOOK_COOKIE = "app.took_cookie"
 

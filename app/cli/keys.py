@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli.console import output
+from app.cli.lists import JsonLines
 from app.core.config import get_settings
+
+SHOWN = ("kid", "alg", "state", "not_after")
 
 group = typer.Typer(name="keys", help="Generate and rotate secrets and keys.")
 
@@ -30,7 +33,7 @@ def generate(
 
 
 @group.command(name="list")
-def list_keys() -> None:
+def list_keys(*, as_json: JsonLines = False) -> None:
     """List the IDs and states of the keys that verify access tokens.
 
     The list never contains a key.
@@ -40,12 +43,18 @@ def list_keys() -> None:
 
     settings = get_settings()
     if settings.signing_keys is None:
-        current, *others = SigningKeys.from_secret(secret_ring(settings))
-        output.print(f"{current.kid}  HS256  current")
-        for key in others:
-            output.print(f"{key.kid}  HS256  retired")
-        return
-    for entry in json.loads(settings.signing_keys.get_secret_value()):
+        keys = SigningKeys.from_secret(secret_ring(settings))
+        entries = [
+            {"kid": key.kid, "alg": "HS256", "state": "retired" if old else "current"}
+            for old, key in enumerate(keys)
+        ]
+    else:
+        entries = json.loads(settings.signing_keys.get_secret_value())
+    for entry in entries:
+        shown = {name: entry[name] for name in SHOWN if name in entry}
+        if as_json:
+            output.out(json.dumps(shown))
+            continue
         until = f"  until {entry['not_after']}" if "not_after" in entry else ""
         output.print(f"{entry['kid']}  {entry['alg']}  {entry['state']}{until}")
 

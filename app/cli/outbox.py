@@ -1,9 +1,11 @@
+import json
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from app.cli.console import awaited, existing, output
+from app.cli.lists import SECONDS, Json
 from app.core.config import get_settings
 
 group = typer.Typer(name="outbox", help="Inspect and retry mail.")
@@ -11,7 +13,7 @@ group = typer.Typer(name="outbox", help="Inspect and retry mail.")
 
 @group.command()
 @awaited
-async def status() -> None:
+async def status(*, as_json: Json = False) -> None:
     """Count pending, failed and delivered mail, and list the mail that failed."""
     from app.db.base import utc_now
     from app.db.session import Database, transaction
@@ -21,6 +23,21 @@ async def status() -> None:
     async with Database(settings) as database, transaction(database) as session:
         counts = await outbox.read_status(session)
         dead = await outbox.list_dead(session)
+    if as_json:
+        mails = [
+            {"id": str(each.id), "template": each.template, "error": each.last_error}
+            for each in dead
+        ]
+        oldest = counts.oldest_pending_at
+        shown = {
+            "pending": counts.pending,
+            "oldest_pending_at": oldest and oldest.strftime(SECONDS),
+            "failed": counts.dead,
+            "delivered": counts.sent,
+            "failed_mails": mails,
+        }
+        output.out(json.dumps(shown))
+        return
     age = ""
     if counts.oldest_pending_at:
         seconds = int((utc_now() - counts.oldest_pending_at).total_seconds())

@@ -1,3 +1,4 @@
+import json
 import os
 from asyncio import CancelledError
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from app.cli.console import (
     output,
     progress,
 )
+from app.cli.lists import Json
 from app.core.config import Settings, get_settings
 
 group = typer.Typer(name="products", help="Import and export products.")
@@ -39,6 +41,8 @@ async def import_(
         ),
     ] = None,
     mode: Annotated[Mode, typer.Option(help=MODES)] = "strict",
+    *,
+    as_json: Json = False,
 ) -> None:
     """Create products from a file, and update those whose SKU exists.
 
@@ -47,7 +51,7 @@ async def import_(
     format_ = format_ or ("csv" if file.name.lower().endswith(".csv") else "ndjson")
     settings = existing(get_settings())
     size = os.fstat(file.fileno()).st_size
-    await import_file(settings, file, size, format_, mode)
+    await import_file(settings, file, size, format_, mode, as_json=as_json)
 
 
 @group.command()
@@ -74,6 +78,8 @@ async def import_file(
     size: int,
     format_: Format,
     mode: Mode,
+    *,
+    as_json: bool,
 ) -> None:
     from app.db.session import Database, transaction
     from app.services.products.importing import (
@@ -103,6 +109,9 @@ async def import_file(
                 products = ProductImport(session)
                 report = await products.store(read, actor_id=None)
     except ImportRejected as error:
+        if as_json:
+            output.out(json.dumps(error.members))
+            raise typer.Exit(1) from None
         for fault in error.errors:
             show(fault["line"], fault["pointer"], fault["message"])
         fail(error.detail)
@@ -113,13 +122,18 @@ async def import_file(
                 INTERRUPTED,
             )
         fail("Interrupted. Nothing was imported.", INTERRUPTED)
-    for found in report.errors:
-        show(found.line, found.pointer, found.message)
     unchanged = products.staging.unchanged
-    output.print(
-        f"Created {report.created}, updated {report.updated - unchanged}, "
-        f"unchanged {unchanged}, failed {report.failed}."
-    )
+    if as_json:
+        counts = report.model_dump()
+        counts |= {"updated": report.updated - unchanged, "unchanged": unchanged}
+        output.out(json.dumps(counts))
+    else:
+        for found in report.errors:
+            show(found.line, found.pointer, found.message)
+        output.print(
+            f"Created {report.created}, updated {report.updated - unchanged}, "
+            f"unchanged {unchanged}, failed {report.failed}."
+        )
     if report.failed:
         raise typer.Exit(1)
 

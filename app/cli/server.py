@@ -192,10 +192,12 @@ def refuse_taken(command: str, host: str, port: int) -> None:
 
 
 def announce(host: str, port: int) -> None:
-    url = f"http://{authority(host, port)}"
-    output.print(f"Starting on {url} (press Ctrl-C to stop).")
-    if not get_settings().is_production:
-        output.print(f"Documentation: {url}/docs")
+    url, settings = f"http://{authority(host, port)}", get_settings()
+    # A program that reads the log expects JSON in every line of stdout.
+    shown = errors if settings.logs_json else output
+    shown.print(f"Starting on {url} (press Ctrl-C to stop).")
+    if not settings.is_production:
+        shown.print(f"Documentation: {url}/docs")
 
 
 def is_taken(host: str, port: int) -> bool:

@@ -23,13 +23,16 @@ from app.server.parser_errors import lines_of
 
 STATUS = HTTPStatus.SERVICE_UNAVAILABLE
 LINE = re.compile(rb"GET (/[!->@-~]*)[!-~]* HTTP/1\.1\r\n")
+# What the parser accepts. Otherwise a proxy could find a Content-Length, for example
+# after a bare line feed, where this module finds none.
+HEADER = re.compile(rb"(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~\x80-\xff]*\r\n)*\r\n")
 NEEDS_THE_PARSER = frozenset(
     b"content-length transfer-encoding expect upgrade connection origin".split()
 )
 FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 # The other header fields have no effect on a refusal.
 FIELDS = re.compile(
-    rb"\r\n(%s)[ \t]*:[ \t]*([^\r\n]*)"
+    rb"\r\n(%s):[ \t]*([^\r\n]*)"
     % b"|".join([*NEEDS_THE_PARSER, b"x-request-id", *FORWARDED]),
     re.IGNORECASE,
 )
@@ -67,7 +70,7 @@ class EarlyRefusal:
         if line is None or data.find(END_OF_HEAD) != len(data) - len(END_OF_HEAD):
             return None
         path = line[1].decode()
-        if not door.refuses(path):
+        if not door.refuses(path) or not HEADER.fullmatch(data, line.end()):
             return None
         fields = [(name.lower(), value) for name, value in FIELDS.findall(data)]
         found = dict(fields)

@@ -63,7 +63,7 @@ def token_in(answer: Response) -> str:
     [line] = answer.headers.get_list("set-cookie")
     cookie = SimpleCookie(line)[NAME]
     assert cookie["httponly"] is cookie["secure"] is True
-    assert (cookie["samesite"], cookie["path"]) == ("strict", "/")
+    assert (cookie["samesite"], cookie["path"]) == ("Strict", "/")
     assert (cookie["max-age"], cookie["domain"]) == (str(14 * 24 * 3600), "")
     assert answer.headers["cache-control"] == "no-store"
     return cookie.value

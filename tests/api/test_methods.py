@@ -48,9 +48,11 @@ class TestMethodNotAllowed:
 
 class TestHead:
     @pytest.mark.parametrize(
-        "path", ["/health/live", "/notes", "http://test/docs", "/nowhere"]
+        "path",
+        ["/health/live", "/notes", "/notes/upload", "http://test/docs", "/nowhere"],
     )
     async def test_is_get_without_content(self, user: Client, path: str) -> None:
+        """Mutant: a refusal with content, of which gunicorn warns in the log."""
         got, head = await user.get(path), await user.head(path)
 
         assert head.content == b""

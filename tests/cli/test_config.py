@@ -1,5 +1,6 @@
 """`config check`: what is refused, and what is allowed with a warning."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ class TestCheck:
 
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout == "The settings are valid for production.\n"
+
+    def test_prints_json_for_a_program(self, deployed: dict[str, str]) -> None:
+        good = command("config", "check", "--json", environment=deployed)
+        deployed["DEBUG"] = "true"
+        bad = command("config", "check", "--json", environment=deployed)
+
+        assert (good.returncode, bad.returncode, bad.stderr) == (0, 1, "")
+        assert json.loads(good.stdout) == {"ok": True, "warnings": []}
+        problem = "DEBUG must be false in production"
+        assert json.loads(bad.stdout) == {"ok": False, "problems": [problem]}
 
     def test_lists_warnings_and_fails_on_them_only_if_strict(
         self, deployed: dict[str, str], tmp_path: Path

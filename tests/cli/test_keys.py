@@ -32,7 +32,10 @@ def test_a_ring_is_generated_listed_and_rotated(tmp_path: Path) -> None:
     assert lines[0] == [upcoming, "ES256", "current"]
     assert lines[1][1:] == ["ES256", "next"]
     assert lines[2][:3] == [current, "ES256", "retired"]
+    shown = command("keys", "list", "--json", environment=environment).stdout
+    assert json.loads(shown.splitlines()[0])["kid"] == upcoming
     for entry in ring:
+        assert entry["private_jwk"]["d"] not in shown
         assert entry["private_jwk"]["d"] not in listed + afterwards
 
 
@@ -48,6 +51,9 @@ def test_a_secret_is_generated_listed_and_rotated(tmp_path: Path) -> None:
     [before] = listed.splitlines()
     assert before.endswith("HS256  current")
     assert afterwards.splitlines()[1] == before.replace("current", "retired")
+    shown = command("keys", "list", "--json", environment=environment).stdout
+    kid = before.split()[0]
+    assert json.loads(shown) == {"kid": kid, "alg": "HS256", "state": "current"}
 
 
 def test_a_broken_ring_is_refused_without_showing_it(tmp_path: Path) -> None:

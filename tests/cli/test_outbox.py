@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ class TestOutbox:
         assert "Pending: 1 (oldest: " in status
         assert "Failed: 1" in status
         assert "account_exists: 550 no such user" in status
+        shown = command("outbox", "status", "--json", environment=environment).stdout
+        counts = json.loads(shown)
+        assert (counts["pending"], counts["failed"], counts["delivered"]) == (1, 1, 0)
+        assert counts["failed_mails"][0]["error"] == "550 no such user"
         replay = command("outbox", "replay", environment=environment)
         assert (replay.returncode, replay.stderr) == (0, "")
         assert replay.stdout == "Mails queued again: 1\n"

@@ -149,21 +149,38 @@ class TestTakenPort:
         assert int(found[1]) > port + 1
 
 
+def test_all_lines_on_stdout_are_json_if_the_log_is(
+    environment: dict[str, str],
+) -> None:
+    program = "from app.cli import server; server.announce('::1', 8000)"
+    ended = command(environment=environment, program=("-c", program))
+
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("Starting on http://[::1]:8000 ")
+
+
 def test_fastapi_dev_and_run_serve_the_application(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`."""
-    starts = (("fastapi", "dev", ROOT), ("fastapi", "run", ROOT), ("app", "dev", None))
+    """Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`.
+
+    With a path, FastAPI looks for `app` in `dir()` of the module. Mutant: no `__dir__`.
+    """
+    starts: list[tuple[str, list[str], Path]] = [
+        ("fastapi", ["dev"], ROOT),  # reads pyproject.toml there
+        ("fastapi", ["run", "app/main.py"], ROOT),
+        ("app", ["dev"], tmp_path),
+    ]
     with ExitStack() as stack:
         services = []
-        for module, name, directory in starts:
+        for number, (module, arguments, directory) in enumerate(starts):
             port = free_port()
-            file = tmp_path / f"{module}-{name}"
+            file = tmp_path / f"start-{number}"
             log = stack.enter_context(file.open("wb"))
-            line = (sys.executable, "-m", module, name, "--port", str(port))
+            line = (sys.executable, "-m", module, *arguments, f"--port={port}")
             process = subprocess.Popen(
                 leashed(line, signal.SIGTERM, "-"),
-                cwd=directory or tmp_path,  # `fastapi` reads pyproject.toml
+                cwd=directory,
                 env=environment | {"DATABASE_URL": f"sqlite:///{file}.db"},
                 stdout=log,
                 stderr=subprocess.STDOUT,

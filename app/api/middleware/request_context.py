@@ -184,6 +184,9 @@ class _Exchange:
                 (b"x-request-id", self._context.request_id.encode()),
             ]
             message = {**message, "headers": headers}
+        elif self._scope["method"] == "HEAD":
+            # Also for the refusals of a layer: gunicorn warns of each dropped body.
+            message = {**message, "body": b""}
         else:
             self.sent += len(message.get("body", b""))
         await self._send(message)

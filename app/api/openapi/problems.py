@@ -74,11 +74,11 @@ EVERYWHERE: Errors = (
     Overloaded,
     DatabaseUnavailable,
     DeadlineExceeded,
+    BodyTooLarge,  # also where no body is expected
 )
 WITH_BODY: Errors = (
     BodyMalformed,
     UnsupportedMediaType,
-    BodyTooLarge,
     RequestTimedOut,
 )
 RAISED_BY: dict[Any, Errors] = {

@@ -48,8 +48,10 @@ class HTTPSettings(AppSettings):
     ) -> tuple[str, ...]:
         for origin in origins:
             url = split_url(origin)
-            exact = url.scheme in {"http", "https"} and origin == (
-                f"{url.scheme}://{url.netloc}"
+            exact = (
+                url.scheme in {"http", "https"}
+                and origin == f"{url.scheme}://{url.netloc}"
+                and "*" not in origin
             )
             refuse(not exact, "must list exact origins such as https://app.example.com")
             refuse(

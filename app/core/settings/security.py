@@ -21,7 +21,8 @@ from app.core.tokens.signing_keys import SigningKeys
 DEVELOPMENT_SECRET_KEY = "development-only-key-that-production-refuses"  # noqa: S105
 PLACEHOLDER = re.compile(
     r"change|placeholder|your[-_ ]|todo[-_ ]|example|development-only|passw|secret"
-    r"|qwert|^(.{1,16})\1+.{0,15}$",  # random keys have no word and no repetition
+    # Random keys have no word and no repetition.
+    r"|insecure|qwert|^(.{1,16})\1+.{0,15}$",
     re.IGNORECASE,
 )
 # From the tutorial of FastAPI, and from there in many services.

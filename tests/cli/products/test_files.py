@@ -1,5 +1,6 @@
 """Product files on the command line: their progress and their result."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -133,6 +134,17 @@ class TestImport:
         assert strict.stderr.endswith("Error: Nothing was imported. Invalid rows: 1.\n")
         assert "Storing" not in strict.stderr
         assert partial.stdout == "Created 20, updated 0, unchanged 0, failed 1.\n"
+
+    def test_prints_json_for_a_program(self, environment: dict[str, str]) -> None:
+        line = ("products", "import", "-", "--json")
+        good = command(*line, environment=environment, stdin=rows(2, "J").decode())
+        bad = command(*line, environment=environment, stdin="{}\n")
+
+        counts = {"created": 2, "updated": 0, "failed": 0, "errors": []}
+        assert json.loads(good.stdout) == counts | {"unchanged": 0}
+        report = json.loads(bad.stdout)
+        assert (bad.returncode, report["failed"]) == (1, 1)
+        assert report["errors"][0]["line"] == 1
 
     def test_lets_no_file_control_the_terminal(
         self, environment: dict[str, str], tmp_path: Path

@@ -41,6 +41,7 @@ class TestOutsideDevelopment:
             ("secret_key", "supersecretkeysupersecretkeysuper"),
             ("secret_key", "my-super-secret-key-for-my-app-2024"),
             ("secret_key", "TODO-set-this-to-a-good-value-9f8e7d6c"),
+            ("secret_key", "django-insecure-8w2c^k1zv0m5x9r3t7y4u6i"),
             ("secret_key_previous", TUTORIAL),
             ("database_url", "postgresql://postgres:postgres@127.0.0.1/app"),
             ("database_url", "postgresql://app:App@127.0.0.1/app"),
