@@ -107,7 +107,9 @@ def create_application(
 
     recent = RecentRequests() if settings.environment == "development" else None
     uploads = find_uploads(routers, settings.api_v1_prefix, settings)
-    app = FastAPI(
+    traces = observers.traces
+    make = FastAPI if traces is None else traces.application
+    app = make(
         title=settings.app_name,
         version=VERSION,
         description=DESCRIPTION,
@@ -123,7 +125,7 @@ def create_application(
         else [{"url": "/"}],
         lifespan=lifespan,
         middleware=middleware(settings, uploads, recent, observers),
-        telemetry=observers.traces.telemetry if observers.traces else None,
+        telemetry=traces.telemetry if traces else None,
         openapi_url=None if settings.is_production else "/openapi.json",
         docs_url=None,
         redoc_url=None,

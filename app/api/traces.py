@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from threading import Thread
 
+from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -22,7 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, StatusCode, TraceState
 from opentelemetry.util.types import Attributes, AttributeValue
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.api.middleware.request_context import TRACEPARENT, UNMATCHED
@@ -33,6 +34,8 @@ from app.identity import NAME, VERSION
 
 # At most this many spans wait; more are lost, and the log says so.
 MOST_WAITING = 2048
+# Writing a report keeps the interpreter from the requests: 512 spans take it 14 ms.
+LARGEST_REPORT = 128  # spans
 EXPORT_SECONDS = 2.0  # until a collector that does not answer is given up
 CLOSE_SECONDS = 1.0  # that the process waits for the collector at its end
 LONGEST_VALUE = 2048  # characters of an attribute
@@ -94,11 +97,26 @@ class Traces:
             "logs": False,
             "operation_spans": False,
             "auto_configure": False,
-            "exclude": self.skips,
         }
 
+    @property
+    def application(self) -> type[FastAPI]:
+        skips = self.skips
+
+        class Application(FastAPI):
+            async def __call__(
+                self, scope: Scope, receive: Receive, send: Send
+            ) -> None:
+                if scope["type"] != "lifespan" and skips(scope):
+                    # FastAPI marks a request of its `exclude` in the same way, but
+                    # that takes 10 µs: 6 % of a read.
+                    scope["fastapi.telemetry"] = None
+                await super().__call__(scope, receive, send)
+
+        return Application
+
     def skips(self, scope: Scope) -> bool:
-        """Whether a request is not traced. FastAPI asks before it reads the headers.
+        """Whether a request is not traced. Asked before FastAPI reads the headers.
 
         The headers of a trace stay only if a trusted proxy sent them. Otherwise clients
         would choose the requests that are traced, and the operator pays for these.
@@ -158,7 +176,11 @@ class Traces:
         url = f"{self._settings.telemetry_endpoint}/v1/traces"
         exporter = OTLPSpanExporter(url, timeout=EXPORT_SECONDS)
         self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=MOST_WAITING)
+            BatchSpanProcessor(
+                exporter,
+                max_queue_size=MOST_WAITING,
+                max_export_batch_size=LARGEST_REPORT,
+            )
         )
         try:
             yield

@@ -74,7 +74,10 @@ async def find_hash(url: str) -> str:
 
 
 def bare_hash(stored: str) -> float:
-    """The CPU time that argon2 needs to verify the password."""
+    """The CPU time that argon2 needs to verify the password.
+
+    Nothing else uses the core meanwhile. In a thread it needs as much.
+    """
     hasher = PasswordHasher()
     before = time.process_time()
     for _ in range(HASHES):

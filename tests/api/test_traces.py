@@ -21,7 +21,7 @@ from app.services.mail.worker import MailWorker
 from testbed.collector import Collector, attributes, run_collector
 from tests.notes.served import ROUTERS_WITH_NOTES
 from tests.services.mail.test_worker import BrokenTransport
-from tests.support.people import People, open_client
+from tests.support.people import Client, People, open_client
 
 PROXY, CLIENT = "192.0.2.9", "192.0.2.1"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -186,6 +186,37 @@ class TestCaller:
         others = [each for each in requests if each not in continued]
         assert len(others) == 2 * share
         assert not any(each.parent_span_id for each in others)
+
+
+class TestRequestThatIsNotTraced:
+    async def test_takes_hardly_a_step_more_than_without_traces(
+        self, settings: Settings
+    ) -> None:
+        """Mutant: leave the choice to `exclude` of FastAPI, which takes long for it."""
+        counts = []
+        for endpoint in ("", settings.telemetry_endpoint):
+            update = {"telemetry_endpoint": endpoint, "telemetry_sample": 0}
+            async with serving(settings.model_copy(update=update)) as people:
+                client = await people.anonymous()
+                counts.append(min([await steps(client) for _ in range(5)]))
+        without, traced = counts
+        assert traced - without < 80
+
+
+async def steps(client: Client) -> int:
+    """Count the calls and returns of one request."""
+    count = 0
+
+    def see(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    sys.setprofile(see)
+    try:
+        await client.get("/notes")
+    finally:
+        sys.setprofile(None)
+    return count
 
 
 class TestCollectorThatHangs:

@@ -63,7 +63,7 @@ class PasswordHasher:
         slots: int,
         queue: int,
         *,
-        nice: int = 12,
+        nice: int = 17,
         memory_kib: int = MEMORY_KIB,
         passes: int = 2,
         parallelism: int = 1,
