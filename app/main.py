@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -10,7 +11,7 @@ from app.api import metrics
 from app.api.authorization import check_routes
 from app.api.errors import add_error_handlers
 from app.api.metrics import add_metrics, make_sampler
-from app.api.middleware.body_limit import NO_UPLOADS, BodyLimitMiddleware
+from app.api.middleware.body_limit import BodyLimitMiddleware
 from app.api.middleware.compression import CompressionMiddleware
 from app.api.middleware.cors import CrossOriginMiddleware
 from app.api.middleware.deadline import DeadlineMiddleware
@@ -38,7 +39,7 @@ from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging, get_logger
 from app.core.metrics_port import serving_metrics
 from app.core.rate_limit.policies import rates
-from app.core.recent import RecentRequests
+from app.core.recent import KEPT, RecentRequests
 from app.core.settings.warnings import find_warnings
 from app.identity import LICENSE, VERSION
 from app.services.mail.worker import delivering
@@ -105,7 +106,9 @@ def create_application(
             ):
                 yield
 
-    recent = RecentRequests() if settings.environment == "development" else None
+    recent = None
+    if settings.environment == "development":
+        recent = RecentRequests(maxlen=KEPT)
     uploads = find_uploads(routers, settings.api_v1_prefix, settings)
     traces = observers.traces
     make = FastAPI if traces is None else traces.application
@@ -156,7 +159,7 @@ def create_application(
 
 def middleware(
     settings: Settings,
-    uploads: Mapping[str, Allowance] = NO_UPLOADS,
+    uploads: Mapping[str, Allowance] = MappingProxyType({}),
     recent: RecentRequests | None = None,
     observers: Observers = NO_OBSERVERS,
 ) -> list[Middleware]:

@@ -67,7 +67,8 @@ class Accounts:
 
     def __init__(self, session: AsyncSession, state: AppState) -> None:
         settings, read = state.settings, state.database.read
-        outbox = Outbox(session, state.mail_waits.set)
+        self.session = session
+        self.outbox = outbox = Outbox(session, state.mail_waits.set)
         links = OneTimeLinks(session, read, outbox, settings.public_base_url)
         quota = MailQuota(state.limiter, state.policies)
         new_passwords = NewPasswords(settings, state.hasher, state.single(breaches))
@@ -75,28 +76,23 @@ class Accounts:
         starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
         throttle = state.single(login_throttle)
         must_verify = settings.registration == "verified"
-        users = UserService(session, outbox, must_verify=must_verify)
+        self.users = users = UserService(session, outbox, must_verify=must_verify)
         devices = DeviceTokens(state.ring)
-        factors = SecondFactors(
+        self.factors = SecondFactors(
             session,
             [build(session, state, outbox) for build in SECOND_FACTORS],
             state.single(factor_throttle),
         )
-        sign_in = SignIn(starter, PendingLogins(session, read), factors, devices)
-        auth = AuthService(session, read, throttle, devices, starter, sign_in, users)
-        recovery_codes = RecoveryCodes(session, outbox)
-
-        self.sign_in = sign_in
-        self.factors = factors
-        self.recovery_codes = recovery_codes
+        pending = PendingLogins(session, read)
+        self.sign_in = SignIn(starter, pending, self.factors, devices)
+        self.auth = auth = AuthService(
+            session, read, throttle, devices, starter, self.sign_in, users
+        )
+        self.recovery_codes = RecoveryCodes(session, outbox)
         self.changes = SignInChanges(session, outbox)
         self.mfa = MfaService(
-            session, outbox, users, factors, recovery_codes, self.changes
+            session, outbox, users, self.factors, self.recovery_codes, self.changes
         )
-        self.session = session
-        self.outbox = outbox
-        self.auth = auth
-        self.users = users
         self.sessions = SessionService(session, read, state.cursors)
         self.refreshing = RefreshService(
             session, read, settings, refresh_tokens, starter, outbox

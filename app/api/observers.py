@@ -34,7 +34,6 @@ class Observers:
 
     @asynccontextmanager
     async def sending(self) -> AsyncGenerator[None]:
-        """Send until the block ends."""
         async with AsyncExitStack() as stack:
             for each in (self.traces, self.errors):
                 if each is not None:

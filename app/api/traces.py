@@ -72,8 +72,6 @@ class AllowListed(Sampler):
 
 
 class Traces:
-    """What a process needs to trace requests and mails."""
-
     def __init__(self, settings: Settings, untraced_paths: Collection[str] = ()):
         self._settings = settings
         self._untraced = frozenset(untraced_paths)
@@ -160,7 +158,6 @@ class Traces:
     def add_delivery(
         self, mail_id: str, template: str, seconds: float, error: Exception | None
     ) -> None:
-        """Add a trace of one attempt to deliver a mail."""
         if self._chooses():
             about = {"mail.id": mail_id, "mail.template": template}
             failure = None if error is None else type(error)

@@ -68,11 +68,9 @@ class ClientAddressResolver:
         return claimed if claimed in {"http", "https"} else scheme
 
     def _warn_of(self, peer: str) -> None:
-        """Warn once of a proxy that is not trusted: its clients share all limits.
-
-        A public peer is a client that wrote the header itself.
-        """
+        """Warn once of a proxy that is not trusted: its clients share all limits."""
         address = _parse(peer)
+        # A public peer is a client that wrote the header itself.
         if not self._has_warned and (address is None or not address.is_global):
             self._has_warned = True
             log.warning("proxy.untrusted", peer=peer)

@@ -68,11 +68,7 @@ class Conflict(AppError):
 
 
 def own_words(message: str) -> str:
-    """Remove what pydantic adds to a message.
-
-    It puts words before the message of our validators, and names the character of the
-    input at which a UUID is not valid.
-    """
+    """Remove what pydantic adds: words in front, and the bad character of a UUID."""
     return message.removeprefix("Value error, ").partition(": found `")[0]
 
 

@@ -25,7 +25,6 @@ class LogWriter:
 
     def __init__(self, dropped_line: Callable[[int], bytes]) -> None:
         self._dropped_line = dropped_line
-        self._counting = Lock()
         self._thread: Thread | None = None
         self._begin()
         # A fork copies neither the thread nor, for sure, an unlocked queue.
@@ -65,11 +64,11 @@ class LogWriter:
     def _begin(self) -> None:
         self._lines: deque[bytes | str | Event] = deque()
         self._ready = Event()
+        self._counting = Lock()
         self._dropped = self.dropped_in_total = 0
 
     def _begin_again(self) -> None:
         self._begin()
-        self._counting = Lock()
         if self._thread is not None:
             self._thread = None
             self.start()

@@ -130,10 +130,7 @@ def log_formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
 def configure_logging(
     *, level: str, json: bool, about: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Send every log line to stdout; a second call replaces the first.
-
-    `about` says which service, version and instance writes the lines.
-    """
+    """Send every log line to stdout, with `about`; a second call replaces the first."""
     global _form, _about
     _form = to_json if json else to_console
     _about = about

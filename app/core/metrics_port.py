@@ -63,11 +63,8 @@ async def _answer(settings: ObservationSettings, scrape: Scrape, head: str) -> b
 
 
 def _response(status: str, body: bytes) -> bytes:
-    lines = (
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {CONTENT_TYPE}",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        "\r\n",
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
-    return "\r\n".join(lines).encode() + body
+    return head.encode() + body

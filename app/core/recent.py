@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.request_context import RequestContext
@@ -23,14 +23,4 @@ class Recent:
         return time.monotonic() - self.context.started
 
 
-@dataclass(frozen=True, slots=True)
-class RecentRequests:
-    """The latest requests, the newest first."""
-
-    requests: deque[Recent] = field(default_factory=lambda: deque(maxlen=KEPT))
-
-    def watch(self, context: RequestContext) -> None:
-        context.statements, context.events = [], []
-
-    def add(self, line: Mapping[str, Any], context: RequestContext) -> None:
-        self.requests.appendleft(Recent(line, context))
+RecentRequests = deque[Recent]  # the newest first

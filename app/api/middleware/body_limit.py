@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,7 +15,6 @@ from app.core.errors import AppError
 
 # A longer number is too large anyway, and `int` raises an exception for 5000 digits.
 LONGEST_LENGTH = 18
-NO_UPLOADS: Mapping[str, Allowance] = MappingProxyType({})
 
 
 class BodyTooLarge(AppError):
@@ -33,6 +31,7 @@ class RequestTimedOut(AppError):
     code = "request_timeout"
 
 
+@dataclass
 class BodyLimitMiddleware:
     """Limits bodies to `default` bytes, or to the allowance of an upload's path.
 
@@ -40,27 +39,21 @@ class BodyLimitMiddleware:
     body within `total`, or within the time that its upload is allowed.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        default: int,
-        uploads: Mapping[str, Allowance] = NO_UPLOADS,
-        silence: timedelta = timedelta(seconds=10),
-        total: timedelta = timedelta(seconds=30),
-    ) -> None:
-        self.app = app
-        self._default = Allowance(default, total)
-        self._uploads = uploads
-        self._silence = silence.total_seconds()
+    app: ASGIApp
+    _: KW_ONLY
+    default: int
+    uploads: Mapping[str, Allowance] = field(default_factory=dict)
+    silence: timedelta = timedelta(seconds=10)
+    total: timedelta = timedelta(seconds=30)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _may_have_body(scope):
             await self.app(scope, receive, send)
             return
-        limit, time = self._uploads.get(own_path(scope), self._default)
-        total = time.total_seconds()
-        body = _LimitedBody(scope, receive, send, limit, self._silence, total)
+        allowed = self.uploads.get(own_path(scope))
+        limit, time = allowed or (self.default, self.total)
+        silence, total = self.silence.total_seconds(), time.total_seconds()
+        body = _LimitedBody(scope, receive, send, limit, silence, total)
         if _declared_length(scope) > limit:
             await body.refuse_size()
         else:

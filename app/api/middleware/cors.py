@@ -7,7 +7,8 @@ from starlette.responses import Response
 from app.api.problems import refusal_response
 from app.core.errors import BadRequest
 
-# Lets a page send the cookie of its session, and read the answer.
+# Lets a page send the cookie of its session, and read the answer. Starlette's
+# `allow_credentials` would also name the header to other origins.
 CREDENTIALS = "Access-Control-Allow-Credentials"
 
 
@@ -18,10 +19,7 @@ class PreflightRefused(BadRequest):
 
 
 class CrossOriginMiddleware(CORSMiddleware):
-    """Starlette's middleware, with problem documents as errors.
-
-    `allow_credentials` of Starlette would also name the header to other origins.
-    """
+    """Starlette's middleware, with problem documents as errors."""
 
     @staticmethod
     def allow_explicit_origin(headers: MutableHeaders, origin: str) -> None:

@@ -15,7 +15,7 @@ from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
 from app.core.logging import get_logger
 from app.core.metrics import observe_request, process
-from app.core.recent import RecentRequests
+from app.core.recent import Recent, RecentRequests
 from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
@@ -62,7 +62,7 @@ class RequestContextMiddleware:
         is_logged = own_path(scope) not in self.unlogged_paths
         context = self._identify(scope)
         if self.recent is not None and is_logged:
-            self.recent.watch(context)
+            context.statements, context.events = [], []
         if self.trace is not None and scope.get("fastapi.telemetry") is not None:
             self.trace(context)
         exchange = _Exchange(context, scope, receive, send)
@@ -128,7 +128,7 @@ class RequestContextMiddleware:
             fields["redis_calls"] = context.redis_calls
             fields["redis_ms"] = round(context.redis_seconds * 1000, 3)
         if self.recent is not None:
-            self.recent.add(fields | context.log_fields, context)
+            self.recent.appendleft(Recent(fields | context.log_fields, context))
         if self.sample < 1:
             kept = status >= HTTPStatus.BAD_REQUEST or duration > SLOW_MS
             fields["sample_rate"] = 1 if kept else self.sample

@@ -24,10 +24,7 @@ def name_by_title(document: dict[str, Any]) -> None:
 
 
 def share_enums(document: dict[str, Any]) -> None:
-    """Describe each enumeration once, as a component with its title.
-
-    One with the title of a different component stays where it is.
-    """
+    """Describe each enumeration once, as a component, if its title is free."""
     schemas = document["components"]["schemas"]
     for schema in list(nested(document)):
         name = str(schema.get("title", "")).replace(" ", "")

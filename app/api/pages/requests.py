@@ -19,10 +19,10 @@ REASON = "It exists only in development."
 def add_recent_requests(app: FastAPI, recent: RecentRequests) -> None:
     @unlimited(REASON)
     async def requests(state: StateDep) -> HTMLResponse:
-        ids = [id_ for each in recent.requests for id_ in each.line.get("mails", ())]
+        ids = [id_ for each in recent for id_ in each.line.get("mails", ())]
         rows = await read_mails(state.database.read, ids)
         mails = {str(row.id): f"{row.template} {outcome(row)}" for row in rows}
-        shown = [describe(each, mails) for each in recent.requests]
+        shown = [describe(each, mails) for each in recent]
         template = templates().get_template("requests.html")
         page = template.render(root="../", title="Last requests", requests=shown)
         return HTMLResponse(page, headers={**POLICY, "Cache-Control": "no-store"})

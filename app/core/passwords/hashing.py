@@ -100,7 +100,6 @@ class PasswordHasher:
 
     @property
     def queued(self) -> int:
-        """The passwords that wait for a thread."""
         return self._threads._work_queue.qsize()
 
     async def _run(self, work: Callable[[], T]) -> T:

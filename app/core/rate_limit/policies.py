@@ -21,8 +21,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
 def rates(settings: Settings) -> dict[str, Rate]:
     """Map the name of each limit to its rate; a limit without one is switched off.
 
-    The name is also the counter's name in Redis. A client sees it only up to the first
-    `-` or `_`.
+    The name is also that of the counter in Redis. `shown_name` shortens it for clients.
     """
     requests = settings.rate_limit_requests, settings.rate_limit_window_seconds
     of_address, of_account = (

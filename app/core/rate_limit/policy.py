@@ -60,14 +60,11 @@ class Hit:
 
 
 class Quota(NamedTuple):
-    """How many hits a partition has left, and the seconds until it has more.
-
-    `reset_after` is 0 when the counter is empty.
-    """
+    """How many hits a partition has left, and the seconds until it has more."""
 
     policy: Policy
     remaining: int
-    reset_after: float
+    reset_after: float  # 0 when the counter is empty
 
 
 @dataclass(slots=True)

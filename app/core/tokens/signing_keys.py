@@ -108,7 +108,6 @@ class SigningKeys:
 def generate(
     algorithm: PairAlgorithm = "ES256", state: KeyState = "current"
 ) -> dict[str, Any]:
-    """Create an entry for the ring."""
     from joserfc.jwk import ECKey, OKPKey
 
     key: ECKey | OKPKey
