@@ -70,6 +70,11 @@ class Drill:
     group: str = ""
 
     @property
+    def needs_the_machine(self) -> bool:
+        """Whether another drill disturbs it: its times, or its tests' database."""
+        return self.attempts > 1 or not self.program
+
+    @property
     def command(self) -> str:
         return f"python -m {self.program or 'pytest'} {' '.join(self.tests)}".strip()
 

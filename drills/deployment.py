@@ -3,9 +3,9 @@
     python -m drills.deployment [--requests 2500] [--worker-class asgi] [--through tcp]
 
 Clients read and write without a pause, through a balancer in front of two instances.
-The drill replaces one instance after the other by SIGTERM, and then reloads both by
-SIGHUP. `--through nginx` and `--through haproxy` run these proxies with the samples in
-`deploy/`.
+The drill replaces one instance after the other by SIGTERM, and then reloads both at
+once by SIGHUP. `--through nginx` and `--through haproxy` run these proxies with the
+samples in `deploy/`.
 """
 
 import asyncio
@@ -198,10 +198,9 @@ async def replace_all(instances: Instances, url: str, requests: int) -> Outcome:
             with seen.fault("SIGTERM"):
                 codes.add(await instances.replace(port))
             await answered(seen, 50)
-        for port in instances.ports:
-            with seen.fault("SIGHUP"):
-                await instances.reload(port)
-            await answered(seen, 50)
+        with seen.fault("SIGHUP"):
+            await asyncio.gather(*map(instances.reload, instances.ports))
+        await answered(seen, 50)
         await answered(seen, requests - len(seen.answers))
     broken = seen.other_than("200")
     if codes != {0}:

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from app.cli.server import usable_cores
 from testbed.processes import free_port, leashed
 from testbed.service import ROOT, Service, command, wait_for
+from tests.server.edge import LOGIN, connect, head, read_answer
 
 NAMED = ("setup", "--admin-email", "ada@example.org")
 QUESTION = "E-mail address of the first administrator:"
@@ -193,6 +195,41 @@ def test_fastapi_dev_and_run_serve_the_application(
             assert "/api/v1/users/me" in document["paths"]
         ready = httpx2.get(f"{services[-1].url}/api/v1/health/ready", timeout=60)
         assert ready.status_code == 200
+
+
+def test_serve_answers_the_requests_in_flight_when_it_is_told_to_stop(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Mutant: run gunicorn as a child, which SIGTERM does not reach."""
+    body = b"{}"
+    lines = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+    login = head("POST", LOGIN, *lines, "Expect: 100-continue", host="Host: 127.0.0.1")
+    port, file = free_port(), tmp_path / "log"
+    with file.open("wb") as log, ExitStack() as clients:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve", "--port", str(port)],
+            cwd=tmp_path,
+            env=environment | {"DRAIN_DELAY_SECONDS": "0"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        service = Service(port, process, file, environment)
+        clients.callback(process.wait)
+        clients.callback(process.terminate)
+        wait_for(service)
+        in_flight = [clients.enter_context(connect(service)) for _ in range(10)]
+        for client in in_flight:
+            client.sendall(login)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 100 ")
+
+        process.terminate()
+        while process.poll() is None and b"server.drain" not in file.read_bytes():
+            time.sleep(0.02)
+        for client in in_flight:
+            client.sendall(body)
+
+        assert [read_answer(client).status for client in in_flight] == [422] * 10
+        assert process.wait(120) == 0
 
 
 def test_counts_all_cores_on_systems_without_cpu_affinity(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.core.config import Settings
@@ -16,6 +17,13 @@ from tests.support.people import People
 from tests.support.timeouts import holding, until
 
 DEADLINE_SECONDS = 2.0
+POLLS = 300
+# Connections of the service that run a statement, or are left in a transaction.
+LEFT_BEHIND = """
+    SELECT query FROM pg_stat_activity
+    WHERE application_name = $1 AND state <> 'idle'
+        AND query_start < now() - make_interval(secs => $2)
+"""
 BOTH_WAIT = "SELECT count(*) = 2 FROM pg_locks WHERE NOT granted"
 
 
@@ -53,9 +61,13 @@ async def migrated(settings: Settings) -> None:
 
 
 async def test_the_answer_comes_at_the_deadline(
-    postgres: PostgresServer, people: People
+    postgres: PostgresServer, people: People, settings: Settings
 ) -> None:
-    """Mutant: SQLAlchemy's own `terminate`, which waits for two seconds more."""
+    """Afterwards no statement of an answered request is left, nor its transaction.
+
+    Mutants: SQLAlchemy's own `terminate`, which waits for two seconds more; a
+    `terminate` that forgets the connection without closing it.
+    """
     user = await people.sign_in()
     account = {"email": user.email, "password": PASSWORD}
     lock = "SELECT FROM users FOR UPDATE"
@@ -71,7 +83,23 @@ async def test_the_answer_comes_at_the_deadline(
             took = time.monotonic() - began
         finally:
             postgres.resume()
+        # The rows are still locked.
+        left = await left_behind(postgres.url, settings.app_name.lower())
 
+    assert left == []
     assert [each.status_code for each in answers] == [504] * 3
     assert took < 1.7 * DEADLINE_SECONDS
     assert (await user.get("/users/me")).status_code == 200
+
+
+async def left_behind(url: str, service: str) -> list[str]:
+    """Return the statements that are left after all polls, or an empty list."""
+    left: list[str] = []
+    connection = await asyncpg.connect(url)
+    for _ in range(POLLS):
+        rows = await connection.fetch(LEFT_BEHIND, service, DEADLINE_SECONDS)
+        if not (left := [row["query"] for row in rows]):
+            break
+        await asyncio.sleep(0.02)
+    await connection.close()
+    return left
