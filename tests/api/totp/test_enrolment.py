@@ -1,5 +1,6 @@
 """Adding, replacing and removing an authenticator app."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -150,6 +151,15 @@ class TestRemoval:
         assert (again.status_code, again.json()["code"]) == (404, "totp_not_found")
         await people.log_in(phone.owner.account)
         assert (await read_outbox(app))[-1].template == "sign_in_changed"
+        assert len(await read_events(admin, "account.mfa.totp.removed")) == 1
+
+    async def test_at_once_removes_it_once(self, phone: Phone, admin: Client) -> None:
+        """Mutant: look at the factors as they were before the lock."""
+        removals = (phone.owner.delete("/auth/mfa/totp") for _ in range(5))
+
+        answers = await asyncio.gather(*removals)
+
+        assert sorted(each.status_code for each in answers) == [204, *[404] * 4]
         assert len(await read_events(admin, "account.mfa.totp.removed")) == 1
 
 

@@ -86,8 +86,8 @@ class TotpService:
 
     async def remove(self, caller: Principal) -> None:
         """Remove the app. Raises `TotpNotFound`."""
-        await lock_caller(self.session, caller)
-        if self.totp.name not in caller.user.second_factors.split():
+        user = await lock_caller(self.session, caller)
+        if self.totp.name not in user.second_factors.split():
             raise TotpNotFound
         await self.factors.remove(caller.user_id, self.totp.name)
         await self.changes.announce(
