@@ -25,6 +25,7 @@ ONLY_CHECKED = {
     "deploying.md": "needs root, systemd, Docker or Kubernetes, and a domain",
     "starting.md": "makes a copy and changes its code: drills.copy, .features, .update",
     "adding-a-resource.md": "changes the code: drills.resource",
+    "metrics.md": "repeats the commands of backup.md, each of which takes a second",
     "make": "installs packages",
     "journalctl": "needs systemd",
     "drills": "takes minutes, and the suite runs its short form",
