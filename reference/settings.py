@@ -36,7 +36,7 @@ def markdown() -> str:
         lines += ["", f"## {summary(group)}", ""]
         lines += ["| name | default | meaning |", "|---|---|---|"]
         for name, field, about in own_fields(group):
-            text = " ".join([about, *limits(field)])
+            text = " ".join(filter(None, [about, *limits(field)]))
             lines.append(f"| `{name.upper()}` | {shown(field)} | {text} |")
     return "\n".join(lines) + "\n"
 
@@ -49,7 +49,7 @@ def env_example() -> str:
     for group in groups():
         lines += ["", f"# --- {summary(group)}"]
         for name, field, about in own_fields(group):
-            text = " ".join([about, *limits(field)])
+            text = " ".join(filter(None, [about, *limits(field)]))
             lines += ["", f"# {text}", f"# {name.upper()}={plain(field)}"]
     return "\n".join(lines) + "\n"
 
@@ -64,7 +64,7 @@ def own_fields(group: type[BaseModel]) -> Iterator[tuple[str, FieldInfo, str]]:
     described = descriptions(group)
     for name in group.__annotations__:
         if field := group.model_fields.get(name):
-            yield name, field, field.description or described[name]
+            yield name, field, field.description or described.get(name, "")
 
 
 def descriptions(group: type[BaseModel]) -> dict[str, str]:
