@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, bindparam, update
+from sqlalchemy import Row, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
@@ -15,15 +15,6 @@ from app.services.mail.outbox import Outbox
 
 if TYPE_CHECKING:
     from app.services.accounts.principal import Principal
-
-USER = User.__table__.c
-# Without `updated_at`: for clients the user has not changed.
-BEGIN = (
-    update(User.__table__)  # type: ignore[arg-type]
-    .where(USER.id == bindparam("owner"), USER.mfa_asked_at.is_(None))
-    .values(mfa_asked_at=bindparam("now"), updated_at=USER.updated_at)
-    .returning(USER.id)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,13 @@ class RequiredFactor:
     async def begin_grace(self, session: AsyncSession, user: Row[Any]) -> None:
         """Begin the grace, and tell the owner when it ends."""
         now = utc_now()
-        begun = await session.scalar(BEGIN, {"owner": user.id, "now": now})
+        begun = await session.scalar(
+            update(User)
+            .where(User.id == user.id, User.mfa_asked_at.is_(None))
+            # Not `updated_at`: for clients the user has not changed.
+            .values(mfa_asked_at=now, updated_at=User.updated_at)
+            .returning(User.id)
+        )
         if begun is None:
             return  # another request has begun it
         record(session, "account.mfa.asked", user.id, role=user.role)

@@ -12,7 +12,7 @@ from app.core.errors import Unavailable
 from app.core.request_context import current_request
 from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.api_key import digest, is_well_formed
-from app.db.base import Instant, utc_now
+from app.db.base import utc_now
 from app.db.models.api_key import ApiKey
 from app.db.models.user import User
 from app.db.session import Database, transaction
@@ -32,16 +32,6 @@ SELECT_CALLER = (
     )
     .join(User, KEY.user_id == USER.id)
     .where(KEY.token_hash == bindparam("digest"), *LIVE, USER.is_active)
-)
-NOTE_USE = (
-    update(ApiKey.__table__)  # type: ignore[arg-type]
-    .where(
-        KEY.id == bindparam("key"),
-        # Several requests can read the same time. Only one of them writes a new time.
-        KEY.last_used_at.is_not_distinct_from(bindparam("before", type_=Instant)),
-    )
-    .values(last_used_at=bindparam("now"), seen_networks=bindparam("networks"))
-    .returning(KEY.id)
 )
 EVERY = timedelta(minutes=1)
 MOST_NETWORKS = 20  # that a key remembers
@@ -84,16 +74,19 @@ async def note_use(
     if is_recent and network in seen:
         return
     others = [each for each in seen if each != network]
-    values = {
-        "key": user.api_key_id,
-        "before": user.last_used_at,
-        "now": now,
-        "networks": " ".join([*others, network][-MOST_NETWORKS:]),
-    }
+    networks = " ".join([*others, network][-MOST_NETWORKS:])
+    use = (
+        update(ApiKey)
+        # Several requests can read the same time. Only one of them writes a new time.
+        .where(KEY.id == user.api_key_id)
+        .where(KEY.last_used_at.is_not_distinct_from(user.last_used_at))
+        .values(last_used_at=now, seen_networks=networks)
+        .returning(KEY.id)
+    )
     # The request can still be answered if the database accepts no writes now.
     with suppress(Unavailable):
         async with transaction(database) as session:
-            noted = await session.scalar(NOTE_USE, values)
+            noted = await session.scalar(use)
             if noted is not None and network not in seen:
                 record(
                     session,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy import Row, bindparam, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
@@ -53,20 +53,6 @@ SELECT_OWNER = (
     .join(User, PASSKEY.user_id == USER.id)
     .where(PASSKEY.credential_id == bindparam("credential_id"))
 )
-USE = (
-    update(Passkey.__table__)  # type: ignore[arg-type]
-    .where(
-        PASSKEY.id == bindparam("passkey"),
-        # Authenticators without a counter always send 0.
-        or_(bindparam("count") == 0, PASSKEY.sign_count < bindparam("count")),
-    )
-    .values(
-        sign_count=bindparam("highest"),
-        backed_up=bindparam("is_backed_up"),
-        last_used_at=bindparam("now"),
-    )
-    .returning(PASSKEY.id)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +68,7 @@ class Assertions:
         allowed: Sequence[Row[Any]] = ()
         if user_id is not None:
             allowed = await self.read.all(PASSKEYS_OF_USER, {"user": user_id})
-        challenge = await issue(self.session, ceremony, holder)
+        challenge = issue(self.session, ceremony, holder)
         return PasskeyRequestOptions(
             challenge=encode(challenge),
             timeout=MILLISECONDS,
@@ -132,15 +118,21 @@ class Assertions:
         Raises:
             Unproven: The passkey was removed meanwhile, or it looks like a clone.
         """
-        count = verified.new_sign_count
-        values = {
-            "passkey": owner.passkey_id,
-            "count": count,
-            "highest": max(count, owner.sign_count),
-            "is_backed_up": verified.credential_backed_up,
-            "now": utc_now(),
-        }
-        if (await self.session.execute(USE, values)).one_or_none():
+        count = verified.new_sign_count  # always 0 if the authenticator has no counter
+        used = await self.session.scalar(
+            update(Passkey)
+            .where(
+                PASSKEY.id == owner.passkey_id,
+                PASSKEY.sign_count < count if count else true(),
+            )
+            .values(
+                sign_count=max(count, owner.sign_count),
+                backed_up=verified.credential_backed_up,
+                last_used_at=utc_now(),
+            )
+            .returning(PASSKEY.id)
+        )
+        if used is not None:
             return
         if await self.session.get(Passkey, owner.passkey_id) is None:
             raise Unproven("removed")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, bindparam, delete, insert
+from sqlalchemy import Row, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import utc_now
@@ -17,20 +17,9 @@ from app.services.passkeys.verification import Unproven
 LIFETIME = timedelta(minutes=5)
 MILLISECONDS = LIFETIME // timedelta(milliseconds=1)
 CHALLENGE = PasskeyChallenge.__table__.c
-ISSUE = insert(PasskeyChallenge.__table__)  # type: ignore[arg-type]
-REDEEM = (
-    delete(PasskeyChallenge.__table__)  # type: ignore[arg-type]
-    .where(
-        CHALLENGE.challenge == bindparam("signed"),
-        CHALLENGE.ceremony == bindparam("for"),
-        CHALLENGE.bound_to == bindparam("holder"),
-        CHALLENGE.expires_at > bindparam("now"),
-    )
-    .returning(*CHALLENGE)
-)
 
 
-async def issue(
+def issue(
     session: AsyncSession,
     ceremony: Ceremony,
     holder: bytes = b"",
@@ -38,14 +27,15 @@ async def issue(
 ) -> bytes:
     """Make a challenge. `holder` is the session or token that it is bound to."""
     challenge = secrets.token_bytes(32)
-    values = {
-        "challenge": challenge,
-        "ceremony": ceremony,
-        "bound_to": hashlib.sha256(holder).digest(),
-        "user_handle": user_handle,
-        "expires_at": utc_now() + LIFETIME,
-    }
-    await session.execute(ISSUE, values)
+    session.add(
+        PasskeyChallenge(
+            challenge=challenge,
+            ceremony=ceremony,
+            bound_to=hashlib.sha256(holder).digest(),
+            user_handle=user_handle,
+            expires_at=utc_now() + LIFETIME,
+        )
+    )
     return challenge
 
 
@@ -53,13 +43,17 @@ async def redeem(
     session: AsyncSession, challenge: bytes, ceremony: Ceremony, holder: bytes = b""
 ) -> Row[Any] | None:
     """Use up a challenge. Of two requests with the same one, one gets it."""
-    values = {
-        "signed": challenge,
-        "for": ceremony,
-        "holder": hashlib.sha256(holder).digest(),
-        "now": utc_now(),
-    }
-    return (await session.execute(REDEEM, values)).one_or_none()
+    used = (
+        delete(PasskeyChallenge)
+        .where(
+            CHALLENGE.challenge == challenge,
+            CHALLENGE.ceremony == ceremony,
+            CHALLENGE.bound_to == hashlib.sha256(holder).digest(),
+            CHALLENGE.expires_at > utc_now(),
+        )
+        .returning(CHALLENGE.user_handle)
+    )
+    return (await session.execute(used)).one_or_none()
 
 
 def challenge_in(client_data: str) -> bytes:

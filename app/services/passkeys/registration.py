@@ -75,7 +75,7 @@ class PasskeyRegistration:
         registered = await self._passkeys_of(caller.user_id)
         # Random, because any page of the domain can read the handle (§14.6.1).
         handle = registered[0].user_handle if registered else secrets.token_bytes(64)
-        challenge = await issue(
+        challenge = issue(
             self.session, Ceremony.REGISTRATION, caller.session_id.bytes, handle
         )
         user = caller.user
