@@ -90,6 +90,7 @@ ifndef SHORT
 		$(MAKE) --no-print-directory clients && $(BIN)/python -m drills.clients
 	$(BIN)/python -m pytest tests/deploy
 	test "$$(id -u)" -ne 0 || $(BIN)/python -m drills.image
+	$(BIN)/python -m drills.machine
 	SCHEMATHESIS_SECONDS=300 $(BIN)/python -m pytest tests/test_schemathesis.py
 endif
 
