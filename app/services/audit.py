@@ -76,17 +76,6 @@ def _kind(event: EventName) -> str:
 
 INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
 EVENT = AuditEvent.__table__.c
-ERASE_ORIGIN = (
-    update(AuditEvent)
-    .where(
-        or_(
-            EVENT.actor_id == bindparam("user"),
-            and_(EVENT.actor_id.is_(None), EVENT.subject_id == bindparam("user")),
-        )
-    )
-    .values(ip=None, user_agent=None)
-    .execution_options(synchronize_session=False)
-)
 
 
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
@@ -94,7 +83,13 @@ async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
     if session.get_bind().dialect.name == "postgresql":
         # A busy account has some 50,000 events a year for each of its devices.
         await session.execute(LIFT_TIMEOUTS)
-    await session.execute(ERASE_ORIGIN, {"user": user_id})
+    attempts = and_(EVENT.actor_id.is_(None), EVENT.subject_id == user_id)
+    await session.execute(
+        update(AuditEvent)
+        .where(or_(EVENT.actor_id == user_id, attempts))
+        .values(ip=None, user_agent=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 NEWEST_FIRST = Order(EVENT.occurred_at, EVENT.id, descending=True)

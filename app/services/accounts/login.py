@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, update
+from sqlalchemy import Row, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Unauthorized
@@ -41,14 +41,6 @@ class InvalidCredentials(Unauthorized):
     code = "invalid_credentials"
     detail = "The e-mail address or the password is wrong."
     keeps_changes = True  # the audit event
-
-
-REHASH = (
-    update(User.__table__)  # type: ignore[arg-type]
-    .where(USER.id == bindparam("user"))
-    .values(password_hash=bindparam("hash"), version=USER.version + 1)
-    .returning(*COLUMNS)
-)
 
 
 @dataclass(slots=True)
@@ -186,9 +178,13 @@ class AuthService:
         if upgraded_hash is None:
             return user
         record(self.session, "account.password.rehash", user.id)
-        values = {"user": user.id, "hash": upgraded_hash}
-        [user] = await execute(self.session, REHASH, values)
-        return user
+        rehashed = await self.session.execute(
+            update(User)
+            .where(USER.id == user.id)
+            .values(password_hash=upgraded_hash, version=USER.version + 1)
+            .returning(*COLUMNS)
+        )
+        return rehashed.one()
 
     def _admits(self, user: Row[Any]) -> bool:
         """Whether the right password is enough to log in."""
