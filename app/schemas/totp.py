@@ -25,10 +25,16 @@ class TotpSecret(BaseModel):
         examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"],
     )
     uri: str = Field(
-        description="For a QR code.",
+        description="For a link on the device of the app.",
         examples=[
             "otpauth://totp/Service:ada%40example.org?secret="
             "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Service"
+        ],
+    )
+    qr_code: str = Field(
+        description="The URI as a QR code: a data URL of an SVG image.",
+        examples=[
+            "data:image/svg+xml,%3Csvg%20xmlns=%22http://www.w3.org/2000/svg%22/%3E"
         ],
     )
 

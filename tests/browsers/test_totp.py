@@ -19,6 +19,7 @@ async def test_sets_up_a_second_factor_and_asks_for_it(
     browser = signed_in
     await browser.click("#totp [data-into='#totp-secret']")
     secret = await browser.until("document.querySelector('#totp code').textContent")
+    await browser.run("return totp.querySelector('img').decode()")  # shows the QR code
     await browser.fill("#totp", code=pyotp.TOTP(secret).now())
     await browser.click("#totp form button")
     await says(browser, "#totp", "second factor now")

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from app.api.pages import SCRIPTED, STATIC, add_endpoints, asset, page
 from app.core.config import Settings
 
+# A QR code comes as a data URL.
+IMAGES = SCRIPTED.replace("img-src 'self'", "img-src 'self' data:")
 POLICY = {
     "Content-Security-Policy": (
-        f"{SCRIPTED}; require-trusted-types-for 'script'; trusted-types 'none'"
+        f"{IMAGES}; require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
 }

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pyotp
 import pytest
+import segno
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
@@ -48,6 +49,8 @@ class TestEnrolment:
         parsed = pyotp.parse_uri(enrolment["uri"])
         assert (parsed.secret, parsed.name) == (enrolment["secret"], user.email)
         assert len(parsed.byte_secret()) == 20
+        drawn = segno.make(enrolment["uri"], micro=False)
+        assert enrolment["qr_code"] == drawn.svg_data_uri(scale=4, light="#fff")
         await people.log_in(user.account)
 
     async def test_is_active_after_a_right_code(

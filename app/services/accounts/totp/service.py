@@ -16,7 +16,7 @@ from app.services.accounts.principal import Principal, lock_caller
 from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.second_factors import SecondFactors
 from app.services.accounts.sign_in import SignInChanges
-from app.services.accounts.totp.factor import TOTP, TotpFactor, generator
+from app.services.accounts.totp.factor import TOTP, TotpFactor, generator, qr_code
 
 SECRET_SIZE = 20  # 160 bits, as RFC 4226 §4 recommends
 
@@ -58,7 +58,7 @@ class TotpService:
         await self.session.execute(insert(Totp), values)
         codes = generator(secret)
         uri = codes.provisioning_uri(name=caller.user.email, issuer_name=self.app_name)
-        return TotpSecret(secret=codes.secret, uri=uri)
+        return TotpSecret(secret=codes.secret, uri=uri, qr_code=qr_code(uri))
 
     async def activate(self, caller: Principal, code: str) -> RecoveryCodesRead:
         """Make the new secret active, which shows that an app has it.

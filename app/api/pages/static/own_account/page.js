@@ -1,7 +1,7 @@
 // Fills the sections from the API, and sends their forms and buttons to it.
 //   data-list="/path"      a list; its <template> is one item
 //   data-show="/path"      one object
-//   data-text="name"       the text of a member; data-link is its link
+//   data-text="name"       the text of a member; data-link is its link, data-image its picture
 //   data-if="name"         only if the member is there; data-unless is the opposite
 //   data-if="name:word"    only if the member, a list, has this word
 //   data-send="POST /path" what a form or a button sends; {name} is a member of the item
@@ -43,6 +43,7 @@ export function fill(part, item) {
     each.textContent = shown(item[each.dataset.text], each.tagName === "PRE" ? "\n" : ", ");
   }
   for (const each of $$("[data-link]", part)) each.href = item[each.dataset.link];
+  for (const each of $$("[data-image]", part)) each.src = item[each.dataset.image];
   for (const each of $$("[data-if]", part)) each.hidden = !has(item, each.dataset.if);
   for (const each of $$("[data-unless]", part)) each.hidden = has(item, each.dataset.unless);
   for (const each of $$("[data-send]", part)) {
@@ -56,6 +57,7 @@ export function fill(part, item) {
 function forget(part) {
   for (const each of $$("[data-text]", part)) each.textContent = "";
   for (const each of $$("[data-link]", part)) each.removeAttribute("href");
+  for (const each of $$("[data-image]", part)) each.removeAttribute("src");
   for (const each of $$("[data-result]", part)) each.hidden = true;
 }
 
