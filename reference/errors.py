@@ -36,8 +36,8 @@ A 429 also has `violated-policies`, the names of the limits that the request exc
 The `type` of a 429 is registered with IANA:
 `https://iana.org/assignments/http-problem-types#quota-exceeded`.
 
-An error never repeats a value from the request, or a name that the route does not
-declare. It never shows internal details.
+An error repeats no value from the request, except a valid `X-Request-ID`. It also
+repeats no name that the route does not declare, and never shows internal details.
 """
 
 

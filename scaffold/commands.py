@@ -50,7 +50,7 @@ def new(
         ),
     ] = None,
 ) -> None:
-    """Make a repository of your own from this checkout, under your name."""
+    """Make a repository of your own from this checkout, with a name that you choose."""
     from scaffold import copying
 
     with refusals():

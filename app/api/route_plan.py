@@ -1,8 +1,8 @@
 """The plan of a route: what FastAPI works out for every request, worked out once.
 
 FastAPI walks the tree of a route's dependencies for each request. A plan lists the
-calls of that walk, in the same order. A route that needs what a plan does not know has
-none: FastAPI handles it. See decision 13.
+calls of that walk, in the same order. If a route needs something that a plan cannot do,
+FastAPI handles the route. See decision 13.
 """
 
 from collections.abc import Callable, Coroutine
@@ -42,11 +42,11 @@ JSON_TYPE = (b"content-type", b"application/json")
 
 
 class Unplanned(Exception):
-    """The route needs what a plan does not know."""
+    """The route needs something that a plan cannot do."""
 
 
 def make_draft() -> Response:
-    """Make what the calls say about the response, before there is one."""
+    """Make the object on which dependencies set a status or headers of the response."""
     draft = Response.__new__(Response)
     draft.status_code = draft.background = None  # type: ignore[assignment]
     draft.raw_headers = []
@@ -81,7 +81,7 @@ class Step:
         self.given = [(name, give) for name, give in given if name]
 
     async def enter(self, request: Request, arguments: Arguments) -> Any:
-        """Run a generator to its `yield`. A stack of FastAPI ends it."""
+        """Run a generator to its `yield`. FastAPI runs the rest after the endpoint."""
         end = "function" if self.dependant.scope == "function" else "inner"
         return await _solve_generator(
             dependant=self.dependant,
@@ -92,13 +92,13 @@ class Step:
 
 
 def effective(route: APIRoute) -> Any:
-    """Return the route as FastAPI includes it: it asks for a handler there, again."""
+    """Return the included route. FastAPI makes one handler each time it includes it."""
     context: Any = _effective_route_context_var.get()
     return context if context and context.original_route is route else route
 
 
 def needs_fastapi(scope: Scope) -> bool:
-    """Whether FastAPI reports more than one span, so that it must take all steps."""
+    """Whether FastAPI must run the steps itself, for example to trace each of them."""
     own = scope.get("fastapi.telemetry")
     return own is not None and (own.span is None or own.tracer is not None)
 
@@ -113,7 +113,7 @@ def has_ends(dependant: Dependant) -> bool:
 def plan(route: APIRoute, fastapi: Handler) -> Handler:
     """Make a handler that answers as `fastapi` does, or return `fastapi` itself.
 
-    The plan relies on `ApiRoute`, which has parsed a JSON body before.
+    The handler relies on `ApiRoute`, which has already parsed a JSON body.
     """
     here = effective(route)
     app, endpoint = here.dependency_overrides_provider, here.dependant
@@ -126,7 +126,7 @@ def plan(route: APIRoute, fastapi: Handler) -> Handler:
     write, embed = writer(here), here._embed_body_fields
 
     def locate(request: Request) -> Any:
-        """Say where an error is, for its message."""
+        """Return the endpoint and the path, for the message of an error."""
         where = _extract_endpoint_context(endpoint.call)
         mount = request.scope.get("root_path", "").rstrip("/")
         where["path"] = f"{request.method} {mount}{endpoint.path}"
@@ -188,7 +188,7 @@ async def _run(
 
 
 def json_response(content: bytes, status_code: int = 200) -> Response:
-    """Make what `Response` would make, with less work."""
+    """Make the same response as `Response(content, …)`, with less work."""
     if not is_body_allowed_for_status_code(status_code):
         return Response(content, status_code, media_type="application/json")
     response = make_draft()
@@ -233,8 +233,8 @@ def _steps(endpoint: Dependant, body: ModelField | None) -> list[Step]:
     known: dict[Any, int] = {}
 
     def add(dependant: Dependant) -> int:
-        # Before the look into the cache, because FastAPI repeats the calls below a
-        # cached dependency that have `use_cache=False`.
+        # First add what the dependency needs, even if its own result is known: FastAPI
+        # repeats each call with `use_cache=False`, also below a cached dependency.
         needs = [(each.name, add(each)) for each in dependant.dependencies]
         key = _get_cache_key(dependant=dependant)
         if dependant.use_cache and key in known:

@@ -23,14 +23,14 @@ from app.db.availability import availability
 from app.db.prepared import Prepared, Record
 from app.db.timing import TAKEN, note
 
-# The pool then checks a connection that is kept, and replaces an old one.
+# Then a kept connection goes back to the pool, which replaces old connections.
 KEPT_FOR_SECONDS = 10.0
-# What the driver raises, beside errors of PostgreSQL, when its connection has gone.
+# What asyncpg raises, apart from errors of PostgreSQL, when the connection is lost.
 GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 async def finish(asked: Awaitable[Any], connection: Any, driver: Any) -> Any:
-    """Wait for the driver. Raise SQLAlchemy's errors."""
+    """Wait for asyncpg. Turn its errors into those of SQLAlchemy."""
     try:
         return await asked
     except asyncpg.PostgresError as error:
@@ -59,7 +59,7 @@ class Held(NamedTuple):
 class Direct:
     """Runs statements by asyncpg, each by itself, on the connections of an engine.
 
-    A statement that changes something is committed when its rows are there.
+    PostgreSQL has committed a change when its rows arrive.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class Direct:
     ) -> None:
         """`timeout`: seconds until a statement is given up, if the server hangs.
 
-        `keep`: the connections that stay checked out between statements, because a
-        checkout takes as long as a statement. A user of the pool who would wait for one
-        gets it.
+        `keep`: how many connections stay checked out between statements, because a
+        checkout takes as long as a statement. If another user of the pool must wait,
+        all of them go back to the pool.
         """
         pool: Any = engine.sync_engine.pool
         pool.give_back_idle = self.close
@@ -79,12 +79,12 @@ class Direct:
         self._keep = keep
         self._kept: list[Held] = []
         self._prepared = lru_cache(maxsize=4096)(partial(Prepared, engine.dialect))
-        # The pool lets newcomers overtake those who wait. This does not.
+        # In the pool, a new request can overtake one that waits. Here it cannot.
         self._turns = asyncio.Semaphore(size)
 
     @property
     def idle(self) -> int:
-        """The connections that are kept, which the pool counts as in use."""
+        """How many connections are kept. The pool counts them as in use."""
         return len(self._kept)
 
     @property
@@ -109,7 +109,7 @@ class Direct:
     ) -> Sequence[Any]:
         """Run a statement in the transaction of a connection of SQLAlchemy.
 
-        There are no rows if it runs with several sets of values.
+        With several sets of values it returns no rows.
         """
         prepared = self._prepared(statement, tuple(values[0]))
         arguments, started = map(prepared.arguments, values), time.perf_counter()
@@ -177,7 +177,8 @@ class Direct:
     async def _take(self) -> Held:
         connection = await greenlet_spawn(self._pool.connect)
         if self._keep:
-            del connection.info[TAKEN]  # it is in use only now and then
+            # The time of use is not measured: it would include the idle time.
+            del connection.info[TAKEN]
         until = time.monotonic() + KEPT_FOR_SECONDS
         return Held(connection, connection.driver_connection, until)
 

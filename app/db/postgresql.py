@@ -144,8 +144,8 @@ async def copied(
             await copying
         finally:
             if not copying.done():
-                # asyncpg would take the next rows for the end of a cancelled COPY, and
-                # send ROLLBACK too early.
+                # Close the connection. Otherwise asyncpg mistakes the next rows for the
+                # end of the cancelled COPY, and sends ROLLBACK too early.
                 copying.cancel()
                 await asyncio.wait({copying})
                 driver.terminate()
@@ -166,10 +166,10 @@ def connect(dialect: Dialect, _: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def terminate(dbapi_connection: Any) -> None:
-    """Close a connection whose query is given up, after PostgreSQL has cancelled it.
+    """Cancel the query of a connection and close the connection, in a task.
 
-    SQLAlchemy lets the request wait for that, two seconds beyond its deadline if the
-    server hangs.
+    SQLAlchemy would do this in the request. If the server hangs, the request would then
+    wait two seconds beyond its deadline.
     """
     try:
         closing = asyncio.get_running_loop().create_task(
@@ -205,8 +205,8 @@ def _wake_writer(driver: Any) -> None:
 def refuse_closed(connection: Any, _: Any, __: Any) -> None:
     """Replace a connection that the server closed while it was idle.
 
-    The driver has seen the socket close, so asking costs nothing, where
-    `pool_pre_ping` costs every checkout a round trip.
+    The driver has seen the socket close, so this check needs no round trip.
+    `pool_pre_ping` would need one for every checkout.
     """
     if connection.driver_connection.is_closed():
         raise DisconnectionError

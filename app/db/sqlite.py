@@ -23,9 +23,9 @@ def create_writer(
 ) -> AsyncEngine:
     file = Path(make_url(settings.database_url).database or "")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # A failure here names the file. The driver's error does not, and leaks a thread.
-    # Only the owner can read it: it holds live links. SQLite copies the mode to the
-    # files beside it.
+    # Create the file here, because the error of `os.open` names the file. The error of
+    # the driver does not, and its thread would never end. Mode 600, because the outbox
+    # holds links that still work. SQLite gives the same mode to the files beside it.
     os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
     engine = _create_engine(
         settings,

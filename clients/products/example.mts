@@ -32,7 +32,7 @@ export async function run(baseUrl: string, email: string, password: string) {
   const { api, expire } = await logIn(baseUrl, email, password);
   const seen: string[] = [];
 
-  // With the same key you can send it again, and the product is created only once.
+  // You can send the request twice: with the same key it creates only one product.
   const body = { sku: "TS-1", name: "Mug", price: "12.50", currency: "EUR" } as const;
   const header = { "idempotency-key": "order-4711" };
   const created = await api.POST("/api/v1/products", { body, params: { header } });

@@ -60,7 +60,7 @@ def run(url: str, email: str, password: str) -> list[str]:
     tokens = Tokens(client, pair)
     api = AuthenticatedClient(base_url=url, token="", httpx_args={"auth": tokens})
 
-    # With the same key you can send it again, and the product is created only once.
+    # You can send the request twice: with the same key it creates only one product.
     mug = ProductCreate(sku="PY-1", name="Mug", price="12.50", currency=Currency.EUR)
     key = "order-4712"
     created = create_product.sync_detailed(client=api, body=mug, idempotency_key=key)

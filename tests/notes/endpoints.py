@@ -48,7 +48,7 @@ Writer = Annotated[Principal, caller_with("account:write")]
 
 
 class Exports(asyncio.Semaphore):
-    """Leaves changes half of their database connections."""
+    """Exports hold at most half of the database connections for changes."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__(max(1, state.settings.db_pool_size // 4))

@@ -24,7 +24,7 @@ def name_by_title(document: dict[str, Any]) -> None:
 
 
 def share_enums(document: dict[str, Any]) -> None:
-    """Describe each enumeration once, as a component, if its title is free."""
+    """Make each enumeration a component, unless another one has its name."""
     schemas = document["components"]["schemas"]
     for schema in list(nested(document)):
         name = str(schema.get("title", "")).replace(" ", "")

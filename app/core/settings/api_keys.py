@@ -10,8 +10,8 @@ class ApiKeySettings(AppSettings):
     """API keys."""
 
     api_key_max_days: int = Field(366, ge=1, le=366)
-    """Largest number of days that an API key can be valid. A key that names no number
-    is valid for 90 days, or for this number if it is smaller.
+    """Largest number of days that an API key can be valid. If the request for a key
+    names no number, the key is valid for 90 days, or for this number if it is smaller.
     """
 
     # Written as in the environment for the settings page; defaults are validated, too.

@@ -20,7 +20,7 @@ class MfaSettings(AppSettings):
 
     mfa_required_roles: Roles = ()
     """Roles whose users need a second factor, comma-separated, such as `admin`. A user
-    without a second factor can only use the routes of the own account, for example to
+    without a second factor can only use the routes of their own account, for example to
     add a factor. Other routes answer 403 `mfa_required`.
     """
 

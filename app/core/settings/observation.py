@@ -32,7 +32,7 @@ class ObservationSettings(AppSettings):
 
     metrics_port: int | None = Field(None, ge=1, le=65535)
     """An additional port, which serves only `/metrics`. `worker` has its metrics only
-    on this port. Each service and each `worker` on a machine needs another port.
+    on this port. Each service and each `worker` on a machine needs its own port.
     Outside development this setting needs METRICS_TOKEN.
     """
 

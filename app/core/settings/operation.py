@@ -25,9 +25,9 @@ class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
     defaults: str = Field(DEFAULTS, pattern=rf"^({RELEASE.pattern})?$")
-    """Release, such as `0.1.0`, whose defaults the service keeps, also those that later
-    releases changed. Empty: the newest defaults. A project that `new` has made begins
-    with the release that it was made from.
+    """Release, such as `0.1.0`. Where a later release has changed the default of a
+    setting, the service uses the default of this release. Empty: the newest defaults. A
+    project that `new` has made begins with the release that it was made from.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

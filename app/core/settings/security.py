@@ -68,7 +68,7 @@ class SecuritySettings(AppSettings):
 
     refresh_leeway_seconds: Seconds = Field(10, le=60)
     """Seconds after the first use of a refresh token in which a client can send it
-    again, because the answer was lost. The service then returns the same new token.
+    again, for example after a lost answer. The service then returns the same new token.
     """
 
     registration: Literal["open", "verified", "closed"] = BY_ENVIRONMENT
@@ -87,9 +87,9 @@ class SecuritySettings(AppSettings):
     """Fewest characters of a new password."""
 
     breached_passwords_url: str = ""
-    """Range service that knows the passwords of data breaches, such as
-    https://api.pwnedpasswords.com/range. The service refuses new passwords that this
-    server knows, and sends it 5 of the 40 digits of their SHA-1 hash. Empty disables
+    """Server that knows the passwords of data breaches, such as
+    https://api.pwnedpasswords.com/range. The service sends it 5 of the 40 digits of the
+    SHA-1 hash of a new password, and refuses passwords that it knows. Empty disables
     the check. Outside development, `http://` needs a local host or an entry in
     PLAINTEXT_HOSTS.
     """

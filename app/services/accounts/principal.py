@@ -62,7 +62,10 @@ CHALLENGE = (
 
 
 class ReauthenticationRequired(Unauthorized):
-    """The caller must confirm the password first, at `/auth/reauthenticate`."""
+    """The caller must first give the password or a factor again.
+
+    Send it to `/auth/reauthenticate`.
+    """
 
     code = "reauthentication_required"
     detail = "Confirm your password first, at /auth/reauthenticate."
@@ -78,7 +81,7 @@ class StepUpRequired(Unauthorized):
 
 
 class SessionRequired(Forbidden):
-    """Only a caller who has logged in can do this."""
+    """The caller needs the access token of a login. An API key is not enough."""
 
     code = "session_required"
     detail = "Log in to do this: only the access token of a login allows it."

@@ -22,7 +22,7 @@ from app.services.mail.outbox import Outbox
 
 
 class RegistrationClosed(Forbidden):
-    """Only administrators create accounts."""
+    """Only administrators can create accounts."""
 
     code = "registration_closed"
 

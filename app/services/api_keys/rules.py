@@ -4,7 +4,7 @@ from app.core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
 MAX_KEYS = 50
 DEFAULT_DAYS = 90
-# A key can never have them. It could keep a thief in the account.
+# No API key has these scopes. With them, a thief could stay in the account.
 WITHHELD = frozenset({"account:write"})
 
 

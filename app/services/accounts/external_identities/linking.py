@@ -76,10 +76,11 @@ class ExternalIdentities:
     async def finish(
         self, caller: Principal, name: str, data: ExternalSignInFinish
     ) -> ExternalIdentity:
-        """Link the identity. Its address can differ, because the caller has both.
+        """Link the identity. Its address can differ from that of the account.
 
-        An attacker who registers with the address of another person must not keep a way
-        into the account after its owner has confirmed the address.
+        The address of the account must be confirmed first. Otherwise an attacker could
+        register with the address of another person, link an identity, and still sign in
+        with it after this person has taken over the account.
         """
         person = await self.sign_ins.identify(name, data, caller.user_id)
         user = await lock_caller(self.sign_ins.session, caller)
@@ -90,11 +91,11 @@ class ExternalIdentities:
                 person, user.id, user.email, keep=caller.session_id
             )
         except IntegrityError as error:
-            # The only unique columns name the identity.
+            # No other constraint can fail: the account is locked.
             raise IdentityTaken from error
 
     async def remove(self, caller: Principal, identity_id: UUID) -> None:
-        # The lock makes two requests that remove one identity each wait.
+        # Two requests could otherwise remove the last two identities at the same time.
         user = await lock_caller(self.sign_ins.session, caller)
         mine = select(ExternalIdentity).where(ExternalIdentity.user_id == user.id)
         found = await self.sign_ins.session.scalars(mine)
