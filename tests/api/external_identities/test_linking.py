@@ -28,6 +28,11 @@ from tests.support.people import Client, People
 from tests.support.sessions import end_sessions_during, is_logged_in
 from tests.support.timeouts import holding, until
 
+TWO_WAIT = (
+    "SELECT count(*) > 1 FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
 
 async def identities(client: Client) -> list[dict[str, Any]]:
     listed = await client.get("/auth/identities")
@@ -203,17 +208,20 @@ class TestRemove:
         authorize(client, await sign_in(client, provider))
         assert (await client.delete(path)).status_code == 204
 
+    @pytest.mark.parametrize("backend", ["postgresql"])  # SQLite has one writer
     async def test_of_the_last_two_at_once_leaves_one(
-        self, client: Client, provider: Provider
+        self, client: Client, provider: Provider, database_url: str
     ) -> None:
         """Mutant: count the identities without a lock on the account."""
         authorize(client, await sign_in(client, provider))
         await link(client, provider, sub="ada-2")
         paths = [f"/auth/identities/{each['id']}" for each in await identities(client)]
 
-        answers = await asyncio.gather(*map(client.delete, paths))
+        async with holding(database_url, "SELECT FROM external_identities FOR UPDATE"):
+            removing = asyncio.gather(*map(client.delete, paths))
+            await until(database_url, TWO_WAIT, removing)
 
-        assert sorted(each.status_code for each in answers) == [204, 409]
+        assert sorted(each.status_code for each in await removing) == [204, 409]
 
     async def test_of_an_identity_of_another_account_is_a_404(
         self, client: Client, user: Client, provider: Provider
