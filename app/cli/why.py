@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer()
 Line = dict[str, Any]
-# What the story says in its own words, or what all lines have.
+# Not printed as fields: the story says them in a sentence, or every line has them.
 SHOWN = {"event", "level", "logger", "timestamp", "request_id", "exception"}
 
 
@@ -58,7 +58,7 @@ def read_lines(file: Iterable[str], request_id: str) -> Iterable[Line]:
 
 
 def time_of(request_id: str, request: Line | None) -> datetime | None:
-    """Return when the request was, from its line or from an id of the service."""
+    """Return the time of the request: of its log line, or the time in its id."""
     if request is not None:
         return datetime.fromisoformat(request["timestamp"])
     try:
@@ -90,7 +90,7 @@ async def tell(request_id: str, lines: list[Line], *, as_json: bool) -> None:
                 session_id=request.get("session_id") if request else None,
                 mails=mails,
             )
-    except Unavailable as error:  # the log alone is worth reading, also in an outage
+    except Unavailable as error:  # show the log without the database
         unread = explain(error).get("message", "") or str(error)
     if not own and not (story and story.events) and not unread:
         fail("Neither the log nor the database has this request.")

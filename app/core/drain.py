@@ -1,4 +1,4 @@
-"""The time in which a process that has been told to stop still serves."""
+"""The drain: a process that must stop still serves for some time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,15 +7,16 @@ from app.core.logging import get_logger
 
 log = get_logger(__name__)
 Action = Callable[[], object]
-# A new connection has this long to send its request. Without a drain, it has no time.
+# At the end of the drain, a new connection can still send its request for this time.
 LINGER_SECONDS = 0.5
 
 
 class Drain:
     """Lets clients and load balancers leave before the process stops.
 
-    Meanwhile each answer ends its connection. All methods run in the event loop: a raw
-    signal handler that logs can wait for a lock that the interrupted line holds.
+    Meanwhile each answer ends its connection. All methods run in the event loop. In a
+    raw signal handler, logging could wait for ever: the code that the signal interrupts
+    can hold the lock of the log.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,8 @@ class Drain:
     def leave(self, seconds: float, refuse: Action, stop: Action) -> None:
         """Call `refuse` after `seconds`, in which readiness answers 503, then `stop`.
 
-        `refuse` ends new connections. Those before it can still send their requests.
+        `refuse` stops new connections. Clients that have connected before can still
+        send a request until `stop`.
         """
         self.is_instance_leaving = True
         self.make_way(seconds, refuse, stop)

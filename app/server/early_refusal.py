@@ -1,7 +1,7 @@
-"""Refuses reads before they are parsed, while the application would refuse them.
+"""Under overload, refuses reads before they are parsed.
 
-Parsing a read and taking it through the layers costs a third of serving it. A flood of
-reads would therefore leave little time for those that are admitted.
+To parse a read and to take it through the layers costs a third of serving it. A flood
+of refused reads would therefore leave little time for those that are admitted.
 """
 
 import re
@@ -23,8 +23,8 @@ from app.server.parser_errors import lines_of
 
 STATUS = HTTPStatus.SERVICE_UNAVAILABLE
 LINE = re.compile(rb"GET (/[!->@-~]*)[!-~]* HTTP/1\.1\r\n")
-# What the parser accepts. Otherwise a proxy could find a Content-Length, for example
-# after a bare line feed, where this module finds none.
+# Only what the parser accepts. In other bytes a proxy could find a Content-Length that
+# this module does not find, for example after a bare line feed.
 HEADER = re.compile(rb"(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~\x80-\xff]*\r\n)*\r\n")
 NEEDS_THE_PARSER = frozenset(
     b"content-length transfer-encoding expect upgrade connection origin".split()
@@ -64,7 +64,7 @@ class EarlyRefusal:
         """Return the answer to a read that is refused, and log the request.
 
         None means that the parser must read the data: the read is admitted, or the data
-        is anything but one complete and plain read.
+        is not exactly one complete and plain read.
         """
         line = LINE.match(data)
         if line is None or data.find(END_OF_HEAD) != len(data) - len(END_OF_HEAD):

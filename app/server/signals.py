@@ -12,12 +12,12 @@ STOP_SIGNALS = {STOP, REPLACED, HURRY, signal.SIGINT, signal.SIGQUIT}
 def send_signal(server: Arbiter, pid: int, number: signal.Signals) -> None:
     """Tell a worker whether another worker takes its place.
 
-    Gunicorn itself sends SIGTERM in both cases. Then a worker that SIGHUP replaces
-    would tell load balancers that the whole instance stops.
+    Gunicorn itself sends SIGTERM in both cases. After a SIGHUP, which replaces the
+    workers, each old worker would then tell load balancers that the instance stops.
     """
     if number == STOP and server.LISTENERS:
         number = REPLACED
     elif number == STOP:
-        # From now on gunicorn ignores SIGTERM. This handler only sends signals.
+        # The instance stops already: another SIGTERM only makes the workers hurry.
         signal.signal(STOP, lambda *_: Arbiter.kill_workers(server, HURRY))
     Arbiter.kill_worker(server, pid, number)

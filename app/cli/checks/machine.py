@@ -18,7 +18,7 @@ SPARE_SHARE = 0.1  # of the disk
 HASHING_SHARE = 0.5  # of the memory, because the workers need the rest
 MIB = 1024 * 1024
 CGROUPS = Path("/sys/fs/cgroup")
-# Of a container, in version 2 and in version 1 of the cgroups.
+# The memory limit of a container, in version 2 and in version 1 of cgroups.
 LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
 

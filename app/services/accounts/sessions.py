@@ -101,8 +101,8 @@ class SessionStarter:
 
         `methods` says how the user has proved who they are, in the words of RFC 8176.
         The session keeps what the user has proved in the session that it replaces.
-        The caller must have locked the user's row, in a statement of its own: one that
-        waits for the lock does not see the session that it has waited for.
+        First lock the user's row, in a separate statement. A single statement that
+        waits for the lock would not see the session that the other request has started.
         """
         now = utc_now()
         # The least recently used sessions end, so that one more fits the maximum.
@@ -231,7 +231,7 @@ async def revoke_sessions(
 ) -> None:
     """End every session of a user, except `keep`, in the caller's transaction.
 
-    It ends the logins, too, that wait for a second factor.
+    Also end the logins that wait for a second factor.
     """
     await session.execute(delete(PendingLogin).where(PendingLogin.user_id == user_id))
     statement = update(AuthSession).where(

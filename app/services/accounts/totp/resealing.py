@@ -10,13 +10,13 @@ from app.services.accounts.totp.factor import KEY, TOTP
 
 
 async def reseal(database: Database, ring: SecretRing) -> int:
-    """Encrypt with the current secret what the previous one has encrypted.
+    """Encrypt each TOTP secret with the current `SECRET_KEY`. Return how many changed.
 
-    Return the number of secrets. Each is written only if it is still the one that was
-    read: its user may have replaced it meanwhile.
+    A secret is written only if it is still the one that was read, because its user can
+    replace it at the same time.
 
     Raises:
-        Unreadable: Neither secret of the ring decrypts one. Nothing was changed.
+        Unreadable: No key of the ring decrypts one of the secrets. Nothing was changed.
     """
     async with transaction(database) as session:
         rows = (await session.execute(select(Totp))).scalars().all()
