@@ -6,6 +6,7 @@ import sys
 from typing import Any, Protocol
 
 FIRST_REQUEST_SECONDS = 10
+UNREAD_SECONDS = 30.0
 # A proxy sends a body that it has stored in less, a client 5 MB at 4 Mbit/s.
 LINGERING_SECONDS = 10
 # To read and drop so much takes the CPU time of about 50 requests.
@@ -27,6 +28,27 @@ class Server(Protocol):
         """Whether the client can still be sending the request that was answered."""
 
     def connection_lost(self, exc: Exception | None) -> None: ...
+
+
+class ImpatientWriter(asyncio.Protocol):
+    """Cuts the connection of a client that does not read its answers.
+
+    Without this the client keeps the connection and its request for ever.
+    """
+
+    transport: Any
+    patience = UNREAD_SECONDS
+    _cut: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        loop = asyncio.get_running_loop()
+        self._cut = loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._cut is not None:
+            self._cut.cancel()
 
 
 class WaitingConnections:

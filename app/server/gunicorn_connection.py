@@ -11,7 +11,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from app.core.client_address import ClientAddressResolver
 from app.core.config import get_settings
 from app.core.drain import drain
-from app.server.connections import LingeringTransport, waiting
+from app.server.connections import ImpatientWriter, LingeringTransport, waiting
 from app.server.early_refusal import EarlyRefusal
 from app.server.parser_errors import answer
 
@@ -23,11 +23,11 @@ def early_refusal() -> EarlyRefusal:
     return EarlyRefusal(resolver, cross_origin=bool(settings.cors_allowed_origins))
 
 
-class GunicornConnection(ASGIProtocol):  # type: ignore[misc]
+class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
     _is_malformed = False
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(LingeringTransport(transport, self))
+        super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
         waiting.add_new(self, self.worker.nr_conns)
         self._peer = transport.get_extra_info("peername")
 

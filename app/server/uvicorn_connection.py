@@ -7,11 +7,11 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.drain import drain
-from app.server.connections import LingeringTransport, waiting
+from app.server.connections import ImpatientWriter, LingeringTransport, waiting
 from app.server.parser_errors import answer
 
 
-class UvicornConnection(HttpToolsProtocol):
+class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
     _is_malformed = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -1,5 +1,6 @@
 """Which connections a worker keeps open, under each worker class."""
 
+import asyncio
 import os
 import resource
 import socket
@@ -8,9 +9,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.server.connections import ImpatientWriter
+from app.server.gunicorn_connection import GunicornConnection
+from app.server.uvicorn_connection import UvicornConnection
 from testbed.processes import free_port
 from testbed.service import WORKER_CLASSES, Service, make_environment, start_service
 from tests.server.edge import connect, head, read_answer
@@ -28,6 +33,7 @@ LOGIN = head(
 )
 TOO_LARGE = head("POST", "/api/v1/auth/login", "Content-Length: 5000000", host=HOST)
 MOST_OPEN = 4
+SIZE = 20_000_000  # more than the buffers of a socket hold
 
 
 @pytest.fixture(scope="module", params=WORKER_CLASSES)
@@ -121,6 +127,45 @@ class TestTooManyConnections:
                 assert ask(clients.enter_context(connect(service))) == 200
         finally:
             resource.prlimit(worker, resource.RLIMIT_NOFILE, allowed)
+
+
+class TestUnreadAnswers:
+    async def test_cut_a_client_only_if_it_does_not_read(self) -> None:
+        """Mutants: let it keep the connection and its request for ever; cut all."""
+        served: list[ImpatientWriter] = []
+        cut = asyncio.Event()
+
+        class Server(asyncio.Protocol):
+            def connection_made(self, transport: Any) -> None:
+                self.transport = transport
+                served.append(self)  # type: ignore[arg-type]
+                transport.write(b" " * SIZE)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                cut.set()
+
+        class Connection(ImpatientWriter, Server):
+            pass
+
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(Connection, "127.0.0.1", 0)
+        async with listener, asyncio.timeout(60):
+            address = listener.sockets[0].getsockname()
+            reader, writer = await asyncio.open_connection(*address)
+            await reader.readexactly(SIZE)
+            assert served[0]._cut is not None
+            assert served[0]._cut.cancelled()
+            writer.close()
+            await cut.wait()
+
+            cut.clear()
+            Connection.patience = 0
+            with socket.create_connection(address):
+                await cut.wait()
+
+    @pytest.mark.parametrize("server", [GunicornConnection, UvicornConnection])
+    def test_are_bounded_in_both_servers(self, server: type) -> None:
+        assert issubclass(server, ImpatientWriter)
 
 
 class TestFileLimit:

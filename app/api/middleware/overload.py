@@ -66,7 +66,8 @@ class OverloadMiddleware:
 
         async def send_uncounted(message: Message) -> None:
             nonlocal counts
-            if counts and message.get("more_body"):
+            # The work is done. Its client can take any time to read the answer.
+            if counts and message["type"] == "http.response.body":
                 counts = False
                 admission.leave()
             await send(message)

@@ -121,3 +121,32 @@ class TestClients:
             end.set()
             await asyncio.gather(*slow)
             assert 503 not in statuses
+
+    async def test_that_does_not_read_the_answer(self) -> None:
+        """Mutant: count until the answer is sent, so that 80 such clients stop all."""
+        statuses: list[int] = []
+        unread = asyncio.Event()
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"1"})
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            else:
+                await unread.wait()
+
+        app = OverloadMiddleware(answer, most=1, fixed=1, uncounted=())
+        clients = [
+            asyncio.create_task(app(http_scope(), receive, send)) for _ in range(3)
+        ]
+        while len(statuses) < len(clients):
+            await asyncio.sleep(0)
+        unread.set()
+        await asyncio.gather(*clients)
+
+        assert statuses == [200] * 3
