@@ -1,7 +1,7 @@
 """Writes rows of the database as JSON, without a model of each row.
 
-Rows are trusted, because they come from typed columns. What an endpoint returns
-otherwise is validated. Only the fields of the response model are written.
+Rows need no validation, because they come from typed columns. FastAPI validates all
+other results of endpoints. Only the fields of the response model are written.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ PLAIN = {str, int, bool, NoneType, date, datetime, Decimal, UUID}
 def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
     """Return a function that writes a row, or a page of rows, as the model does.
 
-    The function returns None for what is not a row. There is no function for a model
-    with fields that are not plain, or that says how it is serialised.
+    The function returns None if it gets no row. Return None, not a function, if the
+    model has a field that is not plain or a serialiser of its own.
     """
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return None
@@ -42,7 +42,7 @@ def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
     of_record, of_row = itemgetter(*names), attrgetter(*names)
 
     def members(row: Row[Any] | Record) -> dict[str, Any]:
-        # An attribute of a record is slower than an item, and an item than all values.
+        # From slow to fast: attributes of a record, its items, the record as a whole.
         if not isinstance(row, Record):
             values = of_row(row)
         else:

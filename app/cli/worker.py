@@ -18,8 +18,8 @@ def worker(
         bool,
         typer.Option(
             "--check",
-            help="Only say whether the worker that runs still works, by its "
-            "WORKER_HEARTBEAT_FILE. Exit 1 if it does not.",
+            help="Deliver nothing. Check by WORKER_HEARTBEAT_FILE whether the running "
+            "worker still works, and exit 1 if it does not.",
         ),
     ] = False,
 ) -> None:

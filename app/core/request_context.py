@@ -1,4 +1,4 @@
-"""The request being served, for code that is not passed it, such as the log."""
+"""The request being served, for code that gets no request, such as the log."""
 
 import time
 from contextvars import ContextVar
@@ -100,8 +100,8 @@ class serving:  # noqa: N801 - used like a function
 class waiting_for:  # noqa: N801 - used like a function
     """Add the time of the block to what the current request waited for.
 
-    A commit writes changes that are not written yet. Their statements count as well,
-    but their time counts once.
+    A commit also sends the changes that the session has not sent yet. Their statements
+    count, but their time counts only once, as part of the commit.
     """
 
     __slots__ = ("_before", "_request", "_server", "_sql", "_started")

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 FIRST_REQUEST_SECONDS = 10
 UNREAD_SECONDS = 30.0
-# A proxy sends a body that it has stored in less, a client 5 MB at 4 Mbit/s.
+# Long enough for a proxy that has stored the body, or for 5 MB at 4 Mbit/s.
 LINGERING_SECONDS = 10
-# To read and drop so much takes the CPU time of about 50 requests.
+# Reading and dropping this much costs as much CPU time as about 50 requests.
 LINGERING_BYTES = 64 * 1024 * 1024
 # A worker also opens listeners, database connections, logs and files of imports.
 OTHER_FILES = 100
@@ -52,12 +52,10 @@ class ImpatientWriter(asyncio.Protocol):
 
 
 class WaitingConnections:
-    """The connections without a request, the one that waits longest first.
+    """The connections without a request. The one that waits longest is first.
 
-    Connections that linger after an answer are among them.
-
-    A connection waits until the head of its request is complete, so a client that
-    sends the head slowly does not keep the connection.
+    Connections that linger after an answer wait, too. A connection waits until the head
+    of its request is complete, so a client cannot keep it by sending the head slowly.
     """
 
     def __init__(self) -> None:
@@ -78,7 +76,7 @@ class WaitingConnections:
     def add_new(self, connection: Connection, now_served: int) -> None:
         """Add a new connection. Close the one that waits longest if there are too many.
 
-        If all others serve requests, that is the new one.
+        If no other connection waits, close the new one.
         """
         self.add(connection, FIRST_REQUEST_SECONDS)
         if now_served + self.lingering > self.most_open and self._timers:
@@ -89,7 +87,7 @@ class WaitingConnections:
             timer.cancel()
 
     def close_all(self) -> None:
-        """Close all for a shutdown, and at once each that is added from now on."""
+        """Close all connections for a shutdown, and each later one when it is added."""
         self._stopping = True
         for connection in list(self._timers):
             self._close(connection)
@@ -103,16 +101,18 @@ waiting = WaitingConnections()  # of this process
 
 
 class LingeringTransport(asyncio.Protocol):
-    """A transport that closes only after a client that still sends could read.
+    """A transport that gives the client time to read the answer before it closes.
 
     When a socket is closed with bytes that were not read, the kernel resets the
-    connection, and the client then loses an answer that it has not read yet. So, after
-    an answer to a request that is still arriving, this ends only its own direction, and
-    reads and drops the rest of the request within two bounds (RFC 9112 §9.6).
+    connection, and the client then loses an answer that it has not read yet. So, if the
+    request is still arriving when it has been answered, the transport only stops
+    sending. It reads and drops the rest of the request, within a limit of time and one
+    of bytes (RFC 9112 §9.6).
     """
 
     def __init__(self, transport: asyncio.Transport, server: Server) -> None:
-        self.write = transport.write  # the only one on the path of each request
+        # Without `__getattr__`, because every request calls it.
+        self.write = transport.write
         self._transport, self._server = transport, server
         self._lingers = False
         self._dropped = 0
@@ -135,7 +135,7 @@ class LingeringTransport(asyncio.Protocol):
         if self._transport.can_write_eof():  # not with TLS
             self._transport.write_eof()
         self._transport.resume_reading()
-        # To the server the connection is over: it frees what belongs to the request.
+        # For the server the connection has ended, so the server frees its request.
         self._server.connection_lost(None)
         waiting.add(self, LINGERING_SECONDS)
 

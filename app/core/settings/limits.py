@@ -113,7 +113,7 @@ class LimitSettings(AppSettings):
     LOGIN_FAILURES_WINDOW_SECONDS.
     """
 
-    # At most 200, because the limit of a day is five times as many, and at most 1000.
+    # At most 200: the limit of a day is five times as high and cannot exceed 1000.
     login_failures_per_account: int = Field(10, ge=1, le=200)
     """Limit for the wrong passwords for one account in LOGIN_FAILURES_WINDOW_SECONDS.
     Each known device has its own counter, and all unknown devices share one. There is

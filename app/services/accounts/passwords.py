@@ -71,7 +71,7 @@ class NewPasswords:
 
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
-    """Find the active account of an address, to which mail can be sent."""
+    """Find the active account of an address. The service can send it mail."""
     account = await find_account(read, email)
     return account if account is not None and account.is_active else None
 

@@ -77,7 +77,7 @@ class Assertions:
         )
 
     async def find(self, credential: SignedCredential) -> Row[Any] | None:
-        """Find the passkey, with its user, that the client says it has used."""
+        """Find the passkey that the client names, and its user. This proves nothing."""
         try:
             values = {"credential_id": decode(credential.id)}
         except ValueError:  # the length is impossible
@@ -91,7 +91,7 @@ class Assertions:
         ceremony: Ceremony,
         holder: bytes = b"",
     ) -> "VerifiedAuthentication":
-        """Check the signature of a passkey that `find` has found. Use its challenge.
+        """Check the signature of a passkey that `find` has found. Use up the challenge.
 
         Raises:
             Unproven: Refuse the request, but commit the transaction.
@@ -100,7 +100,7 @@ class Assertions:
         verified = await self.verifier.assertion(
             credential.model_dump(by_alias=True), challenge, owner.public_key
         )
-        # Nothing is written before this line: checking takes longer than writing.
+        # Write nothing before the check, because the check takes longer than the write.
         if await redeem(self.session, challenge, ceremony, holder) is None:
             raise Unproven("challenge")
         handle = credential.response.user_handle
