@@ -43,6 +43,8 @@ def downgrade(
     """Downgrade the schema. The tables and columns of later revisions are lost."""
     from app.db import migrate
 
+    if revision.startswith("--"):
+        raise typer.BadParameter("No such option or revision.", param_hint=revision)
     steps = run(migrate.downgrade(existing(get_settings()), revision))
     report(get_settings(), "Took back", steps)
 

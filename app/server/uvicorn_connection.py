@@ -25,6 +25,9 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         waiting.remove(self)
+        # Uvicorn tells only the last of several pipelined requests, and uvloop raises
+        # if one of the others writes.
+        self.transport.write = lambda data: None
         super().connection_lost(exc)
 
     @property

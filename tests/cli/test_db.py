@@ -29,6 +29,7 @@ async def test_names_the_revision_of_the_database(
     environment: dict[str, str],
 ) -> None:
     """Mutant: repeat the given target, such as `head` or `-1`."""
+    mistyped = command("db", "downgrade", "--nope", environment=environment)
     stepped = command("db", "downgrade", "-1", environment=environment)
     history = command("db", "history", "--json", environment=environment)
     unlike = command("db", "check", "--json", environment=environment)
@@ -38,6 +39,7 @@ async def test_names_the_revision_of_the_database(
     emptied = command("db", "downgrade", "base", environment=environment)
     none = command("db", "current", "--json", environment=environment)
 
+    assert (mistyped.returncode, mistyped.stdout) == (2, "")
     assert stepped.stdout == (
         f"Took back {NEWEST} ({TITLES[NEWEST]}).\nThe database is at {BEFORE}.\n"
     ), stepped.stderr

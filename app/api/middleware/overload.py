@@ -66,8 +66,9 @@ class OverloadMiddleware:
 
         async def send_uncounted(message: Message) -> None:
             nonlocal counts
-            # The work is done. Its client can take any time to read the answer.
-            if counts and message["type"] == "http.response.body":
+            # The answer is ready. Its client can take any time to read it, and uvicorn
+            # makes even the status wait until the client has read earlier answers.
+            if counts:
                 counts = False
                 admission.leave()
             await send(message)

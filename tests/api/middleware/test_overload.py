@@ -137,8 +137,7 @@ class TestClients:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
-            else:
-                await unread.wait()
+            await unread.wait()
 
         app = OverloadMiddleware(answer, most=1, fixed=1, uncounted=())
         clients = [
