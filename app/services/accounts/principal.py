@@ -68,7 +68,7 @@ class ReauthenticationRequired(Unauthorized):
     """
 
     code = "reauthentication_required"
-    detail = "Confirm your password first, at /auth/reauthenticate."
+    detail = "Give your password or a second factor first, at /auth/reauthenticate."
     headers = MappingProxyType({"WWW-Authenticate": CHALLENGE})
 
 
