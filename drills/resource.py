@@ -11,6 +11,7 @@ suppliers, and the tests of that page. The short form runs fewer checks and test
 import argparse
 import asyncio
 import re
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ from testbed.postgres import execute, start_postgres
 
 PRODUCTS = re.compile(r"product(?!ion)", re.IGNORECASE)
 PAGE = "docs/adding-a-resource.md"
+SKILLS = ".agents/skills"
 # Everything that a schema can contain, by name.
 SCHEMA = {
     "sqlite": "SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master",
@@ -78,7 +80,18 @@ def drill(directory: Path, postgres_url: str, *, short: bool) -> list[str]:
             copy.app("db", "upgrade", database_url=url)
             copy.app("db", "check", database_url=url)
         copy.check(short=short, tests=("tests/api/suppliers",))
+    with step("take suppliers out again"):
+        for line in skill(copy.directory, "remove-a-resource", "app"):
+            copy.run(*line, database_url=urls["new"][0])
+        copy.renew_stamps()
     return said
+
+
+def skill(copy: Path, name: str, module: str) -> list[list[str]]:
+    """The commands of a module that the instructions for agents name."""
+    text = (copy / SKILLS / name / "SKILL.md").read_text()
+    found = re.findall(rf"^ *(\.venv/bin/python -m {module} .+)$", text, re.MULTILINE)
+    return [shlex.split(line) for line in found]
 
 
 def command_line(text: str) -> list[str]:

@@ -10,7 +10,8 @@ from app.identity import NAME
 from testbed.service import ROOT
 
 INDEX = ROOT / "docs" / "README.md"
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+SKILLS = sorted(ROOT.glob(".agents/skills/*/SKILL.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SKILLS])
 FENCED = re.compile(
     r'^```\w*(?: title="(?P<file>[^"]+)")?\n(?P<code>.*?)^```$',
     re.MULTILINE | re.DOTALL,

@@ -30,6 +30,8 @@ ONLY_CHECKED = {
     "journalctl": "needs systemd",
     "drills": "takes minutes, and the suite runs its short form",
     "bench": "takes minutes",
+    "add resource": "changes the code: drills.resource",
+    "remove resource": "changes the code: drills.resource",
     "app worker": "runs until Ctrl-C",
     "db revision": "writes into the code: tests/db/test_together.py",
     "db copy": "needs an empty PostgreSQL: tests/db/test_copying.py",
