@@ -150,7 +150,7 @@ def create_application(
     if recent is not None:
         add_recent_requests(app, recent)
     if not settings.is_production:
-        add_docs(app)
+        add_docs(app, f"{settings.api_v1_prefix}/auth/login")
     check_routes(app, policies=rates(settings))
     if settings.route_plans:
         app.router.middleware_stack = RouteIndex(app.router)

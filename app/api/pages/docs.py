@@ -34,11 +34,14 @@ class Assets(StaticFiles):
         return response
 
 
-def add_docs(app: FastAPI) -> None:
+def add_docs(app: FastAPI, login: str) -> None:
+    """`login` is the path to which the page sends an address and a password."""
     content = b"".join((ASSETS / name).read_bytes() for name in PARTS)
     version = sha256(content).hexdigest()[:16]
     endpoints = {
-        "/docs": page("docs.html", POLICY, title=app.title, version=version),
+        "/docs": page(
+            "docs.html", POLICY, title=app.title, version=version, login=login
+        ),
         "/docs/start.js": asset("docs.js"),
     }
     add_endpoints(app, endpoints, "The documentation, which production does not serve.")

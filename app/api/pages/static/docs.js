@@ -5,14 +5,35 @@ const ui = SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: true,
-  // The login reads JSON, which Authorize cannot send. Try out the login instead: every
-  // answer with a new access token authorizes the next requests.
+  // Every answer with a new access token authorizes the next requests.
   responseInterceptor: (response) => {
-    const token = response.ok && response.body?.access_token;
-    if (token) {
-      ui.preauthorizeApiKey("HTTPBearer", token);
-      ui.authActions.persistAuthorizationIfNeeded(); // only the dialog does it itself
-    }
+    if (response.ok) authorize(response.body?.access_token);
     return response;
   },
+});
+
+function authorize(token) {
+  if (!token) return false;
+  ui.preauthorizeApiKey("HTTPBearer", token);
+  ui.authActions.persistAuthorizationIfNeeded(); // only the dialog does it itself
+  return true;
+}
+
+// The dialog takes only a token, because the login reads JSON.
+const form = document.querySelector("#sign-in");
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const said = form.querySelector("output");
+  const response = await fetch(form.dataset.login, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(Object.fromEntries(new FormData(form))),
+  });
+  const body = await response.json();
+  if (authorize(body.access_token)) {
+    form.elements.password.value = "";
+    said.value = "Signed in. The next requests send your token.";
+  } else {
+    said.value = body.detail ?? "This account needs a second step: try out the login below.";
+  }
 });
