@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import fail, run
+from app.cli.console import INTERRUPTED, fail, run
 from app.core.config import Settings, get_settings
 from app.core.settings.mail import MailSettings
 
@@ -69,8 +69,18 @@ async def deliver(settings: Settings) -> None:
             settings.worker_heartbeat_file,
             see=observers.see_delivery,
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, mail_worker.stop)
+        interrupted = False
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            mail_worker.stop()
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, mail_worker.stop)
+        loop.add_signal_handler(signal.SIGINT, interrupt)
         sampler = Sampler(database, settings.environment, {})
         async with sampler.running(), serving_metrics(settings, sampler.scrape):
             await mail_worker.run()
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)

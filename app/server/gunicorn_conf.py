@@ -50,6 +50,13 @@ def on_starting(server: Arbiter) -> None:
     get_settings.cache_clear()
     reserve_files(get_settings().max_connections)
     server.kill_worker = partial(send_signal, server)
+    server.handle_int = partial(interrupt, server)
+
+
+def interrupt(server: Arbiter) -> None:
+    """Stop at once after Ctrl-C, and exit with 130, as each command does."""
+    server.is_interrupted = True
+    Arbiter.handle_int(server)
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
@@ -65,8 +72,10 @@ def child_exit(_: Arbiter, worker: Worker) -> None:
     metric_files.bury(worker.pid)
 
 
-def on_exit(_: Arbiter) -> None:
+def on_exit(server: Arbiter) -> None:
     metric_files.delete_directory()
+    if hasattr(server, "is_interrupted"):
+        sys.exit(128 + signal.SIGINT)
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 from pathlib import Path
 from threading import Event
 
@@ -40,7 +41,10 @@ class TestWorker:
     async def test_shows_by_its_heartbeat_that_it_works(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutants: touch the file only once; take every file for a heartbeat."""
+        """Its exit code says whether Ctrl-C ended it.
+
+        Mutants: touch the file only once; take every file for a heartbeat; exit with 0.
+        """
         heartbeat = tmp_path / "heartbeat"
         environment |= {
             "SMTP_URL": "smtp://127.0.0.1:9",
@@ -61,8 +65,8 @@ class TestWorker:
         while not heartbeat.exists():
             await asyncio.sleep(0.02)
         assert command(*check, environment=environment).returncode == 0
-        worker.kill()
-        worker.wait()
+        worker.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(worker.wait, 120) == 130
 
         os.utime(heartbeat, (1, 1))
         stale = command(*check, environment=environment)

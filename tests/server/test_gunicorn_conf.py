@@ -45,7 +45,10 @@ def workers(service: Service) -> list[int]:
 def test_a_replaced_worker_keeps_the_settings_of_startup(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Mutant: read the settings in each worker, while `.env` is being edited."""
+    """Ctrl-C ends gunicorn with the exit code of an interrupted command.
+
+    Mutants: read the settings in each worker, while `.env` is being edited; exit by 0.
+    """
     with start_service(tmp_path, environment=environment) as service:
         (tmp_path / ".env").write_text("ENVIRONMENT=nonsense\n")
         [first] = workers(service)
@@ -55,6 +58,8 @@ def test_a_replaced_worker_keeps_the_settings_of_startup(
         answer = httpx2.get(f"{service.url}/api/v1/health/live", timeout=60)
 
         assert answer.status_code == 200
+        service.process.send_signal(signal.SIGINT)
+        assert service.process.wait(60) == 130
 
 
 def test_the_garbage_collector_of_a_worker_skips_the_application() -> None:
