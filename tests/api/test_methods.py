@@ -52,7 +52,11 @@ class TestHead:
         ["/health/live", "/notes", "/notes/upload", "http://test/docs", "/nowhere"],
     )
     async def test_is_get_without_content(self, user: Client, path: str) -> None:
-        """Mutant: a refusal with content, of which gunicorn warns in the log."""
+        """The length is that of the GET, also of a compressed one (RFC 9110 §8.6).
+
+        Mutants: drop the content before its compression, as `/docs` shows; a refusal
+        with content, of which gunicorn warns in the log.
+        """
         got, head = await user.get(path), await user.head(path)
 
         assert head.content == b""

@@ -66,18 +66,16 @@ class MethodsMiddleware:
         return known is None or method in known or method == "OPTIONS"
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_without_content(message: Message) -> None:
-            # The server reads this to know that it must send no content.
+        async def send_as_head(message: Message) -> None:
+            # The outermost middleware reads this, and sends no content.
             scope["method"] = "HEAD"
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
             await send(message)
 
         # Changed in place, because the log line reads the route from this scope.
         scope["method"] = "GET"
         scope[HEADERS_ONLY] = True
         try:
-            await self.app(scope, receive, send_without_content)
+            await self.app(scope, receive, send_as_head)
         finally:
             scope["method"] = "HEAD"
 
