@@ -1,7 +1,9 @@
 import errno
 import os
 import secrets
+import signal
 import socket
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import binary_stdout, errors, fail, output, run
+from app.cli.console import INTERRUPTED, binary_stdout, errors, fail, output, run
 from app.cli.users import create_user
 from app.core.config import Settings, get_settings
 from app.demo import RESOURCES
@@ -108,9 +110,8 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         get_settings.cache_clear()  # `setup` writes `.env`
         setup()
     announce(host, port)
-    replace_process(
-        "uvicorn",
-        "app.main:app",
+    command = (
+        *(sys.executable, "-m", "uvicorn", "app.main:app"),
         f"--host={host}",
         f"--port={port}",
         "--reload",
@@ -120,6 +121,16 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         "--no-proxy-headers",
         "--no-access-log",
     )
+    sys.stdout.flush()
+    # Uvicorn does not replace this process, because it exits with 0 after Ctrl-C.
+    with subprocess.Popen(command) as server:  # noqa: S603
+        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            server.send_signal(signal.SIGINT)  # a terminal has sent it to both
+            code = INTERRUPTED
+    raise typer.Exit(code)
 
 
 @group.command()
@@ -152,13 +163,14 @@ def serve(
         )
     refuse_taken("serve", host, port)
     announce(host, port)
-    replace_process(
-        "gunicorn",
+    command = (
+        *(sys.executable, "-m", "gunicorn", "app.main:app"),
         f"--config={CONFIGURATION}",
         f"--bind={authority(host, port)}",
         f"--workers={workers}",
-        "app.main:app",
     )
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 def usable_cores() -> int:
@@ -215,9 +227,3 @@ def is_taken(host: str, port: int) -> bool:
 
 def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def replace_process(module: str, *arguments: str) -> None:
-    sys.stdout.flush()
-    command = [sys.executable, "-m", module, *arguments]
-    os.execv(sys.executable, command)  # noqa: S606

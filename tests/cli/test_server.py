@@ -164,7 +164,9 @@ def test_all_lines_on_stdout_are_json_if_the_log_is(
 def test_fastapi_dev_and_run_serve_the_application(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`.
+    """Ctrl-C ends `app dev` with the exit code of an interrupted command.
+
+    Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`.
 
     With a path, FastAPI looks for `app` in `dir()` of the module. Mutant: no `__dir__`.
     """
@@ -195,6 +197,9 @@ def test_fastapi_dev_and_run_serve_the_application(
             assert "/api/v1/users/me" in document["paths"]
         ready = httpx2.get(f"{services[-1].url}/api/v1/health/ready", timeout=60)
         assert ready.status_code == 200
+        dev = services[-1].process
+        dev.send_signal(signal.SIGINT)
+        assert dev.wait(120) == 130
 
 
 def test_serve_answers_the_requests_in_flight_when_it_is_told_to_stop(
