@@ -16,7 +16,7 @@ ARCHIVE = tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime=@
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
 
-.PHONY: help run dev test check format lock audit bench clients drill dist release upgrade docs clean
+.PHONY: help run dev test check format lock audit bench clients generators drill dist release upgrade docs clean
 
 help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
@@ -66,11 +66,13 @@ bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,$(if $(LONG),bench.growth,bench)) $(ARGS)
 	$(if $(SCALE)$(LONG),,$(BIN)/python -m bench.edge)
 
-clients: $(VENV)/dev clients/.venv/bin/openapi-python-client clients/node_modules/.package-lock.json
+clients: $(VENV)/dev generators
 	$(BIN)/python -m clients
 
+generators: clients/.venv/bin/openapi-python-client clients/node_modules/.package-lock.json
+
 # Its own environment, because the generator needs an older Typer than the application.
-clients/.venv/bin/openapi-python-client: clients/requirements.txt
+clients/.venv/bin/openapi-python-client: clients/requirements.txt | $(VENV)/dev
 	@$(BIN)/python -m venv clients/.venv
 	@clients/.venv/bin/pip install --quiet --disable-pip-version-check $(LOCKED) --requirement $<
 	@touch $@

@@ -7,6 +7,8 @@ export async function logIn(baseUrl: string, email: string, password: string) {
   const open = createClient<paths>({ baseUrl });
   const login = await open.POST("/api/v1/auth/login", { body: { email, password } });
   if (!login.data) throw new Error(login.error.code);
+  // An account with a second factor gets an `mfa_token` for the next step.
+  if (!("access_token" in login.data)) throw new Error("second factor needed");
   let tokens: Tokens = login.data;
 
   const send = (request: Request) => {
