@@ -135,3 +135,10 @@ def test_targets_modules_paths_and_settings_exist(page: Path) -> None:
         if ASSIGNMENTS.fullmatch(block):
             names = re.findall(r"^(\w+)=", block, re.MULTILINE)
             assert {name.lower() for name in names} <= SETTINGS, names
+
+
+def test_agents_add_a_resource_as_the_page_does_that_a_drill_runs() -> None:
+    """Mutant: change the fields in one of the two files."""
+    [block] = blocks(ROOT / ".agents/skills/add-a-resource/SKILL.md")
+
+    assert block in (ROOT / "docs/adding-a-resource.md").read_text()
