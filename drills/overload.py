@@ -41,7 +41,7 @@ CHANGE = (
 RECOVERY_SECONDS, REFUSAL_MS, PROBE_MS, CHANGES_SERVED = 1.0, 100, 250, 0.9
 CLIENTS_AT_CAPACITY = 16
 SLOWER = 3  # at most, than alone; if the CPU is busy, than at the capacity
-BY_DATABASE, BY_CPU = 0.9, 0.75  # the part of the capacity that is served
+BY_DATABASE, BY_CPU = 0.9, 0.6  # the part of the capacity that is served
 
 
 async def drill(
