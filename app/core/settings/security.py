@@ -101,9 +101,8 @@ class SecuritySettings(AppSettings):
 
     password_hash_nice: int = Field(17, ge=0, le=19)
     """Nice value of the threads that compute password hashes, added to the nice value
-    of the process. A higher value leaves more of a busy CPU for other requests. Example
-    for one hash thread on a busy core: with 12, logins get about 7 % of the core, and a
-    hash delays 6 % of the other requests by up to 4 ms; with 17, both are about 2.5 %.
+    of the process. A higher value leaves more of a busy CPU for other requests, and a
+    login on a busy CPU takes longer.
     Only Linux supports this.
     """
 
