@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
+from app.db.models.auth_session import AuthSession
+from app.db.session import transaction
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
 from testbed.service import ROOT
@@ -24,6 +27,21 @@ const [url, mode, headers] = arguments;
 return fetch(url + "/auth/refresh", {
   method: "POST", credentials: "include", body: "{}", mode, headers,
 }).then((answer) => answer.status, () => "blocked");
+"""
+# Open the page in frames, which share the cookie and the locks like tabs.
+FRAMES = """
+const open = () => new Promise((resolve) => {
+  const frame = document.createElement("iframe");
+  frame.onload = () => {
+    const status = frame.contentDocument.querySelector("[role=status]");
+    const look = () => status.textContent && resolve(status.textContent);
+    new MutationObserver(look).observe(status, { childList: true });
+    look();
+  };
+  frame.src = location;
+  document.body.append(frame);
+});
+return Promise.all(Array(arguments[0]).fill().map(open));
 """
 JSON = {"Content-Type": "application/json"}
 BY_COOKIE = {**JSON, "X-Token-Transport": "cookie"}
@@ -99,11 +117,28 @@ async def test_keeps_the_session_without_a_token_that_a_script_can_read(
 
     await browser.visit(f"http://localhost:{port}")
     await browser.until(says(account.email))
-    tabs = f"return Promise.all(Array(8).fill().map(() => {{ {REFRESH} }}))"
-    assert await browser.run(tabs, api, "cors", BY_COOKIE) == [200] * 8
-
     await browser.click("#out")
     await browser.until(says("Signed out"))
     await browser.visit(f"http://localhost:{port}")
     await browser.until(says("Signed out"))
     assert await browser.cookies() == []
+
+
+async def test_lets_tabs_refresh_one_after_the_other(
+    people: People, port: int, api: str, browser: Browser
+) -> None:
+    """Mutant: refresh without the lock, so that a tab can bring an old cookie."""
+    account = await people.add()
+    await browser.visit(f"http://localhost:{port}")
+    await browser.until(says("Signed out"))
+    await browser.fill(email=account.email, password=PASSWORD)
+    await browser.click("form button")
+    await browser.until(says(account.email))
+
+    answers = await browser.run(FRAMES, 8)
+
+    assert answers == [f"Hello {account.email}"] * 8
+    # A refresh with a cookie that was used before makes no new generation.
+    generation = select(AuthSession.generation).where(AuthSession.user_id == account.id)
+    async with transaction(people.app.state.shared.database) as session:
+        assert await session.scalar(generation) == 8

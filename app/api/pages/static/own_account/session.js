@@ -40,10 +40,13 @@ async function send(method, path, body, headers) {
   return content;
 }
 
-// One refresh at a time: all requests that wait get its access token.
+// One refresh at a time: all requests that wait get its access token. The lock lets the
+// tabs take turns, because a refresh with a cookie of two refreshes ago ends the session.
 export function renew() {
   access = null;
-  renewing ??= send("POST", "/auth/refresh", {}).finally(() => { renewing = null; });
+  const refresh = () => send("POST", "/auth/refresh", {});
+  renewing ??= navigator.locks.request("refresh", refresh)
+    .finally(() => { renewing = null; });
   return renewing;
 }
 
