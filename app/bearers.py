@@ -1,4 +1,4 @@
-"""The kinds of bearer tokens beside access tokens, one a line, by their prefix."""
+"""The kinds of bearer tokens other than access tokens, by prefix, one a line."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple

@@ -49,7 +49,7 @@ from app.state import open_state
 log = get_logger(__name__)
 
 NO_OBSERVERS = Observers()
-MOST_PER_CONNECTION = 16  # requests that can wait for a database connection, and use it
+MOST_PER_CONNECTION = 16  # requests under way for each database connection
 CORS_METHODS = ("GET", "POST", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = (
     "Authorization",
@@ -85,10 +85,10 @@ def create_application(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        # Runs in the worker, after the fork: connections do not survive one.
+        # Runs in the worker, after the fork: connections do not survive a fork.
         async with open_state(settings) as state:
             app.state.shared = state
-            # FastAPI would ask three libraries again for each request.
+            # Asked once, because FastAPI would ask three libraries for each request.
             is_traced = app._native_telemetry.enabled()
             app._native_telemetry.enabled = lambda: is_traced  # type: ignore[method-assign]
             if weak := list(find_warnings(settings)):
@@ -228,7 +228,7 @@ def middleware(
 
 
 def find_probes(settings: Settings) -> list[str]:
-    """List the paths that programs ask all the time, which the log leaves out."""
+    """List the paths that programs request all the time. The log leaves them out."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
     return [*probes, metrics.PATH]
 

@@ -148,7 +148,8 @@ def _limiter(settings: Settings, redis: "Redis | None") -> RateLimiter:
 
 
 def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
-    # The pool of one connection lets the other probe wait when connecting fails.
+    # One probe at a time: the pool has one connection. If connecting fails, the pool
+    # does not wake a probe that waits.
     turn = asyncio.Lock()
 
     async def ask_database() -> None:

@@ -45,7 +45,8 @@ class MfaRequired(Forbidden):
         "Your role needs a second factor. Add one to your account, or give it at "
         "/auth/reauthenticate."
     )
-    # RFC 9470 §3, though with 403: a newer token of this session would not help.
+    # RFC 9470 §3 has 401. This is a 403, because 401 makes clients refresh, and a new
+    # token of the same session has no second factor either.
     headers = MappingProxyType(
         {
             "WWW-Authenticate": 'Bearer realm="api", '
@@ -58,9 +59,10 @@ CALLER = "app.caller"
 
 
 class CallerScheme(HTTPBearer):
-    """The security scheme of the OpenAPI document. As a dependency it is the caller.
+    """The security scheme of the OpenAPI document.
 
-    The route has read the token before: see `identify`.
+    As a dependency it returns the caller. `identify` has found the caller before,
+    because the route calls it before any dependency.
     """
 
     async def __call__(self, request: HTTPConnection) -> Any:
@@ -81,8 +83,8 @@ VisitorDep = Annotated[Principal | None, Depends(get_caller)]
 async def identify(request: Request) -> tuple[Principal | None, AppError | None]:
     """Find the caller by the access token, or the reason to refuse the request.
 
-    Without a token there is neither. The route counts the request before it raises
-    the refusal, so that guessed tokens are counted, too.
+    Return neither for a request without a token. The route counts the request before it
+    raises the refusal, so that guessed tokens are counted, too.
     """
     state: AppState = request.app.state.shared
     caller = None
@@ -127,7 +129,7 @@ async def authorize_fresh(
 ) -> Principal:
     """Admit only a caller who has given the password within the last minutes.
 
-    It protects changes that a stolen access token must not allow.
+    Use it for changes that a stolen access token must not allow.
     """
     caller.require_fresh()
     return caller
@@ -138,7 +140,8 @@ async def authorize_factor(
 ) -> Principal:
     """Admit only a caller who has given a second factor within the last minutes.
 
-    The password is enough if the account has none. It protects the factors themselves.
+    If the account has no second factor, the password is enough. Use it for changes of
+    the factors themselves.
     """
     caller.require_fresh_factor()
     return caller

@@ -25,8 +25,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 TRANSPORT = "X-Token-Transport"
 TRANSPORTS = ("body", "cookie")
-# Browsers accept `__Host-` only over TLS or from this machine, for this host alone and
-# for all paths. So a subdomain cannot set a cookie of this name.
+# Browsers accept `__Host-` only over TLS or from localhost, for this host alone and for
+# all paths. So a subdomain cannot set a cookie of this name.
 COOKIE = f"__Host-{PREFIX.removesuffix('_')}"
 ATTRIBUTES: dict[str, Any] = {
     "path": "/",
@@ -90,7 +90,7 @@ def _move(response: Response, request: Request) -> None:
     """Move the refresh token of an answer into the cookie."""
     if response.status_code == HTTPStatus.NO_CONTENT:  # of a logout
         response.delete_cookie(COOKIE, **ATTRIBUTES)
-        # Not "cookies": it would delete those of every subdomain.
+        # Not "cookies", which deletes the cookies of every subdomain, too.
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return
     content = orjson.loads(response.body)
@@ -108,7 +108,7 @@ async def get_refresh_token(
 ) -> str:
     """Take the token of the body, or of the cookie if the body has none.
 
-    Returns "", which is no valid token, to a browser without a session.
+    Returns "" for a browser without a session, because "" is never a valid token.
     """
     cookies = _cookies(request)
     given = data.refresh_token
@@ -134,7 +134,7 @@ async def get_refresh_token(
 
 
 def _cookies(request: Request) -> list[str]:
-    """List the values of the cookie. Starlette would keep the last one."""
+    """List every value of the cookie. Starlette would keep only the last one."""
     parts = "; ".join(request.headers.getlist("Cookie")).split(";")
     pairs = (part.strip().partition("=") for part in parts)
     return [value for name, _, value in pairs if name == COOKIE]

@@ -21,7 +21,7 @@ _LIST = re.compile(
 
 LONGEST = 1024
 
-# Only documents the header. The code below refuses a malformed one with its own 400.
+# This only documents the header. The code below refuses a malformed one with 400.
 IF_MATCH = {
     "type": "string",
     "pattern": r'^(\*|[ ,]*((W/)?"[!#-~]*"( *,[ ,]*(W/)?"[!#-~]*")*[ ,]*)?)$',

@@ -109,7 +109,7 @@ class Attempt:
             request.log_fields["idempotency"] = outcome
 
     async def _fingerprints(self) -> list[bytes]:
-        """Return an HMAC for each secret, because the body can contain a password."""
+        """Return an HMAC under each secret: a plain hash could reveal a password."""
         request, url = self.request, self.request.url
         media_type, *_ = request.headers.get("content-type", "").lower().split(";")
         head = f"{request.method} {url.path}?{url.query}\n{media_type.strip()}\n"
@@ -182,7 +182,10 @@ def once_only(answer: Handler, *, streamed: bool) -> Handler:
 
 
 async def respond(request: Request, answer: Handler) -> Response:
-    """Answer the request. With a key, return a lasting refusal: it is then stored."""
+    """Answer the request. With a key, return some refusals instead of raising them.
+
+    The service stores these refusals (`STORED_REFUSALS`), like other answers.
+    """
     try:
         return await answer(request)
     except (AppError, RequestValidationError) as error:
@@ -195,5 +198,5 @@ async def respond(request: Request, answer: Handler) -> Response:
         if refusal.status not in STORED_REFUSALS:
             raise
         await attempted.once.session.rollback()
-        await attempted.once.claim()  # the rollback has released it
+        await attempted.once.claim()  # the rollback released the key
         return refusal_response(refusal)

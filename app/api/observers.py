@@ -1,4 +1,4 @@
-"""Reports to other services: traces and errors. Each is loaded only if it is set."""
+"""Reports to other services: traces and errors. Loaded only if they are set up."""
 
 from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Observers:
-    """What watches the requests and the deliveries of a process."""
+    """The watchers of the requests and the deliveries of a process."""
 
     traces: "Traces | None" = None
     errors: "ErrorReports | None" = None
@@ -28,7 +28,7 @@ class Observers:
         mail_id = str(mail.id)
         if self.traces is not None:
             self.traces.add_delivery(mail_id, mail.template, seconds, error)
-        unexpected = not isinstance(error, DeliveryFailed | OSError)  # a timeout is one
+        unexpected = not isinstance(error, DeliveryFailed | OSError)  # so is a timeout
         if self.errors is not None and error is not None and unexpected:
             self.errors.report(error, mail_id=mail_id, template=mail.template)
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 Arguments = dict[str, Any]
 Faults = list[Any]  # in the form of pydantic
 Read = Callable[[Request, Arguments], Faults]  # adds arguments, returns faults
-Value = Callable[[Request, str, bool], Any]  # of a name, as a list or not
+Value = Callable[[Request, str, bool], Any]  # (request, name, whether it is a list)
 
 
 def readers(dependant: Dependant) -> list[Read]:
@@ -40,7 +40,10 @@ def readers(dependant: Dependant) -> list[Read]:
 
 
 def _reader(fields: list[ModelField], source: str, value: Value) -> Read:
-    """Let FastAPI read the fields, or read those by `value` that have only one name."""
+    """Read each field by `value`, or let FastAPI read all fields.
+
+    FastAPI reads them if one has several names, is a model or contains JSON.
+    """
     get = attrgetter(source)
     names = [_get_param_aliases(field) for field in fields]
 
@@ -105,7 +108,10 @@ def _header_value(request: Request, name: str, is_list: bool) -> Any:
 
 
 def _model_reader(fields: list[ModelField], read: Read) -> Read | None:
-    """Let a model without aliases and lists read the query without preparation."""
+    """Validate the query by its model, or return None if the model needs more work.
+
+    A model with aliases or lists does.
+    """
     [field, *others] = fields
     model = field.field_info.annotation
     if others or model is not _get_param_model(field):

@@ -44,7 +44,7 @@ def refusal_response(error: AppError) -> Response:
 
 
 def log_failure(error: AppError) -> None:
-    """Log why the service could not answer. The client is not told."""
+    """Log why the service could not answer. Clients never see it."""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning(
             "http.failed",

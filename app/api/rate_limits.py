@@ -17,7 +17,7 @@ from app.core.request_context import RequestContext, current_request
 from app.services.accounts.principal import Principal
 from app.state import AppState
 
-# Hashing a partition takes as long as counting its hit.
+# Cached, because hashing a partition takes as long as counting its hit.
 make_hit = lru_cache(maxsize=4096)(Hit)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 Partition = Literal["address", "user", "session", "route"]
@@ -25,10 +25,10 @@ Partition = Literal["address", "user", "session", "route"]
 
 @dataclass(frozen=True)
 class Limited:
-    """One policy of a route. It has a counter for each combination of the parts `by`.
+    """One policy of a route. Requests that agree in all parts of `by` share a counter.
 
     For a client without a token, `user` and `session` mean its address. For a caller
-    without a session, they mean the credential, so that it has counters of its own.
+    with another credential, such as an API key, they mean this credential.
     """
 
     policy: str
@@ -41,7 +41,7 @@ class Limited:
     def hit(self, policy: Policy, request: Request, caller: Principal | None) -> Hit:
         partition = "|".join([_part(name, request, caller) for name in self.by])
         cost = self.cost if isinstance(self.cost, int) else self.cost(request)
-        # More than the limit could never pass, however long the client waits.
+        # A cost above the limit would never pass, however long the client waits.
         return make_hit(policy, partition, min(cost, policy.limit))
 
 
@@ -58,7 +58,7 @@ def limited(
 ) -> Callable[[Endpoint], Endpoint]:
     """Count each request of an endpoint as `cost` hits of a policy of the service.
 
-    Under the policy `all` this replaces the one hit that every request counts as.
+    With the policy `all`, this replaces the one hit that other requests count as.
     """
     limit = Limited(policy, by or ("address",), cost, shown)
     return lambda endpoint: declare(endpoint, limit)
@@ -90,8 +90,9 @@ async def count(
 ) -> None:
     """Count a request under every limit that is switched on, in one call.
 
-    A policy that has the name of a kind of credential counts all requests with it.
-    If one limit is used up, this raises `TooManyRequests`, and no limit has counted.
+    A policy with the name of a kind of credential, such as `api_key`, counts all
+    requests with such a credential. If one limit is used up, this raises
+    `TooManyRequests`, and no limit counts the request.
     """
     state: AppState = request.app.state.shared
     if limits and caller is not None and caller.credential in state.policies:

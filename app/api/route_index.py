@@ -21,7 +21,7 @@ Key = tuple[str, int]
 
 
 class RouteIndex:
-    """Calls the route that the router would choose, or leaves the request to it.
+    """Calls the route that the router would choose, or calls the router itself.
 
     The router handles everything else: unknown paths, other methods, mounts, parameters
     that can contain a slash, and routes that are added later.
@@ -61,7 +61,7 @@ class RouteIndex:
                         await app(scope, receive, send)
                     else:
                         # Without the stacks that FastAPI opens for each request, and
-                        # its second look for errors.
+                        # without its second handler of errors.
                         response = await handle(Request(scope, receive, send))
                         await response(scope, receive, send)
                     return

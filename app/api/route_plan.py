@@ -92,7 +92,7 @@ class Step:
 
 
 def effective(route: APIRoute) -> Any:
-    """Return the included route. FastAPI makes one handler each time it includes it."""
+    """Return the included route: FastAPI makes a handler for each inclusion."""
     context: Any = _effective_route_context_var.get()
     return context if context and context.original_route is route else route
 
@@ -159,7 +159,7 @@ def plan(route: APIRoute, fastapi: Handler) -> Handler:
 async def _run(
     steps: list[Step], request: Request, draft: Response, body: Any, embed: bool
 ) -> tuple[Any, Faults]:
-    """Return the endpoint's result, or the faults for which it was not called."""
+    """Return the endpoint's result, or the faults that prevented its call."""
     values: list[Any] = []
     failed: dict[int, Faults] = {}  # by the number of the step
     for step in steps:

@@ -22,15 +22,17 @@ from app.db.prepared import Record
 from app.schemas.page import Page
 from app.services.listing import RowPage
 
-# Pydantic and orjson write these alike, or both as `str` does.
+# Pydantic and orjson write values of these types in the same way. A decimal becomes
+# text in both.
 PLAIN = {str, int, bool, NoneType, date, datetime, Decimal, UUID}
 
 
 def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
     """Return a function that writes a row, or a page of rows, as the model does.
 
-    The function returns None if it gets no row. Return None, not a function, if the
-    model has a field that is not plain or a serialiser of its own.
+    The function returns None for an object that is not a row. If the model has a
+    serialiser of its own, or a field that is not plain, return None instead of a
+    function.
     """
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return None
@@ -42,7 +44,7 @@ def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
     of_record, of_row = itemgetter(*names), attrgetter(*names)
 
     def members(row: Row[Any] | Record) -> dict[str, Any]:
-        # From slow to fast: attributes of a record, its items, the record as a whole.
+        # From slow to fast: attributes of a row, items of a record, the record itself.
         if not isinstance(row, Record):
             values = of_row(row)
         else:

@@ -19,9 +19,9 @@ HEADERS_ONLY = "app.headers_only"  # in the scope of a HEAD that a GET route ans
 class StreamedResponse(StreamingResponse):
     """Sends what a generator yields while the client reads, at most until `limit`.
 
-    The status is sent with the first chunk, so that an error before it gets an answer
-    of its own. The generator is closed as soon as the client leaves, because it holds a
-    database connection.
+    The status is sent with the first chunk, so that an earlier error still gets an
+    answer of its own. The generator is closed as soon as the client leaves, because it
+    holds a database connection.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class StreamedResponse(StreamingResponse):
         patience: timedelta = timedelta(seconds=30),
         **options: Any,
     ) -> None:
-        """`slots` bounds the answers at once; `patience` bounds the time for one chunk.
+        """`slots` limits the answers at once, and `patience` the time for one chunk.
 
         Sending raises `Overloaded` if all slots are taken, and `DeadlineExceeded` at
         the limit. Then the server cuts the connection, so that the client can tell that

@@ -34,10 +34,10 @@ from app.identity import NAME, VERSION
 
 # At most this many spans wait; more are lost, and the log says so.
 MOST_WAITING = 2048
-# Writing a report keeps the interpreter from the requests: 512 spans take it 14 ms.
+# Writing a report of 512 spans would block the requests of the process for 14 ms.
 LARGEST_REPORT = 128  # spans
-EXPORT_SECONDS = 2.0  # until a collector that does not answer is given up
-CLOSE_SECONDS = 1.0  # that the process waits for the collector at its end
+EXPORT_SECONDS = 2.0  # after which a report that is not answered is lost
+CLOSE_SECONDS = 1.0  # for which the end of the process waits for the collector
 LONGEST_VALUE = 2048  # characters of an attribute
 # Attributes of FastAPI that a span keeps. The query string can contain a token.
 KEPT = frozenset(
@@ -49,7 +49,7 @@ TRACE_HEADERS = frozenset((b"traceparent", b"tracestate", b"baggage"))
 
 
 class AllowListed(Sampler):
-    """Keeps every span, because `Traces.skips` chooses requests. Drops attributes."""
+    """Keeps every span: `Traces.skips` chooses the requests. Drops some attributes."""
 
     def should_sample(
         self,
@@ -88,7 +88,7 @@ class Traces:
 
     @property
     def telemetry(self) -> TelemetryConfig:
-        """What `FastAPI(telemetry=…)` takes."""
+        """The argument `telemetry` of `FastAPI`."""
         return {
             "tracer_provider": self._provider,
             "metrics": False,
@@ -106,18 +106,18 @@ class Traces:
                 self, scope: Scope, receive: Receive, send: Send
             ) -> None:
                 if scope["type"] != "lifespan" and skips(scope):
-                    # FastAPI marks a request of its `exclude` in the same way, but
-                    # that takes 10 µs: 6 % of a read.
+                    # FastAPI does the same for its option `exclude`, but that takes 10
+                    # µs: 6 % of a read.
                     scope["fastapi.telemetry"] = None
                 await super().__call__(scope, receive, send)
 
         return Application
 
     def skips(self, scope: Scope) -> bool:
-        """Whether a request is not traced. Asked before FastAPI reads the headers.
+        """Whether not to trace a request. Call it before FastAPI reads the headers.
 
-        The headers of a trace stay only if a trusted proxy sent them. Otherwise clients
-        would choose the requests that are traced, and the operator pays for these.
+        It removes the headers of a trace unless a trusted proxy sent them. Otherwise
+        clients would choose the traced requests, for which the operator pays.
         """
         peer = scope.get("client")
         parent = None
@@ -134,7 +134,7 @@ class Traces:
         return not (int(parent[2], 16) & 1 if parent else self._chooses())
 
     def watch(self, request: RequestContext) -> None:
-        """Add what the request waits for to the span that FastAPI has begun."""
+        """Add the round trips of a request to the span that FastAPI has begun."""
         request.trace = RequestTrace(self, request)
 
     def add(
@@ -166,7 +166,7 @@ class Traces:
 
     @asynccontextmanager
     async def sending(self) -> AsyncGenerator[None]:
-        """Send spans from a thread until the block ends, and then those that wait.
+        """Send spans from a thread until the block ends, and then the spans that wait.
 
         A collector that does not answer delays the end by CLOSE_SECONDS.
         """
@@ -182,7 +182,8 @@ class Traces:
         try:
             yield
         finally:
-            # A daemon, because the interpreter waits for the threads of asyncio.
+            # A daemon thread: the interpreter would wait for a thread of asyncio at its
+            # end, however long the collector takes.
             closing = Thread(target=self._provider.shutdown, daemon=True)
             closing.start()
             await asyncio.to_thread(closing.join, CLOSE_SECONDS)
@@ -224,7 +225,7 @@ class RequestTrace:
         self._traces.add(name, seconds, failure, attributes, self._within)
 
     def answer(self, route: str) -> None:
-        """Say what is known when the answer begins. FastAPI adds its status."""
+        """Add the route and fields of the log to the span. FastAPI adds the status."""
         span, fields = self._span, self._request.log_fields
         if route != UNMATCHED:
             span.update_name(f"{self._method} {route}")
@@ -235,6 +236,6 @@ class RequestTrace:
 
 @lru_cache(maxsize=1024)
 def text_of(sql: object) -> tuple[str, str]:
-    """Return the verb and the text, from a cache: SQLAlchemy is slow to write it."""
+    """Return the verb and the text. Cached, because SQLAlchemy writes text slowly."""
     text = str(sql).strip()
     return text.split(maxsplit=1)[0].upper(), text

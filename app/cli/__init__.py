@@ -55,7 +55,7 @@ cli = typer.Typer(
     help="Set up, run and maintain the service.",
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    rich_markup_mode=None,  # its help says `<bool>` beside every flag
+    rich_markup_mode=None,  # Rich's help says `<bool>` beside every flag
 )
 for group in GROUPS:
     # A group without a name adds its commands to the top level.

@@ -76,7 +76,7 @@ def directory(state: "AppState") -> "UserDirectory":
 
 
 def read_password(*, from_stdin: bool) -> str:
-    """Read it from a pipe or ask for it. An argument would be visible to others."""
+    """Read a password from a pipe, or ask for it: other users can see arguments."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

@@ -128,7 +128,7 @@ async def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) ->
 async def keys_of(
     who: str, *, locked: bool = False
 ) -> "AsyncGenerator[tuple[ApiKeyService, Owner]]":
-    """Open a transaction, for a new key with a lock on the row of the user."""
+    """Open a transaction. `locked`: lock the row of the user, before making a key."""
     from app.services.accounts.roles import SCOPES
     from app.services.api_keys.keys import ApiKeyService, Owner
 

@@ -40,10 +40,10 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 def awaited(
     command: Callable[P, Coroutine[Any, Any, Result]],
 ) -> Callable[P, Result]:
-    """Let a command be a coroutine, which Typer cannot call.
+    """Let a command be a coroutine function, which Typer cannot call.
 
-    A command that asks must not be one: the event loop takes the first Ctrl-C, and a
-    prompt does not see it.
+    Do not use it for a command that prompts: the event loop takes the first Ctrl-C, so
+    that the prompt does not see it.
     """
 
     @wraps(command)

@@ -12,7 +12,7 @@ from app.core.config import Settings, get_settings
 from app.core.errors import own_words
 from app.core.settings.database import DatabaseSettings
 
-group = backups.group  # of `db`, with its commands so far
+group = backups.group  # the group `db`
 
 
 @group.command()

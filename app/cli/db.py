@@ -50,7 +50,7 @@ def downgrade(
 
 
 def report(settings: Settings, done: str, steps: list[str]) -> None:
-    """Name what was done, because the target can be relative: -1."""
+    """Name the revisions, because the target can be relative, such as -1."""
     revisions = known()
     for step in steps:
         output.print(f"{done} {revisions.name(step)}.")

@@ -65,5 +65,5 @@ async def show_list(
 
 
 def show_json(item: "BaseModel", *without: str) -> None:
-    """Print an item. In ASCII, because other characters can control a terminal."""
+    """Print an item in ASCII, because other characters can control a terminal."""
     output.out(item.model_dump_json(ensure_ascii=True, exclude={*without}))

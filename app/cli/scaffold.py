@@ -1,4 +1,4 @@
-"""The commands for the code itself, which `scaffold/` beside this package has."""
+"""The commands that change the code. They are in `scaffold/`, beside this package."""
 
 from pathlib import Path
 

@@ -122,13 +122,13 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         "--no-access-log",
     )
     sys.stdout.flush()
-    # Uvicorn does not replace this process, because it exits with 0 after Ctrl-C.
+    # A child, not `execv`: uvicorn exits with 0 after Ctrl-C, this command with 130.
     with subprocess.Popen(command) as server:  # noqa: S603
         signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         try:
             code = server.wait()
         except KeyboardInterrupt:
-            server.send_signal(signal.SIGINT)  # a terminal has sent it to both
+            server.send_signal(signal.SIGINT)  # `kill` sends it only to this one
             code = INTERRUPTED
     raise typer.Exit(code)
 
@@ -216,7 +216,8 @@ def is_taken(host: str, port: int) -> bool:
     """Whether another program listens. The server reports any other fault itself."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
-        # The servers set it, too: a port whose last connections just ended is free.
+        # The servers set it, too. So they can use a port whose connections have just
+        # ended.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -44,7 +44,7 @@ def why(
 
 
 def read_lines(file: Iterable[str], request_id: str) -> Iterable[Line]:
-    """Yield the lines of the request, and those of all mails: some can be its own."""
+    """Yield the lines of the request and of all mails. `tell` drops other mails."""
     import orjson
 
     for text in file:
@@ -58,7 +58,7 @@ def read_lines(file: Iterable[str], request_id: str) -> Iterable[Line]:
 
 
 def time_of(request_id: str, request: Line | None) -> datetime | None:
-    """Return the time of the request: of its log line, or the time in its id."""
+    """Return the time in the log line, or else the time in the id (UUIDv7), or None."""
     if request is not None:
         return datetime.fromisoformat(request["timestamp"])
     try:

@@ -20,12 +20,12 @@ log = get_logger(__name__)
 
 
 class Limit:
-    """A number of requests, which follows how long they wait for the process.
+    """How many requests can be under way. It falls while they wait long.
 
-    They wait for a turn of the event loop, which all requests that are ready share, and
-    for a database connection. Unlike their latency, this does not depend on which
-    routes they ask for. A turn is measured in CPU time, because other processes on the
-    same cores make it longer, and fewer requests would not help there.
+    They wait for a turn of the event loop, which all ready requests share, and for a
+    database connection. Unlike latency, these waits do not depend on the requested
+    routes. A turn is measured in CPU time: other processes on the same cores would make
+    it look long, and a lower limit does not help against them.
     """
 
     def __init__(self, most: int, *, fixed: int = 0) -> None:
@@ -41,11 +41,12 @@ class Limit:
         connection_seconds: float = 0.0,
         statement_seconds: float = 0.0,
     ) -> None:
-        """Lower the limit by a part if a wait is long, and raise it by one otherwise.
+        """Lower the limit by a quarter if a wait is long.
 
-        Processes that do this arrive at equal shares of a machine (AIMD). A wait for a
-        connection is long if it exceeds the time of two statements: then more than two
-        requests wait behind each that runs.
+        Otherwise raise it by one if it was reached. Processes that do this arrive at
+        equal shares of a machine (AIMD). A wait for a connection is long if it exceeds
+        the time of two statements: then more than two requests wait for each
+        connection.
         """
         longest = max(LONGEST_CONNECTION_WAIT_SECONDS, 2 * statement_seconds)
         self.is_late = (
@@ -84,9 +85,10 @@ class Admission:
         return False
 
     async def wait(self) -> bool:
-        """Wait for the end of another request. False: too many wait, or for too long.
+        """Wait until another request ends. Return False after a wait that is too long.
 
-        A burst can wait. While the event loop is late, waiting would only add to it.
+        So the process serves a short burst. If it is late, or if too many wait, return
+        False at once.
         """
         if self._limit.is_late or len(self._waiting) >= self._limit.value:
             return False
@@ -114,7 +116,7 @@ class Admission:
 
 
 class Door:
-    """What the layers and the server of a process know together about its limit."""
+    """Shares the limit of a process between its layers and its server."""
 
     def __init__(self) -> None:
         self.longest_connection_wait = 0.0  # seconds, since the last sample
@@ -127,13 +129,13 @@ class Door:
         self._next_log = 0.0
 
     def guard(self, limit: Limit, reads: Admission, uncounted: Container[str]) -> None:
-        """Take the limit of the newest application. A process has one, but a test."""
+        """Use the limit of the newest application. Only tests make several."""
         self._limit, self._reads, self._uncounted = limit, reads, uncounted
 
     def refuses(self, path: str) -> bool:
-        """Whether a read would be refused. Otherwise the door expects it to enter.
+        """Whether to refuse a read before it is parsed. Otherwise count it as arrived.
 
-        The reads that arrive in one turn of the event loop enter in the next one.
+        The count covers one turn of the event loop: the reads enter in the next one.
         """
         if self._reads is None or path in self._uncounted:
             return False

@@ -37,7 +37,8 @@ class ClientAddressResolver:
         if not self._trusted:
             return False
         address = _parse(peer) if peer else None
-        # Only a local proxy can reach a Unix socket, and the settings trust a proxy.
+        # A peer without an address came through a Unix socket, as only a local proxy
+        # can.
         return address is None or self._is_trusted(address)
 
     def resolve(self, peer: str | None, forwarded_for: Sequence[bytes | str]) -> str:
@@ -90,7 +91,7 @@ def normalised(peer: str | None) -> str:
 def limiter_partition(address: str) -> str:
     """Return the unit that limits count: an IPv4 address, or the /64 of an IPv6 one.
 
-    A home has at least 2**64 IPv6 addresses, so a client could use each only once.
+    A home has at least 2**64 IPv6 addresses: a client could use a new one each time.
     """
     parsed = _parse(address)
     if not isinstance(parsed, IPv6Address):
@@ -99,7 +100,7 @@ def limiter_partition(address: str) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return the /24 of an IPv4 address or the /48 of an IPv6 one, a rough location."""
+    """Return the network of an address, a rough location: /24 in IPv4, /48 in IPv6."""
     parsed = _parse(address)
     if parsed is None:
         return address

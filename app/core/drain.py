@@ -37,7 +37,7 @@ class Drain:
         self.make_way(seconds, refuse, stop)
 
     def make_way(self, seconds: float, refuse: Action, stop: Action) -> None:
-        """Do the same for new processes, which accept connections at this address.
+        """Do the same as `leave`, for new processes that take over this address.
 
         Readiness does not change: load balancers know the address, not the process, and
         a 503 would take the new processes out of service as well.

@@ -17,11 +17,11 @@ class EmailIdentity:
 
 
 def parse_email(text: str) -> EmailIdentity:
-    """Accept an ASCII mailbox at any domain, internationalised ones in A-labels.
+    """Accept an ASCII mailbox at any domain. An international domain becomes A-labels.
 
-    The local part stays ASCII because look-alikes (`K` the Kelvin sign, a dotless
-    `i`, full-width letters) fold into the address of another account. The message of a
-    `ValueError` is for the client and repeats nothing of the input.
+    The local part must be ASCII, because look-alikes (`K` the Kelvin sign, a dotless
+    `i`, full-width letters) would fold into the address of another account. The message
+    of a `ValueError` is for the client and repeats nothing of the input.
     """
     if len(text) > MAX_LENGTH:
         raise ValueError(f"An e-mail address must not exceed {MAX_LENGTH} characters.")
@@ -31,7 +31,7 @@ def parse_email(text: str) -> EmailIdentity:
         )
     except ValueError:
         raise ValueError("This is not a valid e-mail address.") from None
-    if "=?" in address.local_part:  # an encoded word (RFC 2047), which no header keeps
+    if "=?" in address.local_part:  # mail programs would decode it (RFC 2047)
         raise ValueError("This is not a valid e-mail address.")
     email = f"{address.local_part}@{address.ascii_domain}"
     return EmailIdentity(email, email.lower())

@@ -15,7 +15,7 @@ from sentry_sdk.utils import event_from_exception
 from app.core.config import Settings
 from app.core.log_fields import ALLOWED
 
-CLOSE_SECONDS = 1.0  # that the process waits for Sentry at its end
+CLOSE_SECONDS = 1.0  # for which the end of the process waits for Sentry
 KEPT = frozenset("event_id timestamp level platform release environment tags".split())
 KEPT_OF_FRAMES = frozenset("filename function module lineno in_app".split())
 
@@ -31,7 +31,8 @@ class ErrorReports:
             release=f"{about['service_name']}@{about['service_version']}",
             environment=settings.environment,
             before_send=allowed,  # type: ignore[arg-type]
-            # They would add headers, bodies, variables, log lines and statements.
+            # The defaults would add headers, bodies, variables, log lines and
+            # statements.
             default_integrations=False,
             include_local_variables=False,
             include_source_context=False,

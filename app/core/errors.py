@@ -68,7 +68,7 @@ class Conflict(AppError):
 
 
 def own_words(message: str) -> str:
-    """Remove what pydantic adds: words in front, and the bad character of a UUID."""
+    """Remove pydantic's additions: a prefix, and the wrong character of a UUID."""
     return message.removeprefix("Value error, ").partition(": found `")[0]
 
 
@@ -99,7 +99,7 @@ def known_parts(
 def json_pointer(path: Iterable[str | int], known: Container[str]) -> str:
     """Write a pointer into the body, such as `#/items/0/price` (RFC 6901 §6).
 
-    If a name of the path is not `known`, it points to the object that has this name.
+    If a name is not `known`, the pointer ends at the object that contains this name.
     """
     parts = map(str, known_parts(path, known))
     escaped = (part.replace("~", "~0").replace("/", "~1") for part in parts)

@@ -1,7 +1,7 @@
 """The fields that a log line can have. Every other value is replaced.
 
-A new field may hold what a log must not keep, such as a token or an address: add its
-name here when you are sure that it does not.
+A log must not contain, for example, a token or an e-mail address. Add the name of a new
+field here when you are sure that its values are harmless.
 """
 
 from collections.abc import MutableMapping

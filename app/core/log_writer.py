@@ -11,7 +11,8 @@ from select import PIPE_BUF
 from threading import Event, Lock, Thread
 
 MOST_WAITING = 4096  # lines
-# To wake the thread for each line takes the interpreter from the request each time.
+# If the thread woke for each line, it would take the interpreter from the requests each
+# time.
 GATHERED_FOR_SECONDS = 0.005
 DRAINED_WITHIN_SECONDS = 2.0
 
@@ -27,11 +28,11 @@ class LogWriter:
         self._dropped_line = dropped_line
         self._thread: Thread | None = None
         self._begin()
-        # A fork copies neither the thread nor, for sure, an unlocked queue.
+        # A fork does not copy the thread, and can copy a lock that the thread holds.
         os.register_at_fork(after_in_child=self._begin_again)
 
     def start(self) -> None:
-        """Start the thread, once. No signal interrupts it, or it would hide them."""
+        """Start the thread once. The main thread gets all signals instead of it."""
         if self._thread is None:
             self._thread = Thread(target=self._run, name="log", daemon=True)
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -54,7 +55,7 @@ class LogWriter:
         """Do not wait: both loggers call this after each line."""
 
     def drain(self, seconds: float = DRAINED_WITHIN_SECONDS) -> None:
-        """Wait until stdout has taken the lines of this moment, but not for ever."""
+        """Wait until stdout has taken all lines so far, but at most `seconds`."""
         if self._thread is not None:
             drained = Event()
             self._lines.append(drained)
@@ -107,10 +108,10 @@ class LogWriter:
 
 
 def _write(line: bytes) -> None:
-    """Lose the line if the disk is full or stdout is closed.
+    """Write a line, or lose it if the disk is full or stdout is closed.
 
-    It bypasses `sys.stdout.buffer`: Python aborts at exit if a thread still writes
-    through that.
+    Do not use `sys.stdout.buffer`: Python aborts at its exit if a thread is still
+    writing to it.
     """
     with suppress(OSError, ValueError, AttributeError):
         file = sys.stdout.fileno()

@@ -85,7 +85,7 @@ def to_console(logger: WrappedLogger, method: str, event: EventDict) -> bytes:
 
 
 _about: Mapping[str, str] = {}
-_process = b"}"  # the end of each JSON line: what is the same in all lines
+_process = b"}"  # the end of each JSON line: the fields of the process
 _form: Form = to_json
 
 

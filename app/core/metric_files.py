@@ -1,7 +1,8 @@
 """The files through which the workers of one instance share their metrics.
 
-Gunicorn's master makes the directory and outlives the workers. This module is loaded
-there, so it must not load the metrics: new workers would inherit them.
+Gunicorn's master makes the directory and outlives the workers. The master imports this
+module, so this module must not import the metrics: new workers would inherit their
+values.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ def create_directory() -> None:
     for old in parent.glob(f"{PREFIX}*-*"):
         pid = old.name.removeprefix(PREFIX).partition("-")[0]
         if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(old, ignore_errors=True)  # another user's stays
+            shutil.rmtree(old, ignore_errors=True)  # not those of others
     os.environ[DIRECTORY] = tempfile.mkdtemp(
         prefix=f"{PREFIX}{os.getpid()}-", dir=parent
     )

@@ -1,7 +1,8 @@
 """The metrics of the service. See decision 19.
 
 Gunicorn's workers share them in the files of `PROMETHEUS_MULTIPROC_DIR`, so that every
-worker answers with the sum of all. Without that directory they are of this process.
+worker answers with the sum of all. Without that directory the metrics are those of this
+process alone.
 """
 
 import os
@@ -25,7 +26,7 @@ from app.core.metric_files import directory, locked
 OTHER_METHOD = "_OTHER"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 VERBS = {"SELECT", "INSERT", "UPDATE", "DELETE"}
-# Those of OpenTelemetry's semantic conventions.
+# The buckets of OpenTelemetry's semantic conventions.
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 FEW = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
@@ -179,7 +180,7 @@ def observe_statement(sql: str, seconds: float) -> None:
 
 
 class Process:
-    """What this process has done since it was last asked."""
+    """The values of this process that are sampled from time to time."""
 
     def __init__(self) -> None:
         self._cpu = 0.0

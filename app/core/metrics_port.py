@@ -40,7 +40,7 @@ async def serving_metrics(
                 writer.write(await _answer(settings, scrape, head))
                 await writer.drain()
 
-    # Without a token, only for programs on the machine of the developer.
+    # Without a token, which only development allows, listen for this machine alone.
     host = "127.0.0.1" if settings.metrics_token is None else None
     server = await asyncio.start_server(
         answer, host, settings.metrics_port, reuse_port=shared

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
-MOST_STATEMENTS = 100  # of a request that are kept
+MOST_STATEMENTS = 100  # that are kept of a request
 Server = Literal["query", "commit", "redis"]
 Failure = type[BaseException] | None
 
 
 class Statement(NamedTuple):
-    """One statement of a request, for the page that development has."""
+    """One statement of a request, for the page of requests in development."""
 
     sql: object  # its text is `str(sql)`, which is costly
     seconds: float
@@ -98,7 +98,7 @@ class serving:  # noqa: N801 - used like a function
 
 
 class waiting_for:  # noqa: N801 - used like a function
-    """Add the time of the block to what the current request waited for.
+    """Add the time of the block to the waits of the current request.
 
     A commit also sends the changes that the session has not sent yet. Their statements
     count, but their time counts only once, as part of the commit.

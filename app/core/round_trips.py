@@ -78,7 +78,7 @@ class RoundTrips(Generic[Question, Answer]):
                     self._last_start = loop.time()
                     self._aboard[trip] = [answer for _, answer in boarding]
                     await self._make(boarding)
-        finally:  # at once: a callback of the task would run too late for `ask`
+        finally:  # not in a callback, because `ask` can run before it
             self._arrive(trip)
 
     def _arrive(self, trip: object) -> None:

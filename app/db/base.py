@@ -99,7 +99,7 @@ class Base(DeclarativeBase):
 
     @classmethod
     def useless(cls, now: datetime) -> ColumnElement[bool] | None:
-        """Select the rows that the service can delete at this time; None: no row."""
+        """Return the condition for rows to delete at this time, or None to keep all."""
         return None
 
     type_annotation_map = {datetime: Instant, Decimal: Money}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""Moves all rows from SQLite to PostgreSQL: the service has grown."""
+"""Copies all rows from SQLite to PostgreSQL."""
 
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ async def copy(
 
 
 async def check(reader: AsyncConnection, writer: AsyncConnection) -> None:
-    """Refuse a target whose schema differs, or that has rows; lock it meanwhile."""
+    """Refuse a target whose schema differs, or that has rows. Lock its tables."""
     of_source, of_target = [
         set(await connection.scalars(IN_DATABASE)) for connection in (reader, writer)
     ]
@@ -85,7 +85,7 @@ async def copy_table(
     raw = await writer.get_raw_connection()
     driver: Any = raw.driver_connection
     columns = [column.name for column in table.columns]
-    # What the driver needs done to the values of each column.
+    # Functions that convert the values of each column for the driver, or None.
     processes = [
         column.type.dialect_impl(writer.dialect).bind_processor(writer.dialect)
         for column in table.columns
@@ -104,7 +104,7 @@ async def copy_table(
                     table.name, records=records, columns=columns
                 )
             except asyncpg.PostgresError as error:
-                # Its detail would quote the row.
+                # Not the detail of the error, which quotes the row.
                 reason = error.args[0] if error.args else type(error).__name__
                 raise CopyFailed(
                     f"PostgreSQL refused {table.name}: {reason}"

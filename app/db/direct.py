@@ -23,9 +23,9 @@ from app.db.availability import availability
 from app.db.prepared import Prepared, Record
 from app.db.timing import TAKEN, note
 
-# Then a kept connection goes back to the pool, which replaces old connections.
+# After this a kept connection goes back to the pool, which replaces old connections.
 KEPT_FOR_SECONDS = 10.0
-# What asyncpg raises, apart from errors of PostgreSQL, when the connection is lost.
+# When the connection is lost, asyncpg raises these or errors of PostgreSQL.
 GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
@@ -59,7 +59,7 @@ class Held(NamedTuple):
 class Direct:
     """Runs statements by asyncpg, each by itself, on the connections of an engine.
 
-    PostgreSQL has committed a change when its rows arrive.
+    A change is committed when its rows arrive.
     """
 
     def __init__(

@@ -146,9 +146,9 @@ async def _run(
         steps.append(str(step.up_revision_id))
 
     def run(connection: Connection) -> None:
-        steps.clear()  # the attempt before was rolled back
+        steps.clear()  # the previous attempt was rolled back
         attributes = {"connection": connection, "on_version_apply": note}
-        # The commands print what the callers of these functions need to know.
+        # Hide the output of Alembic: stdout belongs to the callers of these functions.
         config = Config(attributes=attributes, stdout=StringIO())
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("path_separator", "os")

@@ -22,7 +22,7 @@ class Record(asyncpg.Record):  # type: ignore[misc]
     column_names: ClassVar[tuple[str, ...]] = ()
 
     def __getattr__(self, name: str) -> Any:
-        """Find a column of a statement that is text."""
+        """Find a column by its name, after a statement that was given as text."""
         try:
             return self[name]
         except KeyError:
@@ -89,7 +89,7 @@ def converted(number: int, convert: Callable[[Any], Any]) -> Callable[[Any], Any
 
 
 def converter(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
-    """Return what SQLAlchemy applies to values that asyncpg has read."""
+    """Return the function that SQLAlchemy applies to values of asyncpg, or None."""
     if isinstance(kind, JSON):
         return dialect._json_deserializer
     if isinstance(kind, Numeric) and kind.asdecimal:
@@ -102,7 +102,7 @@ def to_decimal(value: str | Decimal | None) -> Decimal | None:
 
 
 def read_numerics_as_text(connection: Any, _: Any) -> None:
-    """Most of them become JSON text again. An attribute of a record is a `Decimal`."""
+    """Because most of them become JSON text. Attributes are still `Decimal`."""
     connection.run_async(
         lambda driver: driver.set_type_codec(
             "numeric", schema="pg_catalog", encoder=str, decoder=str

@@ -18,10 +18,10 @@ from app.db.together import MOST_KEYS, PATIENCE_SECONDS, Keyed, Together
 
 
 class ReadSession:
-    """Runs each statement by itself. It holds a connection only meanwhile.
+    """Runs each statement by itself, and holds a connection only while it runs.
 
-    `connect` takes one of `lasting`, so that an export leaves these statements their
-    connections.
+    `connect` takes a connection of the engine `lasting`, so that long exports do not
+    use up the connections of these statements.
 
     Raises:
         Unavailable: The database is down, or no connection became free in time.

@@ -31,7 +31,7 @@ class Revisions:
         self.heads = self.known.difference(*self.follows.values())
 
     def applied(self, heads: Collection[str]) -> set[str]:
-        """Name these revisions and all that they follow."""
+        """Return these revisions and all earlier ones."""
         earlier = [self.applied(self.follows.get(head, ())) for head in heads]
         return set(heads).union(*earlier)
 

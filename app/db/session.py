@@ -17,10 +17,10 @@ from app.db.prepared import read_numerics_as_text
 from app.db.reads import ReadSession
 
 # Keys in `AsyncSession.info`.
-AFTER_COMMIT = "after_commit"  # functions to call then
-DIRECT = "direct"  # runs single statements
+AFTER_COMMIT = "after_commit"  # functions to call after the commit
+DIRECT = "direct"  # `Database.direct`
 HELD = "held"  # the transaction that has begun, and its connection
-ONLY = "only"  # one has run
+ONLY = "only"  # whether `execute_only` has run
 
 
 class Database:
@@ -58,7 +58,7 @@ class Database:
         # A connection of its own, so that a busy pool does not look like an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
-        # Transactions take the other connections.
+        # `Direct` keeps half of these connections. Transactions take the others.
         changes = size - size // 2
         self.direct = direct(settings, self.writer, size=changes, keep=changes // 2)
         self.read = self.replica = ReadSession(self.reader, lasting, direct_reads)
@@ -133,15 +133,15 @@ async def execute(
 ) -> Sequence[Any]:
     """Execute a statement in the transaction of a session, and return its rows.
 
-    There are none if it is executed with several sets of values. `session.execute`
-    costs more. This takes only statements on tables, without classes of the ORM.
+    With several sets of values it returns no rows. `session.execute` costs more, but
+    this accepts only statements on tables, without classes of the ORM.
     """
     direct: Direct | None = session.info[DIRECT]
     if direct is None:
         parameters = values if len(values) > 1 else values[0]
         result: Any = await session.execute(statement, parameters)
         return result.all() if result.returns_rows else ()
-    # Asking the session each time costs as much as the statement.
+    # Asking the session for its connection each time costs as much as the statement.
     held, connection = session.info.get(HELD, (None, None))
     if held is None or held is not session.sync_session.get_transaction():
         connection = (await session.connection()).sync_connection
@@ -153,7 +153,7 @@ async def execute(
 async def execute_only(
     session: AsyncSession, statement: Executable, values: Mapping[str, Any]
 ) -> Any:
-    """Execute the statement that is all a request changes, and return its row.
+    """Execute the only change of a request, and return its row.
 
     It is committed at once, without the round trips of BEGIN and COMMIT, unless the
     transaction has begun already, for example with an `Idempotency-Key`.

@@ -23,7 +23,7 @@ class MeasuredPool(AsyncAdaptedQueuePool):
     _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
 
     waiting = 0  # users that wait for a connection
-    # Gives back the connections that are checked out and not in use.
+    # Called to give back connections that are checked out and not in use.
     give_back_idle: Callable[[], None] = staticmethod(lambda: None)
 
     def connect(self) -> PoolProxiedConnection:

@@ -1,4 +1,4 @@
-"""Reads by key that wait at the same moment are one query."""
+"""Joins the reads by key that wait at the same moment into one query."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

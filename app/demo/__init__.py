@@ -1,4 +1,4 @@
-"""Made-up rows, to see the service with something in it: a module for each resource.
+"""Made-up rows, with which you can try the service: a module for each resource.
 
 The module of a resource has two names. `UNIQUE` is the column that tells rows apart.
 `add(database, count, advance, seed)` adds the next `count` rows of a seed and calls

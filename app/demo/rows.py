@@ -1,4 +1,4 @@
-"""Adds the rows that a resource makes up."""
+"""Adds made-up rows to the table of a resource."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ async def add_rows(
     count: int,
     advance: Advance,
 ) -> None:
-    """Add `count` rows in one transaction, numbered on from the rows in the table."""
+    """Add `count` rows in one transaction. Number them after the rows of the table."""
     table = unique.class_
     async with transaction(database) as session:
         number = await session.scalar(select(func.count()).select_from(table)) or 0

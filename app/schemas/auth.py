@@ -9,7 +9,8 @@ from app.schemas.base import USER_AGENT, Representation, RequestBody
 from app.schemas.user import Password
 from app.schemas.values import Email
 
-# Far longer than our tokens, so that a foreign one is refused as invalid, not as long.
+# Far longer than our tokens, so that the token of another service is refused as
+# invalid, not as too long.
 LONGEST_TOKEN = 4096
 
 

@@ -41,9 +41,9 @@ class StructuredLogger(Logger):  # type: ignore[misc]
 
 
 def on_starting(server: Arbiter) -> None:
-    """Set the settings of all workers: `.env` may change while they run.
+    """Read the settings that all workers inherit: `.env` can change while they run.
 
-    The number of workers comes from gunicorn, because a flag may override it.
+    The number of workers comes from gunicorn, because a flag can override the setting.
     """
     metric_files.create_directory()
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
@@ -61,7 +61,8 @@ def interrupt(server: Arbiter) -> None:
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Hold signals back until the event loop runs: uvloop forgets earlier ones."""
-    # Before the worker imports the application: the default takes 8 % of the start.
+    # Set before the worker imports the application. With the defaults, the garbage
+    # collector takes 8 % of the start.
     gc.set_threshold(10_000, 20, 50)
     worker.has_socket_of_systemd = server.systemd
     if not _is_uvicorn(worker):
@@ -95,7 +96,7 @@ def post_worker_init(worker: Worker) -> None:
     stopping = Stopping(
         delay, patience - delay, worker.has_socket_of_systemd, worker.max_requests
     )
-    # The requests that the application has cut still send their answers.
+    # One second more, in which the requests that the drain has cut send their answers.
     patience = ceil(stopping.patience) + 1
     waiting.most_open = current.max_connections
     if _is_uvicorn(worker):

@@ -78,7 +78,7 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
         return going_on
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        # Gunicorn closes without saying so if the body is still arriving.
+        # If the body is still arriving, gunicorn closes without `Connection: close`.
         requires_close = (
             drain.is_under_way or response_requires_close or self.is_receiving
         )
@@ -94,7 +94,7 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
         message: str,
         extra_headers: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Send a problem document: `message` quotes the request.
+        """Send a problem document instead of `message`, which quotes the request.
 
         Gunicorn also calls it when the client left before the application answered.
         """

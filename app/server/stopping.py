@@ -31,8 +31,9 @@ class Stopping:
 
     delay: float
     patience: float  # with the requests in flight, after the delay
-    # Then new connections wait in the socket of systemd for the next process. A filter
-    # would stay on this socket, and the next process would never get a connection.
+    # If it is true, new connections wait in the socket of systemd for the next process.
+    # A filter would stay on this socket, and the next process would never get a
+    # connection.
     has_socket_of_systemd: bool
     max_requests: int  # after which gunicorn replaces the worker
 
@@ -74,12 +75,12 @@ class Stopping:
 
 
 def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
-    """Let the worker accept the others before it closes its listeners.
+    """Let the worker accept older connections before it closes its listeners.
 
-    To close a listener resets the connections that are not accepted. A proxy can have
+    Closing a listener resets the connections that are not accepted. A proxy can have
     sent a POST on them, which it does not send again. A client whose packet the kernel
     ignores sends it again after a second, and is then refused. Some kernels let only
-    root do this; the other users have the resets.
+    root do this; for other users the resets remain.
     """
     program = b"".join(struct.pack("HBBI", *each) for each in DROP_SYN)
     buffer = ctypes.create_string_buffer(program)

@@ -25,8 +25,8 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         waiting.remove(self)
-        # Uvicorn tells only the last of several pipelined requests, and uvloop raises
-        # if one of the others writes.
+        # Of several pipelined requests, uvicorn tells only the last that the connection
+        # is lost. uvloop raises an error if another one writes.
         self.transport.write = lambda data: None
         super().connection_lost(exc)
 

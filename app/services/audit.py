@@ -47,7 +47,7 @@ def describe(
 ) -> dict[str, Any]:
     """Return the columns of an event.
 
-    The request says who acted, from where, and in which request. Name the `actor` when
+    The current request adds who acted, from where, and its id. Name the `actor` when
     the request has no access token. Never put a secret into `detail`.
     """
     request = current_request()

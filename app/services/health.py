@@ -13,7 +13,7 @@ log = get_logger(__name__)
 Probe = Callable[[], Awaitable[object]]  # raises if its dependency does not answer
 
 PROBE_SECONDS = 0.5
-FAILURES = 2  # one failure is no outage, and can happen to all instances at once
+FAILURES = 2  # a single failure can happen to all instances at once, without an outage
 
 
 class HealthMonitor:

@@ -53,7 +53,7 @@ class OnceOnly:
     key: str
 
     async def claim(self) -> None:
-        """Claim the key until the transaction ends. This must be its first statement.
+        """Claim the key until the transaction ends. Call this before other statements.
 
         Raises:
             AlreadyAnswered: A request with this key was handled before.

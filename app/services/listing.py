@@ -1,4 +1,4 @@
-"""Lists in pages. A page continues after the last row of the page before it."""
+"""Lists in pages. A page continues after the last row of the previous page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

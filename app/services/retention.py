@@ -51,9 +51,9 @@ def disposable(
 def _never_verified(before: datetime) -> ColumnElement[bool]:
     """Select registrations whose owner never used the mailed link.
 
-    That link activates the password of the account. A link that the owner of an
-    imported account, or a stranger, has asked for does not. An account that was used
-    has sessions.
+    The link of a registration activates the password of the account. Other links do
+    not: the owner of an imported account, or a stranger, has asked for them. An account
+    with a session stays, because its owner has used it.
     """
     has_link = exists().where(
         OneTimeToken.user_id == User.id,

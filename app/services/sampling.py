@@ -26,7 +26,7 @@ PENDING = select(COUNT.label("mails"), OLDEST.label("oldest")).where(*IS_PENDING
 
 @dataclass(frozen=True)
 class Sampler:
-    """The parts of a process that have a state. `healthy` is that of the probes."""
+    """Samples the parts of a process. `healthy` is the state that the probes found."""
 
     database: Database
     environment: str
@@ -60,7 +60,7 @@ class Sampler:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Sample until the block ends, so that other workers know the state of this."""
+        """Sample until the block ends, so that other workers know this one's state."""
         task = asyncio.create_task(self._run(), name="metrics")
         try:
             yield
@@ -84,6 +84,6 @@ def _sample_pool(name: str, engine: AsyncEngine, direct: Direct | None) -> None:
     metrics.connections.labels(name, "used").set(used)
     metrics.connections.labels(name, "idle").set(pool.checkedin() + kept)
     metrics.connections_max.labels(name).set(pool.size() + max(0, pool._max_overflow))
-    # Those whom the pool itself lets wait.
+    # The users that wait in the pool itself.
     getters = getattr(pool._pool._queue, "_getters", ())
     metrics.connections_pending.labels(name).set(waiting + len(getters))

@@ -1,4 +1,4 @@
-"""What the database knows about one request: its caller, mails and audit events."""
+"""Reads the caller, the mails and the audit events of one request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

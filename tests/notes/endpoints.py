@@ -123,7 +123,7 @@ async def upload_note(
 
 @router.get(
     "/export",
-    status_code=HTTPStatus.OK,  # FastAPI finds no default in the class
+    status_code=HTTPStatus.OK,  # `StreamedResponse` has no default for FastAPI
     response_class=StreamedResponse,
     responses={200: {"description": "Your notes as one text.", "content": TEXT}},
 )

@@ -72,7 +72,7 @@ class _LimitedBody:
     _total: float
     _deadline: float | None = None
     _size: int = 0
-    _complete: bool = False  # then only the disconnect can follow, at any time
+    _complete: bool = False  # then only a disconnect follows, without a deadline
     _responding: bool = False
     _refused: bool = False
 
@@ -111,7 +111,7 @@ class _LimitedBody:
     async def _refuse(self, error: AppError) -> Message:
         self._refused = True
         if self._scope["http_version"].startswith("1"):
-            # Otherwise the server reads the rest, to find the next request behind it.
+            # Otherwise the server reads the rest of the body, to find the next request.
             error.headers = {**error.headers, "Connection": "close"}
         if not self._responding:
             await refusal_response(error)(self._scope, self._receive, self._send)

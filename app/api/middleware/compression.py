@@ -8,7 +8,7 @@ VARY = (b"vary", b"Accept-Encoding")
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Starlette's middleware, without its work for answers that stay as they are."""
+    """Starlette's middleware, but it does no work for answers that do not change."""
 
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         super().__init__(app, minimum_size, compresslevel=5)
@@ -28,7 +28,7 @@ class CompressionMiddleware(GZipMiddleware):
         await self.app(scope, receive, send_compressed)
 
     def _choose(self, start: Message, scope: Scope, send: Send) -> Send:
-        """Return how to send the answer that starts like this."""
+        """Return the function that sends the answer that begins with `start`."""
         headers = dict(start.get("headers", ()))
         length = headers.get(b"content-length")
         if length is not None and int(length) < self.minimum_size:

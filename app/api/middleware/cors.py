@@ -8,7 +8,7 @@ from app.api.problems import refusal_response
 from app.core.errors import BadRequest
 
 # Lets a page send the cookie of its session, and read the answer. Starlette's
-# `allow_credentials` would also name the header to other origins.
+# `allow_credentials` would also send this header to other origins.
 CREDENTIALS = "Access-Control-Allow-Credentials"
 
 

@@ -82,7 +82,7 @@ class OverloadMiddleware:
                 admission.leave()
 
     def _sample(self) -> None:
-        """Measure from time to time the CPU time of one turn of the event loop."""
+        """Measure the CPU time of a turn of the event loop, every `SAMPLE_SECONDS`."""
         now = time.monotonic()
         if now >= self._next_sample:
             self._next_sample = now + SAMPLE_SECONDS
@@ -95,7 +95,7 @@ class OverloadMiddleware:
 
 
 async def refuse(send: Send) -> None:
-    """Send the prepared answer: most of what arrives may have to be refused."""
+    """Send a prepared answer, because under overload most requests can get it."""
     request_id = b""
     if request := current_request():
         request_id = request.request_id.encode()

@@ -20,7 +20,8 @@ from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
 SLOW_MS = 1000
-# The service refused or gave up a client. An operator should look at many of these.
+# The service refused the client, or stopped waiting for it. If there are many of these,
+# an operator should look for the cause.
 WARNINGS = {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUEST_TIMEOUT,
@@ -48,7 +49,7 @@ class RequestContextMiddleware:
     unlogged_paths: Collection[str] = ()
     sample: float = 1.0
     recent: RecentRequests | None = None
-    # It watches a request that FastAPI traces.
+    # Called with the context of each request that FastAPI traces.
     trace: Callable[[RequestContext], None] | None = None
 
     def __post_init__(self) -> None:
@@ -185,7 +186,8 @@ class _Exchange:
             ]
             message = {**message, "headers": headers}
         elif self._scope["method"] == "HEAD":
-            # Also for the refusals of a layer: gunicorn warns of each dropped body.
+            # A refusal by a middleware has a body even for HEAD. It is removed here,
+            # because gunicorn logs a warning for each body that it must drop.
             message = {**message, "body": b""}
         else:
             self.sent += len(message.get("body", b""))
@@ -193,7 +195,7 @@ class _Exchange:
 
 
 def _all(name: bytes, headers: Mapping[bytes, bytes], scope: Scope) -> list[bytes]:
-    """List the lines of a header."""
+    """List the values of all lines of a header."""
     if name not in headers:
         return []
     return [value for line, value in scope["headers"] if line == name]

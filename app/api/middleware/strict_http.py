@@ -104,7 +104,7 @@ class StrictHttpMiddleware:
         allowed_hosts: Collection[str],
         any_host_paths: Collection[str] = (),
     ) -> None:
-        """`any_host_paths` are for health checks: any host, or none in HTTP/1.0."""
+        """`any_host_paths` accept any host, or none in HTTP/1.0, for health checks."""
         self.app = app
         self._any_host_paths = frozenset(any_host_paths)
         names = {name.lower() for name in allowed_hosts}

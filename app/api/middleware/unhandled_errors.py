@@ -29,7 +29,7 @@ class UnhandledErrorsMiddleware:
     """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
     app: ASGIApp
-    # It also gets each error, with fields of the log line.
+    # Also called with each error, and with fields of the log line.
     report: Callable[..., Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,8 +50,9 @@ class UnhandledErrorsMiddleware:
         except Exception as error:
             late = error.__cause__
             if answering and isinstance(late, AppError):
-                # Starlette raises this for an AppError after the answer has begun. The
-                # server cuts the connection when the answer stays incomplete.
+                # If an AppError comes after the answer has begun, Starlette raises a
+                # RuntimeError from it. The server then cuts the connection, because the
+                # answer stays incomplete.
                 log.warning("http.cut", code=late.code, **explain(late))
                 return
             log.exception("http.unhandled_error", error_type=type(error).__qualname__)

@@ -11,7 +11,7 @@ from app.api.idempotency import claim_key
 from app.api.rate_limits import Limited
 from app.api.routes import ApiRoute, depends_on
 
-# Each with an example.
+# The description and an example of each.
 DESCRIBED: dict[str, tuple[str, str | int]] = {
     "Accept": ("Media types that the operation reads.", "application/json"),
     "Accept-Encoding": ("Content codings that the service reads.", "identity"),

@@ -91,7 +91,7 @@ RAISED_BY: dict[Any, Errors] = {
     claim_key: IDEMPOTENCY,
     get_refresh_token: (AmbiguousCredentials, CsrfFailed),
 }
-# Python 3.13 changed these, and the document must not depend on the version.
+# Python 3.13 renamed these. The document must not depend on the version of Python.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 # Headers that an error sets when it is raised. Others are in its class.
 SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
@@ -140,7 +140,8 @@ def errors_of(operation: dict[str, Any], route: RouteContext) -> Iterator[Any]:
 
 def response_of(errors: list[type[AppError]], route: RouteContext) -> dict[str, Any]:
     codes, status = [error.code for error in errors], errors[0].status.value
-    # It repeats the type of `code`: generators of clients merge only equal types.
+    # The type of `code` stands here again, because generators of clients merge only
+    # equal types.
     narrowed = {"code": {"type": "string", "enum": codes}}
     schema = {
         "allOf": [ref("schemas", "Problem"), {"type": "object", "properties": narrowed}]
@@ -162,10 +163,10 @@ def response_of(errors: list[type[AppError]], route: RouteContext) -> dict[str, 
 def shared(
     errors: list[type[AppError]], response: dict[str, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
-    """Refer to the response and its schema, which other operations have, too.
+    """Store the response once for all operations that have it, and refer to it.
 
-    The codes that not every operation has give the name, or else the phrase of the
-    status.
+    Its name comes from the codes that only some operations have. Without such a code
+    its name is the phrase of the status.
     """
     special = [error.code for error in errors if error not in EVERYWHERE]
     words = "_or_".join(special) or phrase(errors[0])

@@ -1,6 +1,7 @@
 """HTML pages of the service: templates, and scripts and styles in files of their own.
 
-A script or a style inside a page would need `unsafe-inline`, which no policy allows.
+A script or a style inside a page would need `unsafe-inline`. Only the policy of Swagger
+UI has it, for styles.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""Swagger UI, from our own files and under a policy that allows no others."""
+"""Swagger UI, from our own files. The policy of the page allows no other files."""
 
 from hashlib import sha256
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The page of each provider, for deployments without a front end of their own.
 
-The page begins a sign-in, and the provider sends the browser back to it. A link to the
-page can name the page of this site that follows, as its fragment: `#/path`.
+The page begins a sign-in, and the provider sends the browser back to it. After the
+sign-in the page can open another page of this site: a link names it as its fragment,
+`#/path`.
 """
 
 from importlib import import_module
@@ -18,7 +19,8 @@ ROOT = "/account/sign-in"
 def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
     """Add one page for each provider of the settings."""
     if settings.providers:
-        # Now, because importing their libraries blocks the event loop for 0.2 s.
+        # Imported at the start: during a request, the import of the libraries would
+        # block the event loop for 0.2 s.
         import_module("app.services.accounts.external_identities.openid")
     endpoints = {}
     for provider in settings.providers:

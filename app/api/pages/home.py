@@ -47,11 +47,11 @@ def add_home(app: FastAPI, settings: Settings) -> None:
         "/style.css": asset("style.css"),
         "/favicon.svg": asset("favicon.svg"),
     }
-    add_endpoints(app, endpoints, "It has nothing of any account.")
+    add_endpoints(app, endpoints, "It shows no data of any account.")
 
 
 def errors(parent: type[AppError] = AppError) -> Iterator[type[AppError]]:
-    """Yield the classes that introduce a code."""
+    """Yield the classes that have a code of their own."""
     for error in parent.__subclasses__():
         if error.__module__.startswith("app."):
             if "code" in vars(error):

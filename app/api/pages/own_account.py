@@ -1,7 +1,8 @@
 """The page on which users look after their own account.
 
-It uses the public API like any other page. A section is a template, and a script of the
-same name where HTML is not enough: deleting both and the line below removes it.
+It uses the public API like any other page. Each section is a template, with a script of
+the same name where HTML is not enough. To remove a section, delete both files and its
+line in `SECTIONS`.
 """
 
 from fastapi import FastAPI
@@ -44,7 +45,7 @@ def add_own_account(app: FastAPI, settings: Settings) -> None:
         sections=SECTIONS,
         scripts=scripts,
     )
-    reason = "It has nothing of any account before its script has asked the API."
+    reason = "It shows no data of any account before its script has asked the API."
     add_endpoints(app, endpoints, reason)
 
 

@@ -16,7 +16,8 @@ from app.api.v1.endpoints import (
 )
 
 # The busiest come first, because FastAPI compares a request with one after the other.
-# The application includes each directly, because it would compare a common parent, too.
+# The application includes each directly, because FastAPI would also compare the request
+# with a common parent.
 ROUTERS = (
     *products.ROUTERS,
     users.router,

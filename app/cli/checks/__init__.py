@@ -25,7 +25,7 @@ Check = Callable[[Settings], AsyncIterator[Finding]]
 
 
 def judge(name: str, *, ok: bool, value: str, fix: str, link: str) -> Finding:
-    """Find a warning, whose fix and link are left out where all is well."""
+    """Make a finding: `ok`, or a warning with a fix and a link."""
     if ok:
         return Finding(name, "ok", value)
     return Finding(name, "warning", value, fix, link)

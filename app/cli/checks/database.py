@@ -18,7 +18,7 @@ SIZES = "docs/operations.md#how-do-i-size-pools-workers-and-timeouts"
 START = "docs/operations.md#how-do-i-start-and-stop-the-service"
 SKEW_SECONDS = 2
 LONG_SECONDS = 60
-OTHERS = 3  # a mail worker, and two of `db upgrade`
+OTHERS = 3  # connections: one of a mail worker, two of `db upgrade`
 SERVER = text("""
 SELECT current_setting('server_version') AS version,
     extract(epoch FROM clock_timestamp())::float AS now,
@@ -47,7 +47,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
                 if not settings.on_sqlite:
                     async for finding in of_server(settings, connection):
                         yield finding
-        except Exception as error:  # each error means that it does not answer
+        except Exception as error:  # each error means that the database does not answer
             yield refused("database.connection", error, fix, OUTAGE)
             return
     yield await of_schema(settings)

@@ -42,7 +42,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
             await client.ehlo()
             is_encrypted = client.get_transport_info("sslcontext") is not None
             await client.quit()
-    except Exception as error:  # each error means that it would take no mail
+    except Exception as error:  # each error means that the server takes no mail
         fix = "Check SMTP_URL. Until then mail waits in the outbox."
         yield refused("mail.server", error, fix, PAGE)
         return

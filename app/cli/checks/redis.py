@@ -16,7 +16,7 @@ SKEW_SECONDS = 2
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:
     if not settings.redis_url:
-        return  # a warning of the settings
+        return  # the check of the settings warns of it
     from app.core.rate_limit.client import create_redis_client
 
     client = create_redis_client(settings.redis_url)
@@ -28,7 +28,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
             milliseconds = (perf_counter() - began) * 1000
             info = await client.info("memory")
             cluster = await client.info("cluster")
-    except Exception as error:  # each error means that it does not answer
+    except Exception as error:  # each error means that Redis does not answer
         fix = "Start Redis, and check REDIS_URL. Until then each worker counts alone."
         yield refused("redis.connection", error, fix, PAGE)
         return

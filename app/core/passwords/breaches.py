@@ -1,8 +1,9 @@
 """Asks a range service whether a password is known from a breach, by k-anonymity.
 
 The service gets the first five of 40 hex digits of a SHA-1 hash, which thousands of
-passwords share, and answers with the rest of each known hash. If it gives no useful
-answer in time, the password is accepted: its outage must not stop registrations.
+passwords share, and answers with the rest of each known hash. If the service gives no
+useful answer in time, the password is accepted, because its outage must not stop
+registrations.
 """
 
 import asyncio

@@ -10,14 +10,14 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-SENTINEL_SECONDS = 0.03  # shorter than REPLY_SECONDS, so that another one can answer
+SENTINEL_SECONDS = 0.03  # below REPLY_SECONDS, so that another Sentinel can answer
 
 
 def create_redis_client(url: str) -> Redis:
     """Make a client that connects at its first command. Close it with `aclose()`.
 
-    The client sets no timeout for a reply or for one of its 50 connections. The caller
-    sets one for both, because a timeout for each costs more.
+    The client has no timeout for a reply, nor for the wait for one of its 50
+    connections. The caller sets one timeout for both, because two cost more.
     """
     # By default redis-py retries for seconds, and fails when the pool is used up.
     options: dict[str, Any] = {

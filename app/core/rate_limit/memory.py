@@ -103,7 +103,7 @@ class MemoryRateLimiter:
         return round(self._clock() * MICROSECONDS)
 
     def _find(self, hit: Hit, now: int) -> SlidingLog:
-        """Find a counter, and mark it as used, so that a refused caller keeps it."""
+        """Find a counter and mark it as used, even if the caller is refused."""
         log = self._logs.get(hit.key)
         if log is None:
             return SlidingLog()

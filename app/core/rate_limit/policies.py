@@ -19,7 +19,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
 
 
 def rates(settings: Settings) -> dict[str, Rate]:
-    """Map the name of each limit to its rate; a limit without one is switched off.
+    """Map the name of each limit to its rate; None: the limit is switched off.
 
     The name is also that of the counter in Redis. `shown_name` shortens it for clients.
     """

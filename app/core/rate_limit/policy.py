@@ -1,4 +1,4 @@
-"""The vocabulary of rate limiting: policies, hits, decisions, and who decides."""
+"""The vocabulary of rate limiting: policies, hits, decisions and limiters."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -131,7 +131,7 @@ class Outcome(NamedTuple):
 
 
 def counter_key(policy: Policy, partition: str) -> str:
-    """Name a counter. Change `v2` when processes could not share the stored form."""
+    """Name a counter. Change `v2` if two releases cannot share the stored form."""
     digest = sha256(partition.encode("utf-8", "surrogatepass")).hexdigest()
     return f"rl:v2:{policy.name}:{digest[:16]}"
 

@@ -65,7 +65,7 @@ class CircuitBreaker:
             if probe:
                 self._close()
         finally:
-            if probe:  # also when it was cancelled, so that another one can try
+            if probe:  # also after a cancellation, so that another call can try
                 self._probing = False
 
     def _fail(self, error: Exception, *, probe: bool) -> None:

@@ -80,8 +80,8 @@ class _Refused(Exception):
 class AccessTokens:
     """Signs tokens with the current key; accepts those of every key not yet expired.
 
-    It remembers what a token says once it has checked the signature, because neither
-    ever changes. Whether the token still holds is checked each time.
+    It remembers the claims of a token whose signature was right, because neither ever
+    changes. It checks each time whether the token is still valid.
     """
 
     keys: SigningKeys
@@ -191,7 +191,7 @@ def _decode(segment: str) -> bytes:
 
 def _refuse_repeated_members(text: bytes) -> None:
     """Refuse `{"sub": 1, "sub": 2}`: orjson and pydantic read 2, other readers 1."""
-    # orjson wrote our own tokens and writes them again in the same bytes, but without
-    # a repeated member. The strict reader is slower and judges every other spelling.
+    # orjson wrote our own tokens, so writing them again gives the same bytes. It would
+    # lose a repeated member. The strict reader is slower, and judges all other tokens.
     if orjson.dumps(orjson.loads(text)) != text:
         strict_json.parse(text)

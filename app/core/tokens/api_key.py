@@ -29,5 +29,5 @@ def digest(key: str) -> bytes:
 
 
 def hint(key: str) -> str:
-    """Return the ends of a key, by which its owner knows it."""
+    """Return the beginning and the end of a key, by which its owner recognises it."""
     return f"{key[: len(PREFIX) + 4]}...{key[-4:]}"

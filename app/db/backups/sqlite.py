@@ -1,4 +1,4 @@
-"""Backups of SQLite: its backup API reads one snapshot, beside writers."""
+"""Backups of SQLite, whose backup API reads one snapshot while others write."""
 
 import os
 import sqlite3
@@ -14,7 +14,7 @@ from app.core.settings.database import DatabaseSettings
 from app.db.backups import BackupFailed, Counts, NotEmpty, compare
 from app.db.sqlite import BUSY_TIMEOUT_SECONDS, lower
 
-# A virtual table, of the search, has its rows in the tables that belong to it.
+# The virtual table of the search has its rows in ordinary tables, which are listed.
 TABLES = """
 SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
 AND sql NOT LIKE 'CREATE VIRTUAL %'
@@ -24,7 +24,7 @@ AND sql NOT LIKE 'CREATE VIRTUAL %'
 def back_up(settings: DatabaseSettings, part: Path) -> None:
     with reading(file_of(settings)) as source, opened(part) as target:
         source.backup(target)
-        # One file is the whole copy: no WAL beside it.
+        # Otherwise the copy would be two files: the second is the WAL.
         target.execute("PRAGMA journal_mode = DELETE")
 
 
@@ -37,7 +37,8 @@ def restore(settings: DatabaseSettings, file: Path, *, force: bool) -> Counts:
         with opened(path) as target:
             if count(target) and not force:
                 raise NotEmpty
-            # SQLite's locks hold: a service that runs sees the old rows or the new.
+            # SQLite locks the file: a running service sees either the old or the new
+            # rows.
             source.backup(target)
             return count(target)
 

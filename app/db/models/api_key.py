@@ -13,7 +13,7 @@ class ApiKey(Credential):
 
     name: Mapped[str] = mapped_column(String(200))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    hint: Mapped[str] = mapped_column(String(20))  # the ends of the key
+    hint: Mapped[str] = mapped_column(String(20))  # the beginning and the end
     scope: Mapped[str] = mapped_column(String(500))
     allowed_networks: Mapped[str] = mapped_column(String(1000))  # empty: all
     # Each a /24, or a /48 of IPv6. The last one is that of the last use.

@@ -12,7 +12,7 @@ class AuthSession(Record, Base):
     __tablename__ = "auth_sessions"
 
     user_id: Mapped[OfUser]
-    salt: Mapped[bytes] = mapped_column(LargeBinary(32))  # signs its refresh tokens
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32))  # for its refresh tokens
     generation: Mapped[int] = mapped_column(default=0)
     scope: Mapped[str] = mapped_column(String(500))
     amr: Mapped[str] = mapped_column(String(100))  # RFC 8176 values, space-separated

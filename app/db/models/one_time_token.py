@@ -16,8 +16,8 @@ class TokenPurpose(StrEnum):
 class OneTimeToken(Base):
     """The newest mailed token of a user for a purpose. Using it deletes the row.
 
-    Each registration of an address that is not verified has a token of its own, by the
-    fingerprint of its password.
+    Each registration of an address that is not verified has a token of its own. The
+    fingerprint of its password tells it apart.
     """
 
     __tablename__ = "one_time_tokens"

@@ -16,7 +16,7 @@ class OutboxMail(Record, Base):
     template: Mapped[str] = mapped_column(String(40))
     recipient: Mapped[str | None] = mapped_column(String(254))  # None: never sent
     context: Mapped[dict[str, str]] = mapped_column(JSON)  # emptied after delivery
-    expires_at: Mapped[datetime | None]  # when its link does
+    expires_at: Mapped[datetime | None]  # when its link expires
     # Earliest delivery time. Claiming the mail moves it forward by the lease, so that
     # another worker takes the mail if this one dies.
     due_at: Mapped[datetime]

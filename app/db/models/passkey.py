@@ -14,7 +14,7 @@ class Passkey(Record, Base):
     __tablename__ = "passkeys"
 
     user_id: Mapped[OfUser] = mapped_column(index=True)
-    user_handle: Mapped[bytes] = mapped_column(LargeBinary(64))  # equal for a user
+    user_handle: Mapped[bytes] = mapped_column(LargeBinary(64))  # one for each user
     credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # a COSE key (RFC 9052 §7)
     sign_count: Mapped[int] = mapped_column(BigInteger)  # 32 bits without a sign
@@ -27,7 +27,7 @@ class Passkey(Record, Base):
 
 
 class Ceremony(StrEnum):
-    """For what an authenticator signs a challenge."""
+    """The purpose for which an authenticator signs a challenge."""
 
     REGISTRATION = "registration"
     LOGIN = "login"

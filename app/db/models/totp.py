@@ -11,8 +11,8 @@ TIME_TO_ACTIVATE = timedelta(hours=1)
 class Totp(Base):
     """A secret that an authenticator app shares.
 
-    A user has at most one that is active, and at most one that a first code has still
-    to make active. The active one works until then.
+    A user has at most one active secret, and at most one that waits for its first code.
+    The active secret works until this code comes.
     """
 
     __tablename__ = "totp_secrets"
@@ -20,7 +20,7 @@ class Totp(Base):
     user_id: Mapped[OfUser] = mapped_column(primary_key=True)
     is_active: Mapped[bool] = mapped_column(primary_key=True)
     secret: Mapped[bytes] = mapped_column(LargeBinary(64))  # encrypted
-    last_step: Mapped[int] = mapped_column(default=0)  # the newest that was accepted
+    last_step: Mapped[int] = mapped_column(default=0)  # of the newest accepted code
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @classmethod

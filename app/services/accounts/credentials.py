@@ -1,4 +1,4 @@
-"""The credentials of programs, which end with the trust in who made them."""
+"""Revokes the credentials of programs that another person can have made."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from app.db.base import Credential, utc_now
 
 
 async def revoke_credentials(session: AsyncSession, user_id: UUID, reason: str) -> None:
-    """Revoke what else lets programs in, because another person can have made it."""
+    """Revoke every `Credential` of a user."""
     for kind in Credential.__subclasses__():
         await session.execute(
             update(kind)

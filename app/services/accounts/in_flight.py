@@ -1,4 +1,4 @@
-"""Login attempts that may still give back what they have taken from a limit."""
+"""Lets a login wait for the attempts that are still being checked."""
 
 import asyncio
 from collections import Counter, defaultdict, deque

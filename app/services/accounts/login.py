@@ -64,8 +64,8 @@ class AuthService:
     ) -> tuple[TokenPair | SecondFactorRequired, str | None]:
         """Start a session, if the password is enough for this account.
 
-        Return also the token of the device. Before the second factor there is none,
-        because it would give counters of its own to a caller who guesses codes.
+        Return also the token of the device, or None before the second factor. With a
+        token, a caller who guesses codes would have counters of their own.
         """
         account = await find_account(self.read, credentials.email)
         device_id = None
@@ -136,14 +136,14 @@ class AuthService:
         await self.users.delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str) -> Row[Any]:
-        """`compare` and `lock`, if nothing is to be hashed in between."""
+        """Call `compare` and `lock`, for a caller that hashes nothing in between."""
         account, verified = await self.compare(caller, password)
         return await self.lock(account, verified.upgraded_hash)
 
     async def compare(
         self, caller: Principal, password: str
     ) -> tuple[Row[Any], Verification]:
-        """Check the password; return the account as it was then.
+        """Check the password, and return the account as it was before the check.
 
         Raises:
             InvalidCredentials: the password is wrong; that was counted and recorded.

@@ -120,7 +120,7 @@ class OneTimeLinks:
         """Mail a link. Without a user, do the same work but send nothing.
 
         Otherwise timing would reveal whether the account exists. `chosen_hash` is the
-        password that the link activates.
+        hash of the password that the link activates.
         """
         lifetime, valid_for = LIFETIMES[purpose]
         token, expires_at = generate(), utc_now() + lifetime

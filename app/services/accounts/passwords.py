@@ -94,7 +94,7 @@ class PasswordService:
         """Needs the current password, because an access token can be stolen."""
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
-        # First, because it costs no hash.
+        # Before the current password, because this check needs no hash.
         email, pointer = caller.user.email, "#/new_password"
         await self.new_passwords.check(data.new_password, email, pointer)
         account, _ = await self.auth.compare(caller, data.current_password)

@@ -54,7 +54,8 @@ LOCK_CALLER = (
 )
 
 FRESH = timedelta(minutes=10)
-# RFC 9470 §3; the code keeps clients from refreshing instead, in a loop.
+# RFC 9470 §3. This `error` tells clients that a refresh does not help, so that they do
+# not refresh in a loop.
 CHALLENGE = (
     'Bearer realm="api", error="insufficient_user_authentication", '
     f"max_age={FRESH // timedelta(seconds=1)}"
@@ -97,7 +98,7 @@ class Principal:
 
     user: Row[Any]
     credential: str = "session"
-    factor_is_overdue: bool = False  # the role needs a second factor, by now
+    factor_is_overdue: bool = False  # the grace has ended
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -131,7 +132,10 @@ class Principal:
 
     @property
     def has_factor(self) -> bool:
-        """Whether the user has given a second factor, or made a key with one."""
+        """Whether the session has given a second factor.
+
+        For another credential: whether its user has a second factor.
+        """
         if self.credential == "session":
             return bool(self.user.acr == AAL2)
         return bool(self.user.second_factors)
@@ -139,7 +143,7 @@ class Principal:
     def require_fresh(self) -> None:
         """Raises `ReauthenticationRequired` if the last login is older than `FRESH`.
 
-        Raises `SessionRequired` if there was no login.
+        Raises `SessionRequired` for a credential other than a session.
         """
         if self.credential != "session":
             raise SessionRequired

@@ -66,7 +66,7 @@ class AccountService:
         except EmailTaken:
             await self._tell_owner(data.email, password_hash)
         else:
-            await self._find_owner(data.email)  # as `_tell_owner` does: see there
+            await self._find_owner(data.email)  # as slow as `_tell_owner`
         return None
 
     async def create(self, data: UserRegister) -> User:
@@ -97,7 +97,7 @@ class AccountService:
             await self._mail_link(owner, password_hash)
         else:
             await self.outbox.add("account_exists", owner and owner.email)
-            await self._find_owner(email)  # instead of storing a link
+            await self._find_owner(email)  # as slow as storing a link
         if owner is not None:
             record(self.session, "account.duplicate_attempt", owner.id)
 

@@ -49,7 +49,7 @@ class RequiredFactor:
         begun = await session.scalar(
             update(User)
             .where(User.id == user.id, User.mfa_asked_at.is_(None))
-            # Not `updated_at`: for clients the user has not changed.
+            # Keep `updated_at`, because nothing has changed that clients can see.
             .values(mfa_asked_at=now, updated_at=User.updated_at)
             .returning(User.id)
         )

@@ -103,7 +103,7 @@ class SecondFactors:
         )
 
     async def remove(self, user_id: UUID, name: str) -> None:
-        """Remove a factor. A backup is worth nothing without another factor."""
+        """Remove a factor. Without another factor, the backups are removed, too."""
         await self._change(user_id, lambda names: names - {name})
 
     async def remove_all(self, user_id: UUID) -> None:

@@ -71,7 +71,7 @@ class SessionNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The part of a request's origin that a session stores."""
+    """From where a request came, and when it arrived."""
 
     address: str
     user_agent: str | None
@@ -100,9 +100,10 @@ class SessionStarter:
         """Start a session, and record the event.
 
         `methods` says how the user has proved who they are, in the words of RFC 8176.
-        The session keeps what the user has proved in the session that it replaces.
-        First lock the user's row, in a separate statement. A single statement that
-        waits for the lock would not see the session that the other request has started.
+        The session keeps what the user has proved in the session that it replaces. The
+        caller must have locked the user's row, in a separate statement. A single
+        statement that waits for the lock would not see a session that another request
+        started meanwhile.
         """
         now = utc_now()
         # The least recently used sessions end, so that one more fits the maximum.
@@ -171,7 +172,7 @@ class SessionService:
     async def page(
         self, user_id: UUID, query: PageParameters, current: UUID = NO_SESSION
     ) -> RowPage:
-        """Read the live sessions of a user. `current` is that of the caller."""
+        """Read the live sessions of a user. `current` is the session of the caller."""
         return await SESSIONS_OF_USER.page(
             self.read,
             self.cursors,

@@ -122,7 +122,7 @@ class UserService:
     async def update(
         self, user_id: UUID, data: ProfileUpdate, expected: ExpectedVersion
     ) -> User:
-        """Change the fields that are set. A `UserUpdate` can take away rights."""
+        """Change the fields that are set. A `UserUpdate` can take rights away."""
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self.lock(user_id, expected)
         role, was_active, was_admin = user.role, user.is_active, _administers(user)

@@ -115,7 +115,7 @@ class ApiKeyService:
     async def replace(
         self, owner: Owner, key_id: UUID, data: ApiKeyRotate
     ) -> dict[str, Any]:
-        """Make a key like another one, which ends now or after the overlap.
+        """Make a key like an old one. The old key ends now, or after the overlap.
 
         The row of the user must be locked.
         """

@@ -86,8 +86,8 @@ async def postpone(
     session: AsyncSession, mail: OutboxMail, error: str, due_at: datetime | None
 ) -> None:
     """Note that a delivery failed. Try again at `due_at`, or never if that is None."""
-    # Of any bytes that a mail server sends, the database refuses some and a terminal
-    # obeys some.
+    # A mail server can send any bytes. The database refuses some of them, and a
+    # terminal obeys others.
     printable = (each if each.isprintable() else " " for each in error[:200])
     again = {"dead_at": utc_now()} if due_at is None else {"due_at": due_at}
     await session.execute(

@@ -31,7 +31,7 @@ class SMTPTransport:
             use_tls=parts.scheme == "smtps",
             # None: encrypt where the server offers it.
             start_tls={"smtps": False, "smtp+starttls": True}.get(parts.scheme),
-            # By default the library asks DNS for it, which blocks the event loop.
+            # By default the library asks DNS for the name, which blocks the event loop.
             local_hostname=writer.domain,
             timeout=SMTP_TIMEOUT_SECONDS,
         )

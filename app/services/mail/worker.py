@@ -158,7 +158,7 @@ async def delivering(
     if transport is None:
         log.warning(
             "mail.waits",
-            reason="SMTP_URL is not set. Links keep the PUBLIC_BASE_URL of today.",
+            reason="SMTP_URL is not set. Waiting links keep their PUBLIC_BASE_URL.",
         )
     if not settings.delivers_mail_in_process or transport is None:
         yield
@@ -169,7 +169,8 @@ async def delivering(
         yield
     finally:
         worker.stop()
-        # wait_for cancels the task in time. Its mail is sent when the lease ends.
+        # After STOP_SECONDS `wait_for` cancels the task. Another worker sends its mail
+        # when the lease ends.
         try:
             await asyncio.wait_for(task, STOP_SECONDS)
         except TimeoutError:

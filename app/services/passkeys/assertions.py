@@ -1,4 +1,4 @@
-"""What a signature by a passkey proves: who the caller is."""
+"""Checks who the caller is by the signature of a passkey."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +100,8 @@ class Assertions:
         verified = await self.verifier.assertion(
             credential.model_dump(by_alias=True), challenge, owner.public_key
         )
-        # Write nothing before the check, because the check takes longer than the write.
+        # Check before the first write: a write takes a connection, and the check is
+        # slow.
         if await redeem(self.session, challenge, ceremony, holder) is None:
             raise Unproven("challenge")
         handle = credential.response.user_handle

@@ -42,7 +42,7 @@ def issue(
 async def redeem(
     session: AsyncSession, challenge: bytes, ceremony: Ceremony, holder: bytes = b""
 ) -> Row[Any] | None:
-    """Use up a challenge. Of two requests with the same one, one gets it."""
+    """Use up a challenge. Of two requests with the same challenge, one gets it."""
     used = (
         delete(PasskeyChallenge)
         .where(

@@ -1,4 +1,4 @@
-"""Checks by py_webauthn of what an authenticator has signed (WebAuthn §7)."""
+"""Checks the signatures of authenticators by py_webauthn (WebAuthn §7)."""
 
 import asyncio
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Verifier:
     async def _call(
         self, name: str, credential: dict[str, Any], challenge: bytes, **more: Any
     ) -> Any:
-        """Call the library in a thread: it is imported late, and that takes long."""
+        """Call the library in a thread, because its first import takes long."""
 
         def call() -> Any:
             import webauthn

@@ -79,7 +79,7 @@ class ProductListing(Listing):
         narrow: "ProductListing | None" = None,
         then: "ProductListing | None" = None,
     ) -> None:
-        """`found` is the filter `q`. `narrow` lists the same products from few rows."""
+        """`found` is the filter `q`. `narrow` reads only the matches, if few."""
         self.columns: Columns = source.c
         self.found = found
         self.narrow = narrow
@@ -99,7 +99,8 @@ class ProductListing(Listing):
         price, status = columns.price, columns.status
         if not sort.endswith("price"):
             price = unindexed(price)
-        # Status has an index in one order. Those of a category leave fewer rows.
+        # Status has an index only in one order. An index of a category leaves fewer
+        # rows.
         if "category" in filters or not sort.endswith("created_at"):
             status = unindexed(status)
         return {

@@ -37,7 +37,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 Columns = ReadOnlyColumnCollection[str, Any]
 
-# Words consist of all other characters: letters, numbers and the marks on them.
+# These categories of Unicode separate words. Words consist of all other characters:
+# letters, numbers and the marks on them.
 SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
 PRESENTATION = "\ufe0e\ufe0f"  # these only say how to draw the emoji before them
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes

@@ -30,7 +30,7 @@ router = api_router(
 
 KeyReader = Annotated[Principal, caller_with("account:read")]
 KeyOwner = Annotated[Principal, caller_with("account:write", fresh=True)]
-# A key needs no second factor, so making one does.
+# An API key works without a second factor, so making a key needs one.
 KeyMaker = Annotated[Principal, caller_with("account:write", factor=True)]
 MADE = documented(ApiKeyScopeRefused, ApiKeyTooLong, TooManyApiKeys)
 

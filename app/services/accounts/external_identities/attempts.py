@@ -29,10 +29,11 @@ class SignInExpired(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one sign-in sends to the provider.
+    """The values that one sign-in sends to the provider.
 
-    All of it follows from the transaction, a secret of 256 bits that only the client
-    stores. The table has its digest, so a thief of the table can finish no sign-in.
+    All are derived from the transaction, a secret of 256 bits that only the client
+    stores. The table has only its digest, so a thief of the table can finish no
+    sign-in.
     """
 
     transaction: str

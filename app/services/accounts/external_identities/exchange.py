@@ -47,7 +47,8 @@ class CodeFlow:
         }
         credentials = (self.provider.client_id, secret.get_secret_value())
         options: dict[str, Any] = {"headers": {"Accept": "application/json"}}
-        # OpenID Connect Discovery §3: this is the only one if the document names none.
+        # Without a list, the only method is `client_secret_basic` (OpenID Discovery
+        # §3).
         known = metadata.get("token_endpoint_auth_methods_supported")
         if not isinstance(known, list) or "client_secret_basic" in known:
             options["auth"] = tuple(quote(part, safe="") for part in credentials)

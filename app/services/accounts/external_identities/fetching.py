@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass
 class Fetcher:
-    local: bool  # also from http URLs on this machine
+    local: bool  # whether http URLs on this machine are safe, too
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

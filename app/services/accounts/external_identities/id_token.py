@@ -40,7 +40,7 @@ def verify(
     if len(id_token) > LONGEST:
         raise ProviderAnswerInvalid("ID token: length")
     supported = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
-    # joserfc takes an empty list for its own defaults, which contain HS256.
+    # joserfc replaces an empty list by its own defaults, which contain HS256.
     algorithms = [each for each in ALGORITHMS if each in supported] or ["RS256"]
     try:
         published = [key for key in keys["keys"] if key.get("kty") in KINDS]

@@ -19,8 +19,8 @@ from app.services.accounts.external_identities.providers import (
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 REREAD_SECONDS = 3600  # the discovery document and the keys
-PAUSE_SECONDS = 60  # between two readings because of a key that is not known
-# Of RFC 8176, with which a provider can say that it has asked for a second factor.
+PAUSE_SECONDS = 60  # between two readings because of an unknown key
+# The methods of RFC 8176 by which a provider can report a second factor.
 METHODS = {"face", "fpt", "hwk", "iris", "mca", "mfa", "otp", "pin", "pop", "pwd"}
 METHODS |= {"sc", "sms", "swk", "tel", "user"}
 

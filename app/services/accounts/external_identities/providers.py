@@ -110,7 +110,7 @@ def make_person(
     name: object,
     methods: tuple[str, ...] = (),
 ) -> Person:
-    """Accept only what can be stored; a provider can send any JSON."""
+    """Keep only values that can be stored, because a provider can send any JSON."""
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise ProviderAnswerInvalid("subject")
     if not subject.isprintable():

@@ -105,7 +105,7 @@ class ExternalSignIns:
     async def identify(
         self, name: str, data: ExternalSignInFinish, user_id: UUID | None = None
     ) -> Person:
-        """Use up what `start` has begun, and ask the provider who it was."""
+        """Use up the sign-in that `start` began, and ask the provider who signed in."""
         client = self.providers[name]
         attempt = await attempts.redeem(self.database, data, name, user_id)
         try:

@@ -78,7 +78,7 @@ class TotpFactor(SecondFactor):
 def matching_step(secret: bytes, code: str) -> int | None:
     """Return the step of the code: this one or the one before (RFC 6238 §5.2).
 
-    If both have the same code, return the newer one, because it ends both.
+    If both have the same code, return the newer step, because using it ends both.
     """
     codes, now = generator(secret), int(time.time()) // STEP_SECONDS
     for step in (now, now - 1):

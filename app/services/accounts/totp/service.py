@@ -61,7 +61,7 @@ class TotpService:
         return TotpSecret(secret=codes.secret, uri=uri, qr_code=qr_code(uri))
 
     async def activate(self, caller: Principal, code: str) -> RecoveryCodesRead:
-        """Make the new secret active, which shows that an app has it.
+        """Make the new secret active, if `code` proves that an app has it.
 
         Raises:
             TotpNotEnrolled: There is no new secret, or it is too old.

@@ -13,10 +13,11 @@ from app.services.products.files.rows import TO_DEFUSE
 PRODUCT = Base.metadata.tables[Product.__tablename__].c
 FIELDS = tuple(ProductRead.model_fields)
 COLUMNS = [PRODUCT[name] for name in FIELDS]
-# JSON has none of these in a line, so CSV without columns leaves the line as it is.
+# A line of JSON has none of these characters, so COPY writes it unchanged as CSV.
 AS_IT_IS = {"delimiter": "\x01", "quote": "\x02", "escape": "\x02"}
-# PostgreSQL ends a row with LF, and RFC 4180 with CRLF. In a cell with a line break
-# each quote stands twice, so only the end of a row has the bytes of this column.
+# PostgreSQL ends a row with LF, and RFC 4180 with CRLF. So each row ends with a column
+# `x` in quotes. Inside other quotes every quote is doubled, so only the end of a row
+# has these bytes.
 ROW_END = b',"x"\n'
 
 
@@ -40,7 +41,7 @@ def _json(column: Column[Any]) -> str:
 
 
 def _cell(column: Column[Any]) -> str:
-    if column.type.python_type is not str:  # a status needs no care, either
+    if column.type.python_type is not str:  # a status is no formula, either
         return _text(column)
     defused = f"regexp_replace({column.name}, '{_PATTERN}', '''', 'g')"
     # An empty text is an empty cell, not "".

@@ -44,7 +44,8 @@ FROM product_import AS s
 WHERE true
 ON CONFLICT (sku) DO NOTHING
 """
-# A new product gets the id of its row. If the product is known, its movement gets it.
+# A new product gets the id of its row. A known product keeps its id, and its movement
+# gets the id of the row.
 KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
 COUNT_ROWS = "SELECT count(*) FROM product_import"
 # A product keeps the fields that its row leaves out.

@@ -1,4 +1,4 @@
-"""The catalogue as files."""
+"""Import and export of products as files."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,17 +25,18 @@ from app.state import AppState
 
 
 class FileSlots:
-    """How many files pass through a process at once."""
+    """Limits how many files a process handles at the same time."""
 
     def __init__(self, state: AppState) -> None:
         self.uploads = asyncio.Semaphore(state.settings.import_max_uploads)
         self.imports = asyncio.Lock()
-        # Clients may read slowly: exports must leave changes half of their connections.
+        # Exports use the connections of changes, and clients may read slowly. So
+        # exports use at most half of these connections.
         self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 4))
 
 
 async def get_import_turn(state: StateDep) -> AsyncGenerator[None]:
-    """One import of a process at a time has a connection; the others wait without."""
+    """Let one import of a process use a connection; the others wait without one."""
     async with state.single(FileSlots).imports:
         yield
 
@@ -46,7 +47,7 @@ async def read_product_file(
     request: Request,
     query: Annotated[ImportQuery, Query()],
 ) -> AsyncGenerator[ProductFile]:
-    """Raises `Overloaded` before it reads the file, if too many files are kept."""
+    """Raises `Overloaded` before it reads the file, if the process keeps too many."""
     format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
     uploads = state.single(FileSlots).uploads
     if uploads.locked():
@@ -89,8 +90,8 @@ CONTENT: dict[str, Any] = {
 @upload(max_bytes="import_max_body_bytes", seconds="import_timeout_seconds")
 async def import_products(
     editor: ProductEditor,
-    # In this order: a client that sends slowly must hold neither the turn of the others
-    # nor, with an Idempotency-Key, a transaction.
+    # Dependencies run in this order, so that a client that sends slowly holds neither
+    # the turn of other imports nor, with an Idempotency-Key, a transaction.
     file: ProductFileDep,
     _turn: ImportTurn,
     _once: Idempotent,
@@ -108,7 +109,7 @@ async def import_products(
 @router.get(
     "/export",
     name="export_products",
-    status_code=HTTPStatus.OK,  # FastAPI finds no default in the class
+    status_code=HTTPStatus.OK,  # `StreamedResponse` has no default for FastAPI
     response_class=StreamedResponse,
     responses={200: {"description": "One product per line.", "content": CONTENT}},
 )
