@@ -40,13 +40,16 @@ async function send(method, path, body, headers) {
   return content;
 }
 
-// One refresh at a time: all requests that wait get its access token. The lock lets the
-// tabs take turns, because a refresh with a cookie of two refreshes ago ends the session.
+// Lets the tabs take turns to replace the cookie: the service ends the session if a
+// refresh brings a cookie of two refreshes ago.
+function inTurn(path, body) {
+  return navigator.locks.request("session", () => send("POST", path, body));
+}
+
+// One refresh at a time: all requests that wait get its access token.
 export function renew() {
   access = null;
-  const refresh = () => send("POST", "/auth/refresh", {});
-  renewing ??= navigator.locks.request("refresh", refresh)
-    .finally(() => { renewing = null; });
+  renewing ??= inTurn("/auth/refresh", {}).finally(() => { renewing = null; });
   return renewing;
 }
 
@@ -92,7 +95,7 @@ export function factor(code) {
 export async function confirm(answer) {
   const status = dialog.querySelector("[role=status]");
   try {
-    await send("POST", "/auth/reauthenticate", answer);
+    await inTurn("/auth/reauthenticate", answer);
     dialog.close("confirmed");
   } catch (refusal) {
     status.textContent = refusal.message;
