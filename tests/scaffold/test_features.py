@@ -16,8 +16,10 @@ def test_no_other_code_uses_a_feature(name: str) -> None:
     """`python -m drills.features` takes it out. Mutant: import it anywhere else."""
     removal = removing.plan(ROOT, features.find(ROOT, name))
 
-    assert removal.revision is not None
-    assert any(line.startswith("app/api/v1/router.py") for line in removal.lines)
+    has_table = any(file.match("app/db/models/*.py") for file in removal.files)
+    assert (removal.revision is not None) is has_table
+    routed = any(line.startswith("app/api/v1/router.py") for line in removal.lines)
+    assert routed is has_table
 
 
 def test_the_revision_that_drops_the_tables_passes_the_linter(tmp_path: Path) -> None:
@@ -28,7 +30,8 @@ def test_the_revision_that_drops_the_tables_passes_the_linter(tmp_path: Path) ->
     revisions = []
     for stem in removable:
         removal = removing.plan(ROOT, stem)
-        assert removal.revision is not None
+        if removal.revision is None:  # the test above knows which features have a table
+            continue
         revisions.append(tmp_path / f"{stem.plural}.py")
         revisions[-1].write_text(removal.revision[1])
 
