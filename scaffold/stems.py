@@ -32,6 +32,7 @@ REGISTRIES = (
     "docs/operations.md",
     "docs/security.md",
     "pyproject.toml",
+    "reference/pictures.py",
     "schemathesis.toml",
     "testbed/patience.py",
 )

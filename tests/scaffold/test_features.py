@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from drills.features import traces
 from linting.revisions import lint
 from scaffold import features, removing, stems
 from scaffold.refusal import Refused
+from scaffold.repository import tracked
 from testbed.service import ROOT, command, make_environment
 
 
@@ -36,6 +38,19 @@ def test_the_revision_that_drops_the_tables_passes_the_linter(tmp_path: Path) ->
         revisions[-1].write_text(removal.revision[1])
 
     assert lint(revisions) == []
+
+
+@pytest.mark.parametrize("name", features.present(ROOT))
+def test_only_its_files_and_the_registries_name_a_feature(name: str) -> None:
+    """The drill fails on other lines. Mutant: name it where `remove` does not look."""
+    stem = features.find(ROOT, name)
+    others = [
+        file
+        for file in tracked(ROOT)
+        if not stem.owns(file) and file.as_posix() not in stems.REGISTRIES
+    ]
+
+    assert traces(ROOT, stem, others) == []
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
