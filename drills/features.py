@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from drills.copies import Copy, DrillFailed, make_copy, step
@@ -78,17 +79,20 @@ def take_out(directory: Path, postgres_url: str, *names: str) -> tuple[Copy, lis
 
 
 def refuse_traces(copy: Path, stem: Stem) -> None:
-    named = [
+    if named := traces(copy, stem, tracked(copy)):
+        raise DrillFailed("These lines still name it:\n" + "\n".join(named))
+
+
+def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
+    return [
         f"{file}:{number}: {line}"
-        for file in tracked(copy)
+        for file in files
         if file.suffix in CODE and not TOOLS & {*file.parts[:2]}
         # Databases have applied its revision.
         if not file.as_posix().startswith(MIGRATIONS)
-        for number, line in enumerate((copy / file).read_text().splitlines(), 1)
+        for number, line in enumerate((root / file).read_text().splitlines(), 1)
         if stem.is_in(line)
     ]
-    if named:
-        raise DrillFailed("These lines still name it:\n" + "\n".join(named))
 
 
 def refuse_factors(left: list[str], stems: list[Stem]) -> None:

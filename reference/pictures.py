@@ -62,7 +62,7 @@ async def account(browser: Browser, url: str) -> None:
     await browser.fill("#api_keys", name="Nightly import")
     await browser.click("#api_keys [value='account:read']")
     await browser.click("#api_keys form button")
-    await browser.until("document.querySelector('#new-api-key code').textContent")
+    await browser.until("document.querySelector('#api_keys div code').textContent")
     await keep(browser, "account")
 
 
@@ -83,7 +83,7 @@ async def story(browser: Browser, service: Service) -> None:
 async def take(service: Service, driver: str) -> None:
     async with Browser.open(driver) as browser:
         await browser.emulate(WIDTH, "light")
-        url = service.url.replace("127.0.0.1", "localhost")  # passkeys need a name
+        url = service.url.replace("127.0.0.1", "localhost")  # WebAuthn needs a name
         await account(browser, url)
         await story(browser, service)
         await browser.visit(f"{url}/dev/requests")

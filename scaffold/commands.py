@@ -171,7 +171,7 @@ def take_out(find: Callable[[Path, str], Stem], name: str, *, dry_run: bool) -> 
     if removal.revision:
         output.print(f"written {removal.revision[0]}, which drops the tables")
     else:
-        output.print("No revision creates the table, so none drops it.")
+        output.print("It has no table that a revision made, so no revision drops one.")
     if dry_run:
         output.print("Nothing was changed.")
     elif failed:

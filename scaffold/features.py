@@ -17,6 +17,10 @@ class Feature(NamedTuple):
 
 FEATURES = {
     "api-keys": Feature("keys of programs", Stem(("api_key", "api_keys"))),
+    "breached-passwords": Feature(
+        "the check of new passwords against data breaches",
+        Stem(("breached_password", "breached_passwords", "breaches", "breach_checks")),
+    ),
     "identities": Feature(
         "sign-in with Google, GitHub and other providers",
         Stem(("external_identity", "external_identities", "identities")),

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api import breached_passwords
 from app.api.authentication import caller_with
 from app.api.dependencies import SessionDep, StateDep
 from app.api.second_factors import SECOND_FACTORS
@@ -34,9 +35,6 @@ from app.services.accounts.users import UserDirectory, UserService
 from app.services.mail.outbox import Outbox
 from app.state import AppState
 
-if TYPE_CHECKING:
-    from app.core.passwords.breaches import Breaches
-
 CurrentUser = Annotated[Principal, caller_with("account:read")]
 AccountHolder = Annotated[Principal, caller_with("account:write")]
 FactorHolder = Annotated[Principal, caller_with("account:write", factor=True)]
@@ -47,15 +45,6 @@ UserAdmin = Annotated[Principal, caller_with("users:write", fresh=True)]
 
 def login_throttle(state: AppState) -> LoginThrottle:
     return LoginThrottle(state.hasher, state.limiter, state.policies, state.ring)
-
-
-def breaches(state: AppState) -> "Breaches | None":
-    if not (url := state.settings.breached_passwords_url):
-        return None
-    # Imported here, because a service without the check must not pay for httpx2.
-    from app.core.passwords.breaches import Breaches
-
-    return Breaches(url)
 
 
 def factor_throttle(state: AppState) -> FactorThrottle:
@@ -71,7 +60,11 @@ class Accounts:
         self.outbox = outbox = Outbox(session, state.mail_waits.set)
         links = OneTimeLinks(session, read, outbox, settings.public_base_url)
         quota = MailQuota(state.limiter, state.policies)
-        new_passwords = NewPasswords(settings, state.hasher, state.single(breaches))
+        new_passwords = NewPasswords(
+            settings,
+            state.hasher,
+            state.single(breached_passwords.look_up),
+        )
         refresh_tokens = RefreshTokens(state.ring)
         starter = SessionStarter(session, settings, state.access_tokens, refresh_tokens)
         throttle = state.single(login_throttle)

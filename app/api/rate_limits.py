@@ -90,9 +90,9 @@ async def count(
 ) -> None:
     """Count a request under every limit that is switched on, in one call.
 
-    A policy with the name of a kind of credential, such as `api_key`, counts all
-    requests with such a credential. If one limit is used up, this raises
-    `TooManyRequests`, and no limit counts the request.
+    A policy with the name of a kind of credential counts all requests with such a
+    credential. If one limit is used up, this raises `TooManyRequests`, and no limit
+    counts the request.
     """
     state: AppState = request.app.state.shared
     if limits and caller is not None and caller.credential in state.policies:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from app.core.errors import own_words
 from app.core.settings.api_keys import ApiKeySettings
+from app.core.settings.breached_passwords import BreachedPasswordSettings
 from app.core.settings.changes import kept_defaults
 from app.core.settings.database import DatabaseSettings
 from app.core.settings.external_identities import ExternalIdentitySettings
@@ -40,6 +41,7 @@ from app.identity import DEFAULTS
 class Settings(
     ProductSettings,
     ApiKeySettings,
+    BreachedPasswordSettings,
     ExternalIdentitySettings,
     ObservationSettings,
     OperationSettings,

@@ -112,9 +112,7 @@ rate_limit_degraded = counter(
 idempotency = counter(
     "idempotency_total", "Requests with an Idempotency-Key.", "outcome"
 )
-breach_checks = counter(
-    "password_breach_checks_total", "Passwords looked up in breaches.", "outcome"
-)
+breach_checks = counter("password_breach_checks_total", "Passwords checked.", "outcome")
 outbox_pending = gauge("outbox_pending", "Mails that wait.", mode="livemostrecent")
 outbox_age = gauge(
     "outbox_oldest_age_seconds", "Age of the oldest.", mode="livemostrecent"

@@ -1,8 +1,8 @@
 """Rules for new passwords: long and hard to guess (NIST SP 800-63B-4 §3.1.1).
 
-There are no composition rules. `common.txt` lists the most common passwords of public
-breaches. It also lists short words, because many passwords are such a word with digits
-before or after it.
+There are no composition rules. `common.txt` lists the most common of the passwords that
+became public. It also lists short words, because many passwords are such a word with
+digits before or after it.
 """
 
 import re

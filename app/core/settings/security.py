@@ -13,8 +13,6 @@ from app.core.settings.base import (
     in_production,
     outside_development,
     refuse,
-    refuse_plaintext,
-    split_url,
 )
 from app.core.tokens.signing_keys import SigningKeys
 
@@ -86,14 +84,6 @@ class SecuritySettings(AppSettings):
     password_min_length: int = Field(12, ge=8, le=64)
     """Fewest characters of a new password."""
 
-    breached_passwords_url: str = ""
-    """Server that knows the passwords of data breaches, such as
-    https://api.pwnedpasswords.com/range. The service sends it 5 of the 40 digits of the
-    SHA-1 hash of a new password, and refuses passwords that it knows. Empty disables
-    the check. Outside development, `http://` needs a local host or an entry in
-    PLAINTEXT_HOSTS.
-    """
-
     password_hash_threads: int = Field(2, ge=1, le=16)
     """Password hashes that a worker computes at the same time; each needs 19 MiB of
     memory. A worker computes at most one for each CPU that it can use.
@@ -117,15 +107,6 @@ class SecuritySettings(AppSettings):
         """Choose `open` for development only: it reveals which addresses are known."""
         refuse(mode == "open" and in_production(info), "must not be open in production")
         return mode or ("verified" if outside_development(info) else "open")
-
-    @field_validator("breached_passwords_url")
-    @classmethod
-    def _range_service(cls, url: str, info: ValidationInfo) -> str:
-        parts = split_url(url)
-        known = parts.scheme in {"http", "https"} and parts.hostname
-        refuse(url and not known, "must start with http:// or https:// and a host")
-        refuse_plaintext(parts.hostname or "", parts.scheme != "http", info)
-        return url
 
     @field_validator("secret_key")
     @classmethod

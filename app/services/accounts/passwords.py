@@ -1,7 +1,8 @@
 """Choosing, changing and resetting a password."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
@@ -24,8 +25,8 @@ from app.services.accounts.sessions import Client, revoke_sessions
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
 
-if TYPE_CHECKING:
-    from app.core.passwords.breaches import Breaches
+# Takes a password and its JSON pointer. Raises `WeakPassword` if it finds it.
+LookUp = Callable[[str, str], Awaitable[None]]
 
 
 class PasswordUnchanged(WeakPassword):
@@ -45,7 +46,7 @@ class NewPasswords:
 
     settings: SecuritySettings
     hasher: PasswordHasher
-    breaches: "Breaches | None" = None
+    look_up: LookUp | None = None
 
     async def check(
         self, password: str, email: str, pointer: str = "#/password"
@@ -61,8 +62,8 @@ class NewPasswords:
             context=(self.settings.app_name, local_part, domain),
             pointer=pointer,
         )
-        if self.breaches is not None:
-            await self.breaches.check(password, pointer)
+        if self.look_up is not None:
+            await self.look_up(password, pointer)
 
     async def hash(self, password: str, email: str) -> str:
         """Check and hash a password; raises `WeakPassword`, too."""

@@ -59,7 +59,6 @@ class TestOutsideDevelopment:
             ("smtp_url", "smtps://guest:guest@mail.example.com"),
             ("smtp_url", "smtp://ada:lovelace@mail.example.com"),
             ("smtp_url", "smtp://mail.example.com"),
-            ("breached_passwords_url", "http://ranges.example.com"),
         ],
     )
     def test_is_refused(self, environment: str, name: str, value: str) -> None:
@@ -80,7 +79,6 @@ class TestOutsideDevelopment:
             ("redis_url", "redis://localhost"),
             ("smtp_url", "smtp://localhost"),
             ("smtp_url", "smtp+starttls://mail.example.com"),
-            ("breached_passwords_url", "https://ranges.example.com/range"),
         ],
     )
     def test_is_safe(self, environment: str, name: str, value: str) -> None:
