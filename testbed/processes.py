@@ -62,7 +62,7 @@ def free_port() -> int:
 
 @contextmanager
 def on_cores(cores: set[int]) -> Iterator[None]:
-    """Run processes that start inside, and their children, on these cores."""
+    """Run processes that start in the block, and their children, on these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:

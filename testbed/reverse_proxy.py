@@ -34,7 +34,7 @@ class ReverseProxy(Server):
     @property
     @abstractmethod
     def changes(self) -> dict[str, str]:
-        """The texts of the sample that differ here."""
+        """The texts of the sample to replace, with their replacements."""
 
     def configuration(self) -> str:
         text = (ROOT / "deploy" / self.sample).read_text()
