@@ -1,7 +1,6 @@
 """Chromium without a window, which chromedriver controls (W3C WebDriver)."""
 
 import signal
-import socket
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -53,10 +52,6 @@ class Chromedriver(Server):
 
     def _command(self) -> Sequence[str | Path]:
         return [self.program, f"--port={self.port}"]
-
-    def _is_ready(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @contextmanager

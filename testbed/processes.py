@@ -96,8 +96,10 @@ class Server(ABC):
     @abstractmethod
     def _command(self) -> Sequence[str | Path]: ...
 
-    @abstractmethod
-    def _is_ready(self) -> bool: ...
+    def _is_ready(self) -> bool:
+        """Whether a process listens. Override it for a server that starts slowly."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     @property
     def is_running(self) -> bool:
