@@ -1,4 +1,4 @@
-"""Programs on one core, their load and PostgreSQL on the others, in turns."""
+"""Runs programs in turns on one core, with the load and PostgreSQL on the others."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Whether the share of the raw program stays: more rows, workers or connections."""
+"""Measures the share of the raw program with more rows, workers or connections."""
 
 import argparse
 import asyncio

@@ -53,11 +53,11 @@ def measure(environment: Mapping[str, str], directory: Path, what: str) -> Figur
 
 async def operations() -> Figures:
     """Measure the raw program and the application, operation by operation."""
-    # These read the environment that only this process has.
+    # Imported here: these read the environment that only this process has.
     from bench.comparison import DATABASE_URL
     from bench.raw_asgi import app as raw
 
-    # A repeated answer is that of the first row.
+    # Only the first row, because the loop repeats the answer that it has recorded.
     ids = {name: ids[:1] for name, ids in (await data.fill(DATABASE_URL)).items()}
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(running(create_application()))

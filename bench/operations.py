@@ -13,7 +13,7 @@ CONNECTIONS = 16
 class Goal:
     """A ratio that must not be worse than `floor`, and should reach `aim`.
 
-    Larger is better where the aim lies above the floor or is the same.
+    If the aim is not below the floor, larger figures are better.
     """
 
     floor: float
@@ -61,8 +61,8 @@ class Target:
 class Operation:
     """One kind of request.
 
-    All programs must answer with the same status and as many bytes. What `compared`
-    takes out of the body must be the same, too. The goal is a share of the raw
+    All programs must answer with the same status and as many bytes. The part of the
+    body that `compared` returns must be the same, too. The goal is a share of the raw
     program's throughput.
     """
 

@@ -27,7 +27,7 @@ TARGETS = {
 
 
 class Program(Server):
-    """One of them, under the application's own gunicorn configuration."""
+    """A program, under the application's own gunicorn configuration."""
 
     parting = signal.SIGQUIT
 

@@ -21,7 +21,7 @@ PYTHON = ".".join(platform.python_version_tuple()[:2])
 CPU_GROWTH = 1.15
 MODULES_GROWTH = 1.02
 MEASUREMENTS = 3  # at most
-WRITTEN_FROM = 5  # measurements
+WRITTEN_FROM = 5  # measurements, of which it writes the median
 
 
 def committed() -> dict[str, Any]:

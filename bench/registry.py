@@ -1,4 +1,4 @@
-"""What the bench measures: a package for each resource, which holds its parts.
+"""The resources that the bench measures. The package of each has several parts.
 
 - `operations`: its `OPERATIONS`, each under a name that no other resource uses
 - `raw_asgi`: its `ROUTES` in the program that is the limit

@@ -1,4 +1,4 @@
-"""Measure the application beside programs that do the same work with less around it."""
+"""Measure the application beside programs that do the same work with fewer layers."""
 
 import argparse
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A resource with a million rows: how long it takes, how much memory it needs."""
+"""Measures the time and the memory that a resource with a million rows needs."""
 
 import argparse
 import tempfile
@@ -76,7 +76,7 @@ class Service:
 
     @contextmanager
     def watch_memory(self) -> Iterator[list[int]]:
-        """Yield a list; its item is the most memory so far that the worker had."""
+        """Yield a list, whose item is the largest memory of the worker so far."""
         ended = threading.Event()
         most = [self.program.resident_bytes()]
 

@@ -1,4 +1,4 @@
-"""How long a start takes, what it imports, and the memory that a worker then needs."""
+"""Measures the time of a start, its imports, and the memory of a worker."""
 
 import re
 from collections import Counter
@@ -66,7 +66,7 @@ def imports(directory: Path, environment: Mapping[str, str]) -> Imports:
     program.log.unlink(missing_ok=True)
     program.start_on_a_free_port()
     program.stop()
-    # The interpreter also lists what it could not find.
+    # The interpreter also lists modules that it could not find.
     installed = packages_distributions().keys() | {"app"}
     seen: set[str] = set()
     found = Imports(Counter(), Counter())

@@ -1,4 +1,4 @@
-"""Traces: their cost for a request, and what a collector that hangs does to it."""
+"""Measures the cost of traces for a request, also while the collector hangs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

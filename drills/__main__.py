@@ -30,7 +30,7 @@ from testbed.checkouts import make_checkout
 from testbed.service import ROOT
 
 REPORT = Path("var/drills.html")
-LANES = 2  # for drills that often wait: for a drain, for an outage, for a start
+LANES = 2  # drills at the same time: they often wait, for example for a drain
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def try_drill(result: Result, *, long: bool, copy: Path | None) -> None:
         if result.outcome.kept:
             break
     result.seconds = time.monotonic() - began
-    # A drill that fails in any case notices nothing.
+    # A drill that fails without a mutant proves nothing by failing with one.
     if copy is None or result.outcome is None or not result.outcome.kept:
         return
     for mutant in drill.mutant:
@@ -96,7 +96,7 @@ def main() -> None:
                 try_drill(result, long=flags.long, copy=copy)
 
         alone = [each for each in due if each.drill.needs_the_machine]
-        # A mutant changes the copy, which all drills share.
+        # One at a time with a copy: a mutant changes the copy that all drills share.
         with ThreadPoolExecutor(1 if copy else LANES) as pool:
             list(pool.map(try_one, [each for each in due if each not in alone]))
         for result in alone:

@@ -52,7 +52,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Drill:
-    """`program` is a module with its arguments. `short` and `long` are further ones.
+    """`program` is a module with arguments. `short` and `long` are further ones.
 
     A program without `short` runs only with `--long`, and so do tests, because
     `make test` runs them as well.
@@ -64,14 +64,14 @@ class Drill:
     short: str | None = None
     long: str = ""
     tests: Sequence[str] = ()
-    needs: str = ""  # a program or a package
-    attempts: int = 1  # to keep a promise about times, on a machine that can be busy
+    needs: str = ""  # a program or a package that must be installed
+    attempts: int = 1  # tries, because a busy machine can break a promise about times
     mutant: Sequence[Mutant] = ()
     group: str = ""
 
     @property
     def needs_the_machine(self) -> bool:
-        """Whether another drill disturbs it: its times, or its tests' database."""
+        """Whether other drills would disturb its times, or its tests' database."""
         return self.attempts > 1 or not self.program
 
     @property

@@ -89,7 +89,7 @@ def use(home: Path, database_url: str) -> None:
 
 def main() -> None:
     if not EXAMPLES.exists():
-        return  # their resource was removed
+        return  # the resource of the examples was removed
     check_types()
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)

@@ -26,7 +26,7 @@ class Copy:
         self.python_path = ""  # where the metadata of a copy with another name are
 
     def link_environment(self) -> None:
-        """The copy has its own stamps, so that `make` installs nothing for it."""
+        """Link to the environment, with own stamps, so that `make` installs nothing."""
         (self.directory / ".venv").mkdir()
         for part in ("bin", "lib", "pyvenv.cfg"):
             (self.directory / ".venv" / part).symlink_to(ROOT / ".venv" / part)
@@ -38,7 +38,7 @@ class Copy:
 
     def run(self, *command: str, database_url: str = "") -> str:
         environment = {
-            # Where packages come from: `make check` resolves the lock files.
+            # The package index, because `make check` resolves the lock files.
             **{k: v for k, v in os.environ.items() if k.startswith(INDEX)},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),
@@ -71,11 +71,11 @@ class Copy:
         return self.run(python, "-m", "pytest", "-q", *arguments)
 
     def collect(self) -> None:
-        """Import every test, and so every module that is left."""
+        """Import every test, to find imports of modules that are gone."""
         self.test("-n0", "--collect-only")
 
     def check(self, *, short: bool, tests: Sequence[str]) -> None:
-        """Run `make check`, or less of it, and these tests, or all."""
+        """Run `make check`, or a part if `short`, and these tests, or all if empty."""
         self.run("git", "add", "--all")  # a test reads the list of files
         if short:
             self.run(".venv/bin/ruff", "check", ".")
@@ -84,7 +84,7 @@ class Copy:
             self.run(".venv/bin/python", "-m", "reference", "--check")
         else:
             self.run("make", "check")
-        # The suite, which runs the short forms, uses the other cores.
+        # The suite runs the short form, and itself uses the other cores.
         tested = self.test("-n0" if short else "-nauto", *tests)
         print(f" {tested.splitlines()[-1]}", end="")
 

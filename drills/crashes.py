@@ -1,4 +1,4 @@
-"""Kill workers, connections and PostgreSQL under writes: no answer 201 was a lie.
+"""Kill workers, connections and PostgreSQL under writes: no acknowledged write is lost.
 
     python -m drills.crashes [--faults 12]
 
@@ -64,7 +64,7 @@ async def cut(postgres: PostgresServer, _: Service) -> None:
 
 
 async def acknowledged(made: Mapping[str, str], more: int) -> None:
-    """Wait until so many more accounts were acknowledged."""
+    """Wait until `more` further accounts are acknowledged."""
     enough = len(made) + more
     async with asyncio.timeout(STEP_ENDS_WITHIN_SECONDS):
         while len(made) < enough:

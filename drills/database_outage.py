@@ -24,7 +24,7 @@ from testbed.service import Service
 PER_SECOND = 20
 DEADLINE_SECONDS = 5
 RECOVERED_WITHIN_SECONDS = 60
-FIRST = 50  # requests after an outage, of which none fails
+FIRST = 50  # requests after an outage, none of which can fail
 READY = "/api/v1/health/ready"
 READ = "GET /api/v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n\r\n"
 CHANGE = (

@@ -70,8 +70,8 @@ class Instances:
         process = self.running[port].process
         process.terminate()
         code = await asyncio.to_thread(process.wait, STEP_ENDS_WITHIN_SECONDS)
-        # The socket of the next one would take the connections that a balancer still
-        # sends to an instance which has left too early.
+        # Otherwise the next instance would hide a fault: at the same port, it would
+        # take connections that the balancer sends to an instance that left too early.
         await asyncio.sleep(DEAD_SECONDS)
         await self.start(port)
         return code
@@ -140,7 +140,7 @@ async def note(
 
 
 async def answered(seen: Timeline, more: int) -> None:
-    """Wait until the clients have had so many more answers."""
+    """Wait until the clients have had `more` further answers."""
     enough = len(seen.answers) + more
     async with asyncio.timeout(STEP_ENDS_WITHIN_SECONDS):
         while len(seen.answers) < enough:

@@ -24,7 +24,7 @@ from testbed.postgres import start_postgres
 from testbed.service import ROOT
 
 CODE = {".py", ".toml", ".lua", ".html", ".js", ".sh"}
-# Tools and their tests name examples.
+# Tools and their tests name features as examples.
 TOOLS = {"drills", "scaffold"}
 FACTORS = ("passkey", "totp")
 GIVE = f"UPDATE users SET second_factors = '{' '.join(FACTORS)}' RETURNING id"
@@ -52,7 +52,7 @@ def drill(directory: Path, postgres_url: str, *names: str, short: bool) -> None:
 
 
 def take_out(directory: Path, postgres_url: str, *names: str) -> tuple[Copy, list[str]]:
-    """Return a copy without the features, and what the commands say that they did."""
+    """Return a copy without the features, and the output of the commands."""
     stems = [FEATURES[name].stem for name in names]
     said = []
     with step(f"{', '.join(names)}: copy the repository"):
@@ -88,7 +88,7 @@ def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
         f"{file}:{number}: {line}"
         for file in files
         if file.suffix in CODE and not TOOLS & {*file.parts[:2]}
-        # Databases have applied its revision.
+        # A revision stays, because databases have applied it.
         if not file.as_posix().startswith(MIGRATIONS)
         for number, line in enumerate((root / file).read_text().splitlines(), 1)
         if stem.is_in(line)
@@ -96,7 +96,7 @@ def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
 
 
 def refuse_factors(left: list[str], stems: list[Stem]) -> None:
-    """A factor that no code knows would keep its owner from every change."""
+    """Refuse factors that no code knows: their owner could change nothing."""
     gone = {name for stem in stems for name in stem.names}
     if left != [" ".join(each for each in FACTORS if each not in gone)]:
         raise DrillFailed(f"The user has the second factors {left}.")

@@ -2,8 +2,8 @@
 
     python -m drills.hang
 
-The other worker goes on. The stopped one takes new connections with it until gunicorn
-has not heard of it for 30 seconds, and starts another one.
+The other worker goes on. New connections that the kernel gives to the stopped worker
+get no answer, until gunicorn has had no heartbeat of it for 30 seconds and replaces it.
 """
 
 import asyncio

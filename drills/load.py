@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
 
 
 class Load:
-    """Repeats requests in turn. Each waits for no other, as those of real clients."""
+    """Repeats requests in turn, without waiting for answers, as real clients do."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ PACKAGES = "systemd-sysv,dbus,sudo,ca-certificates,iproute2,openssl"
 MIRRORS = [Path("/etc/pip.conf"), Path.home() / ".config/pip/pip.conf"]
 MIRRORS += Path("/opt").iterdir()
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
-# Pastes what needs systemd, and ends the machine with the result.
+# Runs the commands that need systemd, and ends the machine with their result.
 UNIT = """[Unit]
 After=postgresql.service caddy.service
 SuccessAction=exit-force
@@ -60,7 +60,7 @@ def blocks(heading: str) -> list[str]:
 
 
 def steps(valkey: str) -> tuple[str, str]:
-    """Return what needs the network, and what needs systemd."""
+    """Return the commands that need the network, and those that need systemd."""
     _, packages, user, install, command, *rest = blocks("How do I install it")
     database, settings, setup, start, tls = rest
     installed = install.replace(VERSION, NEWER), install  # the link names the last one
@@ -103,7 +103,7 @@ def make(root: Path, release: str) -> None:
 
 
 def copy(home: Path, valkey: str) -> None:
-    """Copy what step 1 copies, for two versions, and the steps after it."""
+    """Copy the files of step 1, for two versions, and write the steps after it."""
     for version in (VERSION, NEWER):
         build(version, home)
     for file in (ROOT / "requirements/base.txt", *(ROOT / "deploy/systemd").iterdir()):

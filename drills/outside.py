@@ -25,7 +25,7 @@ from drills.timeline import Outcome, Timeline
 from testbed.accounts import PASSWORD
 
 CLIENTS, INCREMENTS, REPEATS, PAIRS = 5, 4, 20, 4
-SLOWER = 3.0  # the fastest of a few logins; `drills.timing` is more exact
+SLOWER = 3.0  # largest ratio of the fastest logins; `drills.timing` is more exact
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ whether or not the service answers. Meanwhile it probes the service and makes ch
 which the reads must not displace.
 
 Each statement of PostgreSQL takes 20 ms, as on a busy database: its connections are the
-bottleneck. With 0 the bottleneck is the CPU of the worker. Then the refusals take a
-part of it, and an accepted read shares it with others. So the drill expects less
-goodput, and compares the time of a read with that at the capacity.
+bottleneck. With 0 the bottleneck is the CPU of the worker. Then refusals take a part of
+the CPU, and accepted reads share the rest. So the drill expects less goodput, and
+compares the time of a read with its time at the capacity.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ CHANGE = (
 )
 RECOVERY_SECONDS, REFUSAL_MS, PROBE_MS, CHANGES_SERVED = 1.0, 100, 250, 0.9
 CLIENTS_AT_CAPACITY = 16
-SLOWER = 3  # at most, than alone; if the CPU is busy, than at the capacity
+SLOWER = 3  # times, compared with one client; if the CPU is busy, with the capacity
 BY_DATABASE, BY_CPU = 0.9, 0.6  # the part of the capacity that is served
 
 
@@ -115,7 +115,7 @@ def ms(answers: Timeline, outcome: str = "200") -> int:
 
 
 def worker_clock(pid: int) -> float:
-    """Seconds that do not pass while other processes keep the worker from its core."""
+    """A time in seconds, which stands still while other processes use the core."""
     _, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     return time.perf_counter() - int(waited) / 1e9
 

@@ -2,8 +2,8 @@
 
     python -m drills.pgbouncer [--requests 1000]
 
-PgBouncer has fewer connections than the service, so that statements of one client run
-on several of them.
+PgBouncer has fewer connections than the service, so that the statements of one client
+run on several connections of the server.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What the programs `python -m drills.NAME` share: arguments, a service, the result."""
+"""Shared by the programs `python -m drills.NAME`: arguments, a service, the result."""
 
 import argparse
 import sys
@@ -69,7 +69,7 @@ def prepare(environment: Mapping[str, str]) -> None:
 
 
 def workers(service: Service) -> list[int]:
-    """List the worker processes of a service that are alive, by what it logged."""
+    """List the worker processes of a service that are alive, by its log."""
     prefix = "Booting worker with pid: "
     events = [str(line["event"]) for line in service.log()]
     pids = [int(e.removeprefix(prefix)) for e in events if e.startswith(prefix)]

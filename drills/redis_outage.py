@@ -237,6 +237,6 @@ def run(home: Path, seconds: float, at_least_ms: float) -> Outcome:
 if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="of each phase")
-    # A request that waits for Redis takes 100 ms longer. A busy machine hides less.
+    # On a busy machine, raise it up to 100 ms: a wait for Redis takes longer.
     parser.add_argument("--at-least-ms", type=float, default=0, help="is slow")
     main(parser, run)

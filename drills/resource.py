@@ -39,7 +39,7 @@ SCHEMA = {
 }
 LEFT_OVER = ("stock_movements",)
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-REST = (  # what the short form runs: no races, which have nothing to do with products
+REST = (  # the tests of the short form; races do not depend on products
     *("-k", "not concurrent"),
     "tests/api/test_authorization.py",
     "tests/api/test_idempotency.py",
@@ -49,7 +49,7 @@ REST = (  # what the short form runs: no races, which have nothing to do with pr
 
 
 def drill(directory: Path, postgres_url: str, *, short: bool) -> list[str]:
-    """Return what the commands say that they did.
+    """Return the output of the commands `remove` and `add`.
 
     Raises `DrillFailed` with the output of the command that failed.
     """
@@ -101,7 +101,7 @@ def command_line(text: str) -> list[str]:
 def databases(
     directory: Path, postgres_url: str, drill: str = "resource"
 ) -> dict[str, list[str]]:
-    """Return two databases on each system: the old one gets what the drill removes."""
+    """Return two databases on each system. The drill fills the old ones."""
     urls = {}
     for age in ("old", "new"):
         name = f"test_{drill}_{age}"
@@ -121,7 +121,7 @@ def refuse_leftovers(copy: Path) -> None:
         for file in tracked(copy)
         if file.suffix in {".py", ".toml", ".lua", ".html", ".js", ".sh"}
         and PRODUCTS.search((copy / file).read_text())
-        # Databases have applied its revision; tools and their tests name examples.
+        # Databases have applied the revisions. Tools name products as examples.
         and not {"migrations", "drills", "scaffold"} & {*file.parts}
     ]
     if named:

@@ -41,7 +41,7 @@ class Result:
 
 
 class Table:
-    """Shows the results. It changes them nowhere."""
+    """Shows the results, and notes which drill is running."""
 
     def __init__(self, results: Sequence[Result]) -> None:
         self.results = results

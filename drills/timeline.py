@@ -1,4 +1,4 @@
-"""What clients of a drill saw, and what the drill did to the service meanwhile."""
+"""The answers that the clients of a drill got, and the faults that it caused."""
 
 import time
 from collections import Counter
@@ -26,7 +26,7 @@ class Timeline:
         return time.perf_counter() - self.began
 
     def note(self, sent: float, outcome: object) -> None:
-        """Add the answer of now to a request that was sent at the second `sent`."""
+        """Add an answer that arrives now, to a request sent at the second `sent`."""
         self.answers.append(Answer(sent, str(outcome), self.now - sent))
 
     @contextmanager

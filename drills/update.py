@@ -4,8 +4,8 @@
 
 The copy has another name, an added and a removed resource, a dependency of its own, a
 changed service that both releases move, and edits to a page that the second deletes.
-Nothing of it is lost, only that page is a conflict, the lock files and the generated
-files are those of the copy, and its own `make check` and `make test` pass.
+The update loses none of this. Only that page is a conflict, the lock files and the
+generated files are those of the copy, and its own `make check` and `make test` pass.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def edit(file: Path, change: Callable[[str], str]) -> None:
 def make_releases(checkout: Path, revoked: str = "") -> None:
     """Make 0.1.1, which moves a module and renames a name of it, and 0.2.0.
 
-    That does so once more, deletes a file, adds one, and revokes a scope.
+    0.2.0 moves and renames them again, deletes a file, adds one, and revokes a scope.
     """
     begin_release(checkout, "0.1.1", than="0.1.0")
     end_release(checkout, "0.1.1")

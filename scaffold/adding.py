@@ -73,7 +73,7 @@ def write(root: Path, addition: Addition) -> None:
 
 
 def inserted(text: str, line: Line) -> str:
-    """Raises `Refused` if the registry has no such place."""
+    """Raises `Refused` if the registry does not have the line `below`."""
     if not line.below:
         return text + line.text
     rows = text.splitlines(keepends=True)
@@ -176,7 +176,7 @@ def _type(each: Field) -> str:
 
 
 def formatted(root: Path, path: str, code: str) -> str:
-    """Remove what the templates import in vain, sort, and format.
+    """Remove unused imports, sort the others, and format.
 
     Raises:
         Refused: ruff is not installed.

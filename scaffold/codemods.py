@@ -17,7 +17,7 @@ class Codemods:
     names: dict[str, str] = field(default_factory=dict)
 
     def refuse_taken(self, root: Path) -> None:
-        """A move onto a file of the copy would silently keep the copy's file."""
+        """Raise `Refused` if the copy has a file of its own at the target of a move."""
         for old, new in self.moves.items():
             if (root / new).exists():
                 raise Refused(f"The release moves {old} to {new}. Rename your {new}.")
@@ -25,7 +25,7 @@ class Codemods:
     def apply(self, root: Path, files: Iterable[Path]) -> None:
         """Raises `RuntimeError` if an old name is left, or a second run changes more.
 
-        A half-run codemod would look like a wish of the copy to keep the old name.
+        After a half-run codemod it would seem that the copy wants to keep the old name.
         """
         self._apply(root, files)
         left = [old for old in self.moves if (root / old).exists()]
@@ -74,8 +74,8 @@ class Codemods:
 def between(old: Path, new: Path) -> Codemods:
     """The codemods that the new release has and the old one lacks, as one step.
 
-    What an early release moves or renames, a later one can move or rename again. Files
-    that only a release between them had are not in the copy, or are its own.
+    If several releases move or rename the same thing, the result has one step for it.
+    Files that only a release between them had are not in the copy, or are its own.
     """
     folder = "scaffold/codemods"
     known = {file.name for file in (old / folder).glob("*.toml")}

@@ -35,7 +35,7 @@ def new(
     for name in without:
         stem = features.find_any(target, name)
         removing.carry_out(target, removing.plan(target, stem))
-    # Before the copy has its name: the metadata of the installed package have the old.
+    # Before the copy gets its name, because the installed package has the old name.
     if without and (failed := regenerate(target)):
         raise RuntimeError("\n".join(failed))
     old = naming.current(target).title

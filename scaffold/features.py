@@ -11,7 +11,7 @@ from scaffold.stems import Stem
 
 class Feature(NamedTuple):
     about: str
-    # One, its table, and further names that its files and lines have.
+    # The name in the singular, the table, and further names in its files and lines.
     stem: Stem
 
 
@@ -43,7 +43,7 @@ def present(root: Path) -> dict[str, Feature]:
 
 
 def find(root: Path, name: str) -> Stem:
-    """Find a feature by its name. Raise `Refused` without one."""
+    """Find a feature by its name. Raise `Refused` if there is none."""
     left = present(root)
     if name in left:
         return left[name].stem

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-LIKE_A_CODE = 32  # shorter text is a filter, longer text an order
+LIKE_A_CODE = 32  # characters of text that filters lists; longer text sorts them
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a type is written; `kinds.toml` describes each field."""
+    """The code of a type of field. `kinds.toml` explains each attribute."""
 
     python: str
     wire: str

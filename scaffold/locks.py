@@ -10,7 +10,7 @@ BLOCK = re.compile(r"^([\w.\[\],-]+)==.*(?:\n[ \t].*)*\n?", re.MULTILINE)
 
 
 def settle(root: Path, before: Path, after: Path) -> list[str]:
-    """Write the lock files, and let uv resolve what only the copy has.
+    """Write the lock files, and let uv resolve the packages that only the copy has.
 
     Return what failed.
     """
@@ -32,7 +32,7 @@ def settle(root: Path, before: Path, after: Path) -> list[str]:
 
 
 def dependencies(root: Path) -> list[object]:
-    """What `pyproject.toml` depends on, or nothing while the file has a conflict."""
+    """The dependencies in `pyproject.toml`, or none while the file has a conflict."""
     try:
         table = tomllib.loads((root / "pyproject.toml").read_text())
     except tomllib.TOMLDecodeError:

@@ -1,8 +1,8 @@
-"""A merge driver of git for files with one entry a line: a removal counts.
+"""A merge driver of git for files with one entry a line: a removal wins.
 
 git runs it as `merge_lines.py %O %A %B %P`. It leaves the result in %A, and fails if a
-conflict is more than entries. The driver `union` of git keeps every line of both sides,
-so that a scope which the release revoked would come back.
+conflict has lines that are no entries. The driver `union` of git keeps every line of
+both sides, so that a scope which the release revoked would come back.
 """
 
 import re

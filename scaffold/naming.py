@@ -1,4 +1,4 @@
-"""Gives a copy its own name: the same text for the same answers."""
+"""Gives a copy its own name. The same name always gives the same files."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from scaffold.refusal import Refused
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 40
-REFUSED = "`|<>\\$"  # Markdown, HTML, Python or a shell would read these as their own
+REFUSED = "`|<>\\$"  # these have a meaning in Markdown, HTML, Python or a shell
 TOUR = re.compile(r"^<!-- tour -->\n```sh\n.*?^```\n", re.M | re.S)
 TEMPLATES = Path(__file__).parent / "templates"
 FIRST_VERSION = "0.1.0"
@@ -98,9 +98,7 @@ def rename(root: Path, new: Identity) -> None:
 def introduce(root: Path, new: Identity, origin: str) -> None:
     """Replace the README and the changelog of the project by the copy's own."""
     readme = root / "README.md"
-    tour = re.search(
-        r"^<!-- tour -->\n```sh\n.*?^```\n", readme.read_text(), re.M | re.S
-    )
+    tour = TOUR.search(readme.read_text())
     values = {
         "title": new.title,
         "slug": new.slug,

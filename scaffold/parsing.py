@@ -18,7 +18,7 @@ RESERVED = {
     *("cursor", "limit", "sort"),
     # Attributes of SQLAlchemy's and pydantic's base classes.
     *("metadata", "registry", "copy", "construct", "dict", "json", "schema"),
-    # Types of the same name exist.
+    # The type of such a field would have the name of a schema: `SupplierCreate`.
     *("create", "read", "update", "query"),
     *("validate", "parse_obj", "parse_raw", "parse_file", "from_orm"),
 }

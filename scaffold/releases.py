@@ -1,4 +1,4 @@
-"""What a release must carry for its copies."""
+"""Finds moves of a release without a codemod, which its copies need."""
 
 import tomllib
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from pathlib import Path
 from scaffold.repository import git, try_git
 
 CODEMODS = "scaffold/codemods"
-MOVABLE = ("app", "testbed", "tests", "gunicorn.conf.py")  # what a copy may import
+# A copy can import these.
+MOVABLE = ("app", "testbed", "tests", "gunicorn.conf.py")
 
 
 def tags(root: Path) -> list[str]:

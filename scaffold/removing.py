@@ -14,7 +14,7 @@ from scaffold.stems import REGISTRIES, Stem
 HEADER = re.compile(
     r"^(revision|down_revision|branch_labels|depends_on)\b.*\n", re.MULTILINE
 )
-# What the linter of revisions refuses without a reason.
+# The linter of revisions refuses these without a reason.
 DROPS = {"drop_table": "ban-drop-table", "DROP FUNCTION": "ban-drop-function"}
 
 
@@ -53,7 +53,7 @@ def plan(root: Path, stem: Stem) -> Removal:
 def carry_out(root: Path, removal: Removal) -> None:
     for file in removal.files:
         (root / file).unlink()
-    for file in removal.files:  # what git ignores, such as __pycache__, goes as well
+    for file in removal.files:  # with files that git ignores, such as __pycache__
         for folder in reversed(file.parents[:-1]):
             if removal.stem.owns(folder) or is_empty(root / folder):
                 shutil.rmtree(root / folder, ignore_errors=True)
@@ -75,7 +75,7 @@ def is_empty(folder: Path) -> bool:
 
 
 def dropping(root: Path, stem: Stem) -> tuple[str, str] | None:
-    """Write the revision that made the table once more, with both ways exchanged."""
+    """Write the revision that made the table, with upgrade and downgrade exchanged."""
     made = f'op.create_table(\n        "{stem.plural}"'
     for file in sorted(root.glob(f"{stems.MIGRATIONS}**/*.py")):
         if made in (text := file.read_text()):

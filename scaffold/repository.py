@@ -37,7 +37,7 @@ def try_git(
 
 
 def _without_repository(environment: Mapping[str, str]) -> dict[str, str]:
-    """In a hook, git names its own repository in `GIT_DIR` and `GIT_INDEX_FILE`."""
+    """Remove `GIT_DIR` and others, in which git names its own repository to a hook."""
     hidden = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
     return {name: value for name, value in environment.items() if name not in hidden}
 

@@ -1,4 +1,4 @@
-"""The code of a new resource: what `docs/adding-a-resource.md` shows."""
+"""Writes the code of a new resource, which `docs/adding-a-resource.md` shows."""
 
 import re
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ def heads(root: Path) -> tuple[str, str | None]:
 
 
 def new_name() -> str:
-    """As `app.db.migrate` names them: never numbered, so that no two are equal."""
+    """Return a name as `app.db.migrate` does, with random digits: no two are equal."""
     return f"{datetime.now(UTC):%Y%m%d}_{secrets.token_hex(4)}"
 
 

@@ -1,4 +1,4 @@
-"""Settles what has a rule after the merge of an update, and reports the rest."""
+"""After the merge of an update: settles conflicts by rules, and reports the rest."""
 
 import re
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ def settle(root: Path, before: Path, after: Path, removed: list[list[str]]) -> O
     outcome.revisions = sorted(
         file.name for file in (after / versions).glob("*.py") if file.name not in known
     )
-    # This code is that of the release.
+    # This code is the release's, so it knows which defaults the release has changed.
     outcome.kept_defaults = kept_defaults(naming.defaults(root))
     if not any(name.endswith(".py") for name in outcome.conflicts):
         outcome.to_do += [f"`make format`: {last(each)}" for each in regenerate(root)]
@@ -83,7 +83,7 @@ def _states(root: Path) -> list[tuple[str, str]]:
 
 
 def _remove_again(root: Path, stem: Stem) -> list[str]:
-    """What the release adds to a resource that the copy has removed."""
+    """Remove the additions of the release to a removed resource. List the files."""
     again = [file for file in tracked(root) if stem.owns(file)]
     for file in again:
         git(root, "rm", "--quiet", "--force", "--", str(file))

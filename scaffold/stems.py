@@ -48,7 +48,7 @@ TABLE = re.compile(r'__tablename__ = "(\w+)"')
 
 @dataclass(frozen=True)
 class Stem:
-    """The name of one, the name of many, and further names of a feature."""
+    """The name in the singular and in the plural, and further names of a feature."""
 
     names: tuple[str, ...]
 
@@ -58,7 +58,7 @@ class Stem:
         return self.names[1]
 
     def owns(self, path: Path) -> bool:
-        """Whether the file is of the resource. Databases have applied its revisions."""
+        """Whether the file is of the resource. Revisions stay, so they are not."""
         return not path.as_posix().startswith(MIGRATIONS) and any(
             re.fullmatch(
                 rf"(test_)?({'|'.join(self.names)})(\.\w+)?", part.replace("-", "_")
@@ -83,7 +83,7 @@ class Stem:
 
 
 def find(root: Path, name: str) -> Stem:
-    """Find a resource by its singular or plural. Raise `Refused` without one."""
+    """Find a resource by its singular or plural. Raise `Refused` if there is none."""
     for model in sorted(root.glob("app/db/models/*.py")):
         tables = TABLE.findall(model.read_text())
         if tables and name in {model.stem, tables[0]}:

@@ -46,7 +46,7 @@ requirements/*.txt merge=ours
 
 
 def fetch(root: Path, to: str | None) -> tuple[Upstream, str]:
-    """Fetch both releases. Return what the copy knows, and the name of the new one.
+    """Fetch both releases. Return the record of the copy, and the new release's name.
 
     Raises:
         Refused: The copy has changes, or there is no newer release.
@@ -92,7 +92,7 @@ def update(root: Path, to: str) -> Outcome:
     """Merge the fetched release on a branch of its own.
 
     Raises:
-        Refused: Nothing has changed.
+        Refused: The update could not begin, and has changed nothing.
     """
     known = upstream.read(root)
     branch = f"upstream-{to}"

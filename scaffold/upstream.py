@@ -21,7 +21,7 @@ removed = {removed}
 
 @dataclass(frozen=True)
 class Upstream:
-    source: str  # what `git fetch` takes: a URL or a directory
+    source: str  # for `git fetch`: a URL or a directory
     release: str  # for people: a tag if there is one
     commit: str
     removed: list[list[str]] = field(default_factory=list)
@@ -39,7 +39,7 @@ def read(root: Path) -> Upstream:
 
 
 def of_checkout(root: Path) -> Upstream:
-    """What a copy made from this checkout records."""
+    """Return the record for a copy that is made from this checkout."""
     origin = try_git(root, "remote", "get-url", "origin").stdout.strip()
     return Upstream(
         source=origin or str(root),

@@ -1,4 +1,4 @@
-"""A load balancer that knows of instances only what their readiness says."""
+"""A load balancer that knows only the readiness of its instances."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import httpx2
 from testbed.fault_proxy import Relay
 
 READY = "/api/v1/health/ready"
-# Together longer than a worker needs to notice a signal, which would hide a missing
-# delay. DRAIN_DELAY_SECONDS must be longer than both.
+# Together these are longer than a worker needs to notice a signal. Shorter times would
+# hide a missing delay. DRAIN_DELAY_SECONDS must be longer than both.
 PROBE_SECONDS, LAG_SECONDS = 0.3, 1.0
 
 

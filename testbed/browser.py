@@ -1,7 +1,6 @@
 """Chromium without a window, which chromedriver controls (W3C WebDriver)."""
 
 import signal
-import socket
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from testbed.processes import ENVIRONMENT, Server
 
 ARGUMENTS = (
     "--headless=new",
-    "--no-sandbox",  # which root and containers cannot have
+    "--no-sandbox",  # root and containers cannot have a sandbox
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--hide-scrollbars",
@@ -53,10 +52,6 @@ class Chromedriver(Server):
 
     def _command(self) -> Sequence[str | Path]:
         return [self.program, f"--port={self.port}"]
-
-    def _is_ready(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @contextmanager
@@ -105,7 +100,7 @@ class Browser:
         return value
 
     async def visit(self, url: str) -> None:
-        """Load a page, also if it is the one that is open."""
+        """Load a page, even if it is open already."""
         await self.command("POST", f"{self.session}/url", {"url": url})
 
     async def run(self, script: str, *arguments: Any) -> Any:
@@ -155,7 +150,7 @@ class Browser:
         return found
 
     async def errors(self) -> list[str]:
-        """Take what the console has shown as an error, such as a broken policy."""
+        """Take the errors from the console, such as a broken policy."""
         body = {"type": "browser"}
         lines = await self.command("POST", f"{self.session}/se/log", body)
         return [line["message"] for line in lines if line["level"] == "SEVERE"]

@@ -1,4 +1,4 @@
-"""Copies of the repository, for what changes the code."""
+"""Copies of the repository, for tests and drills that change the code."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from testbed.service import ROOT, make_environment
 
 
 def make_checkout(target: Path) -> Path:
-    """Commit the files of the repository as they are into a new one."""
+    """Commit the files of the repository, with their changes, into a new repository."""
     copy_files(ROOT, target, [*tracked(ROOT)])
     git(target, "init", "--quiet")
     commit_all(target, "Begin")
@@ -22,7 +22,8 @@ def make_checkout(target: Path) -> Path:
 def environment_of(checkout: Path, home: Path) -> dict[str, str]:
     """The environment of commands in a copy that has its own name.
 
-    The metadata of the installed package has the version, so write some.
+    It writes the metadata of a package, because the application reads its version
+    there.
     """
     slug = naming.current(checkout).slug
     metadata = checkout / f"{slug.replace('-', '_')}-0.1.0.dist-info"

@@ -1,4 +1,4 @@
-"""A server that gets what the service reports: traces, and errors for Sentry."""
+"""A server that receives the traces of the service, and its errors for Sentry."""
 
 import gzip
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Runs `python -m app` in a process that has imported the libraries already.
 
-To import them takes half a second of CPU time, ten times as long as most commands.
+Importing them takes half a second of CPU time, ten times as long as most commands.
 """
 
 import atexit

@@ -119,7 +119,7 @@ Line = TypeVar("Line", bound=Relay)
 
 @asynccontextmanager
 async def open_line(relay: Line) -> AsyncGenerator[Line]:
-    """Listen on loopback until all clients have hung up."""
+    """Listen on loopback until the block ends and all clients have hung up."""
     async with TaskGroup() as connections:
         listener = await start_server(
             lambda *ends: connections.create_task(relay.relay(*ends)), "127.0.0.1"

@@ -82,7 +82,7 @@ class Mailbox:
 
 
 class Bound(Controller):
-    """Listens on a port of the kernel's choice, bound before its number is known."""
+    """Listens on a port that the kernel chooses, so that no other process has it."""
 
     def _create_server(self) -> Awaitable[AbstractServer]:
         listener = socket.create_server((self.hostname, 0))

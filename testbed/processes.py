@@ -62,7 +62,7 @@ def free_port() -> int:
 
 @contextmanager
 def on_cores(cores: set[int]) -> Iterator[None]:
-    """Run processes that start inside, and their children, on these cores."""
+    """Run processes that start in the block, and their children, on these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -96,8 +96,10 @@ class Server(ABC):
     @abstractmethod
     def _command(self) -> Sequence[str | Path]: ...
 
-    @abstractmethod
-    def _is_ready(self) -> bool: ...
+    def _is_ready(self) -> bool:
+        """Whether a process listens. Override it for a server that starts slowly."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     @property
     def is_running(self) -> bool:

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ class ReverseProxy(Server):
     @property
     @abstractmethod
     def changes(self) -> dict[str, str]:
-        """The texts of the sample that differ here."""
+        """The texts of the sample to replace, with their replacements."""
 
     def configuration(self) -> str:
         text = (ROOT / "deploy" / self.sample).read_text()
@@ -44,10 +43,6 @@ class ReverseProxy(Server):
             assert old in text, f"{self.sample} lacks {old}"
             text = text.replace(old, new)
         return text
-
-    def _is_ready(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Later:
-    """Serves an application whose settings must name the port."""
+    """Serves an application that is made later, because its settings name the port."""
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None

@@ -8,7 +8,8 @@ from bench.load import ask
 from bench.operations import Goal, Operation, Target
 
 EMAIL = "bench@example.com"
-# A flood of logins ends older sessions of its account, so it has an account of its own.
+# A flood of logins ends older sessions of its account, so the flood has an account of
+# its own.
 FLOODED = "flooded@example.com"
 PASSWORD = "correct horse battery staple"
 

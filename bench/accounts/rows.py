@@ -1,4 +1,4 @@
-"""Logins: their cost over the bare hash, and what a flood of them does to reads."""
+"""Measures the cost of a login over the bare hash, and reads in a flood of logins."""
 
 import asyncio
 import time
@@ -76,7 +76,7 @@ async def find_hash(url: str) -> str:
 def bare_hash(stored: str) -> float:
     """The CPU time that argon2 needs to verify the password.
 
-    Nothing else uses the core meanwhile. In a thread it needs as much.
+    Nothing else uses the core meanwhile. A hash in a thread needs the same CPU time.
     """
     hasher = PasswordHasher()
     before = time.process_time()

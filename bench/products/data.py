@@ -3,7 +3,7 @@
 import asyncpg
 
 PRODUCTS = 10_000
-READ = 1000  # so many, chosen at random
+READ = 1000  # products, chosen at random
 INSERT_PRODUCTS = """
 INSERT INTO products (id, sku, name, description, price, currency, stock, category,
                       status, version, title_words, category_words,
@@ -19,7 +19,7 @@ FROM generate_series((SELECT count(*) + 1 FROM products), $1::int) AS n,
 
 
 async def fill(connection: asyncpg.Connection, times: int = 1) -> list[str]:
-    """Add products until there are `PRODUCTS` times so many, and none of a run."""
+    """Delete the products of earlier runs, and add others up to `times` `PRODUCTS`."""
     await connection.execute("DELETE FROM products WHERE sku LIKE 'BENCH-%'")
     await connection.execute(INSERT_PRODUCTS, PRODUCTS * times)
     chosen = "SELECT id FROM products ORDER BY random() LIMIT $1"

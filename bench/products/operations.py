@@ -28,7 +28,7 @@ def get_known(target: Target) -> Iterator[bytes]:
 
 
 def get_from_many(target: Target) -> Iterator[bytes]:
-    """Read from as many addresses as products, which a trusted proxy names."""
+    """Read each product from another address, which a trusted proxy names."""
     numbers = (divmod(number, 250) for number in count())
     return get(target, ({"X-Forwarded-For": f"10.0.{a}.{b}"} for a, b in numbers))
 
@@ -38,7 +38,7 @@ def list_(target: Target) -> Iterator[bytes]:
 
 
 def items(body: bytes) -> Any:
-    """The products of a page: the cursors are signed, each program by its own key."""
+    """The products of a page, without the cursor, which each program signs."""
     return json.loads(body)["items"]
 
 
@@ -66,7 +66,7 @@ NEW_PRODUCT = {
     "currency": "EUR",
     "stock": 7,
     "category": "bench",
-    "status": "active",  # a list would scan drafts to skip them
+    "status": "active",  # lists would have to skip drafts
 }
 OPERATIONS = {
     "get": Operation("GET one product", get, Goal(0.55, 0.70), compared=bytes),
