@@ -30,9 +30,9 @@ INTRODUCTION = """# Promises
 What happens to clients when something fails, and how do you know? Each promise has a
 drill: a program that breaks running processes and looks at the answers, or tests of the
 suite. A mutant is a change that breaks the service on purpose, in a copy. The drill
-must notice it.
+must notice it. *Not run* and *not tried* mean: not in the last run.
 
-`python -m drills NAME` runs one drill, `make drill MUTANTS=1` all of them with their
+`python -m drills NAME` runs one drill, `make drill MUTANTS=1` all drills with their
 mutants. `python -m drills --long --mutants --write` also writes this page.
 `python -m drills --base-url URL` checks a service that runs elsewhere, with the drills
 that need no control over its processes.

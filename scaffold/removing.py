@@ -45,7 +45,7 @@ def plan(root: Path, stem: Stem) -> Removal:
         if file.suffix == ".py" and not stem.owns(file):
             text = registries.get(str(file)) or (root / file).read_text()
             if stem.is_imported_by(text) and "migrations" not in file.parts:
-                raise Refused(f"{file} uses {stem.plural}. Change that first.")
+                raise Refused(f"{file} uses {stem.plural}. Change this file first.")
     owned = [file for file in found if stem.owns(file)]
     return Removal(stem, owned, registries, lines, dropping(root, stem))
 

@@ -37,7 +37,7 @@ class InsufficientScope(Forbidden):
 class MfaRequired(Forbidden):
     """The caller's role needs a second factor, and this session has not given one.
 
-    Add one at `/auth/mfa`, or give it at `/auth/reauthenticate`.
+    Add a factor to the account, or give it at `/auth/reauthenticate`.
     """
 
     code = "mfa_required"

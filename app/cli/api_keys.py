@@ -29,13 +29,15 @@ async def create(
     user: Who,
     name: Annotated[str, typer.Option(help="What the key is for.")],
     scope: Annotated[
-        list[str], typer.Option(help="A scope of the key. Repeat it for more.")
+        list[str], typer.Option(help="A scope of the key. You can repeat this option.")
     ],
     *,
     expires_days: Days = None,
     network: Annotated[
         list[str] | None,
-        typer.Option(help="A network from which the key works. Repeat it for more."),
+        typer.Option(
+            help="A network from which the key works. You can repeat it. Default: all."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -19,10 +19,11 @@ async def list_(
     ] = None,
     subject: Annotated[
         str | None,
-        typer.Option(help="E-mail address or id of the user whom it is about."),
+        typer.Option(help="E-mail address or id of the user whom the event is about."),
     ] = None,
     actor: Annotated[
-        str | None, typer.Option(help="E-mail address or id of the user who did it.")
+        str | None,
+        typer.Option(help="E-mail address or id of the user who caused the event."),
     ] = None,
     since: Annotated[
         str | None,

@@ -24,21 +24,22 @@ def copy(
         str,
         typer.Option(
             "--to",
-            help="Empty PostgreSQL database, at the same revision. The default is "
-            "DATABASE_URL: other users of the machine can read the password in `--to`.",
+            help="Empty PostgreSQL database at the same revision. Default: that of "
+            "DATABASE_URL. Other users of this machine can read a password in `--to`.",
         ),
     ] = "",
 ) -> None:
     """Copy all rows from SQLite to PostgreSQL.
 
-    Stop the service first, because it could still change what is copied already. If the
-    command fails, the target stays empty. It compares the numbers of rows at the end.
+    Stop the service first. Otherwise it could change rows that are already copied. If
+    the command fails, the target stays empty. At the end, the command compares the
+    numbers of rows.
     """
     settings = get_settings()
     old = existing(place(settings, "--from", source))
     new = place(settings, "--to", target or settings.database_url)
     if not old.on_sqlite or new.on_sqlite:
-        fail("It copies from sqlite:///… to postgresql://….", 2)
+        fail("`db copy` copies only from sqlite:///… to postgresql://….", 2)
     began = perf_counter()
     copied = run(move(old, new))
     for table, count in copied.items():

@@ -113,7 +113,8 @@ def revision(
     ],
     *,
     empty: Annotated[
-        bool, typer.Option("--empty", help="Write a revision without a change.")
+        bool,
+        typer.Option("--empty", help="Write an empty revision."),
     ] = False,
 ) -> None:
     """Write a revision from the differences between the models and the database.

@@ -19,5 +19,5 @@ async def reseal() -> None:
         try:
             count = await resealing.reseal(state.database, state.ring)
         except Unreadable:
-            fail("Neither SECRET_KEY nor SECRET_KEY_PREVIOUS decrypts some secrets.")
+            fail("SECRET_KEY and SECRET_KEY_PREVIOUS do not decrypt all secrets.")
     output.print(f"Secrets encrypted again: {count}.")

@@ -79,7 +79,7 @@ async def tell(request_id: str, lines: list[Line], *, as_json: bool) -> None:
     others += [line for line in lines if line.get("mail_id") in mails]
     at = time_of(request_id, request)
     if at is None:
-        fail("This id has no time in it. Name the log with --logs.")
+        fail("This id contains no time. Name the log with --logs.")
     story, unread = None, ""
     try:
         async with open_existing() as state:

@@ -127,7 +127,7 @@ def read_secret_files(
         try:
             secret = Path(path).read_text().strip()
         except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a text"
+            reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
             yield name, ValueError(f"cannot be read from its file: {reason}")
         else:
             yield name, secret or ValueError("has an empty file")

@@ -71,27 +71,27 @@ connections = gauge(
     "db_client_connection_count", "Database connections.", "pool", "state"
 )
 connections_max = gauge(
-    "db_client_connection_max", "Most connections of the pools.", "pool"
+    "db_client_connection_max", "Largest number of connections.", "pool"
 )
 connections_pending = gauge(
-    "db_client_connection_pending_requests", "Who waits for a connection.", "pool"
+    "db_client_connection_pending_requests", "Requests that wait for one.", "pool"
 )
 connection_timeouts = counter(
     "db_client_connection_timeouts_total", "Requests that got no connection in time."
 )
 connection_waits = histogram(
     "db_client_connection_wait_time_seconds",
-    "Until a connection was there.",
+    "How long a request waited for a connection.",
     buckets=FEW,
 )
 connection_uses = histogram(
     "db_client_connection_use_time_seconds",
-    "Until a connection was given back.",
+    "How long a connection was in use.",
     buckets=SECONDS,
 )
 connection_creations = histogram(
     "db_client_connection_create_time_seconds",
-    "Until PostgreSQL had opened a connection.",
+    "How long PostgreSQL took to open a connection.",
     buckets=FEW,
 )
 dependency_up = gauge(
@@ -104,7 +104,7 @@ rate_limit_decisions = counter(
     "ratelimit_decisions_total", "Decisions of the limiter.", "rule", "decision"
 )
 circuit_open = gauge(
-    "circuit_state", "1 while the dependency is not asked.", "name", mode="livemax"
+    "circuit_state", "1 while Redis is not asked.", "name", mode="livemax"
 )
 rate_limit_degraded = counter(
     "ratelimit_degraded_total", "Decisions without Redis.", "mode"
@@ -115,7 +115,9 @@ idempotency = counter(
 breach_checks = counter("password_breach_checks_total", "Passwords checked.", "outcome")
 outbox_pending = gauge("outbox_pending", "Mails that wait.", mode="livemostrecent")
 outbox_age = gauge(
-    "outbox_oldest_age_seconds", "Age of the oldest.", mode="livemostrecent"
+    "outbox_oldest_age_seconds",
+    "Age of the oldest of them.",
+    mode="livemostrecent",
 )
 deliveries = counter("outbox_deliveries_total", "Attempts to send a mail.", "outcome")
 loop_lag = histogram(
@@ -123,7 +125,7 @@ loop_lag = histogram(
 )
 hash_queue = gauge("password_hash_queue_depth", "Passwords that wait to be hashed.")
 hashes = histogram(
-    "password_hash_duration_seconds", "Password hashes, once begun.", buckets=FEW
+    "password_hash_duration_seconds", "How long a hash takes.", buckets=FEW
 )
 app_info = gauge(
     "app_info", "1, with the version.", "version", "environment", mode="livemax"

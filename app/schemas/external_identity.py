@@ -38,7 +38,7 @@ class ExternalSignInStarted(BaseModel):
 
 
 class ExternalSignInFinish(RequestBody):
-    """What the provider has added to the redirect URI."""
+    """The values that the provider has added to the redirect URI."""
 
     transaction: Annotated[
         Secret,
@@ -65,7 +65,7 @@ class ExternalIdentityRead(Representation):
     id: UUID
     provider: str = Field(examples=["google"])
     email: str | None = Field(
-        description="Your address, as the provider has last said it.",
+        description="The address that the provider sent at your last sign-in.",
         examples=["ada@example.org"],
     )
     created_at: datetime

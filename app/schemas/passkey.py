@@ -108,8 +108,8 @@ class PasskeyRead(Representation):
 
 class PasskeyCreated(PasskeyRead):
     recovery_codes: list[str] = Field(
-        description="Your first recovery codes, or none if you have some. The service "
-        "shows them only once.",
+        description="Your first recovery codes, shown only once. Empty if you already "
+        "have some.",
         examples=[["7H2K-9QWM-4XTV-0RCD-J5N8-PZ3A"]],
     )
 

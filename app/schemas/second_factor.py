@@ -99,8 +99,8 @@ class SecondFactorRequired(BaseModel):
 
     status: Literal["mfa_required"] = "mfa_required"
     mfa_token: str = Field(
-        description="Send it to `/auth/login/mfa` within five minutes. It works once, "
-        "and for at most five answers.",
+        description="Send it to `/auth/login/mfa` within five minutes. It works for "
+        "one login, and ends after five wrong answers.",
         examples=["app_mt_AZqPPlpw"],
     )
     methods: list[str] = Field(

@@ -25,7 +25,7 @@ class TotpSecret(BaseModel):
         examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"],
     )
     uri: str = Field(
-        description="For a link on the device of the app.",
+        description="Link that opens the app on the same device.",
         examples=[
             "otpauth://totp/Service:ada%40example.org?secret="
             "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Service"

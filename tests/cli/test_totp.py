@@ -31,7 +31,7 @@ async def test_secrets_are_encrypted_again_and_factors_reset(
 
     assert await run("totp reseal") == (
         "",
-        "Error: Neither SECRET_KEY nor SECRET_KEY_PREVIOUS decrypts some secrets.\n",
+        "Error: SECRET_KEY and SECRET_KEY_PREVIOUS do not decrypt all secrets.\n",
     )
     assert await run("totp reseal", **previous) == ("Secrets encrypted again: 1.\n", "")
     assert await run(f"users reset-mfa {phone.owner.email}") == (

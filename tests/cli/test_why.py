@@ -106,7 +106,7 @@ def test_says_when_nothing_is_known(tmp_path: Path) -> None:
     unknown = "019a8f3e-5a70-7000-8000-000000000000"
     for id_, message in (
         (unknown, "Error: Neither the log nor the database has this request.\n"),
-        ("mine-0001", "Error: This id has no time in it. Name the log with --logs.\n"),
+        ("mine-0001", "Error: This id contains no time. Name the log with --logs.\n"),
     ):
         ended = command("why", id_, environment=environment)
         assert (ended.returncode, ended.stderr) == (1, message)

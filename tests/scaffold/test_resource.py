@@ -68,7 +68,7 @@ def test_a_resource_of_every_type_passes_its_tests_and_can_be_removed(
         assert ended.returncode == 0, ended.stdout
 
     assert used[0] == 2
-    assert "uses audit_events. Change that first." in used[1]
+    assert "uses audit_events. Change this file first." in used[1]
     assert code == 0, said
     left = [row for row in left if not row.endswith(upstream.FILE)]  # only in a copy
     assert len(left) == 2, "only the two revisions are left"

@@ -19,13 +19,13 @@ def add_home(app: FastAPI, settings: Settings) -> None:
         ("account", "Account", "sign in, and look after your account"),
         ("errors", "Errors", "every error code and its meaning"),
         (f"{health}/ready", "Readiness", "whether this instance can serve"),
-        (f"{health}/live", "Liveness", "whether its process runs"),
+        (f"{health}/live", "Liveness", "whether the process of this instance runs"),
     ]
     if not settings.is_production:
         links.insert(0, ("docs", "Documentation", "every operation, to try out"))
-        links.insert(1, ("openapi.json", "OpenAPI", "the same for programs"))
+        links.insert(1, ("openapi.json", "OpenAPI", "the same, for programs to read"))
     if settings.environment == "development":
-        said = "the last ones, with their SQL and mails"
+        said = "the last requests, with their SQL and mails"
         links.insert(3, (PATH.removeprefix("/"), "Requests", said))
     endpoints = {
         "/": page(

@@ -65,7 +65,7 @@ def of_memory(settings: Settings, cgroups: Path = CGROUPS) -> Finding:
         ok=needed <= HASHING_SHARE * memory,
         value=f"password hashes need up to {needed // MIB} of {memory // MIB} MiB, "
         f"with {workers} workers",
-        fix="Lower PASSWORD_HASH_THREADS or WEB_CONCURRENCY, or add memory: otherwise "
-        "many logins at once can end the workers.",
+        fix="Lower PASSWORD_HASH_THREADS or WEB_CONCURRENCY, or add memory. Otherwise "
+        "Linux can kill workers when many users log in at once.",
         link=PAGE,
     )

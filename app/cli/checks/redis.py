@@ -61,6 +61,6 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
         "redis.eviction",
         ok=policy == "noeviction" or not info.get("maxmemory"),
         value=f"maxmemory-policy is {policy}",
-        fix="Set noeviction: otherwise full memory deletes counters of attempts.",
+        fix="Set noeviction: otherwise Redis deletes counters when memory is full.",
         link=PAGE,
     )

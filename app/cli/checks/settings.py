@@ -34,8 +34,8 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
         ok=kept > PROXY_IDLE_SECONDS,
         value=f"{kept} s; most load balancers keep idle connections "
         f"{PROXY_IDLE_SECONDS} s",
-        fix="Set gunicorn's --keep-alive higher than in your load balancer, which "
-        "otherwise sends requests on connections that are being closed.",
+        fix="Set gunicorn's --keep-alive above the idle timeout of your load balancer. "
+        "Otherwise it sends requests on connections that are being closed.",
         link=SIZES,
     )
 

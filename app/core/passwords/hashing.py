@@ -70,7 +70,7 @@ class PasswordHasher:
     ) -> None:
         if not any(memory_kib >= m and passes >= p for m, p in _OWASP_MINIMA):
             raise ValueError(
-                "The argon2 parameters are weaker than OWASP recommends at least."
+                "The argon2 parameters are weaker than the minimum of OWASP."
             )
         argon2 = Argon2Hasher(passes, memory_kib, parallelism)
         self._hashes = PasswordHash((argon2, *_superseded_hashers()))

@@ -10,10 +10,10 @@ class BreachedPasswordSettings(AppSettings):
 
     breached_passwords_url: str = ""
     """Server that knows the passwords of data breaches, such as
-    https://api.pwnedpasswords.com/range. The service sends it 5 of the 40 digits of the
-    SHA-1 hash of a new password, and refuses passwords that it knows. Empty disables
-    the check. Outside development, `http://` needs a local host or an entry in
-    PLAINTEXT_HOSTS.
+    https://api.pwnedpasswords.com/range. The service sends 5 of the 40 digits of the
+    SHA-1 hash of a new password to this server, and refuses a password that the server
+    knows. Empty: no check. Outside development, `http://` needs a local host or an
+    entry in PLAINTEXT_HOSTS.
     """
 
     @field_validator("breached_passwords_url")

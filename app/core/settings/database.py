@@ -147,12 +147,15 @@ def checked(url: str, info: ValidationInfo) -> str:
         f"can only have the parameters host, port, {', '.join(TLS_PARAMETERS)}",
     )
     mode = query.get("sslmode", "prefer")
-    refuse(mode not in SSL_MODES, f"must have as sslmode one of {', '.join(SSL_MODES)}")
+    refuse(
+        mode not in SSL_MODES,
+        f"must have one of these as sslmode: {', '.join(SSL_MODES)}",
+    )
     files = [query[name] for name in TLS_FILES if name in query]
     refuse(not all(map(os.path.isfile, files)), "names a TLS file that does not exist")
     refuse(
         mode.startswith("verify") and "sslrootcert" not in query,
-        "must name the file of the CA as sslrootcert, because sslmode verifies it",
+        "must name the file of the CA as sslrootcert, because this sslmode verifies it",
     )
     refuse_default_password(parts, info)
     host = query.get("host", parts.hostname or "")

@@ -77,10 +77,10 @@ class ExternalIdentitySettings(AppSettings):
     """Sign-in with other providers."""
 
     oidc_providers: SecretStr | None = Field(None, repr=False)
-    """Providers with which users can sign in: a JSON list of objects with `name`,
-    `preset` (`google`, `entra`, `keycloak`, `github` or `openid`) or `issuer`,
-    `client_id` and `client_secret`. The documentation page about sign-in with others
-    lists all members.
+    """Providers with which users can sign in: a JSON list of objects. Each has a
+    `name`, a `client_id`, a `client_secret`, and a `preset` (`google`, `entra`,
+    `keycloak`, `github` or `openid`). The presets `keycloak` and `openid` also need an
+    `issuer`. The documentation page about sign-in with others lists all members.
     """
 
     @field_validator("oidc_providers")

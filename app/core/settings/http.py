@@ -56,7 +56,7 @@ class HTTPSettings(AppSettings):
             refuse(not exact, "must list exact origins such as https://app.example.com")
             refuse(
                 url.scheme == "http" and in_production(info),
-                "must list https origins only in production",
+                "must list only https origins in production",
             )
         return origins
 

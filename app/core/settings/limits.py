@@ -109,8 +109,8 @@ class LimitSettings(AppSettings):
     """Seconds for which RATE_LIMIT_REQUESTS is the limit."""
 
     login_failures_per_ip: int = Field(20, ge=1, le=LARGEST_LIMIT)
-    """Limit for the wrong passwords that one client address sends in
-    LOGIN_FAILURES_WINDOW_SECONDS.
+    """Limit for the wrong passwords that one client address sends from unknown devices
+    in LOGIN_FAILURES_WINDOW_SECONDS.
     """
 
     # At most 200: the limit of a day is five times as high and cannot exceed 1000.

@@ -67,7 +67,7 @@ class MailSettings(DatabaseSettings):
     worker_heartbeat_file: Path | None = None
     """File that the mail worker touches, at least as often as it checks the outbox.
     `worker --check` fails when the file is old: use the command as the health check of
-    a container. Without a file there is no heartbeat.
+    a container. Empty: no heartbeat.
     """
 
     @field_validator("smtp_url")
@@ -75,7 +75,10 @@ class MailSettings(DatabaseSettings):
     def _smtp_url(cls, url: str, info: ValidationInfo) -> str:
         parts = split_url(url)
         known = parts.scheme in {"smtp", "smtp+starttls", "smtps"} and parts.hostname
-        refuse(url and not known, "must start with smtp, smtp+starttls or smtps://host")
+        refuse(
+            url and not known,
+            "must start with smtp://, smtp+starttls:// or smtps://, and name a host",
+        )
         refuse(
             parts.scheme == "smtp" and parts.password and outside_development(info),
             "must not send its password in plain text: use smtp+starttls:// or smtps://",

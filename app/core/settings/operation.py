@@ -25,9 +25,9 @@ class OperationSettings(AppSettings):
     """Logs, health and lifecycle."""
 
     defaults: str = Field(DEFAULTS, pattern=rf"^({RELEASE.pattern})?$")
-    """Release, such as `0.1.0`. Where a later release has changed the default of a
-    setting, the service uses the default of this release. Empty: the newest defaults. A
-    project that `new` has made begins with the release that it was made from.
+    """Release, such as `0.1.0`, whose defaults the service uses. If a later release has
+    changed the default of a setting, the service keeps the earlier default. Empty: the
+    newest defaults. `new` sets this for a copy, to the release that it copies.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -75,9 +75,9 @@ class OperationSettings(AppSettings):
     """Days after which an audit event is deleted."""
 
     max_in_flight: int = Field(0, ge=0, le=10_000)
-    """A worker handles at most this many reads at the same time, and additionally this
-    many other requests. The worker answers 503 to all further requests. With 0 the
-    worker finds this number itself, between 16 and 16 * (DB_POOL_SIZE +
+    """Largest number of reads that a worker handles at the same time; as many other
+    requests can run beside them. Further requests wait at most 50 ms, and then get a
+    503. With 0 the worker finds this number itself, between 16 and 16 * (DB_POOL_SIZE +
     DB_MAX_OVERFLOW).
     """
 
@@ -95,9 +95,9 @@ class OperationSettings(AppSettings):
     """
 
     route_plans: bool = True
-    """By default, the service works out once, at the start, how to find and handle each
-    route: this is the plan of the route. With `false`, FastAPI does this work for each
-    request. The answers are the same; only the CPU time is higher. If you suspect an
+    """By default, the service makes a plan of each route when it starts: how to find
+    the route, and how to handle its requests. With `false`, FastAPI does this work for
+    each request. The answers are the same, but need more CPU time. If you suspect an
     error in a plan, set `false` and see whether the error goes away.
     """
 

@@ -77,12 +77,12 @@ class SecuritySettings(AppSettings):
 
     # Its link, which shows that it registered, is kept for 30 days more.
     unverified_account_days: int = Field(7, ge=1, le=30)
-    """Days after which an account is deleted if its owner never confirmed the e-mail
-    address. Not used if REGISTRATION is `open`.
+    """Days after which the service deletes a new account whose owner has not
+    confirmed the e-mail address. Not used if REGISTRATION is `open`.
     """
 
     password_min_length: int = Field(12, ge=8, le=64)
-    """Fewest characters of a new password."""
+    """Smallest number of characters of a new password."""
 
     password_hash_threads: int = Field(2, ge=1, le=16)
     """Password hashes that a worker computes at the same time; each needs 19 MiB of
@@ -92,8 +92,7 @@ class SecuritySettings(AppSettings):
     password_hash_nice: int = Field(17, ge=0, le=19)
     """Nice value of the threads that compute password hashes, added to the nice value
     of the process. A higher value leaves more of a busy CPU for other requests, and a
-    login on a busy CPU takes longer.
-    Only Linux supports this.
+    login on a busy CPU takes longer. Only Linux supports this.
     """
 
     password_hash_queue: int = Field(64, ge=0)

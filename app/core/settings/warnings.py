@@ -32,7 +32,7 @@ def of_releases(settings: Settings) -> Iterator[str]:
             )
     if kept := kept_defaults(settings.defaults):
         names = ", ".join(sorted(kept)).upper()
-        yield f"DEFAULTS keeps what {settings.defaults} had for {names}."
+        yield f"DEFAULTS keeps the defaults of {settings.defaults} for {names}."
 
 
 def is_open_to_others(file: Path) -> bool:

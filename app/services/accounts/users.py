@@ -43,7 +43,7 @@ class LastAdmin(Conflict):
     """After this change, no administrator could log in."""
 
     code = "last_admin"
-    detail = "First make a user who can log in another administrator."
+    detail = "First give another user, who can log in, the role admin."
 
 
 USER = User.__table__.c

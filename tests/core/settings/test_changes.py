@@ -50,7 +50,7 @@ class TestDefaults:
         monkeypatch.setenv("DEFAULTS", "0.1.0")
         monkeypatch.setenv("PASSWORD_MIN_LENGTH", "20")
         assert Settings().password_min_length == 20
-        kept = "DEFAULTS keeps what 0.1.0 had for AUDIT_RETENTION_DAYS, PASSWORD_MIN"
+        kept = "DEFAULTS keeps the defaults of 0.1.0 for AUDIT_RETENTION_DAYS, PASSW"
         assert any(line.startswith(kept) for line in find_warnings(Settings()))
 
     def test_refuse_what_is_no_release(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ class TestSecretFile:
         assert set(refusal.value.problems) == {
             "SECRET_KEY cannot be read from its file: No such file or directory",
             "DATABASE_URL has an empty file",
-            "REDIS_URL cannot be read from its file: it is not a text",
+            "REDIS_URL cannot be read from its file: it is not text in UTF-8",
             "DB_POOL_SIZE Input should be greater than or equal to 1",
         }
 

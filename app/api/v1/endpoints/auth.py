@@ -172,8 +172,8 @@ async def reauthenticate(
 ) -> TokenPair:
     """Give your password or a second factor again.
 
-    A new session replaces yours and counts as fresh. It keeps what you have proved in
-    the previous session: the password does not replace the second factor.
+    A new session replaces yours and counts as fresh. It keeps the level of yours: after
+    a login with a second factor it has `aal2`, even if you now give only the password.
     """
     return await accounts.auth.reauthenticate(user, data, client)
 

@@ -57,7 +57,7 @@ class LastWayToSignIn(Conflict):
 
     code = "last_way_to_sign_in"
     detail = (
-        "You could not sign in any more. First choose a password by "
+        "Without this identity you could not sign in. First choose a password by "
         "`/auth/password/forgot`, or link another identity."
     )
 

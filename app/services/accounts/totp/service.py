@@ -25,7 +25,7 @@ class TotpNotEnrolled(Conflict):
     """The account has no new secret that waits for its first code."""
 
     code = "totp_not_enrolled"
-    detail = "First get a secret at POST /auth/mfa/totp. It can wait for one hour."
+    detail = "First get a secret at POST /auth/mfa/totp. It is valid for one hour."
 
 
 class TotpNotFound(NotFound):
