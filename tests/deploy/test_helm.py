@@ -1,19 +1,25 @@
 """The chart renders valid objects whose numbers fit each other."""
 
-import subprocess
 from typing import Any
 
 import pytest
 import yaml
 
 from app.core.config import Settings
-from app.identity import NAME, VERSION
-from testbed.service import ROOT
+from app.core.settings.operation import SHUTDOWN_RESERVE_SECONDS
+from app.identity import VERSION
 from tests.support.budget import connections
-from tests.support.tools import tool
+from tests.support.chart import (
+    CHART,
+    DEFAULTS,
+    Object,
+    Renderer,
+    Values,
+    merged,
+    templates,
+)
+from tests.support.people import Client
 
-CHART = ROOT / "deploy/helm" / NAME
-HELM = tool("helm")
 VERSIONS = ("1.28", "1.34", "1.37")  # of Kubernetes
 SECRETS = {
     "SECRET_KEY": "Zk3q9v-xB7w_Lw2mRk1t8uYp5sHdEaQj",
@@ -21,43 +27,28 @@ SECRETS = {
     "REDIS_URL": "rediss://:Rk1-long@cache.example.com",
     "SMTP_URL": "smtps://user:Rk1-long@mail.example.com",
 }
-Object = dict[str, Any]
-
-needs_helm = pytest.mark.skipif(not HELM, reason="helm is missing")
 
 
-def helm(*values: str) -> subprocess.CompletedProcess[str]:
-    line = [str(HELM), "template", "night", str(CHART), "--kube-version=1.34.0"]
-    line += [f"--set={value}" for value in values]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+def web(objects: dict[str, Object]) -> Object:
+    pod: Object = templates(objects)["Deployment night-web"]["spec"]
+    return pod
 
 
-@pytest.fixture(scope="module")
-def objects() -> dict[str, Object]:
-    """Every object, by its kind and its name."""
-    rendered = helm("ingress.enabled=true", "ingress.annotations.a=b")
-    assert rendered.returncode == 0, rendered.stderr
-    loaded = [each for each in yaml.safe_load_all(rendered.stdout) if each]
-    return {f"{each['kind']} {each['metadata']['name']}": each for each in loaded}
-
-
-def pods(objects: dict[str, Object]) -> dict[str, Object]:
-    return {
-        name: each["spec"]["template"]["spec"]
-        for name, each in objects.items()
-        if "template" in each.get("spec", {})
-    }
-
-
-@pytest.fixture
-def settings(objects: dict[str, Object], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """What the web process reads."""
-    [container] = pods(objects)["Deployment night-web"]["containers"]
+def read(pod: Object, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Read the settings as the container of this pod does."""
+    [container] = pod["containers"]
     given = {each["name"]: each["value"] for each in container["env"]}
+    assert len(given) == len(container["env"])
     for name, value in (SECRETS | given).items():
         assert name.lower() in Settings.model_fields, name
         monkeypatch.setenv(name, value)
     return Settings(_env_file=None)
+
+
+@pytest.fixture
+def served(objects: dict[str, Object], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the web process reads."""
+    return read(web(objects), monkeypatch)
 
 
 def test_has_the_version_of_the_project() -> None:
@@ -67,7 +58,6 @@ def test_has_the_version_of_the_project() -> None:
     assert (chart["version"], chart["appVersion"]) == (VERSION, VERSION)
 
 
-@needs_helm
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_knows_every_field(objects: dict[str, Object], version: str) -> None:
     """Mutant: misspell `readinessProbe`."""
@@ -77,16 +67,18 @@ def test_kubernetes_knows_every_field(objects: dict[str, Object], version: str) 
         validator.validate(each, version, strict=True)
 
 
-@needs_helm
 def test_pods_are_restricted(objects: dict[str, Object]) -> None:
     """Mutant: leave `seccompProfile` out of a pod."""
-    found = pods(objects)
+    found = templates(objects)
 
     assert len(found) == 3
-    for name, pod in found.items():
+    for name, template in found.items():
+        pod = template["spec"]
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["securityContext"]["runAsNonRoot"] is True, name
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        assert all("emptyDir" in volume for volume in pod["volumes"]), name
         for container in pod["containers"]:
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False, name
@@ -95,64 +87,92 @@ def test_pods_are_restricted(objects: dict[str, Object]) -> None:
             assert container["resources"]["limits"]["memory"], name
 
 
-@needs_helm
-def test_a_pod_has_time_to_drain_and_to_end(
-    objects: dict[str, Object], settings: Settings
+def test_no_account_has_a_token(objects: dict[str, Object]) -> None:
+    """Mutant: leave `automountServiceAccountToken` out of the ServiceAccount."""
+    account = objects["ServiceAccount night"]
+
+    assert account["automountServiceAccountToken"] is False
+    for kind in ("web", "worker"):
+        pod = templates(objects)[f"Deployment night-{kind}"]["spec"]
+        assert pod["serviceAccountName"] == account["metadata"]["name"]
+
+
+def test_every_process_accepts_the_settings(
+    objects: dict[str, Object], values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant: `terminationGracePeriodSeconds` of 30, which is Kubernetes' own."""
-    pod = pods(objects)["Deployment night-web"]
+    """Mutants: `toString`, which writes 2e+06; a pod without the graceful timeout."""
+    for name, template in templates(objects).items():
+        with monkeypatch.context() as environment:
+            settings = read(template["spec"], environment)
+        assert settings.environment == "production"
+        for setting, value in values.get("settings", {}).items():
+            assert getattr(settings, setting.lower()) == value, name
+
+
+def test_secrets_are_references(objects: dict[str, Object], values: Values) -> None:
+    """Mutant: the name of the Secret in a template."""
+    secret = merged(DEFAULTS, values)["existingSecret"]
+
+    assert not any(name.startswith("Secret ") for name in objects)
+    for template in templates(objects).values():
+        [container] = template["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": secret}}]
+
+
+def test_a_pod_has_time_to_drain_and_to_end(
+    objects: dict[str, Object], served: Settings
+) -> None:
+    """Mutant: `terminationGracePeriodSeconds` of 45, whatever the graceful timeout."""
+    pod = web(objects)
     grace = pod["terminationGracePeriodSeconds"]
     [container] = pod["containers"]
     ready = container["readinessProbe"]
     noticed = ready["periodSeconds"] * ready["failureThreshold"]
 
-    assert noticed < settings.drain_delay < settings.graceful_timeout_seconds < grace
+    assert noticed < served.drain_delay < served.graceful_timeout_seconds
+    assert served.graceful_timeout_seconds + SHUTDOWN_RESERVE_SECONDS < grace
     assert "lifecycle" not in container  # the service drains by itself
 
 
-@needs_helm
-def test_the_pods_fit_into_the_connections_of_postgresql(
-    objects: dict[str, Object], settings: Settings
+@pytest.fixture
+def overrides(values: Values) -> dict[str, Any]:
+    given = merged(DEFAULTS, values)["settings"]
+    names = {"ALLOWED_HOSTS", "API_V1_PREFIX"} & given.keys()
+    return {name.lower(): given[name] for name in names}
+
+
+async def test_probes_reach_the_service(
+    objects: dict[str, Object], client: Client
 ) -> None:
-    """Mutant: forget the pod that a rollout adds."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    """Mutants: `/api/v1` in a probe; liveness that asks for readiness."""
+    [container] = web(objects)["containers"]
+    [port] = container["ports"]
+    asked = {}
+    for kind in ("startup", "liveness", "readiness"):
+        probe = container[f"{kind}Probe"]["httpGet"]
+        assert probe["port"] == port["name"]
+        # The kubelet sends the address of the pod.
+        answer = await client.get(f"http://10.42.7.3:8000{probe['path']}")
+        asked[kind] = answer.json()["status"]
+
+    assert asked == {"startup": "alive", "liveness": "alive", "readiness": "ready"}
+
+
+def test_the_pods_fit_into_the_connections_of_postgresql(
+    renderer: Renderer,
+    objects: dict[str, Object],
+    values: Values,
+    served: Settings,
+) -> None:
+    """Mutants: forget the pod that a rollout adds, or DB_MAX_OVERFLOW."""
     most = objects["HorizontalPodAutoscaler night-web"]["spec"]["maxReplicas"]
     surge = objects["Deployment night-web"]["spec"]["strategy"]["rollingUpdate"]
-    needed = connections(settings, instances=most + surge["maxSurge"])
+    needed = connections(served, instances=most + surge["maxSurge"])
 
-    assert needed <= values["database"]["maxConnections"]
+    assert needed <= merged(DEFAULTS, values)["database"]["maxConnections"]
     fits, refused = (
-        helm(f"database.maxConnections={number}") for number in (needed, needed - 1)
+        renderer.render(values | {"database": {"maxConnections": number}})
+        for number in (needed, needed - 1)
     )
-    assert fits.returncode == 0
+    assert fits.returncode == 0, fits.stderr
     assert f"would open {needed} connections" in refused.stderr
-
-
-def test_the_ingress_has_the_limits_of_the_sample_for_nginx() -> None:
-    """Mutant: no annotations, so that ingress-nginx refuses an import above 1 MB."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
-    prefix = "nginx.ingress.kubernetes.io/proxy-"
-    found = values["ingress"]["annotations"]
-    sample = (ROOT / "deploy/nginx.conf").read_text()
-
-    assert f"client_max_body_size {found[prefix + 'body-size']};" in sample
-    assert f"proxy_read_timeout {found[prefix + 'read-timeout']}s;" in sample
-
-
-@needs_helm
-def test_a_value_that_the_chart_does_not_know_is_refused() -> None:
-    """Mutant: no schema, so that a misspelt value has no effect."""
-    assert "replicas" in helm("autoscaling.replicas=3").stderr
-
-
-@needs_helm
-def test_the_migration_runs_before_the_rollout(objects: dict[str, Object]) -> None:
-    job = objects["Job night-migrate"]
-    hooks = job["metadata"]["annotations"]["helm.sh/hook"]
-    [container] = job["spec"]["template"]["spec"]["containers"]
-
-    assert hooks == "pre-install,pre-upgrade"
-    assert container["command"] == [NAME, "db", "upgrade"]
-    # Neither exists yet at the first installation.
-    assert "serviceAccountName" not in job["spec"]["template"]["spec"]
-    assert "configMapRef" not in str(container)

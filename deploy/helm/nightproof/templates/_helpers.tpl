@@ -12,7 +12,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 check of each worker, 2 for the migration, 8 that PostgreSQL and operators need. */ -}}
 {{- define "connections" -}}
 {{- $pods := add 1 (int .Values.autoscaling.maxReplicas) -}}
-{{- $each := mul (int .Values.web.workers) (add 1 (int .Values.web.poolSize)) -}}
+{{- $overflow := .Values.settings.DB_MAX_OVERFLOW | default 0 | int -}}
+{{- $each := mul (int .Values.web.workers) (add 1 (int .Values.web.poolSize) $overflow) -}}
 {{ add (mul $pods $each) (int .Values.worker.replicas) 2 8 }}
 {{- end }}
 
@@ -49,9 +50,19 @@ volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: shm, mountPath: /dev/shm}
 env:
+  {{- /* A number in a file of values is a float, and toString writes 1e+06. */ -}}
   {{- range $name, $value := .Values.settings }}
-  - {name: {{ $name }}, value: {{ $value | toString | quote }}}
+  - {name: {{ $name }}, value: {{ kindIs "string" $value | ternary $value (toJson $value) | quote }}}
   {{- end }}
+  - {name: WEB_CONCURRENCY, value: {{ .Values.web.workers | quote }}}
+  - {name: DB_POOL_SIZE, value: {{ .Values.web.poolSize | quote }}}
+  - {name: DRAIN_DELAY_SECONDS, value: {{ .Values.web.drainDelaySeconds | quote }}}
+  - {name: GRACEFUL_TIMEOUT_SECONDS, value: {{ .Values.web.gracefulTimeoutSeconds | quote }}}
+  - {name: RATE_LIMIT_EXPECTED_INSTANCES, value: {{ .Values.autoscaling.maxReplicas | quote }}}
+{{- end }}
+
+{{- define "health" -}}
+{{ .Values.settings.API_V1_PREFIX | default "/api/v1" }}/health
 {{- end }}
 
 {{- define "spread" -}}

@@ -1,0 +1,152 @@
+"""The objects of the chart find each other, and limit who reaches what."""
+
+import pytest
+
+from app.identity import NAME
+from testbed.service import ROOT
+from tests.support.chart import (
+    DEFAULTS,
+    Object,
+    Renderer,
+    Values,
+    merged,
+    templates,
+)
+
+PODS = {"Deployment night-web", "Deployment night-worker", "Job night-migrate"}
+
+
+def chosen(objects: dict[str, Object], labels: dict[str, str]) -> set[str]:
+    """What has the pods that these labels choose."""
+    assert labels
+    return {
+        name
+        for name, template in templates(objects).items()
+        if labels.items() <= template["metadata"]["labels"].items()
+    }
+
+
+def test_selectors_choose_the_pods_they_mean(objects: dict[str, Object]) -> None:
+    """Mutant: a Service without the component, which sends requests to the worker."""
+    only_web = {"Deployment night-web"}
+    spec = {name: each.get("spec", {}) for name, each in objects.items()}
+    budget = spec["PodDisruptionBudget night-web"]
+    policy = spec["NetworkPolicy night"]
+
+    assert chosen(objects, spec["Service night"]["selector"]) == only_web
+    assert chosen(objects, budget["selector"]["matchLabels"]) == only_web
+    assert chosen(objects, policy["podSelector"]["matchLabels"]) == PODS
+    for name in ("Deployment night-web", "Deployment night-worker"):
+        assert chosen(objects, spec[name]["selector"]["matchLabels"]) == {name}
+
+
+def test_requests_reach_the_port_of_the_container(objects: dict[str, Object]) -> None:
+    """Mutant: rename the port of the Service, but not in the Ingress."""
+    [container] = templates(objects)["Deployment night-web"]["spec"]["containers"]
+    [port] = container["ports"]
+    [served] = objects["Service night"]["spec"]["ports"]
+    [rule] = objects["Ingress night"]["spec"]["rules"]
+    [path] = rule["http"]["paths"]
+    [allowed] = objects["NetworkPolicy night"]["spec"]["ingress"]
+
+    assert served["targetPort"] == port["name"]
+    assert path["backend"]["service"] == {
+        "name": "night",
+        "port": {"name": served["name"]},
+    }
+    assert allowed["ports"] == [{"port": port["name"]}]
+
+
+def test_pods_are_always_left(objects: dict[str, Object]) -> None:
+    """Mutants: `maxUnavailable: 2`; a fixed `replicas`, which resets the autoscaler."""
+    deployment = objects["Deployment night-web"]["spec"]
+    scaler = objects["HorizontalPodAutoscaler night-web"]["spec"]
+    budget = objects["PodDisruptionBudget night-web"]["spec"]
+
+    assert "replicas" not in deployment
+    assert scaler["scaleTargetRef"]["name"] == "night-web"
+    assert budget["maxUnavailable"] < scaler["minReplicas"] <= scaler["maxReplicas"]
+    assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    [container] = deployment["template"]["spec"]["containers"]
+    assert container["resources"]["requests"]["cpu"]  # of which the scaler counts %
+
+
+def test_pods_spread_over_zones_and_nodes(objects: dict[str, Object]) -> None:
+    """Mutant: the labels of the worker."""
+    pod = templates(objects)["Deployment night-web"]["spec"]
+    zone, node = pod["topologySpreadConstraints"]
+
+    assert zone["topologyKey"] == "topology.kubernetes.io/zone"
+    assert node["topologyKey"] == "kubernetes.io/hostname"
+    for each in (zone, node):
+        labels = each["labelSelector"]["matchLabels"]
+        assert chosen(objects, labels) == {"Deployment night-web"}
+        # A cluster with one zone can still start all pods.
+        assert each["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+def test_pods_reach_only_what_the_values_name(
+    objects: dict[str, Object], values: Values
+) -> None:
+    """Mutants: no `Egress` in policyTypes; `from` without its value."""
+    given = merged(DEFAULTS, values)["networkPolicy"]
+    policy = objects["NetworkPolicy night"]["spec"]
+    dns, servers = policy["egress"]
+    [allowed] = policy["ingress"]
+
+    assert {*policy["policyTypes"]} == {"Ingress", "Egress"}
+    assert {each["port"] for each in dns["ports"]} == {53}
+    assert [each["port"] for each in servers["ports"]] == given["egressPorts"]
+    assert allowed.get("from", []) == given["from"]
+
+
+def test_the_migration_runs_before_the_rollout(objects: dict[str, Object]) -> None:
+    """Mutant: `post-upgrade`, so that new code meets the former schema."""
+    job = objects["Job night-migrate"]
+    hooks = job["metadata"]["annotations"]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+
+    assert hooks["helm.sh/hook"] == "pre-install,pre-upgrade"
+    # A Job cannot change, so the next upgrade needs a new one.
+    assert "before-hook-creation" in hooks["helm.sh/hook-delete-policy"]
+    assert container["command"] == [NAME, "db", "upgrade"]
+    # Neither exists yet at the first installation.
+    assert "serviceAccountName" not in job["spec"]["template"]["spec"]
+    assert "configMapRef" not in str(container)
+
+
+def test_one_image_runs_everywhere(renderer: Renderer) -> None:
+    """Mutant: the tag in spite of a digest."""
+    digest = f"sha256:{'a' * 64}"
+    rendered = renderer.render({"image": {"tag": "9", "digest": digest}}).stdout
+
+    assert rendered.count(f"image: {DEFAULTS['image']['repository']}@{digest}\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"autoscaling": {"replicas": 3}}, "replicas"),
+        ({"settings": {"WEB_CONCURRENCY": 4}}, "WEB_CONCURRENCY"),
+        ({"networkPolicy": {"egressPorts": []}}, "egressPorts"),
+    ],
+    ids=["unknown", "set twice", "every port"],
+)
+def test_a_value_that_would_mislead_is_refused(
+    renderer: Renderer, given: Values, named: str
+) -> None:
+    """Mutants: no schema; no `minItems`, and an empty list allows every port."""
+    refused = renderer.render(given)
+
+    assert refused.returncode != 0
+    assert named in refused.stderr
+
+
+def test_the_ingress_has_the_limits_of_the_sample_for_nginx() -> None:
+    """Mutant: no annotations, so that ingress-nginx refuses an import above 1 MB."""
+    prefix = "nginx.ingress.kubernetes.io/proxy-"
+    found = DEFAULTS["ingress"]["annotations"]
+    sample = (ROOT / "deploy/nginx.conf").read_text()
+
+    assert f"client_max_body_size {found[prefix + 'body-size']};" in sample
+    assert f"proxy_read_timeout {found[prefix + 'read-timeout']}s;" in sample
