@@ -1,4 +1,4 @@
-"""Refuses revisions that could stop a service which runs meanwhile.
+"""Refuses revisions that could stop a running service.
 
 python -m linting
 """

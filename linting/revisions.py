@@ -1,4 +1,4 @@
-"""The rules for revisions: those of squawk, and ours where it sees nothing.
+"""The rules for revisions: those of squawk, and our own where squawk finds nothing.
 
 Squawk reads the SQL that a revision prints for PostgreSQL. A revision that breaks a
 rule on purpose says so in a line of its own, with the reason:
@@ -28,7 +28,7 @@ EXCLUDED = (
     "prefer-text-field,prefer-bigint-over-int,prefer-identity"
 )
 ALLOWED = re.compile(r"^\s*# safety: ([a-z-]+): \S", re.MULTILINE)
-# Squawk takes these for harmless.
+# Squawk accepts these.
 OURS = {
     "backfill-in-revision": (
         r";\n\s*\n\s*(UPDATE|DELETE FROM)\b",

@@ -1,4 +1,4 @@
-"""What a version of `openapi.json` promises to clients, and what a new one breaks.
+"""Compares two versions of `openapi.json`: finds changes that break clients.
 
 It does not compare the codes of errors: a client must expect new ones.
 """
@@ -57,7 +57,7 @@ class Contract:
                     self._schema(f"{status} {media_type}", schema, sent=False)
 
     def _schema(self, at: str, schema: dict[str, Any], *, sent: bool) -> None:
-        """Read a schema of what clients send, or receive."""
+        """Read the schema of a body that clients send, or receive."""
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
             schema = self.document["components"]["schemas"][name]

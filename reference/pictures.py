@@ -39,7 +39,7 @@ first.scrollIntoView();
 
 
 async def keep(browser: Browser, name: str, most: int = 4000) -> None:
-    """Write what the browser shows, at most so many pixels high."""
+    """Write a picture of the page, at most `most` pixels high."""
     height = await browser.run("return document.body.scrollHeight")
     clip = {"x": 0, "y": 0, "width": WIDTH, "height": min(height, most), "scale": 1}
     options = {"format": "webp", "quality": 80, "captureBeyondViewport": True}

@@ -1,4 +1,4 @@
-"""Generates the code of docs/adding-a-resource.md: what its command writes."""
+"""Generates the code of docs/adding-a-resource.md: files that its command writes."""
 
 import re
 import shlex

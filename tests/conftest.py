@@ -46,7 +46,7 @@ LONGEST = {"test_resource.py", "test_schemathesis.py"}  # more than a minute eac
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest, so that no process waits for one at the end."""
+    """Begin with the longest tests, so that none of them runs alone at the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 

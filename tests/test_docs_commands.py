@@ -1,4 +1,4 @@
-"""The shell commands of all pages run, or at least name only what there is."""
+"""The shell commands of all pages run, or at least name only things that exist."""
 
 import re
 import shlex

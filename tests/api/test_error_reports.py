@@ -1,4 +1,4 @@
-"""Sentry gets where an error happened, and nothing that can be secret."""
+"""Reports to Sentry say where an error happened, and contain nothing secret."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -22,7 +22,7 @@ METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"]
 
 
 async def find(chooser: Any, method: str, path: str) -> tuple[Any, ...]:
-    """Return what the chosen route is told, without an application around it."""
+    """Return the scope that the chosen route gets, without an application around it."""
     scope: dict[str, Any] = {
         "type": "http",
         "method": method,

@@ -1,4 +1,4 @@
-"""What the tests of the account page wait for."""
+"""Conditions that the tests of the account page wait for."""
 
 from app.db.models.user import User
 from testbed.browser import Browser

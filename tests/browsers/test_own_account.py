@@ -59,7 +59,7 @@ async def items(browser: Browser, section: str) -> int:
 
 
 async def age_session(app: FastAPI, account: User) -> None:
-    """Make it long ago that the user gave the password."""
+    """Move the last password check of the session into the past."""
     async with transaction(app.state.shared.database) as session:
         statement = update(AuthSession).where(AuthSession.user_id == account.id)
         long_ago = utc_now() - timedelta(minutes=11)

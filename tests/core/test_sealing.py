@@ -22,7 +22,9 @@ def test_both_secrets_of_the_ring_open_it() -> None:
 
 
 def test_a_seal_is_old_if_both_secrets_have_its_key_id() -> None:
-    """One pair of secrets in 256 has one. Without the old secret, nothing opens it.
+    """One pair of secrets in 256 has the same key id.
+
+    Without the old secret, nothing opens an old seal.
 
     Mutant: compare only the key id with that of the current secret.
     """

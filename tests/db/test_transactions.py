@@ -218,7 +218,7 @@ class TestStatement:
     async def test_belongs_to_the_transaction_of_its_session(
         self, probe: Client, database: Database, fails: bool
     ) -> None:
-        """Mutants: commit it by itself; use a connection that the session has not."""
+        """Mutants: commit it by itself; use another connection than the session's."""
         answer = await probe.post("/joined/1", params={"fails": fails})
 
         assert answer.status_code == (409 if fails else 200)

@@ -27,7 +27,7 @@ SECRETS = {
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """What the web process reads."""
+    """The settings that the web process reads."""
     for name, value in SERVICES["web"]["environment"].items():
         secret = tmp_path / Path(value).name
         if name.endswith("_FILE"):

@@ -1,4 +1,4 @@
-"""Revisions that could stop a service which runs meanwhile are refused."""
+"""Revisions that could stop a running service are refused."""
 
 import re
 from pathlib import Path

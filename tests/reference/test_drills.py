@@ -81,7 +81,7 @@ async def serving(settings: Settings) -> AsyncGenerator[FastAPI]:
 def assert_fires(
     name: str, directory: Path, calm: Scrape, faults: Sequence[Scrape]
 ) -> None:
-    """Show `calm` for an hour and then the others, to the rules: only then it fires."""
+    """Give the rules `calm` for an hour, then `faults`. Only then the alert fires."""
     minutes = [calm] * CALM + [*faults[:-1]] + [faults[-1]] * FAULT
     series = [
         {

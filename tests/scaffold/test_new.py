@@ -91,7 +91,7 @@ def test_refuses_a_directory_that_is_in_use(checkout: Path, tmp_path: Path) -> N
 
 
 def test_refuses_a_checkout_with_changes(checkout: Path, tmp_path: Path) -> None:
-    """Otherwise the copy would not be what its recorded release is."""
+    """Otherwise the copy would differ from its recorded release."""
     (checkout / "change").touch()
     try:
         said = new(checkout, tmp_path, str(tmp_path / "shop"), "--title", "Shop")

@@ -67,7 +67,7 @@ REACHED = {
 
 
 class TestRefusalsOfABody:
-    """They are sent while the client still sends, which reads only afterwards."""
+    """The service answers while the client still sends. The client reads afterwards."""
 
     TOO_LARGE = head("POST", LOGIN, JSON, "Content-Length: 5000000")
 

@@ -1,6 +1,6 @@
 """The hooks and patches of gunicorn and uvicorn that `test_service.py` does not reach.
 
-`test_edge.py` holds the answers of their parsers.
+`test_edge.py` tests the answers of their parsers.
 """
 
 import gc

@@ -12,7 +12,7 @@ import httpx2
 
 from testbed.service import Service, make_environment, wait_for
 
-# What systemd does: file descriptor 3 is the listener, LISTEN_PID the process itself.
+# As systemd does: file descriptor 3 is the listener, LISTEN_PID the process itself.
 START = 'exec 3<&"$1"; export LISTEN_FDS=1 LISTEN_PID=$$; shift; exec "$@"'
 LINE = ("-m", "gunicorn", "--config=python:app.server.gunicorn_conf")
 

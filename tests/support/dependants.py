@@ -1,4 +1,4 @@
-"""Routes whose dependencies a test describes, and what happens in a request to one."""
+"""Routes whose dependencies a test describes, and a record of a request to one."""
 
 import asyncio
 from dataclasses import dataclass

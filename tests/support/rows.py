@@ -1,4 +1,4 @@
-"""Adds a row to any table, for tests of what refers to it."""
+"""Adds a row to any table, for tests of rows that refer to it."""
 
 from datetime import date, datetime
 from decimal import Decimal

@@ -33,7 +33,7 @@ async def only_session(app: FastAPI, user: Client) -> AuthSession:
 
 
 async def alter_sessions(app: FastAPI, user: Client, **values: Any) -> None:
-    """Change columns that otherwise only the passing of time changes."""
+    """Change columns that otherwise change only with time."""
     statement = update(AuthSession).where(AuthSession.user_id == UUID(user.user_id))
     async with transaction(app.state.shared.database) as session:
         await session.execute(statement.values(values))

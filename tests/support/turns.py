@@ -9,7 +9,7 @@ from typing import Any
 async def longest_turn(task: Task[Any]) -> float:
     """Return the seconds of the longest turn until the task is done.
 
-    It counts CPU time, so that a busy machine is no fault, and keeps the garbage
+    It counts CPU time, so that a busy machine does not matter, and keeps the garbage
     collector from the many objects of the tests.
     """
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Administration by a person who gave the password a moment ago, and never unseen."""
+"""Administration needs a fresh password, and other administrators learn of it."""
 
 import pytest
 from fastapi import FastAPI

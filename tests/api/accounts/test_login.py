@@ -26,7 +26,7 @@ async def log_in(
 
 
 async def device_of(client: Client, email: str) -> dict[str, str]:
-    """Log in, and return the header that shows the service a known device."""
+    """Log in, and return the header by which the service knows the device."""
     body = {"email": email, "password": PASSWORD}
     answer = await client.post("/auth/login", json=body)
     return {"X-Device-Token": answer.headers["X-Device-Token"]}
@@ -181,7 +181,7 @@ class TestPasswordGuessing:
     async def test_does_not_lock_out_a_known_device_behind_the_same_address(
         self, people: People, user: Client, client: Client
     ) -> None:
-        """Mutant: to count or consult the address of a known device."""
+        """Mutant: to count or check the address of a known device."""
         device = await device_of(client, user.email)
         for n in range(20):
             await log_in(client, f"n{n}@example.org", WRONG)

@@ -1,4 +1,4 @@
-"""One quota for all mail that a stranger can cause, and what becomes of no answer."""
+"""One quota for all mail that a stranger can cause, and unconfirmed accounts."""
 
 from datetime import timedelta
 

@@ -28,7 +28,7 @@ async def status(client: Client) -> int:
 
 
 async def alter_key(app: FastAPI, client: Client, **values: Any) -> None:
-    """Change columns that otherwise only the passing of time changes."""
+    """Change columns that otherwise change only with time."""
     key = UUID(client.tokens["id"])
     async with transaction(app.state.shared.database) as session:
         await session.execute(update(ApiKey).where(ApiKey.id == key).values(values))

@@ -57,7 +57,7 @@ class TestScopes:
     async def test_never_change_the_account_or_what_needs_a_login(
         self, app: FastAPI, admin: Client, program: Program
     ) -> None:
-        """A key with every scope walks the routes: no key makes a key.
+        """A key with every scope calls all routes. No key can make a key.
 
         Mutants: let a key count as fresh; let it have `account:write`.
         """

@@ -1,4 +1,4 @@
-"""What a browser does to sign in with a provider."""
+"""The steps of a browser that signs in with a provider."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ async def begin(client: Client, kind: str = "providers") -> dict[str, Any]:
 async def consented(
     client: Client, provider: Provider, kind: str = "providers", **person: Any
 ) -> dict[str, Any]:
-    """Begin a sign-in and log in at the provider; return what finishes it."""
+    """Begin a sign-in and log in at the provider; return the body that finishes it."""
     started = await begin(client, kind)
     answer = provider.consent(started["authorization_url"], **{**ADA, **person})
     return {"transaction": started["transaction"], **answer}

@@ -40,7 +40,7 @@ class Provider:
         self.codes: dict[str, tuple[dict[str, str], dict[str, Any]]] = {}
         self.people: dict[str, dict[str, Any]] = {}  # by access token
         self.asked: Counter[str] = Counter()  # paths
-        # What a hostile or unusual provider changes.
+        # Changes of a hostile or unusual provider.
         self.metadata: dict[str, Any] = {}
         self.claims: dict[str, Any] = {}
         self.header: dict[str, Any] = {}
@@ -52,7 +52,7 @@ class Provider:
         self.visitor: dict[str, Any] = {}
 
     def consent(self, authorization_url: str, **person: Any) -> dict[str, str]:
-        """Log a person in, and return what the redirect adds to the URL."""
+        """Log a person in, and return the parameters of the redirect."""
         asked = dict(parse_qsl(urlsplit(authorization_url).query))
         assert asked["client_id"] == CLIENT_ID
         assert asked["response_type"] == "code"

@@ -323,8 +323,8 @@ class TestMixUp:
     ) -> None:
         """The same subject at another provider is another person.
 
-        Mutant: find an identity by its subject alone. The reason tells it, because a
-        second look refuses such a sign-in later.
+        Mutant: find an identity by its subject alone. The test compares the reason,
+        because a later check refuses such a sign-in, too.
         """
         await sign_in(client, provider)
         started = (await client.post("/auth/providers/other/start")).json()

@@ -1,4 +1,4 @@
-"""Logging in with a passkey, and the attacks that do not."""
+"""Logging in with a passkey, and attacks that are refused."""
 
 import asyncio
 from copy import copy

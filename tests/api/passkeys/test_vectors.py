@@ -1,6 +1,7 @@
 """Published vectors of other authenticators, sent over HTTP.
 
-Their challenges are written into the table, because ours would be others.
+The tests write their challenges into the table, because the service would make other
+challenges.
 """
 
 import hashlib

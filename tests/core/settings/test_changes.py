@@ -1,4 +1,4 @@
-"""What a release changes about settings reaches a copy when the copy wants it."""
+"""A copy chooses when it gets a new default, and is warned before a setting goes."""
 
 import pytest
 
