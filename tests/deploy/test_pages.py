@@ -78,6 +78,15 @@ def test_files_of_the_repository_exist(page: Path) -> None:
     assert [file for file in named if not (ROOT / file).exists()] == []
 
 
+def test_a_section_says_how_to_rotate_each_secret() -> None:
+    """Mutant: a new setting that is a secret."""
+    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    sections = re.findall(r"^## How do I rotate .*?(?=^##? )", pages, re.M | re.S)
+
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", "".join(sections)))
+    assert {name.upper() for name in secret_names()} - named == set()
+
+
 def test_the_settings_to_paste_are_valid_and_not_weak(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
