@@ -19,9 +19,9 @@ class MfaSettings(AppSettings):
     """Second factors."""
 
     mfa_required_roles: Roles = ()
-    """Roles whose users need a second factor, comma-separated, such as `admin`. A user
-    without a second factor can only use the routes of their own account, for example to
-    add a factor. Other routes answer 403 `mfa_required`.
+    """Roles whose users need a second factor, comma-separated, such as `admin`. After
+    MFA_GRACE_DAYS, a user without a second factor can only use the routes of their own
+    account, for example to add a factor. Other routes answer 403 `mfa_required`.
     """
 
     mfa_grace_days: int = Field(7, ge=0, le=90)

@@ -23,7 +23,7 @@ class TooManyApiKeys(Conflict):
 
 
 class ApiKeyScopeRefused(Forbidden):
-    """An API key cannot have one of these scopes."""
+    """The request asks for a scope that an API key of the caller cannot have."""
 
     code = "api_key_scope_refused"
 

@@ -21,7 +21,7 @@ LIFETIME = timedelta(minutes=10)
 
 
 class SignInExpired(BadRequest):
-    """The sign-in is unknown, expired, already used, or of another browser."""
+    """The sign-in is unknown, expired, used already, or belongs to another browser."""
 
     code = "sign_in_expired"
     detail = "This sign-in is not valid any more. Start again."
