@@ -74,7 +74,7 @@ class Questions:
         return getattr(self.transport, name)
 
     def set_protocol(self, protocol: asyncio.Protocol) -> None:
-        self.recorder.protocol = protocol  # once TLS is agreed on, or refused
+        self.recorder.protocol = protocol  # called after the question for TLS
 
     def write(self, data: bytes) -> None:
         recorder, question = self.recorder, statement(bytes(data))

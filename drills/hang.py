@@ -21,7 +21,7 @@ from testbed.service import Service
 
 BLOCKED_SECONDS = 2.0
 TOKEN = "a-token-of-the-drills"
-REPLACED_WITHIN_SECONDS = 45  # 30, and gunicorn looks from time to time
+REPLACED_WITHIN_SECONDS = 45  # gunicorn waits 30, and looks only from time to time
 AFTERWARDS = 100
 
 

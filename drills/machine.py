@@ -63,7 +63,7 @@ def steps(valkey: str) -> tuple[str, str]:
     """Return the commands that need the network, and those that need systemd."""
     _, packages, user, install, command, *rest = blocks("How do I install it")
     database, settings, setup, start, tls = rest
-    installed = install.replace(VERSION, NEWER), install  # the link names the last one
+    installed = install.replace(VERSION, NEWER), install  # the last one runs
     early = [packages.replace("valkey-server", valkey), user, *installed, command]
     # The mail server of the page does not exist, so `doctor` fails.
     start = start.replace(f"{NAME} doctor", f"! {NAME} doctor")

@@ -32,7 +32,7 @@ SLOWER = 3.0  # largest ratio of the fastest logins; `drills.timing` is more exa
 class Outside:
     """A service, and an account of it."""
 
-    client: httpx2.AsyncClient  # the URL ends before the prefix of the API
+    client: httpx2.AsyncClient  # its URL has no path, because paths begin with /api
     email: str = ""
     password: str = ""
 

@@ -167,7 +167,7 @@ def merge(root: Path, new: str, directory: Path) -> None:
     }
     options = [part for each in settings.items() for part in ("-c", "=".join(each))]
     picked = ("cherry-pick", "--no-commit", "-X", "diff-algorithm=histogram", new)
-    try_git(root, *options, *picked)  # conflicts are in the index
+    try_git(root, *options, *picked)  # a failure leaves its conflicts in the index
 
 
 def main(root: str, to: str) -> int:

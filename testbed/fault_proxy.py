@@ -26,7 +26,7 @@ class Relay:
 
     def __init__(self, server_port: int) -> None:
         self.server_port = server_port
-        self.port = 0  # once it listens
+        self.port = 0  # set when it listens
 
     async def relay(self, client: StreamReader, to_client: StreamWriter) -> None:
         server, to_server = await open_connection("127.0.0.1", self.server_port)

@@ -60,8 +60,8 @@ class RouteIndex:
                     if handle is None or self.app.dependency_overrides:
                         await app(scope, receive, send)
                     else:
-                        # Without the stacks that FastAPI opens for each request, and
-                        # without its second handler of errors.
+                        # This skips the exit stacks that FastAPI opens for each
+                        # request, and its second handler of errors.
                         response = await handle(Request(scope, receive, send))
                         await response(scope, receive, send)
                     return
@@ -72,7 +72,7 @@ def _keys(route: Any) -> set[Key]:
     if (
         not isinstance(route.original_route, APIRoute)
         or {type(each) for each in route.param_convertors.values()} - {StringConvertor}
-        # The router passes on its limits for forms.
+        # Only the router applies its limits for forms.
         or (route.body_field and isinstance(route.body_field.field_info, params.Form))
     ):
         return set()

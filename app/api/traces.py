@@ -36,8 +36,8 @@ from app.identity import NAME, VERSION
 MOST_WAITING = 2048
 # Writing a report of 512 spans would block the requests of the process for 14 ms.
 LARGEST_REPORT = 128  # spans
-EXPORT_SECONDS = 2.0  # after which a report that is not answered is lost
-CLOSE_SECONDS = 1.0  # for which the end of the process waits for the collector
+EXPORT_SECONDS = 2.0  # a report without an answer by then is lost
+CLOSE_SECONDS = 1.0  # how long the process waits for the collector at its end
 LONGEST_VALUE = 2048  # characters of an attribute
 # Attributes of FastAPI that a span keeps. The query string can contain a token.
 KEPT = frozenset(

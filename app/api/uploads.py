@@ -22,7 +22,7 @@ class Upload:
 
 class Allowance(NamedTuple):
     max_bytes: int
-    time: timedelta  # to arrive and to be handled
+    time: timedelta  # for its arrival and its handling together
 
 
 def upload(*, max_bytes: str, seconds: str) -> Callable[[Endpoint], Endpoint]:

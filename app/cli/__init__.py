@@ -87,7 +87,7 @@ def options(
 def main() -> None:
     """Run a command. A failure is one line on stderr and exit code 1."""
     if sys.stdin is None:  # the process was started with `<&-`
-        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - until the end
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - open until the end
     try:
         # The name that is installed: completion does not work for `python -m app`.
         sys.exit(cli(standalone_mode=False, prog_name=NAME))

@@ -59,7 +59,7 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
     loop = asyncio.get_running_loop()
 
     def cancel(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one kills
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second SIGTERM kills
         loop.call_soon_threadsafe(task.cancel)
 
     signal.signal(signal.SIGTERM, cancel)
@@ -70,7 +70,7 @@ async def _cancelled_by_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def existing(settings: AnySettings) -> AnySettings:
-    """Fail if the database file is missing: SQLite would create a mistyped path."""
+    """Fail if the database file is missing, because SQLite would create it."""
     if settings.lacks_file:
         fail(
             f"The database file {settings.sqlite_file} does not exist. "

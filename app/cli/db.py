@@ -94,7 +94,7 @@ def history(*, as_json: JsonLines = False) -> None:
     revisions = known()
     applied = revisions.applied(find_heads(existing(get_settings())))
     newer = sorted(applied - revisions.known)
-    if newer:  # a newer release contains all of these
+    if newer:  # a newer release has applied all known revisions
         applied |= revisions.known
     for name in (*newer, *revisions.newest_first()):
         title = revisions.titles.get(name)

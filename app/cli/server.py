@@ -128,7 +128,7 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         try:
             code = server.wait()
         except KeyboardInterrupt:
-            server.send_signal(signal.SIGINT)  # `kill` sends it only to this one
+            server.send_signal(signal.SIGINT)  # `kill -INT` reaches only this process
             code = INTERRUPTED
     raise typer.Exit(code)
 

@@ -116,7 +116,7 @@ class Admission:
 
 
 class Door:
-    """Shares the limit of a process between its layers and its server."""
+    """Shares the limit of a process between the application and the server."""
 
     def __init__(self) -> None:
         self.longest_connection_wait = 0.0  # seconds, since the last sample

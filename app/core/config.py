@@ -54,7 +54,7 @@ class Settings(
     DatabaseSettings,
     BaseSettings,
 ):
-    """All settings, immutable. Pydantic validates the last base class first."""
+    """All settings, immutable. A validator sees the fields of the groups below it."""
 
     model_config = SettingsConfigDict(
         env_file=".env",

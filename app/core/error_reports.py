@@ -15,7 +15,7 @@ from sentry_sdk.utils import event_from_exception
 from app.core.config import Settings
 from app.core.log_fields import ALLOWED
 
-CLOSE_SECONDS = 1.0  # for which the end of the process waits for Sentry
+CLOSE_SECONDS = 1.0  # how long the process waits for Sentry at its end
 KEPT = frozenset("event_id timestamp level platform release environment tags".split())
 KEPT_OF_FRAMES = frozenset("filename function module lineno in_app".split())
 

@@ -115,7 +115,7 @@ PROCESSORS: list[Processor] = [drop_below_level, add_context, to_configured_form
 
 
 def log_formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
-    """Format records of the standard library as structlog's lines look."""
+    """Give records of the standard library the form of structlog's lines."""
     form = to_json if json else to_console
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder(), add_context],

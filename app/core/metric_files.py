@@ -15,9 +15,9 @@ from pathlib import Path
 
 from app.identity import NAME
 
-DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is imported
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it on import
 PREFIX = f"{NAME}-metrics-"
-MEMORY = Path("/dev/shm")  # noqa: S108 - the directory in it is our own
+MEMORY = Path("/dev/shm")  # noqa: S108 - with a new directory of our own
 
 
 def directory() -> Path | None:
@@ -32,7 +32,7 @@ def create_directory() -> None:
     for old in parent.glob(f"{PREFIX}*-*"):
         pid = old.name.removeprefix(PREFIX).partition("-")[0]
         if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(old, ignore_errors=True)  # not those of others
+            shutil.rmtree(old, ignore_errors=True)  # another user's: stays
     os.environ[DIRECTORY] = tempfile.mkdtemp(
         prefix=f"{PREFIX}{os.getpid()}-", dir=parent
     )

@@ -38,7 +38,7 @@ def counter(name: str, help_: str, *labels: str) -> Counter:
 
 
 def gauge(name: str, help_: str, *labels: str, mode: str = "livesum") -> Gauge:
-    """`mode` is how the values of several workers become one."""
+    """`mode` says how the values of several workers become one."""
     return Gauge(name, help_, labels, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 

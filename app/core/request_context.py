@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
-MOST_STATEMENTS = 100  # that are kept of a request
+MOST_STATEMENTS = 100  # kept for each request
 Server = Literal["query", "commit", "redis"]
 Failure = type[BaseException] | None
 
@@ -54,7 +54,7 @@ class RequestContext:
     redis_seconds: float = 0.0
     # None outside of development.
     statements: list[Statement] | None = None
-    events: list[dict[str, Any]] | None = None  # what else it has logged
+    events: list[dict[str, Any]] | None = None  # its other log lines
     trace: Trace | None = None  # None unless the request is traced
 
     def add_query(

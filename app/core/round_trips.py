@@ -70,7 +70,7 @@ class RoundTrips(Generic[Question, Answer]):
         assert trip is not None  # noqa: S101
         try:
             while self._waiting:
-                await asyncio.sleep(0)  # for the callers who are about to ask
+                await asyncio.sleep(0)  # so that other ready callers join this trip
                 boarding = self._waiting[: self._most]
                 del self._waiting[: self._most]
                 boarding = [each for each in boarding if not each[1].done()]

@@ -36,5 +36,5 @@ def unseal(ring: SecretRing, info: Info, sealed: bytes, owner: bytes) -> bytes:
 
 
 def is_current(ring: SecretRing, info: Info, sealed: bytes) -> bool:
-    """Whether certainly the current secret has sealed it. If not, seal it again."""
+    """Whether the current secret has certainly sealed it. If not, seal it again."""
     return ring.candidates(info, sealed[0]) == [ring.derive(info)]

@@ -76,7 +76,7 @@ def _unstorable_text(
     elif isinstance(value, dict):
         for key, item in value.items():
             if code := _unstorable(key):
-                yield code, path  # of the object: the key cannot be written
+                yield code, path  # of the object: an answer cannot contain the key
             else:
                 yield from _unstorable_text(item, *path, key)
 

@@ -196,4 +196,4 @@ class Direct:
                 connection_waits.observe(waited)
                 door.note_connection_wait(waited)
         else:
-            await self._turns.acquire()  # at once
+            await self._turns.acquire()  # a turn is free

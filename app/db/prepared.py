@@ -102,7 +102,7 @@ def to_decimal(value: str | Decimal | None) -> Decimal | None:
 
 
 def read_numerics_as_text(connection: Any, _: Any) -> None:
-    """Because most of them become JSON text. Attributes are still `Decimal`."""
+    """Most numerics become text in JSON. Attributes of a row are still `Decimal`."""
     connection.run_async(
         lambda driver: driver.set_type_codec(
             "numeric", schema="pg_catalog", encoder=str, decoder=str

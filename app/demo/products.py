@@ -37,7 +37,7 @@ async def add(
 
 def make_product(number: int, seed: int = 0) -> dict[str, Any]:
     """Make product `number` of a seed: always the same, except for its id and times."""
-    choice = Random(f"product {seed} {number}")  # noqa: S311 - looks, not secrets
+    choice = Random(f"product {seed} {number}")  # noqa: S311 - no secret
     category, thing, made = choice.choice(THINGS)
     style = choice.choice(WORDS["styles"][category])
     material = choice.choice(made["of"])

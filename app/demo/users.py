@@ -35,7 +35,7 @@ async def add(
 
 def make_user(number: int, password_hash: str, seed: int = 0) -> dict[str, Any]:
     """Make user `number` of a seed. A repeated name gets a number in its address."""
-    choice = Random(f"user {seed} {number}")  # noqa: S311 - looks, not secrets
+    choice = Random(f"user {seed} {number}")  # noqa: S311 - no secret
     names = shuffled_names(seed)
     turn, nth = divmod(number - 1, len(names))
     full_name = names[nth]
@@ -64,7 +64,7 @@ def shuffled_names(seed: int) -> list[str]:
         for given in people["given"]
         for family in people["family"]
     ]
-    Random(f"names {seed}").shuffle(names)  # noqa: S311 - looks, not secrets
+    Random(f"names {seed}").shuffle(names)  # noqa: S311 - no secret
     return names
 
 

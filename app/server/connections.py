@@ -111,7 +111,7 @@ class LingeringTransport(asyncio.Protocol):
     """
 
     def __init__(self, transport: asyncio.Transport, server: Server) -> None:
-        # Without `__getattr__`, because every request calls it.
+        # Set here, because `__getattr__` would make each request slower.
         self.write = transport.write
         self._transport, self._server = transport, server
         self._lingers = False

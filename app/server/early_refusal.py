@@ -23,8 +23,8 @@ from app.server.parser_errors import lines_of
 
 STATUS = HTTPStatus.SERVICE_UNAVAILABLE
 LINE = re.compile(rb"GET (/[!->@-~]*)[!-~]* HTTP/1\.1\r\n")
-# Only what the parser accepts. In other bytes a proxy could find a Content-Length that
-# this module does not find, for example after a bare line feed.
+# Matches only headers that the parser accepts. In other bytes a proxy could find a
+# Content-Length that this module does not find, for example after a bare line feed.
 HEADER = re.compile(rb"(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~\x80-\xff]*\r\n)*\r\n")
 NEEDS_THE_PARSER = frozenset(
     b"content-length transfer-encoding expect upgrade connection origin".split()
@@ -79,7 +79,7 @@ class EarlyRefusal:
         given = request_context.REQUEST_ID.fullmatch(found.get(b"x-request-id", b""))
         request_id = given[0] if given else str(uuid_utils.uuid7()).encode()
         body = b"%s%s%s" % (BEGINNING, request_id, END)
-        host = peer[0] if isinstance(peer, tuple) else None  # none: a Unix socket
+        host = peer[0] if isinstance(peer, tuple) else None  # a Unix socket has none
         forwarded, protocols = (
             [value for name, value in fields if name == wanted] for wanted in FORWARDED
         )

@@ -57,7 +57,8 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
         return self._is_malformed or (receiver is not None and not receiver._complete)
 
     def stop_waiting(self) -> None:
-        # The parser has set it when the head is complete, before the request starts.
+        # The parser sets this event when the head is complete, before the request
+        # starts.
         if not self._request_ready.is_set():
             self._keepalive_timeout()
 

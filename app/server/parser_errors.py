@@ -41,7 +41,7 @@ def answer(
         # The parser's own message would quote the request.
         detail = known.description or known.phrase
         body = problem_body(known, CODES[known], detail)
-        client_ip = peer[0] if isinstance(peer, tuple) else ""  # none: a Unix socket
+        client_ip = peer[0] if isinstance(peer, tuple) else ""  # a Unix socket has none
         log.info("http.malformed", status_code=known, client_ip=client_ip)
     headers = [
         (b"content-type", PROBLEM_JSON.encode()),

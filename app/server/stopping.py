@@ -30,7 +30,7 @@ class Stopping:
     """The times of a worker's end, in seconds."""
 
     delay: float
-    patience: float  # with the requests in flight, after the delay
+    patience: float  # for the requests in flight, after the delay
     # If it is true, new connections wait in the socket of systemd for the next process.
     # A filter would stay on this socket, and the next process would never get a
     # connection.
@@ -64,7 +64,7 @@ class Stopping:
         loop.add_signal_handler(HURRY, drain.hurry)
 
         def retire() -> None:
-            """Drain after `max_requests`. The servers would cut idle connections."""
+            """Drain after `max_requests`. The servers cut idle connections."""
             if served() >= self.max_requests:
                 drain.make_way(self.delay, close, finish)
             else:
@@ -110,8 +110,8 @@ async def shut_down(worker: ASGIWorker) -> None:
 def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
     """Drain when a worker of uvicorn gets a signal to stop.
 
-    Uvicorn's own handlers are raw ones, and end the process by the signal: its exit
-    code is then not 0, and the last lines of the log are lost.
+    Uvicorn's own handlers are raw signal handlers, and end the process by the signal:
+    its exit code is then not 0, and the last lines of the log are lost.
     """
     from uvicorn.server import Server  # 25 modules that other workers do not need
 
@@ -130,7 +130,8 @@ def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
         stopping.handle_signals(
             loop, listeners, close, stop, lambda: state.total_requests
         )
-        # Gunicorn asks by SIGQUIT for a stop at once, which uvicorn's workers ignore.
+        # Gunicorn sends SIGQUIT to stop a worker at once, but uvicorn's workers ignore
+        # it.
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, partial(stop, at_once=True))
         yield

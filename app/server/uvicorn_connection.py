@@ -45,7 +45,7 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
         # Uvicorn passes only the path of `GET http://…` to the application, which then
         # cannot compare the host in the target with the Host header.
         if not self.url.startswith(b"/"):
-            raise ValueError("The target is not a path.")  # to the parser: malformed
+            raise ValueError("The target is not a path.")  # answered with 400
         waiting.remove(self)
         super().on_headers_complete()
         if drain.is_under_way:

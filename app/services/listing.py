@@ -133,7 +133,7 @@ class Listing:
             part, *position = cursors.decode(query.cursor, context)
             first, after = int(part or 0), order.after(position)
         rows: list[Row[Any]] = []
-        of_last = None  # the part of the last row of a full page
+        of_last = None  # the part that holds the last row of a full page
         for number in range(first, len(self.parts)):
             wanted = query.limit + 1 - len(rows)
             found = await self.parts[number].rows(

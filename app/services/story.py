@@ -50,7 +50,7 @@ class Story:
 async def read_mails(read: ReadSession, ids: Sequence[str]) -> Sequence[Row[Any]]:
     if not ids:
         return ()
-    async with read.connect() as connection:  # `all` cannot expand a list
+    async with read.connect() as connection:  # `read.all` takes no lists
         found = await connection.execute(MAILS, {"ids": [UUID(each) for each in ids]})
         return found.all()  # type: ignore[return-value]
 
@@ -78,7 +78,7 @@ def columns(row: Row[Any], statement: Select[Any]) -> dict[str, Any]:
 
 
 def outcome(mail: Row[Any]) -> str:
-    """Say in a word what became of a mail."""
+    """Name the state of a mail in one word."""
     if mail.sent_at:
         return "sent"
     return "failed" if mail.dead_at else "waits"

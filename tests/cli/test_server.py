@@ -116,7 +116,7 @@ class TestSetup:
             assert asking.stderr is not None
             said = asking.stderr.read(len(QUESTION))
             asking.send_signal(signal.SIGINT)
-            os.write(terminal, b"ada@example.org\n")  # the mutant ends as well
+            os.write(terminal, b"ada@example.org\n")  # so that the mutant ends, too
             rest = asking.stderr.read()
         os.close(stdin)
         os.close(terminal)
@@ -138,7 +138,7 @@ class TestTakenPort:
             socket.socket(family) as neighbour,
         ):
             port = taken.getsockname()[1]
-            with suppress(OSError):  # another program has it
+            with suppress(OSError):  # another program has the port
                 neighbour.bind((host, port + 1))
             line = ("--host", host, "--port", str(port))
             ended = command(name, *line, environment=environment)

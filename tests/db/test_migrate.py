@@ -147,7 +147,7 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
     assert await objects(database) == full
     await migrate.downgrade(
         settings, REVISIONS[-2]
-    )  # first downgrades the own revisions
+    )  # downgrades the revisions of the copy first
     assert await objects(database) < full
 
 

@@ -68,7 +68,7 @@ def test_pods_are_always_left(objects: dict[str, Object]) -> None:
     assert budget["maxUnavailable"] < scaler["minReplicas"] <= scaler["maxReplicas"]
     assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     [container] = deployment["template"]["spec"]["containers"]
-    assert container["resources"]["requests"]["cpu"]  # of which the scaler counts %
+    assert container["resources"]["requests"]["cpu"]  # the scaler needs it
 
 
 def test_pods_spread_over_zones_and_nodes(objects: dict[str, Object]) -> None:

@@ -159,8 +159,8 @@ class TestClientDisconnects:
             another.execute("BEGIN IMMEDIATE")
             with self.being_read(edge, "left-before-the-answer") as connection:
                 connection.sendall(self.BODY)
-                look_around(edge)  # by then the body was read
-            look_around(edge)  # and now the departure
+                look_around(edge)  # the service has read the body
+            look_around(edge)  # the service has noticed that the client left
             # Another writer waits for longer than gunicorn would.
             with (
                 closing(sqlite3.connect(file, 4)) as third,

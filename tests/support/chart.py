@@ -29,7 +29,7 @@ Object = dict[str, Any]
 @dataclass(frozen=True)
 class Renderer:
     program: tuple[str, ...]
-    merges: bool  # and validates the values
+    merges: bool  # whether it merges the default values, and validates all
 
     def render(self, values: Values) -> subprocess.CompletedProcess[str]:
         line = [*self.program, "night", str(CHART)]

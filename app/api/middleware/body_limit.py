@@ -72,7 +72,7 @@ class _LimitedBody:
     _total: float
     _deadline: float | None = None
     _size: int = 0
-    _complete: bool = False  # then only a disconnect follows, without a deadline
+    _complete: bool = False  # if so, `receive` waits without a deadline
     _responding: bool = False
     _refused: bool = False
 
@@ -99,7 +99,7 @@ class _LimitedBody:
 
     async def send(self, message: Message) -> None:
         if self._refused and not self._responding:
-            return  # the application's answer to the cut body, after our refusal
+            return  # drop the application's answer, because the refusal is sent
         self._responding = True
         await self._send(message)
 
@@ -133,7 +133,7 @@ def _may_have_body(scope: Scope) -> bool:
 
 
 def _declared_length(scope: Scope) -> float:
-    """Read `Content-Length`, or return 0: the body is counted while it arrives."""
+    """Read `Content-Length`. Without it return 0, and count the body as it arrives."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value) if len(value) <= LONGEST_LENGTH else float("inf")

@@ -23,7 +23,7 @@ PARTS = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
 class Assets(StaticFiles):
-    """Lets a browser keep a file for good if the URL names the hash."""
+    """Lets a browser keep a file for good if the URL contains its hash."""
 
     def file_response(
         self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200

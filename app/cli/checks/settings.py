@@ -10,7 +10,7 @@ from app.core.settings.warnings import find_warnings
 
 PAGE = "docs/settings.md"
 SIZES = "docs/operations.md#how-do-i-size-pools-workers-and-timeouts"
-PROXY_IDLE_SECONDS = 60  # of most load balancers, and of the samples in deploy/
+PROXY_IDLE_SECONDS = 60  # in most load balancers, and in the samples of deploy/
 
 
 async def check(settings: Settings) -> AsyncIterator[Finding]:

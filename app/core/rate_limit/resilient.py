@@ -72,7 +72,7 @@ class CircuitBreaker:
         now = self._clock()
         if probe:
             self._probe_at = now + PAUSE_SECONDS
-        elif not self._open:  # if it is open, this call began earlier
+        elif not self._open:  # an open breaker counts no late failures
             self._failures.append(now)
             recent = now - self._failures[0] <= WITHIN_SECONDS
             if len(self._failures) == FAILURES and recent:

@@ -53,7 +53,7 @@ Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 class AccessClaims(BaseModel):
-    """The claims of a verified token. The database knows the role, not the token."""
+    """The claims of a verified token. The role is in the database, not in the token."""
 
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 

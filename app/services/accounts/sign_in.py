@@ -155,7 +155,7 @@ class SignInChanges:
         keep: UUID | None = None,
         **detail: Any,
     ) -> None:
-        """`announce` for a user without a session. `keep` is the session that stays."""
+        """Like `announce`, without a caller. `keep` is the session that stays."""
         await revoke_sessions(self.session, user_id, "sign_in", keep=keep)
         record(self.session, event, user_id, **detail)
         await self.outbox.add("sign_in_changed", email, change=change)

@@ -59,7 +59,7 @@ class PasskeyLoginService:
         answer = await self.auth.sign_in.complete(
             user, client, METHODS, passkey=str(owner.passkey_id)
         )
-        assert isinstance(answer, TokenPair)  # noqa: S101 - METHODS reach `aal2`
+        assert isinstance(answer, TokenPair)  # noqa: S101 - no second step follows
         return answer
 
     async def _prove(

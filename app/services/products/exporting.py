@@ -47,7 +47,7 @@ async def export_products(
             async for chunk in chunks:
                 yield header + chunk
                 header = b""
-            yield header  # not yet sent if there are no products
+            yield header  # here only if there are no products: otherwise it is empty
 
 
 async def read_postgres(

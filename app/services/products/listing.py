@@ -99,8 +99,8 @@ class ProductListing(Listing):
         price, status = columns.price, columns.status
         if not sort.endswith("price"):
             price = unindexed(price)
-        # Status has an index only in one order. An index of a category leaves fewer
-        # rows.
+        # The index of status is only for the order of `created_at`. With a category,
+        # the index of the category leaves fewer rows.
         if "category" in filters or not sort.endswith("created_at"):
             status = unindexed(status)
         return {

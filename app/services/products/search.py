@@ -43,7 +43,7 @@ SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
 PRESENTATION = "\ufe0e\ufe0f"  # these only say how to draw the emoji before them
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
 MOST_PREFIXES = 16  # of a query
-MOST_LETTERS = 8  # of these, because many words begin with one letter
+MOST_LETTERS = 8  # prefixes of one letter: each is the beginning of many words
 TITLE_MARK = "^"  # a separator, so that no word of a product or a query contains it
 SEARCHED = ("name", "sku", "category", "description")
 

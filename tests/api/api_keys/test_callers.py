@@ -94,7 +94,7 @@ class TestRefusal:
 
         await alter_key(app, expired, expires_at=utc_now())
         await users[1].delete(f"/api-keys/{revoked.tokens['id']}")
-        for active in (False, True):  # which brings no key back
+        for active in (False, True):  # enabled again, the user has no key again
             path = f"/users/{disabled.user_id}"
             await admin.patch(path, json={"is_active": active})
         await admin.delete(f"/users/{deleted.user_id}")

@@ -1,4 +1,4 @@
-"""A provider of OpenID Connect in this process, and of GitHub's API, for the tests.
+"""A provider for the tests, in this process: OpenID Connect, and GitHub's API.
 
 It does what the specifications say, unless a test makes it lie.
 """
@@ -40,15 +40,15 @@ class Provider:
         self.codes: dict[str, tuple[dict[str, str], dict[str, Any]]] = {}
         self.people: dict[str, dict[str, Any]] = {}  # by access token
         self.asked: Counter[str] = Counter()  # paths
-        # Changes of a hostile or unusual provider.
+        # Tests set these, so that the provider is hostile or unusual.
         self.metadata: dict[str, Any] = {}
         self.claims: dict[str, Any] = {}
         self.header: dict[str, Any] = {}
         self.algorithm = "ES256"
-        self.known = b""  # signs HS256
+        self.known = b""  # the key of HS256
         self.answers: dict[str, Answer] = {}  # by path, instead of its own
         self.in_userinfo = False
-        # Who is logged in there, for a browser that comes to `/authorize`.
+        # The claims of the person for whom a browser opens `/authorize`.
         self.visitor: dict[str, Any] = {}
 
     def consent(self, authorization_url: str, **person: Any) -> dict[str, str]:

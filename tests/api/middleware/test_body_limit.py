@@ -166,7 +166,7 @@ class TestBodyTimeout:
 
         async def receive() -> Message:
             message = next(messages)
-            if message is DISCONNECT:  # later than a timeout of zero would end
+            if message is DISCONNECT:  # a timeout of zero would end earlier
                 for _ in range(5):
                     await asyncio.sleep(0)
             return message

@@ -65,7 +65,7 @@ class TestConnections:
 
     @pytest.fixture
     def overrides(self) -> dict[str, Any]:
-        return {"db_pool_size": 2, "db_max_overflow": 0}  # one is for reads
+        return {"db_pool_size": 2, "db_max_overflow": 0}  # one of the two is for reads
 
     async def test_measures_how_long_a_request_waits_for_one(
         self, user: Client, database_url: str, monkeypatch: pytest.MonkeyPatch

@@ -162,7 +162,7 @@ class TestLoss:
         options = (await user.post("/auth/passkeys/options")).json()
         body = {"name": "Lost", "credential": Authenticator().create(options)}
         codes = (await user.post("/auth/passkeys", json=body)).json()["recovery_codes"]
-        await register(user)  # makes no further codes
+        await register(user)  # a second passkey, which makes no codes
 
         token = await begin(client, user)
         body = {"mfa_token": token, "recovery_code": codes[0]}

@@ -81,7 +81,7 @@ async def test_an_import_with_its_counts(editor: Client, admin: Client) -> None:
         path = f"/products/import?mode={mode}"
         await editor.post(path, content=content, headers=NDJSON)
 
-    [event] = await recorded(admin, "products.imported")  # strict stored nothing
+    [event] = await recorded(admin, "products.imported")  # `strict` stored nothing
     assert event["actor_id"] == editor.user_id
     assert (event["subject_id"], event["subject_type"]) == (None, None)
     assert event["detail"] == {"created": 2, "updated": 1, "failed": 1}

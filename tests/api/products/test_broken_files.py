@@ -124,7 +124,7 @@ class TestImport:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """Mutant: leave the driver waiting for ever until it can write."""
-        # One COPY of more than the buffers of the system hold.
+        # One COPY that is larger than the buffers of the system.
         monkeypatch.setattr("app.services.products.importing.BATCH_BYTES", 1 << 30)
         await app.state.shared.database.writer.dispose()
         line.phrase = COPY

@@ -166,7 +166,7 @@ class Catalogue(RuleBasedStateMachine):
             said["price"] = f"{Decimal(row['price']):.2f}"
             new = {"version": before["version"] + 1, "updated_at": after["updated_at"]}
             assert after == before | said | new
-            self.products.setdefault(after["id"], after)  # new: without a movement
+            self.products.setdefault(after["id"], after)  # new: has no movement
             self.changed(after, "import")
 
     @precondition(lambda self: self.products)

@@ -22,7 +22,7 @@ from tests.core.rate_limit.model import (
 
 RULES = [policy("tight", 2, 1), policy("wide", 5, 3), policy("odd", 3, 0.7)]
 
-# A pause, the hits of one call, a refund of an earlier call (counted back), or a reset.
+# A pause, the hits of a call, a refund (1: of the latest call), or a reset.
 Step = float | list[Hit] | int | tuple[Policy, str]
 Schedule = list[Step]
 

@@ -18,7 +18,7 @@ from app.services.accounts.external_identities.providers import (
 )
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-REREAD_SECONDS = 3600  # the discovery document and the keys
+REREAD_SECONDS = 3600  # after which the discovery document and the keys are read again
 PAUSE_SECONDS = 60  # between two readings because of an unknown key
 # The methods of RFC 8176 by which a provider can report a second factor.
 METHODS = {"face", "fpt", "hwk", "iris", "mca", "mfa", "otp", "pin", "pop", "pwd"}
@@ -110,7 +110,7 @@ class OpenIDClient(CodeFlow):
             return claims
         bearer = {"Authorization": f"Bearer {access_token}"}
         about = await self._fetch(metadata["userinfo_endpoint"], headers=bearer)
-        if about.get("sub") != claims["sub"]:  # §5.3.2: of another person
+        if about.get("sub") != claims["sub"]:  # of another person (§5.3.2)
             raise ProviderAnswerInvalid("userinfo")
         return about
 

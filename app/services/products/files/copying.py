@@ -41,7 +41,7 @@ def _json(column: Column[Any]) -> str:
 
 
 def _cell(column: Column[Any]) -> str:
-    if column.type.python_type is not str:  # a status is no formula, either
+    if column.type.python_type is not str:  # a formula is always a text
         return _text(column)
     defused = f"regexp_replace({column.name}, '{_PATTERN}', '''', 'g')"
     # An empty text is an empty cell, not "".
