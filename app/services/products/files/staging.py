@@ -104,7 +104,7 @@ class Staging(ABC):
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
 
     async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
-        """Drop rows with the SKU of an earlier row. Return the number and some lines."""
+        """Drop rows with the SKU of an earlier row. Return how many, and some lines."""
         lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
         first = list(lines)
         return (await self._execute(DROP_REPEATED) if first else 0), first
