@@ -4,10 +4,9 @@ from app.cli.review import REVIEW
 
 HEAD = """# Readiness review
 
-Before a service goes into production, its team answers these questions. For each one
-this page names the command or the page that answers it, or says that it is yours to
-answer.
-`python -m app doctor --review` prints the same lines.
+Before a service goes into production, its team answers these questions. For each
+question this page names a command or a page that answers it, or says that the answer is
+yours. `python -m app doctor --review` prints the same lines.
 
 | Question | Answer |
 |---|---|
