@@ -40,7 +40,9 @@ CHANGE = (
 )
 RECOVERY_SECONDS, REFUSAL_MS, PROBE_MS, CHANGES_SERVED = 1.0, 100, 250, 0.9
 CLIENTS_AT_CAPACITY = 16
-SLOWER = 3  # times, compared with one client; if the CPU is busy, with the capacity
+# A read takes at most so many times as long as with one client or, if the CPU is busy,
+# as at the capacity.
+SLOWER = 3
 BY_DATABASE, BY_CPU = 0.9, 0.6  # the part of the capacity that is served
 
 

@@ -25,7 +25,7 @@ class Codemods:
     def apply(self, root: Path, files: Iterable[Path]) -> None:
         """Raises `RuntimeError` if an old name is left, or a second run changes more.
 
-        After a half-run codemod it would seem that the copy wants to keep the old name.
+        Otherwise an update would take an old name for one that the copy wants to keep.
         """
         self._apply(root, files)
         left = [old for old in self.moves if (root / old).exists()]

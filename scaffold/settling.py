@@ -83,7 +83,7 @@ def _states(root: Path) -> list[tuple[str, str]]:
 
 
 def _remove_again(root: Path, stem: Stem) -> list[str]:
-    """Remove the additions of the release to a removed resource. List the files."""
+    """Remove what the release added to a removed resource. List the files."""
     again = [file for file in tracked(root) if stem.owns(file)]
     for file in again:
         git(root, "rm", "--quiet", "--force", "--", str(file))

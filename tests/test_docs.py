@@ -80,7 +80,7 @@ def test_only_the_index_links_to_the_page_of_a_resource() -> None:
 
 @each_page
 def test_prose_names_a_symbol_or_a_setting_instead_of_a_file(page: Path) -> None:
-    """Each move of a file would be a conflict in prose."""
+    """Otherwise each move of a file would also change the prose."""
     if page.name not in NAMING_FILES:
         assert not FILE_OF_APP.findall(prose(page))
 

@@ -14,7 +14,7 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 def names(code: ast.AST) -> Iterator[str]:
-    """Yield the first argument of each call of a log, or both if it is a choice."""
+    """Yield the event of each call of a log; for `a if x else b`, both events."""
     for node in ast.walk(code):
         match node:
             case ast.Call(func=ast.Attribute(attr=level, value=log), args=[name, *_]):

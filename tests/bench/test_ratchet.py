@@ -13,7 +13,7 @@ from bench.programs import make_environment
 
 FIGURES = ratchet.committed()
 
-# Another Python divides the time between the two programs in another way.
+# With another Python, the ratio of the application to the raw program differs.
 pytestmark = pytest.mark.skipif(
     FIGURES["python"] != ratchet.PYTHON,
     reason=f"The figures were measured with Python {FIGURES['python']}.",

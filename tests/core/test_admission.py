@@ -64,7 +64,7 @@ class TestSimulatedServer:
         assert quantiles(server.latencies, n=100)[98] < MOST * STEPS * STEP_SECONDS / 2
 
     def test_serves_nearly_nothing_without_a_limit(self) -> None:
-        """The test above can fail: here most clients have left before their answer."""
+        """Shows that the test above can fail: here most clients leave too early."""
         server = SimulatedServer(Limit(MOST, fixed=10_000))
 
         assert server.serve(3 * CAPACITY, 20) < 0.5 * CAPACITY

@@ -47,7 +47,7 @@ def read(pod: Object, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def served(objects: dict[str, Object], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """What the web process reads."""
+    """The settings that the web process reads."""
     return read(web(objects), monkeypatch)
 
 

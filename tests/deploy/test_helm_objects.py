@@ -17,7 +17,7 @@ PODS = {"Deployment night-web", "Deployment night-worker", "Job night-migrate"}
 
 
 def chosen(objects: dict[str, Object], labels: dict[str, str]) -> set[str]:
-    """What has the pods that these labels choose."""
+    """The objects whose pods these labels choose."""
     assert labels
     return {
         name

@@ -1,4 +1,4 @@
-"""`remove feature`, as far as it changes nothing."""
+"""The parts of `remove feature` that change nothing."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -149,7 +149,7 @@ def lock(*pins: str) -> str:
 def test_codemods_of_several_releases_are_one_step(tmp_path: Path, start: str) -> None:
     """Mutants: only the newest release; the names that the old module had.
 
-    A file that only the copy has keeps its name, although a release has moved one.
+    A file that only the copy has keeps its name, although a release moved such a file.
     """
     old, new = tmp_path / "old", tmp_path / "new"
     for release, text in CODEMODS.items():

@@ -42,7 +42,7 @@ def connect(service: Service, source: str = "127.0.0.1") -> Iterator[socket.sock
 @dataclass
 class Edge:
     service: Service
-    # Given up after 10 seconds, in which the other tests run.
+    # The service closes it after 10 seconds. Meanwhile the other tests run.
     silent: socket.socket
     slow_head: socket.socket
     slow_body: socket.socket

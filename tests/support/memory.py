@@ -14,7 +14,7 @@ included: dict[tuple[Any, ...], Any] = {}
 def remember(
     *, path: str, call: Callable[..., Any], dependencies: Sequence[params.Depends]
 ) -> Any:
-    """Hundreds of tests build the application, and no code changes a `Dependant`."""
+    """Analyse a function once: hundreds of tests do, and nothing changes the result."""
     if not call.__module__.startswith(("app.", "tests.notes.")):
         return analyse(path=path, call=call, dependencies=dependencies)
     key = (path, call, *map(id, dependencies))
@@ -27,8 +27,8 @@ def remember(
 def remember_included(self: Any) -> Any:
     """Share the routes of an included router between applications.
 
-    A route knows its application by the request. Only the overrides of dependencies
-    belong to the application that was first, and no test has any.
+    A route finds its application in the request. Only the overrides of dependencies
+    come from the first application, and no test has any.
     """
     router, context = self.original_router, self.include_context
     app = context.dependency_overrides_provider

@@ -1,4 +1,4 @@
-"""Personal data that does not go with the row of a deleted user."""
+"""Personal data of a deleted user that is not in the row of the user."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ AGENT = {"User-Agent": "Browser/1"}
 async def test_of_a_user_is_erased_and_that_of_others_stays(
     app: FastAPI, people: People, admin: Client, by: str
 ) -> None:
-    """Mutants: erase nothing; only actions of the user; the actions of others, too."""
+    """Mutants: erase nothing; only actions of the user; actions of others, too."""
     user = await people.sign_in(email="Ada@example.org")
     other = await people.sign_in(email="other@example.org")
     stranger = await people.anonymous("198.51.100.7")
@@ -52,7 +52,7 @@ async def test_of_a_user_is_erased_and_that_of_others_stays(
 async def test_may_take_longer_than_other_statements(
     user: Client, database_url: str
 ) -> None:
-    """Mutant: leave it the timeouts, so that a user with many events stays for ever."""
+    """Mutant: keep the timeouts, so that a user with many events is never deleted."""
     body = {"password": PASSWORD}
     async with holding(database_url, "SELECT FROM audit_events FOR UPDATE"):
         delete = user.request("DELETE", "/users/me", json=body)

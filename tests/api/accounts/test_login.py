@@ -162,7 +162,7 @@ class TestPasswordGuessing:
         ]
 
         assert {answer.status_code for answer in answers} == {429}
-        # The seconds to wait differ by as many as the guesses have taken.
+        # Only the seconds to wait differ, because the guesses take some time.
         assert len({re.sub(rb"\d+ s", b"", each.content) for each in answers}) == 1
         assert all(0 < int(answer.headers["Retry-After"]) <= 900 for answer in answers)
 

@@ -106,10 +106,10 @@ class TestUnverifiedAccounts:
         people: People,
         gone: set[str],
     ) -> None:
-        """Mutants: delete accounts that were imported, used, verified.
+        """Mutants: delete accounts that were imported, used or verified.
 
-        A link that the owner of an imported account asks for, or one that a stranger
-        causes by registering with its address, does not make it a registration.
+        An imported account stays one, even if its owner asks for a link, or a stranger
+        registers with its address.
         """
         for name in ("old", "young", "used"):
             await register(client, f"{name}@example.org")

@@ -146,7 +146,7 @@ class TestChangePassword:
     async def test_hashes_nothing_for_a_weak_password(
         self, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutant: a caller keeps the hash threads busy with the right password."""
+        """Mutant: check the new password after the current one, which costs a hash."""
         watch = watch_hashes(monkeypatch)
 
         for _ in range(3):

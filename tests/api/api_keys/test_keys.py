@@ -20,7 +20,7 @@ from tests.api.api_keys.conftest import Program, alter_key, make_key, recorded, 
 from tests.support.people import Client, People
 from tests.support.sessions import alter_sessions, is_logged_in
 
-# What the page of API keys tells scanners to look for.
+# The pattern that the page of API keys gives to scanners.
 SCANNED = re.compile(r"\bapp_(pat|rt|vt)_[0-9A-Za-z]{30,64}\b")
 BODY = {"name": "Nightly import", "scopes": ["account:read"]}
 

@@ -107,7 +107,8 @@ class TestIdToken:
     ) -> None:
         """Mutant: accept `none`, even if the provider announces it.
 
-        The reason matters: only in tests is the warning of joserfc about it an error.
+        The test compares the reason, because only in tests the warning of joserfc is an
+        error.
         """
         provider.algorithm = "none"
         provider.metadata["id_token_signing_alg_values_supported"] = ["none"]
@@ -289,7 +290,7 @@ class TestMixUp:
     async def test_of_two_providers_is_refused_by_the_issuer_of_the_answer(
         self, app: FastAPI, client: Client, provider: Provider, other: Provider
     ) -> None:
-        """Mutant: ignore `iss` (RFC 9207): the honest code goes to the other one."""
+        """Mutant: ignore `iss` (RFC 9207), so that one provider gets another's code."""
         body = await consented(client, provider)
 
         answer = await finish(client, {**body, "iss": other.issuer})

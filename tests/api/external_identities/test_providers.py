@@ -1,4 +1,4 @@
-"""What is special about a provider: GitHub, Google, Microsoft Entra, trust in `amr`."""
+"""Rules for single providers: GitHub, Google, Microsoft Entra, trust in `amr`."""
 
 import json
 from typing import Any
@@ -74,7 +74,7 @@ class TestEntra:
 
     @pytest.fixture
     def entries(self, provider: Provider) -> list[dict[str, Any]]:
-        """A provider for all directories, whose issuer names that of the person."""
+        """A provider for all directories, whose issuer names the person's directory."""
         provider.issuer = f"{provider.url}/{{tenantid}}/v2.0"
         provider.claims["iss"] = f"{provider.url}/{self.TENANT}/v2.0"
         provider.claims["tid"] = self.TENANT
@@ -164,7 +164,7 @@ class TestMethods:
         provider: Provider,
         acr: str,
     ) -> None:
-        """Mutant: believe every provider that it asked for a second factor."""
+        """Mutant: believe every provider that says it asked for a second factor."""
         person = {"amr": ["pwd", "mfa", "<script>"]}
 
         assert (await sign_in(client, provider, **person)).status_code == 200

@@ -133,7 +133,7 @@ class TestNewAccount:
     async def test_is_made_once_by_sign_ins_at_the_same_moment(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """Mutant: without the second search one of them is a 409 or a 500."""
+        """Mutant: no second search, so that one of them gets a 409 or a 500."""
         bodies = [await consented(client, provider) for _ in range(4)]
 
         answers = await asyncio.gather(*(finish(client, body) for body in bodies))

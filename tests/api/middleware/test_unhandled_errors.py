@@ -48,7 +48,7 @@ class TestUnhandledError:
         assert [entry["event"] for entry in logs] == ["http.unhandled_error"]
 
     async def test_that_is_an_expected_one_is_logged_in_one_line(self) -> None:
-        """Mutants: raise it, and the server logs a traceback; log every error so."""
+        """Mutants: raise it, so that the server logs it; log all errors in one line."""
         refusal = RuntimeError("Starlette: the response has already started.")
         refusal.__cause__ = DatabaseUnavailable()
 

@@ -125,7 +125,7 @@ class TestRefusal:
     async def test_stops_what_was_not_signed_for_this_login(
         self, user: Client, client: Client
     ) -> None:
-        """Mutants: one check of origin, domain, flags, handle or signature less."""
+        """Mutants: no check of the origin, domain, flags, handle or signature."""
         passkey = await register(user)
         wrong: list[dict[str, Any]] = [
             {"origin": "http://test.example.org"},

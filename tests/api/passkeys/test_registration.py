@@ -111,7 +111,7 @@ class TestRegister:
     async def test_refuses_what_was_not_made_for_these_options(
         self, user: Client
     ) -> None:
-        """Mutants: one check of the origin, the domain or the flags less."""
+        """Mutants: leave out the check of the origin, the domain or the flags."""
         options = await options_for(user)
         wrong: list[dict[str, Any]] = [
             {"origin": "http://test.example.org"},

@@ -69,7 +69,7 @@ class RedisStage:
     def __init__(self, client: Redis) -> None:
         self.client = client
         self.limiter: RateLimiter = RedisRateLimiter(client)
-        # A day ahead of the server, which would otherwise expire the keys.
+        # Begin a day ahead of the server, so that its own clock expires no key.
         self.now_us = (int(time.time()) + 86_400) * 1_000_000
 
     async def wait(self, seconds: float) -> None:

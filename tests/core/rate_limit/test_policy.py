@@ -67,7 +67,7 @@ class TestMemoryBound:
         assert (await limiter.hit(Hit(THREE, "ann"))).quotas[0].remaining == 1
 
     async def test_forgets_expired_hits_that_redis_has_counted(self) -> None:
-        """Mutant: expire hits only in a decision, which may never come here."""
+        """Mutant: expire hits only in a decision, which this process may never make."""
         clock = ManualClock()
         limiter = MemoryRateLimiter(clock=clock)
         limiter.record(Hit(THREE, "ann", cost=3))

@@ -422,7 +422,7 @@ class TestTokenLifetime:
         assert service().verify(signed(header(), claims(nbf=now))).sub == USER
 
     def test_refuses_a_password_given_in_the_future(self) -> None:
-        """Mutant: such a token would stay fresh for ever."""
+        """Mutant: accept it, so that such a token stays fresh for ever."""
         later = int(time.time()) + 60
 
         assert refuses(signed(header(), claims(auth_time=later))) == "not yet valid"

@@ -31,7 +31,7 @@ def test_a_token_is_worthless_for_another_user_or_secret() -> None:
 
 
 def test_ends_with_the_password() -> None:
-    """Mutant: tokens collected with the old password multiply the guesses."""
+    """Mutant: keep old tokens valid, so that collected ones multiply the guesses."""
     tokens = DeviceTokens(SecretRing(NEW))
 
     assert tokens.find_device(tokens.issue(ANN, HASH), ANN, "$argon2id$other") is None
