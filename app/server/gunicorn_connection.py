@@ -14,6 +14,7 @@ from app.core.drain import drain
 from app.server.connections import ImpatientWriter, LingeringTransport, waiting
 from app.server.early_refusal import EarlyRefusal
 from app.server.parser_errors import answer
+from app.server.request_target import origin_form
 
 
 @cache
@@ -68,6 +69,12 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
 
     def _cancel_keepalive_timer(self) -> None:
         waiting.remove(self)
+
+    def _on_headers_complete(self) -> bool:
+        parser = self._callback_parser
+        if not parser.path.startswith(b"/"):
+            parser.path, parser.headers = origin_form(parser.path, parser.headers)
+        return bool(super()._on_headers_complete())
 
     def _feed_callback_parser(self, data: bytes) -> bool:
         try:

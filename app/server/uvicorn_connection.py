@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.core.drain import drain
 from app.server.connections import ImpatientWriter, LingeringTransport, waiting
 from app.server.parser_errors import answer
+from app.server.request_target import origin_form
 
 
 class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
@@ -42,8 +43,9 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
         self.transport.close()
 
     def on_headers_complete(self) -> None:
-        # Uvicorn passes only the path of `GET http://…` to the application, which then
-        # cannot compare the host in the target with the Host header.
+        if not self.url.startswith(b"/"):
+            # Uvicorn would drop the host. The scope has the list, so it stays.
+            self.url, self.headers[:] = origin_form(self.url, self.headers)
         if not self.url.startswith(b"/"):
             raise ValueError("The target is not a path.")  # answered with 400
         waiting.remove(self)

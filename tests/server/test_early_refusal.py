@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -70,6 +71,24 @@ def test_leaves_all_but_one_plain_read_to_the_parser(
     """
     assert refusal.answer(PLAIN, None) is not None
     assert refusal.answer(data, None) is None
+
+
+def test_reads_a_long_line_without_end_in_linear_time(refusal: EarlyRefusal) -> None:
+    """Mutant: let any visible character follow the path, not only a question mark.
+
+    One line of 200 KB then kept the worker busy for seconds.
+    """
+
+    def seconds(length: int) -> float:
+        """Return the best of five runs, because other processes use the machine."""
+        taken = []
+        for _ in range(5):
+            started = process_time()
+            assert refusal.answer(b"GET /" + b"a" * length, None) is None
+            taken.append(process_time() - started)
+        return min(taken)
+
+    assert seconds(16_000) < 64 * seconds(1000)
 
 
 class TestRunningService:

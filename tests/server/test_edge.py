@@ -227,6 +227,28 @@ class TestClientAddress:
         assert line["client_ip"] == "203.0.113.9"
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        (f"http://api.example.com{PATH}", "evil.example.com", 401),
+        (f"HTTPS://API.example.com:8000{LIVE}?a=b", "api.example.com", 200),
+        (f"http://api.example.com{LIVE}?a=%0a", "api.example.com", 400),
+        ("http://api.example.com", "api.example.com", 200),
+        ("http://api.example.com?a=b", "api.example.com", 200),
+        (f"http://evil.example.com{PATH}", "api.example.com", 421),
+        (f"http://user@api.example.com{PATH}", "api.example.com", 400),
+        (f"http://{PATH}", "api.example.com", 400),
+    ],
+)
+def test_the_host_of_an_absolute_target_replaces_that_of_the_header(
+    edge: Edge, target: str, host: str, status: int
+) -> None:
+    """RFC 9112 §3.2.2. Mutant: check the Host header that the client sends."""
+    answer = edge.ask(head("GET", target, host=f"Host: {host}"))
+
+    assert answer.status == status, answer
+
+
 def test_an_upgrade_to_a_websocket_is_ignored(edge: Edge) -> None:
     """Mutant: let the server open a WebSocket, which no route answers."""
     lines = (

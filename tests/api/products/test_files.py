@@ -265,6 +265,8 @@ class TestImport:
             ("", 200),
             (";charset=UTF-8", 200),
             ('; header=present; charset="us-ascii"', 200),
+            ("; charset=utf-8;", 200),  # RFC 9110 §5.6.6: parameters can be empty
+            (";;charset=utf-16", 415),
             ("; charset=iso-8859-1", 415),
             ("; charset=utf-8; charset=utf-16", 415),
         ):
