@@ -102,7 +102,7 @@ def to_decimal(value: str | Decimal | None) -> Decimal | None:
 
 
 def read_numerics_as_text(connection: Any, _: Any) -> None:
-    """Most numerics become text in JSON. Attributes of a row are still `Decimal`."""
+    """Read NUMERIC as text, for answers in JSON. Attributes are still `Decimal`."""
     connection.run_async(
         lambda driver: driver.set_type_codec(
             "numeric", schema="pg_catalog", encoder=str, decoder=str

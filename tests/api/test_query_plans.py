@@ -49,7 +49,7 @@ LISTS: dict[str, tuple[Query, ...]] = {
         {"subject_id": "{user_id}"},
     ),
 }
-# The indexes that find few rows. PostgreSQL sorts the result if it expects few rows.
+# Queries that an index answers with few rows. PostgreSQL can then sort these rows.
 FOUND_BY: dict[str, dict[str, tuple[Query, ...]]] = {
     "/users": {
         "ix_users_role_created_at_id": ({"role": "admin"},),

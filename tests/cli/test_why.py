@@ -46,7 +46,7 @@ async def ask(
 async def test_shows_who_asked_what_was_queued_and_what_became_of_it(
     user: Client, why: Why, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Mutants: leave the mails out of the line; look for audit events by user."""
+    """Mutants: leave the mails out of the log line; look for audit events by user."""
     url, password = "/auth/password/change", "an orange typewriter of glass"
     old = {"current_password": PASSWORD}
     log = await ask(user, capfd, url, json={**old, "new_password": password})

@@ -47,7 +47,7 @@ NEAR = "Subquery Scan on products "  # the first look, at the next few products
 MATCHING = """
 SELECT * FROM products WHERE search @@ to_tsquery('simple', 'rare') LIMIT 1001
 """
-# The indexes that find few rows. PostgreSQL sorts the result if it expects few rows.
+# Queries that an index answers with few rows. PostgreSQL can then sort these rows.
 FOUND_BY: dict[str, tuple[Query, ...]] = {
     "ix_products_status_created_at_id": ({"status": "archived"},),
     "ix_products_category_created_at_id": (SMALL,),

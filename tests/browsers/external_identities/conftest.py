@@ -1,4 +1,4 @@
-"""A provider, and a service of which a browser can see the pages."""
+"""A provider, and a service whose pages a browser can open."""
 
 import json
 from collections.abc import AsyncGenerator, Iterator
