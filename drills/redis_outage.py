@@ -125,7 +125,8 @@ class Phases:
         broken += [] if self.healed else ["Redis is back but does not count."]
         figures = (
             f"{self.failures} of {total:,} answers were 5xx; p99 of reads "
-            f"{self.healthy.p99:.1f} ms before, {worst.p99:.1f} ms {worst.name}"
+            f"{self.healthy.p99:.1f} ms before the outage, at most "
+            f"{worst.p99:.1f} ms later (Redis {worst.name})"
         )
         if self.failures:
             broken.append(f"{self.failures} answers were 5xx")

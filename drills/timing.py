@@ -83,7 +83,7 @@ class Comparison:
 
     def __str__(self) -> str:
         return (
-            f"{self.operation} {self.share_of_hash:.1%} of a hash (known "
+            f"{self.operation}, {self.share_of_hash:.1%} of a hash (known "
             f"{self.known * 1e3:.2f} ms, unknown {self.unknown * 1e3:.2f} ms, hash "
             f"{self.hash_time * 1e3:.1f} ms)"
         )

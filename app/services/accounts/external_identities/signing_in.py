@@ -46,7 +46,7 @@ LOCK_BY_EMAIL = SELECT_BY_EMAIL.with_for_update()
 
 
 class IdentityUnknown(Unauthorized):
-    """No account can be used with this identity."""
+    """The identity does not sign in to any account."""
 
     code = "identity_unknown"
     detail = (
