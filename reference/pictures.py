@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 
+from reference import own_account
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser, start_chromedriver
 from testbed.processes import free_port
@@ -19,13 +20,6 @@ from testbed.service import ROOT, Service, command, make_environment, start_serv
 
 WIDTH = 720
 EMAIL = "ada@example.org"
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-}
 TERMINAL = """<!doctype html><meta charset="utf-8">
 <body style="margin: 0; color: #e4e8f0; background: #12161f; font: 13px/1.5 monospace">
 <pre style="margin: 0; padding: 20px; white-space: pre-wrap; font: inherit">{}</pre>"""
@@ -47,25 +41,6 @@ async def keep(browser: Browser, name: str, most: int = 4000) -> None:
     (ROOT / "docs" / f"{name}.webp").write_bytes(b64decode(taken["data"]))
 
 
-async def account(browser: Browser, url: str) -> None:
-    await browser.command(
-        "POST", f"{browser.session}/webauthn/authenticator", AUTHENTICATOR
-    )
-    await browser.visit(f"{url}/account")
-    await browser.until("!document.querySelector('#signed-out').hidden")
-    await browser.fill("#sign-in", email=EMAIL, password=PASSWORD)
-    await browser.click("#sign-in button")
-    await browser.until("document.querySelector('#security_events li')")
-    await browser.fill("#passkeys", name="Laptop")
-    await browser.click("#passkeys form button")
-    await browser.until("passkeys.textContent.includes('The passkey is added.')")
-    await browser.fill("#api_keys", name="Nightly import")
-    await browser.click("#api_keys [value='account:read']")
-    await browser.click("#api_keys form button")
-    await browser.until("document.querySelector('#api_keys div code').textContent")
-    await keep(browser, "account")
-
-
 async def story(browser: Browser, service: Service) -> None:
     forgot = f"{service.url}/api/v1/auth/password/forgot"
     request = httpx2.post(forgot, json={"email": EMAIL}, timeout=60)
@@ -84,7 +59,8 @@ async def take(service: Service, driver: str) -> None:
     async with Browser.open(driver) as browser:
         await browser.emulate(WIDTH, "light")
         url = service.url.replace("127.0.0.1", "localhost")  # WebAuthn needs a name
-        await account(browser, url)
+        await own_account.show(browser, url, EMAIL)
+        await keep(browser, "account-page")
         await story(browser, service)
         await browser.visit(f"{url}/dev/requests")
         await browser.run(OPEN)

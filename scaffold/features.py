@@ -21,9 +21,30 @@ FEATURES = {
         "the check of new passwords against data breaches",
         Stem(("breached_password", "breached_passwords", "breaches", "breach_checks")),
     ),
+    "browser-sessions": Feature(
+        "sessions in cookies, and the pages that need them",
+        Stem(
+            (
+                "browser_session",
+                "browser_sessions",
+                "browsers.md",
+                "browser.html",
+                "own_account",
+                "account_page",
+                "provider_pages",
+            )
+        ),
+    ),
     "identities": Feature(
         "sign-in with Google, GitHub and other providers",
-        Stem(("external_identity", "external_identities", "identities")),
+        Stem(
+            (
+                "external_identity",
+                "external_identities",
+                "identities",
+                "provider_pages",
+            )
+        ),
     ),
     "passkeys": Feature("sign-in with passkeys", Stem(("passkey", "passkeys"))),
     "totp": Feature(

@@ -36,7 +36,7 @@ def plan(root: Path, stem: Stem) -> Removal:
     found = [*tracked(root)]
     registries, lines = {}, []
     for registry in REGISTRIES:
-        if (root / registry).exists():
+        if (root / registry).exists() and not stem.owns(Path(registry)):
             text, removed = stems.without_lines((root / registry).read_text(), stem)
             if removed:
                 registries[registry] = text

@@ -22,8 +22,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api import browser_sessions
 from app.api.authentication import get_caller, identify
-from app.api.browsers import answers_tokens, get_refresh_token, in_cookie
 from app.api.deprecation import deprecation_of
 from app.api.errors import pointer
 from app.api.idempotency import claim_key, once_only
@@ -89,8 +89,8 @@ class ApiRoute(APIRoute):
     3. It refuses repeated query parameters, and reads a JSON body strictly. It reads
        forms as FastAPI does.
     4. It runs the endpoint. Where the endpoint is idempotent, it stores the answer
-       under the client's key, or repeats the stored one. Where the answer has a refresh
-       token, it moves the token into a cookie if the client wants that.
+       under the client's key, or repeats the stored one.
+    5. `browser_sessions` moves a refresh token into a cookie if the client wants that.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -101,13 +101,6 @@ class ApiRoute(APIRoute):
     @cached_property
     def limits(self) -> list[Limited]:
         return limits_of(self.endpoint, self.methods or ())
-
-    @cached_property
-    def sets_cookie(self) -> bool:
-        """Whether an answer can set or delete the cookie of a browser's session."""
-        return answers_tokens(self.response_model) or depends_on(
-            self.dependant, get_refresh_token
-        )
 
     @cached_property
     def known_names(self) -> frozenset[str]:
@@ -125,8 +118,7 @@ class ApiRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         fastapi = super().get_route_handler()
         answer = planned = plan(self, fastapi)
-        if self.sets_cookie:
-            answer = in_cookie(answer)
+        answer = browser_sessions.in_cookie(self, answer)
         if depends_on(self.dependant, claim_key):
             answer = once_only(answer, streamed=self.body_field is None)
         has_caller = depends_on(self.dependant, get_caller)

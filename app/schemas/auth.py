@@ -27,9 +27,9 @@ class Credentials(RequestBody):
 
 class RefreshRequest(RequestBody):
     refresh_token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | MISSING = Field(
-        MISSING,
+        default=MISSING,  # browser_sessions
         repr=False,
-        description="Leave it out if it is in the cookie: send the body `{}`.",
+        description="Leave it out if it is in a cookie: send `{}`.",  # browser_sessions
         examples=["app_rt_AZqPPlpw"],
     )
 
@@ -116,9 +116,10 @@ class TokenPair(BaseModel):
         examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTlhIn0.c2lnbmF0dXJl"],
     )
     refresh_token: str | MISSING = Field(
-        MISSING,
-        description="Use it once. The answer contains the next one. Absent if you sent "
-        "`X-Token-Transport: cookie`: it is then in a cookie.",
+        default=MISSING,  # browser_sessions
+        description="Use it once. "
+        "Absent if you sent `X-Token-Transport: cookie`. "  # browser_sessions
+        "The answer contains the next one.",
         examples=["app_rt_AZqPPlpw"],
     )
     token_type: Literal["bearer"] = "bearer"  # noqa: S105

@@ -4,10 +4,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.models.user import User
-from testbed.accounts import PASSWORD
 from testbed.browser import Browser, Chromedriver, start_chromedriver
 from testbed.serving import serving
-from tests.browsers.account_page import shows_account
 from tests.support.people import People
 from tests.support.tools import tool
 
@@ -28,21 +26,11 @@ async def browser(chromedriver: Chromedriver) -> AsyncGenerator[Browser]:
 
 
 @pytest.fixture
-async def page(app: FastAPI) -> AsyncGenerator[str]:
+async def site(app: FastAPI) -> AsyncGenerator[str]:
     async with serving(app) as port:
-        yield f"http://localhost:{port}/account"
+        yield f"http://localhost:{port}"
 
 
 @pytest.fixture
 async def account(people: People) -> User:
     return await people.add(email="ada@example.org")
-
-
-@pytest.fixture
-async def signed_in(browser: Browser, page: str, account: User) -> Browser:
-    await browser.visit(page)
-    await browser.until("!document.querySelector('#signed-out').hidden")
-    await browser.fill(email=account.email, password=PASSWORD)
-    await browser.click("#sign-in button")
-    await shows_account(browser, account)
-    return browser

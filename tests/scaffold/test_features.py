@@ -15,9 +15,14 @@ from testbed.service import ROOT, command, make_environment
 
 @pytest.mark.parametrize("name", features.present(ROOT))
 def test_no_other_code_uses_a_feature(name: str) -> None:
-    """`python -m drills.features` takes it out. Mutant: import it anywhere else."""
+    """`python -m drills.features` takes it out.
+
+    Mutants: import it anywhere else; write a registry that it owns, such as the list of
+    sections of the account page, after deleting it.
+    """
     removal = removing.plan(ROOT, features.find(ROOT, name))
 
+    assert not {*map(str, removal.files)} & {*removal.registries}
     has_table = any(file.match("app/db/models/*.py") for file in removal.files)
     assert (removal.revision is not None) is has_table
     routed = any(line.startswith("app/api/v1/router.py") for line in removal.lines)

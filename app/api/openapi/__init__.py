@@ -12,12 +12,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import RouteContext
 
 from app.api.authorization import PUBLIC, api_routes
-from app.api.browsers import TRANSPORT, TRANSPORTS
 from app.api.conditional_requests import required_version
 from app.api.deprecation import deprecation_of
 from app.api.errors import Problem
+from app.api.openapi import browser_sessions
 from app.api.openapi.examples import add_examples, name_by_title, nested, share_enums
-from app.api.openapi.headers import COMPONENTS, add_success_headers, own_route
+from app.api.openapi.headers import COMPONENTS, add_success_headers
 from app.api.openapi.problems import add_problems
 from app.api.routes import depends_on
 
@@ -28,8 +28,7 @@ decimal strings.
 - **Authentication:** `POST /auth/login` returns an access token. Send it as
   `Authorization: Bearer`. `POST /auth/refresh` renews it.
 
-- **Browsers** send `X-Token-Transport: cookie`, so that no script can read the
-  refresh token.
+- **Browser sessions:** `X-Token-Transport: cookie` puts the refresh token in a cookie.
 
 - **Errors** are problem documents (RFC 9457). Programs read `code`, which is stable.
 
@@ -93,7 +92,7 @@ def _complete(
         for method in (route.methods or ()) if route.include_in_schema else ():
             operation = document["paths"][route.path_format][method.lower()]
             _correct_parameters(operation, route)
-            _add_transport(operation, route)
+            browser_sessions.add_transport(operation, route)
             _correct_security(operation)
             add_success_headers(operation, route)
             add_problems(operation, route, components)
@@ -129,19 +128,6 @@ def _correct_parameters(operation: dict[str, Any], route: RouteContext) -> None:
         if parameter["name"] == "if-none-match":
             description = "The client already has this version."
             operation["responses"]["304"] = {"description": description}
-
-
-def _add_transport(operation: dict[str, Any], route: RouteContext) -> None:
-    if own_route(route).sets_cookie:
-        parameter = {
-            "name": TRANSPORT.lower(),
-            "in": "header",
-            "required": False,
-            "description": "`cookie`: the refresh token of this browser is in a cookie "
-            "that no script can read, and not in the body.",
-            "schema": {"type": "string", "enum": [*TRANSPORTS], "default": "body"},
-        }
-        operation.setdefault("parameters", []).append(parameter)
 
 
 def _correct_security(operation: dict[str, Any]) -> None:

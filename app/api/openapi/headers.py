@@ -8,17 +8,15 @@ from fastapi.routing import RouteContext
 from app.api.conditional_requests import get_conditional, get_tagged
 from app.api.deprecation import deprecation_of
 from app.api.idempotency import claim_key
+from app.api.openapi import browser_sessions
 from app.api.rate_limits import Limited
 from app.api.routes import ApiRoute, depends_on
 
 # The description and an example of each.
 DESCRIBED: dict[str, tuple[str, str | int]] = {
+    **browser_sessions.HEADERS,
     "Accept": ("Media types that the operation reads.", "application/json"),
     "Accept-Encoding": ("Content codings that the service reads.", "identity"),
-    "Clear-Site-Data": (
-        "Deletes what this browser has stored of the service.",
-        '"cache", "storage"',
-    ),
     "Deprecation": (
         "Since when the operation is deprecated (RFC 9745).",
         "@1767225600",
@@ -39,11 +37,6 @@ DESCRIBED: dict[str, tuple[str, str | int]] = {
     "RateLimit": ("What remains of each limit, and for how long.", '"all";r=1199;t=60'),
     "RateLimit-Policy": ("The limits that count this request.", '"all";q=1200;w=60'),
     "Retry-After": ("Seconds to wait before the next attempt.", 2),
-    "Set-Cookie": (
-        "The refresh token, if you sent `X-Token-Transport: cookie`.",
-        "__Host-app_rt=app_rt_AZqPPlpw; HttpOnly; Max-Age=1209600; Path=/; "
-        "SameSite=Strict; Secure",
-    ),
     "Sunset": (
         "When the operation will stop working (RFC 8594).",
         "Fri, 01 Jan 2027 00:00:00 GMT",
@@ -109,8 +102,5 @@ def add_success_headers(operation: dict[str, Any], route: RouteContext) -> None:
             names.add("Location")
         if depends_on(route.dependant, claim_key):
             names.add("Idempotent-Replayed")
-        if own_route(route).sets_cookie:
-            names.add("Set-Cookie")
-            if status == "204":
-                names.add("Clear-Site-Data")
+        names |= browser_sessions.headers_of(route, status)
         response["headers"] = response.get("headers", {}) | header_references(names)

@@ -15,7 +15,6 @@ from app.api.authentication import (
     authorize_fresh,
     get_caller,
 )
-from app.api.browsers import AmbiguousCredentials, CsrfFailed, get_refresh_token
 from app.api.conditional_requests import (
     IfMatchInvalid,
     expected_version,
@@ -35,6 +34,7 @@ from app.api.middleware.strict_http import (
     UriTooLong,
 )
 from app.api.middleware.unhandled_errors import InternalError
+from app.api.openapi import browser_sessions
 from app.api.openapi.headers import header_references, limit_headers, limits_of, ref
 from app.api.problems import PROBLEM_JSON, TYPE
 from app.api.routes import depends_on
@@ -49,7 +49,6 @@ from app.core.errors import (
 from app.core.preconditions import VersionRequired, VersionStale
 from app.core.strict_json import BodyMalformed
 from app.core.tokens.access import InvalidAccessToken
-from app.core.tokens.refresh import RefreshTokenInvalid
 from app.services.accounts.guesses import TooManyFailures
 from app.services.accounts.principal import (
     ReauthenticationRequired,
@@ -89,14 +88,14 @@ RAISED_BY: dict[Any, Errors] = {
     expected_version: (IfMatchInvalid, VersionStale),
     required_version: (IfMatchInvalid, VersionStale, VersionRequired),
     claim_key: IDEMPOTENCY,
-    get_refresh_token: (AmbiguousCredentials, CsrfFailed),
+    **browser_sessions.RAISED_BY,
 }
 # Python 3.13 renamed these. The document must not depend on the version of Python.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 # Headers that an error sets when it is raised. Others are in its class.
 SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
     InsufficientScope: ("WWW-Authenticate",),
-    RefreshTokenInvalid: ("Set-Cookie",),
+    **browser_sessions.SENT_LATER,
     TooManyRequests: ("Retry-After",),
     TooManyFailures: ("Retry-After",),
     UnsupportedMediaType: ("Accept", "Accept-Encoding"),

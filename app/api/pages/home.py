@@ -16,7 +16,7 @@ from app.core.errors import AppError
 def add_home(app: FastAPI, settings: Settings) -> None:
     health = f"{settings.api_v1_prefix}/health".removeprefix("/")
     links = [
-        ("account", "Account", "sign in, and look after your account"),
+        ("account", "Account", "sign in, and look after your account"),  # own_account
         ("errors", "Errors", "every error code and its meaning"),
         (f"{health}/ready", "Readiness", "whether this instance can serve"),
         (f"{health}/live", "Liveness", "whether the process of this instance runs"),

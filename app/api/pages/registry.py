@@ -1,9 +1,14 @@
 """The pages on which users sign in and look after their account, one a line."""
 
-from app.api.pages.external_identities import add_sign_in_pages
-from app.api.pages.own_account import add_own_account
+from collections.abc import Callable
 
-PAGES = (
-    add_own_account,  # with a section for each way to sign in
-    add_sign_in_pages,  # external_identities
+from fastapi import FastAPI
+
+from app.api.pages.own_account import add_own_account
+from app.api.pages.provider_pages import add_sign_in_pages
+from app.core.config import Settings
+
+PAGES: tuple[Callable[[FastAPI, Settings], None], ...] = (
+    add_own_account,  # own_account, with a section for each way to sign in
+    add_sign_in_pages,  # provider_pages of external_identities
 )

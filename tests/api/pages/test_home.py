@@ -10,7 +10,12 @@ from app.services.accounts.one_time_links import PAGES
 from reference.errors import errors
 from tests.support.people import Client
 
-SERVED = ["/", "/account", "/errors", *(f"/account/{page}" for page in PAGES.values())]
+SERVED = [
+    "/",
+    "/account",  # own_account
+    "/errors",
+    *(f"/account/{page}" for page in PAGES.values()),
+]
 PRODUCTION: dict[str, Any] = {
     "environment": "production",
     "secret_key": "q8Zr1xV6mN3kT0sB7yH4wL9cJ2fD5gPa",

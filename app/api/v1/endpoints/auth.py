@@ -12,9 +12,9 @@ from app.api.accounts import (
     FreshAccountHolder,
 )
 from app.api.authorization import public
-from app.api.browsers import RefreshTokenDep
 from app.api.errors import documented
 from app.api.rate_limits import limited
+from app.api.refresh_tokens import RefreshTokenDep
 from app.api.routes import api_router
 from app.core.passwords.policy import WeakPassword
 from app.core.tokens.cursor import CursorInvalid

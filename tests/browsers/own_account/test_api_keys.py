@@ -3,7 +3,7 @@
 import pytest
 
 from testbed.browser import Browser
-from tests.browsers.account_page import says
+from tests.browsers.own_account.account_page import says
 from tests.support.people import Client
 
 # The API that the page calls is tested on both databases.

@@ -24,9 +24,9 @@ def add_sign_in_pages(app: FastAPI, settings: Settings) -> None:
         import_module("app.services.accounts.external_identities.openid")
     endpoints = {}
     for provider in settings.providers:
-        endpoints[f"{ROOT}/page.js"] = asset("external_identities.js")
+        endpoints[f"{ROOT}/page.js"] = asset("provider_pages.js")
         endpoints[f"{ROOT}/{provider.name}"] = page(
-            "external_identities.html",
+            "provider_pages.html",
             POLICY,
             root="../../",
             title=f"Continue with {provider.title}",

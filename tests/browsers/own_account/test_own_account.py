@@ -13,7 +13,7 @@ from app.db.session import transaction
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
 from testbed.service import ROOT
-from tests.browsers.account_page import says, shows_account
+from tests.browsers.own_account.account_page import says, shows_account
 from tests.support.people import People
 
 AXE = ROOT / "clients" / "node_modules" / "axe-core" / "axe.min.js"

@@ -6,7 +6,7 @@ import pytest
 from app.db.models.user import User
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
-from tests.browsers.account_page import says, shows_account
+from tests.browsers.own_account.account_page import says, shows_account
 
 # The API that the page calls is tested on both databases.
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

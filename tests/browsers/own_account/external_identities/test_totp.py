@@ -5,7 +5,7 @@ from fastapi import FastAPI
 
 from testbed.browser import Browser
 from tests.api.external_identities.provider import Provider
-from tests.browsers.external_identities.test_pages import TEXT
+from tests.browsers.own_account.external_identities.test_pages import TEXT
 from tests.support.people import Client, People
 from tests.support.totp import enrolled
 

@@ -2,12 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator
-from http.cookies import SimpleCookie
 from typing import Any
 
-import pytest
 from fastapi import FastAPI
-from httpx2 import Response
 
 from app.api.authorization import public
 from app.api.openapi.examples import nested
@@ -15,64 +12,21 @@ from app.api.routes import api_router
 from app.db.models.user import User
 from app.schemas.auth import CheckEmail, TokenPair
 from testbed.accounts import PASSWORD
+from tests.api.browser_sessions.browser import (
+    BY_COOKIE,
+    NAME,
+    NO_TOKEN,
+    OURS,
+    deletes_cookie,
+    log_in,
+    send,
+    token_in,
+)
 from tests.support.declared import document
 from tests.support.people import Client, People
 from tests.support.sessions import only_session, refresh
 
-NAME = "__Host-app_rt"
-LISTED = "https://app.example.com"
-BY_COOKIE = {"X-Token-Transport": "cookie"}
-OURS = {**BY_COOKIE, "Sec-Fetch-Site": "same-origin"}
 NEW_PASSWORD = "four grey herons at noon"
-NO_TOKEN: dict[str, Any] = {}
-
-
-@pytest.fixture
-def overrides() -> dict[str, Any]:
-    return {"cors_allowed_origins": [LISTED]}
-
-
-@pytest.fixture
-async def account(people: People) -> User:
-    return await people.add()
-
-
-@pytest.fixture
-async def token(client: Client, account: User) -> str:
-    """The refresh token in the cookie of a browser that has signed in."""
-    return token_in(await log_in(client, account))
-
-
-async def log_in(client: Client, account: User) -> Response:
-    body = {"email": account.email, "password": PASSWORD}
-    return await client.post("/auth/login", json=body, headers=BY_COOKIE)
-
-
-async def send(
-    client: Client, path: str, token: str, headers: dict[str, str] = OURS
-) -> Response:
-    sent = {"Cookie": f"theme=dark; {NAME}={token}", **headers}
-    return await client.post(f"/auth/{path}", json=NO_TOKEN, headers=sent)
-
-
-def token_in(answer: Response) -> str:
-    """Return the token of the only cookie, which must have every protection."""
-    assert answer.status_code == 200, answer.text
-    assert "refresh_token" not in answer.json()
-    assert answer.json()["access_token"]
-    [line] = answer.headers.get_list("set-cookie")
-    cookie = SimpleCookie(line)[NAME]
-    assert cookie["httponly"] is cookie["secure"] is True
-    assert (cookie["samesite"], cookie["path"]) == ("Strict", "/")
-    assert (cookie["max-age"], cookie["domain"]) == (str(14 * 24 * 3600), "")
-    assert answer.headers["cache-control"] == "no-store"
-    return cookie.value
-
-
-def deletes_cookie(answer: Response) -> bool:
-    [line] = answer.headers.get_list("set-cookie") or [f"{NAME}=kept"]
-    cookie = SimpleCookie(line)[NAME]
-    return cookie.value == "" and cookie["max-age"] == "0" and bool(cookie["secure"])
 
 
 class TestTokenPair:
@@ -214,94 +168,6 @@ class TestRefreshByCookie:
         assert answer.status_code == 422
         [fault] = answer.json()["errors"]
         assert (fault["pointer"], fault["code"]) == ("#/refresh_token", "missing")
-
-
-FROM = "Sec-Fetch-Site"
-TRUSTED: list[dict[str, str]] = [
-    {FROM: "same-origin"},
-    {FROM: "same-site", "Origin": LISTED},
-    {FROM: "cross-site", "Origin": LISTED},
-    {"Origin": LISTED},
-    {"Origin": "http://test"},
-]
-FORGED: list[dict[str, str]] = [
-    {},
-    {FROM: "same-site"},
-    {FROM: "same-site", "Origin": "https://evil.example.com"},
-    {FROM: "cross-site", "Origin": "https://evil.test"},
-    {FROM: "cross-site", "Origin": "http://test"},
-    {FROM: "none"},
-    {FROM: "none", "Origin": LISTED},
-    {FROM: "", "Origin": "https://evil.test"},
-    {"Origin": "null"},
-    {"Origin": "https://test"},
-    {"Origin": "http://test.evil.test"},
-    {"Origin": "http://test:8080"},
-]
-
-
-@pytest.mark.parametrize("path", ["refresh", "logout"])
-class TestForgery:
-    """CSRF: another site lets the browser send its cookie."""
-
-    async def test_from_a_trusted_page_is_none(
-        self, client: Client, account: User, path: str
-    ) -> None:
-        for headers in TRUSTED:
-            token = token_in(await log_in(client, account))
-            answer = await send(client, path, token, {**BY_COOKIE, **headers})
-            assert answer.status_code in {200, 204}, headers
-
-    async def test_from_another_page_is_refused_and_changes_nothing(
-        self, client: Client, token: str, path: str
-    ) -> None:
-        """Mutants: accept no Origin at all; believe Origin whatever the site is."""
-        for headers in FORGED:
-            answer = await send(client, path, token, {**BY_COOKIE, **headers})
-            assert answer.status_code == 403, headers
-            assert answer.json()["code"] == "csrf_failed"
-            assert "set-cookie" not in answer.headers
-        token_in(await send(client, "refresh", token))
-
-    async def test_by_a_form_is_refused(
-        self, client: Client, token: str, path: str
-    ) -> None:
-        """Mutant: read a body of any media type; a form needs no preflight."""
-        cookie = {"Cookie": f"{NAME}={token}", FROM: "same-origin"}
-        for kind, headers, status in (
-            ("text/plain", BY_COOKIE, 415),
-            ("application/x-www-form-urlencoded", BY_COOKIE, 415),
-            ("application/json", {}, 403),  # without the header that forces a preflight
-            ("application/json", {"X-Token-Transport": "body"}, 403),
-        ):
-            sent = {"Content-Type": kind, **cookie, **headers}
-            answer = await client.post(f"/auth/{path}", content="{}", headers=sent)
-            assert answer.status_code == status, (kind, headers)
-
-    async def test_of_a_preflight_is_refused(self, client: Client, path: str) -> None:
-        asked = {
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "content-type, x-token-transport",
-        }
-        for origin, status in ((LISTED, 200), ("https://evil.test", 400)):
-            headers = {**asked, "Origin": origin}
-            answer = await client.options(f"/auth/{path}", headers=headers)
-            assert answer.status_code == status
-
-    async def test_by_two_tokens_is_refused(
-        self, client: Client, token: str, path: str
-    ) -> None:
-        """Mutants: take the last of two cookies; prefer the body to the cookie."""
-        twice = {"Cookie": f"{NAME}=app_rt_x; {NAME}={token}", **OURS}
-        both = {"Cookie": f"{NAME}={token}", **OURS}
-        for headers, body in (
-            (twice, NO_TOKEN),
-            (both, {"refresh_token": token}),
-        ):
-            answer = await client.post(f"/auth/{path}", json=body, headers=headers)
-            assert answer.status_code == 400
-            assert answer.json()["code"] == "ambiguous_credentials"
-        token_in(await send(client, "refresh", token))
 
 
 class TestLogoutByCookie:

@@ -2,20 +2,19 @@
 
 A client asks for it by `X-Token-Transport: cookie`. `ApiRoute` moves the token of every
 pair into the cookie, also for a way to sign in that is added later. Only refresh and
-logout read the cookie. `get_refresh_token` refuses requests that another site can send.
+logout read the cookie. `or_cookie` refuses requests that another site can send.
 """
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import orjson
-from fastapi import Depends
+from fastapi.routing import APIRoute, RouteContext
 from pydantic import MISSING
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.dependencies import StateDep
 from app.core.errors import BadRequest, Forbidden, InvalidRequest, Unauthorized
 from app.core.request_context import current_request
 from app.core.tokens.refresh import PREFIX
@@ -61,8 +60,17 @@ def answers_tokens(model: Any) -> bool:
     return any(map(answers_tokens, get_args(model)))
 
 
-def in_cookie(answer: Handler) -> Handler:
+def moves_token(route: APIRoute | RouteContext) -> bool:
+    """Whether the route takes or returns a refresh token."""
+    field = route.body_field
+    takes = field is not None and field.field_info.annotation is RefreshRequest
+    return takes or answers_tokens(route.response_model)
+
+
+def in_cookie(route: APIRoute, answer: Handler) -> Handler:
     """Let the client choose how the refresh token travels."""
+    if not moves_token(route):
+        return answer
 
     async def handle(request: Request) -> Response:
         transport = request.headers.get(TRANSPORT, "body")
@@ -103,31 +111,20 @@ def _move(response: Response, request: Request) -> None:
     response.set_cookie(COOKIE, token, int(lifetime.total_seconds()), **ATTRIBUTES)
 
 
-async def get_refresh_token(
-    request: Request, state: StateDep, data: RefreshRequest
-) -> str:
+def or_cookie(request: Request, given: str | MISSING) -> str | MISSING:
     """Take the token of the body, or of the cookie if the body has none.
 
-    Returns "" for a browser without a session, because "" is never a valid token.
+    Returns "", which is no valid token, to a browser without a session.
     """
     cookies = _cookies(request)
-    given = data.refresh_token
     if len(cookies) + (given is not MISSING) > 1:
         raise AmbiguousCredentials
-    if given is not MISSING:
-        return given
     by_cookie = request.headers.get(TRANSPORT) == "cookie"
-    if not cookies and not by_cookie:
-        fault = {
-            "pointer": "#/refresh_token",
-            "code": "missing",
-            "message": "Field required",
-        }
-        raise InvalidRequest("The request does not match the schema.", [fault])
     if not cookies:
-        return ""
+        return "" if by_cookie and given is MISSING else given
     # The header forces a preflight, which only listed origins pass.
-    if not by_cookie or not _is_trusted(request, state.settings.cors_allowed_origins):
+    origins = request.app.state.shared.settings.cors_allowed_origins
+    if not by_cookie or not _is_trusted(request, origins):
         raise CsrfFailed
     request.scope[TOOK_COOKIE] = True
     return cookies[0]
@@ -148,6 +145,3 @@ def _is_trusted(request: Request, origins: tuple[str, ...]) -> bool:
         own = f"{request.scope['scheme']}://{headers['Host']}"
         return origin == own or origin in origins
     return site == "same-origin" or (site != "none" and origin in origins)
-
-
-RefreshTokenDep = Annotated[str, Depends(get_refresh_token)]

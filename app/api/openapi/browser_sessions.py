@@ -1,0 +1,53 @@
+"""What operations with a refresh token document about the cookie of a browser."""
+
+from typing import Any
+
+from fastapi.routing import RouteContext
+
+from app.api.browser_sessions import (
+    TRANSPORT,
+    TRANSPORTS,
+    AmbiguousCredentials,
+    CsrfFailed,
+    moves_token,
+)
+from app.api.refresh_tokens import get_refresh_token
+from app.core.errors import AppError
+from app.core.tokens.refresh import RefreshTokenInvalid
+
+# Each with an example.
+HEADERS = {
+    "Clear-Site-Data": (
+        "Deletes what this browser has stored of the service.",
+        '"cache", "storage"',
+    ),
+    "Set-Cookie": (
+        "The refresh token, if you sent `X-Token-Transport: cookie`.",
+        "__Host-app_rt=app_rt_AZqPPlpw; HttpOnly; Max-Age=1209600; Path=/; "
+        "SameSite=Strict; Secure",
+    ),
+}
+RAISED_BY = {get_refresh_token: (AmbiguousCredentials, CsrfFailed)}
+SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
+    RefreshTokenInvalid: ("Set-Cookie",)
+}
+
+
+def add_transport(operation: dict[str, Any], route: RouteContext) -> None:
+    if moves_token(route):
+        parameter = {
+            "name": TRANSPORT.lower(),
+            "in": "header",
+            "required": False,
+            "description": "`cookie`: the refresh token of this browser is in a cookie "
+            "that no script can read, and not in the body.",
+            "schema": {"type": "string", "enum": [*TRANSPORTS], "default": "body"},
+        }
+        operation.setdefault("parameters", []).append(parameter)
+
+
+def headers_of(route: RouteContext, status: str) -> set[str]:
+    """The headers of a success."""
+    if not moves_token(route):
+        return set()
+    return {"Set-Cookie", "Clear-Site-Data"} if status == "204" else {"Set-Cookie"}

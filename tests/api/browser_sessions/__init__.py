@@ -1,0 +1,1 @@
+"""Sessions of browsers: the refresh token is in a cookie."""

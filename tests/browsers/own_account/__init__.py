@@ -1,0 +1,1 @@
+"""The account page, in a real browser, with the pages of providers."""
