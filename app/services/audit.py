@@ -1,7 +1,8 @@
 """The audit trail: events of accounts, and changes whose author must be known."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, case, insert, or_, select, update
@@ -76,6 +77,19 @@ def _kind(event: EventName) -> str:
 
 INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
 EVENT = AuditEvent.__table__.c
+
+
+def refuse_long_names(names: Iterable[EventName]) -> None:
+    """Refuse at the start an event that PostgreSQL could not store. SQLite could."""
+    for name in names:
+        for text, column in ((name, EVENT.event), (_kind(name), EVENT.subject_type)):
+            if len(text) > (longest := column.type.length):  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"Audit event {name}: shorten `{text}` to {longest} characters."
+                )
+
+
+refuse_long_names(get_args(EventName))
 
 
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
