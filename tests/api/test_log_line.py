@@ -1,9 +1,11 @@
 """The log line of a request says what the request waited for, and how it ended."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
@@ -33,6 +35,24 @@ async def test_counts_what_the_request_waited_for(user: Client, backend: str) ->
         limited = await line_of(user, "POST", "/auth/login", **login)
         assert limited["redis_calls"] >= 1
         assert 0 < limited["redis_ms"] < limited["duration_ms"]
+
+
+@pytest.mark.parametrize("overrides", [{"db_pool_timeout_seconds": 0.2}])
+async def test_says_how_long_the_request_waited_for_a_connection(
+    app: FastAPI, user: Client
+) -> None:
+    """Mutants: log only the time of statements; add the wait to that time."""
+    engine = app.state.shared.database.writer
+    async with AsyncExitStack() as stack:
+        for _ in range(engine.pool.size()):
+            await stack.enter_async_context(engine.connect())
+        refused = await line_of(user, "POST", "/notes", json={"title": "Groceries"})
+    written = await line_of(user, "POST", "/notes", json={"title": "Groceries"})
+
+    assert (refused["status_code"], refused["error_type"]) == (503, "overloaded")
+    assert refused["duration_ms"] > refused["db_wait_ms"] >= 200
+    assert refused["db_ms"] < refused["duration_ms"] - refused["db_wait_ms"]
+    assert written.get("db_wait_ms", 0) < refused["db_wait_ms"]
 
 
 async def test_names_the_caller_and_what_the_request_queued(user: Client) -> None:
