@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import (
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
@@ -104,6 +114,12 @@ async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
         .values(ip=None, user_agent=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def last(event: EventName) -> ScalarSelect[Any]:
+    """Select the time of the newest event of this name."""
+    at = func.max(EVENT.occurred_at)
+    return select(at).where(EVENT.event == event).scalar_subquery()
 
 
 NEWEST_FIRST = Order(EVENT.occurred_at, EVENT.id, descending=True)
