@@ -131,10 +131,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             panel(
                 "Memory",
                 "bytes",
-                (
-                    "{{instance}}",
-                    "sum by (instance) (process_resident_memory_bytes)",
-                ),
+                ("{{instance}}", "sum by (instance) (process_resident_memory_bytes)"),
             ),
             panel("Open files", "none", ("open", "sum(process_open_fds)")),
             panel("Log lines lost", "none", ("lost", rate("log_dropped_total"))),
