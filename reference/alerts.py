@@ -22,10 +22,14 @@ SECONDS["3d"] = 3 * SECONDS["1d"]
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert that lasts for `holds`. A `page` wakes someone, a `ticket` waits."""
+    """An alert that lasts for `holds`. A `page` wakes someone, a `ticket` waits.
+
+    `board` is the dashboard that shows its cause.
+    """
 
     name: str
     severity: str
+    board: str
     summary: str
     expression: str
     holds: str = "0m"
@@ -39,6 +43,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "runbook_url": f"{RUNBOOKS}#{self.name.lower()}",
+                "dashboard": self.board,
             },
         }
 
@@ -68,18 +73,21 @@ ALERTS = (
     Alert(
         "ErrorBudgetFastBurn",
         "page",
+        "service",
         "So many requests fail that the error budget of 30 days ends within days.",
         burn("errors", ERRORS, *FAST),
     ),
     Alert(
         "LatencyBudgetFastBurn",
         "page",
+        "service",
         "Too many requests take longer than half a second.",
         burn("slow", LATE, *FAST),
     ),
     Alert(
         "NoReadyInstances",
         "page",
+        "dependencies",
         "No instance can serve: the database or its schema is missing everywhere.",
         'max(min by (instance) (dependency_up{name=~"database|schema"})) == 0',
         "1m",
@@ -87,6 +95,7 @@ ALERTS = (
     Alert(
         "OutboxStuck",
         "page",
+        "dependencies",
         "The oldest mail has waited for more than five minutes.",
         "max(outbox_oldest_age_seconds) > 300",
         "1m",
@@ -94,6 +103,7 @@ ALERTS = (
     Alert(
         "MetricsAbsent",
         "page",
+        "deploys",
         "Prometheus reads no metrics of the service: it may be down.",
         "absent(app_info)",
         "2m",
@@ -101,18 +111,21 @@ ALERTS = (
     Alert(
         "ErrorBudgetSlowBurn",
         "ticket",
+        "service",
         "Requests fail a little too often for days.",
         burn("errors", ERRORS, *GRADUAL),
     ),
     Alert(
         "LatencyBudgetSlowBurn",
         "ticket",
+        "service",
         "Requests are a little too slow for days.",
         burn("slow", LATE, *GRADUAL),
     ),
     Alert(
         "PoolSaturated",
         "ticket",
+        "saturation",
         "Requests wait for a database connection.",
         "sum by (pool) (db_client_connection_pending_requests) > 0",
         "5m",
@@ -120,6 +133,7 @@ ALERTS = (
     Alert(
         "SheddingSustained",
         "ticket",
+        "saturation",
         "The service refuses requests because it is overloaded.",
         "sum(rate(requests_shed_total[5m])) > 0",
         "5m",
@@ -127,6 +141,7 @@ ALERTS = (
     Alert(
         "DependencyDown",
         "ticket",
+        "dependencies",
         "An instance cannot reach a dependency.",
         "min by (name) (dependency_up) == 0",
         "5m",
@@ -134,6 +149,7 @@ ALERTS = (
     Alert(
         "RateLimiterDegraded",
         "ticket",
+        "dependencies",
         "Redis does not answer, so each process counts rate limits alone.",
         "sum(rate(ratelimit_degraded_total[5m])) > 0",
         "5m",
@@ -141,6 +157,7 @@ ALERTS = (
     Alert(
         "EventLoopLag",
         "ticket",
+        "saturation",
         "The event loop is late: requests wait although the CPU could serve them.",
         "histogram_quantile(0.99, "
         "sum by (le) (rate(event_loop_lag_seconds_bucket[5m]))) > 0.25",
@@ -149,24 +166,53 @@ ALERTS = (
     Alert(
         "RestartLoop",
         "ticket",
+        "deploys",
         "Workers start again and again.",
         "max(changes(process_start_time_seconds[15m])) > 3",
     ),
     Alert(
         "SchemaMismatch",
         "ticket",
+        "deploys",
         "The database lacks a revision that the code needs.",
         "min(db_schema_revision_match) == 0",
         "2m",
     ),
     Alert(
+        "BackupStale",
+        "ticket",
+        "dependencies",
+        "The database has had no backup for 26 hours.",
+        "time() - max(backup_last_success_timestamp_seconds) > 26 * 3600",
+        "10m",
+    ),
+    Alert(
+        "RestoreUnverified",
+        "ticket",
+        "dependencies",
+        "No backup has been restored as a proof for a week.",
+        "time() - max(restore_last_verified_timestamp_seconds) > 7 * 86400",
+        "10m",
+    ),
+    Alert(
         "LogLinesDropped",
         "ticket",
+        "saturation",
         "The program that reads the log is too slow.",
         "sum(rate(log_dropped_total[5m])) > 0",
         "5m",
     ),
 )
+
+
+def month(kind: str) -> str:
+    """The share over 30 days, from the recorded rates: the raw series are too many.
+
+    Without a request the share is NaN, which the comparison leaves out.
+    """
+    bad = f"sli:{kind}:ratio_1h * sli:requests:rate_1h >= 0"
+    every = "sum_over_time(sli:requests:rate_1h[30d:1h])"
+    return f"sum_over_time(({bad})[30d:1h]) / {every}"
 
 
 def recordings() -> Iterator[dict[str, str]]:
@@ -183,6 +229,8 @@ def recordings() -> Iterator[dict[str, str]]:
             "expr": f"({failed} or vector(0)) / {every}",
         }
         yield {"record": f"sli:slow:ratio_{window}", "expr": f"1 - {quick} / {every}"}
+    for kind in ("errors", "slow"):
+        yield {"record": f"sli:{kind}:ratio_30d", "expr": month(kind)}
 
 
 def rules() -> str:

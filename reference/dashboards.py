@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from app.identity import NAME
-from reference.alerts import ERRORS, REQUESTS
+from reference.alerts import ERRORS, LATE, REQUESTS
 
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 WIDTH, HEIGHT = 12, 8  # of a panel; a row has 24 columns
@@ -36,6 +36,8 @@ def rate(counter: str, *by: str) -> str:
 
 
 CODE = "http_response_status_code"
+FAILED = f'{REQUESTS}_count{{{CODE}=~"5.."}}'
+REFUSED = 'ratelimit_decisions_total{decision="refused"}'
 WAIT = "db_client_connection_wait_time_seconds"
 HASH = "password_hash_duration_seconds"
 DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
@@ -52,8 +54,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "reqps",
                 (
                     "{{error_type}} {{http_route}}",
-                    "sum by (error_type, http_route) "
-                    f'(rate({REQUESTS}_count{{{CODE}=~"5.."}}{RATE}))',
+                    rate(FAILED, "error_type", "http_route"),
                 ),
             ),
             panel(
@@ -72,15 +73,13 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "none",
                 ("1h", f"sli:errors:ratio_1h / {ERRORS:.6g}"),
                 ("6h", f"sli:errors:ratio_6h / {ERRORS:.6g}"),
+                ("30d", f"sli:errors:ratio_30d / {ERRORS:.6g}"),
+                ("30d, of slow requests", f"sli:slow:ratio_30d / {LATE:.6g}"),
             ),
             panel(
                 "Requests refused by limits",
                 "reqps",
-                (
-                    "{{rule}}",
-                    "sum by (rule) "
-                    f'(rate(ratelimit_decisions_total{{decision="refused"}}{RATE}))',
-                ),
+                ("{{rule}}", rate(REFUSED, "rule")),
             ),
         ),
     ),
@@ -132,10 +131,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             panel(
                 "Memory",
                 "bytes",
-                (
-                    "{{instance}}",
-                    "sum by (instance) (process_resident_memory_bytes)",
-                ),
+                ("{{instance}}", "sum by (instance) (process_resident_memory_bytes)"),
             ),
             panel("Open files", "none", ("open", "sum(process_open_fds)")),
             panel("Log lines lost", "none", ("lost", rate("log_dropped_total"))),
@@ -174,6 +170,12 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("{{outcome}} per second", rate("outbox_deliveries_total", "outcome")),
             ),
             panel("Oldest mail", "s", ("waits for", "max(outbox_oldest_age_seconds)")),
+            panel(
+                "Age of the last backup",
+                "s",
+                ("made", "time() - max(backup_last_success_timestamp_seconds)"),
+                ("verified", "time() - max(restore_last_verified_timestamp_seconds)"),
+            ),
             panel(
                 "Idempotency keys",
                 "ops",

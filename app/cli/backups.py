@@ -2,14 +2,17 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli import db
-from app.cli.console import existing, output, run
+from app.cli.console import errors, existing, output, run
 from app.cli.db import find_heads, known
 from app.core.config import get_settings
+
+if TYPE_CHECKING:
+    from app.schemas.audit import EventName
 
 group = db.group
 FILE = typer.Argument(help="The backup.", dir_okay=False)
@@ -28,6 +31,7 @@ def backup(file: Backup) -> None:
     settings = existing(get_settings())
     run(backups.back_up(settings, file))
     output.print(f"Wrote {file} ({file.stat().st_size} bytes).")
+    run(note("backup.made", file))
 
 
 @group.command()
@@ -39,7 +43,7 @@ def restore(
         typer.Option(
             "--verify",
             help="Only prove that FILE can be restored: restore it into a scratch "
-            "place, and compare the rows. DATABASE_URL stays as it is.",
+            "place, and compare the rows. The database gets only an audit event.",
         ),
     ] = False,
     force: Annotated[
@@ -61,8 +65,31 @@ def restore(
         output.print(f"{table}: {rows} rows")
     done = "can be restored" if verify else "is restored"
     output.print(f"{file} {done} ({perf_counter() - began:.1f} s).")
-    if not verify:
+    if verify:
+        run(note("backup.verified", file))
+    else:
         heads = find_heads(settings)
         output.print(f"The database is at {', '.join(heads) or 'base'}.")
         if known().heads - set(heads):
             output.print("Run `db upgrade` before you start this release.")
+
+
+async def note(event: "EventName", file: Path) -> None:
+    """Add an event to the audit trail, from which `/metrics` reads its time."""
+    from sqlalchemy.exc import DBAPIError
+
+    from app.core.errors import AppError, explain
+    from app.db.session import Database, transaction
+    from app.services.audit import record
+
+    settings = get_settings()
+    if settings.lacks_file:  # `--verify` on a machine without the database
+        return
+    try:
+        async with Database(settings) as database, transaction(database) as own:
+            record(own, event, None, file=file.name)
+    except (AppError, DBAPIError) as error:  # such as a role that can only read
+        errors.print(
+            f"Warning: The database could not store {event}, so the metrics do not "
+            f"show it. {explain(error).get('message', '')}"
+        )

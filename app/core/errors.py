@@ -140,7 +140,7 @@ class Unavailable(AppError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached."""
+    """The database cannot be reached, or has no space left."""
 
     code = "dependency_unavailable"
     detail = "The database cannot be reached."

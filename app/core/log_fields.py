@@ -14,8 +14,8 @@ PROCESS = frozenset(
 LINE = frozenset("event level logger timestamp request_id exc_info exception".split())
 REQUEST = frozenset(
     "method path route status_code duration_ms client_ip user_id session_id "
-    "http_request_body_size http_response_body_size db_queries db_ms redis_calls "
-    "redis_ms rate_limit rate_limit_violated idempotency mails sample_rate "
+    "http_request_body_size http_response_body_size db_queries db_ms db_wait_ms "
+    "redis_calls redis_ms rate_limit rate_limit_violated idempotency mails sample_rate "
     "trace_id span_id".split()
 )
 # The ids of credentials other than a session, one a line.

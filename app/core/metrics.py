@@ -119,6 +119,16 @@ outbox_age = gauge(
     "Age of the oldest of them.",
     mode="livemostrecent",
 )
+backup_made = gauge(
+    "backup_last_success_timestamp_seconds",
+    "Time of the last `db backup`; 0 if there is none.",
+    mode="livemostrecent",
+)
+backup_verified = gauge(
+    "restore_last_verified_timestamp_seconds",
+    "Time of the last `db restore --verify`; 0 if there is none.",
+    mode="livemostrecent",
+)
 deliveries = counter("outbox_deliveries_total", "Attempts to send a mail.", "outcome")
 loop_lag = histogram(
     "event_loop_lag_seconds", "How late the event loop is.", buckets=FEW

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 MOST_STATEMENTS = 100  # kept for each request
-Server = Literal["query", "commit", "redis"]
+Server = Literal["query", "commit", "connection", "redis"]
 Failure = type[BaseException] | None
 
 
@@ -50,6 +50,7 @@ class RequestContext:
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     db_queries: int = 0
     db_seconds: float = 0.0
+    connection_seconds: float = 0.0  # waited for a connection, before statements
     redis_calls: int = 0
     redis_seconds: float = 0.0
     # None outside of development.
@@ -70,6 +71,11 @@ class RequestContext:
             self.statements.append(Statement(sql, seconds))
         if self.trace is not None:
             self.trace.add("query", seconds, failure, sql, rows)
+
+    def add_connection(self, seconds: float, failure: Failure = None) -> None:
+        self.connection_seconds += seconds
+        if self.trace is not None:
+            self.trace.add("connection", seconds, failure)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar(

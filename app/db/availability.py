@@ -7,6 +7,8 @@ from app.core.errors import DatabaseUnavailable, Overloaded
 from app.core.metrics import connection_timeouts
 from app.db import postgresql
 
+NO_SPACE = "The database has no space left."
+
 
 class availability:  # noqa: N801 - used like a function
     """Raise `Unavailable` in place of the errors that a retry can solve.
@@ -26,6 +28,8 @@ class availability:  # noqa: N801 - used like a function
         if isinstance(error, DBAPIError):
             if error.connection_invalidated:
                 raise DatabaseUnavailable from error
-            transient = postgresql.sqlstate(error) in postgresql.TRANSIENT
-            if transient or "database is locked" in str(error.orig):
+            state, said = postgresql.sqlstate(error), str(error.orig)
+            if state in postgresql.EXHAUSTED or "disk is full" in said:
+                raise DatabaseUnavailable(NO_SPACE) from error
+            if state in postgresql.TRANSIENT or "database is locked" in said:
                 raise Overloaded from error

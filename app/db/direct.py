@@ -18,10 +18,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.core.admission import door
 from app.core.errors import DatabaseUnavailable, Overloaded
-from app.core.metrics import connection_timeouts, connection_waits
+from app.core.metrics import connection_timeouts
 from app.db.availability import availability
 from app.db.prepared import Prepared, Record
-from app.db.timing import TAKEN, note
+from app.db.timing import TAKEN, note, note_wait
 
 # After this a kept connection goes back to the pool, which replaces old connections.
 KEPT_FOR_SECONDS = 10.0
@@ -95,14 +95,13 @@ class Direct:
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Any]:
         prepared = self._prepared(statement, tuple(values))
-        arguments, started = prepared.arguments(values), time.perf_counter()
+        arguments = prepared.arguments(values)
+        await self._take_turn()
         try:
-            rows = await self._fetch(prepared.sql, arguments, prepared.record)
-        except BaseException as error:
-            note(prepared.sql, time.perf_counter() - started, type(error))
-            raise
-        note(prepared.sql, time.perf_counter() - started, rows=len(rows))
-        return rows
+            with availability():
+                return await self._fetch(prepared.sql, arguments, prepared.record)
+        finally:
+            self._turns.release()
 
     async def within(
         self, connection: Connection, statement: Executable, *values: Mapping[str, Any]
@@ -144,27 +143,26 @@ class Direct:
     async def _fetch(
         self, sql: str, arguments: Sequence[Any], record: type[Record]
     ) -> Sequence[Any]:
-        await self._take_turn()
+        held = self._take_kept() or await self._take()
+        connection, began = held.connection, time.perf_counter()
         try:
-            with availability():
-                held = self._take_kept() or await self._take()
-                connection = held.connection
-                try:
-                    asked = held.driver.fetch(
-                        sql, *arguments, record_class=record, timeout=self._timeout
-                    )
-                    began = time.monotonic()
-                    rows: list[Any] = await finish(asked, connection, held.driver)
-                    door.note_statement(time.monotonic() - began)
-                finally:
-                    is_spare = len(self._kept) < self._keep and not self._pool.waiting
-                    if connection.is_valid and is_spare:
-                        self._kept.append(held)
-                    else:
-                        connection.close()
-                return rows
+            asked = held.driver.fetch(
+                sql, *arguments, record_class=record, timeout=self._timeout
+            )
+            rows: list[Any] = await finish(asked, connection, held.driver)
+        except BaseException as error:
+            note(sql, time.perf_counter() - began, type(error))
+            raise
         finally:
-            self._turns.release()
+            is_spare = len(self._kept) < self._keep and not self._pool.waiting
+            if connection.is_valid and is_spare:
+                self._kept.append(held)
+            else:
+                connection.close()
+        took = time.perf_counter() - began
+        door.note_statement(took)
+        note(sql, took, rows=len(rows))
+        return rows
 
     def _take_kept(self) -> Held | None:
         while self._kept:
@@ -184,16 +182,17 @@ class Direct:
 
     async def _take_turn(self) -> None:
         if self._turns.locked():
-            began = time.monotonic()
+            began, failure = time.perf_counter(), None
             try:
                 async with asyncio.timeout(self._patience):
                     await self._turns.acquire()
             except TimeoutError as error:
+                failure = TimeoutError
                 connection_timeouts.inc()
                 raise Overloaded from error
             finally:
-                waited = time.monotonic() - began
-                connection_waits.observe(waited)
+                waited = time.perf_counter() - began
+                note_wait(waited, failure)
                 door.note_connection_wait(waited)
         else:
             await self._turns.acquire()  # a turn is free

@@ -32,6 +32,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 # A retry can help: serialization failure, deadlock, lock timeout, cancelled statement,
 # and a change while the server is read-only.
 TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014", "25006"}
+EXHAUSTED = {"53100", "53200"}  # its disk or its memory is full
 
 
 def create_engine(

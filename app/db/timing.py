@@ -14,6 +14,7 @@ from app.core.request_context import Failure, current_request
 # Keys in `Connection.info`.
 STARTED = "started"
 TAKEN = "taken"
+NOTED_FROM_SECONDS = 0.001  # a free connection takes less
 
 
 class MeasuredPool(AsyncAdaptedQueuePool):
@@ -32,12 +33,16 @@ class MeasuredPool(AsyncAdaptedQueuePool):
         if must_wait:
             self.give_back_idle()
         self.waiting += must_wait
+        failure: Failure = None
         try:
             connection = super().connect()
+        except BaseException as error:
+            failure = type(error)
+            raise
         finally:
             self.waiting -= must_wait
             taken = perf_counter()
-            connection_waits.observe(taken - started)
+            note_wait(taken - started, failure)
         connection.info[TAKEN] = taken
         return connection
 
@@ -46,6 +51,14 @@ def give_back(_: object, record: Any) -> None:
     taken = record.info.pop(TAKEN, None)
     if taken is not None:
         connection_uses.observe(perf_counter() - taken)
+
+
+def note_wait(seconds: float, failure: Failure = None) -> None:
+    connection_waits.observe(seconds)
+    if seconds < NOTED_FROM_SECONDS:
+        return
+    if (request := current_request()) is not None:
+        request.add_connection(seconds, failure)
 
 
 def note(

@@ -51,6 +51,8 @@ EventName = Literal[
     "auth.refresh.reuse",
     "auth.refresh.success",
     "authz.denied",
+    "backup.made",
+    "backup.verified",
     "product.deleted",
     "product.price_changed",
     "products.imported",

@@ -1,10 +1,21 @@
 """The audit trail: events of accounts, and changes whose author must be known."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import (
+    ScalarSelect,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.request_context import current_request
@@ -78,6 +89,19 @@ INSERT = insert(AuditEvent.__table__)  # type: ignore[arg-type]
 EVENT = AuditEvent.__table__.c
 
 
+def refuse_long_names(names: Iterable[EventName]) -> None:
+    """Refuse at the start an event that PostgreSQL could not store. SQLite could."""
+    for name in names:
+        for text, column in ((name, EVENT.event), (_kind(name), EVENT.subject_type)):
+            if len(text) > (longest := column.type.length):  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"Audit event {name}: shorten `{text}` to {longest} characters."
+                )
+
+
+refuse_long_names(get_args(EventName))
+
+
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
     """Erase the addresses and browsers of a user, and of attempts to log in as them."""
     if session.get_bind().dialect.name == "postgresql":
@@ -90,6 +114,12 @@ async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
         .values(ip=None, user_agent=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def last(event: EventName) -> ScalarSelect[Any]:
+    """Select the time of the newest event of this name."""
+    at = func.max(EVENT.occurred_at)
+    return select(at).where(EVENT.event == event).scalar_subquery()
 
 
 NEWEST_FIRST = Order(EVENT.occurred_at, EVENT.id, descending=True)

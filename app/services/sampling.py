@@ -17,11 +17,17 @@ from app.db.direct import Direct
 from app.db.models.outbox_mail import OutboxMail
 from app.db.session import Database
 from app.identity import VERSION
+from app.services.audit import last
 from app.services.mail.outbox import IS_PENDING, OLDEST
 
 EVERY_SECONDS = 0.5
 COUNT = func.count(OutboxMail.id)
-PENDING = select(COUNT.label("mails"), OLDEST.label("oldest")).where(*IS_PENDING)
+STORED = select(
+    COUNT.label("mails"),
+    OLDEST.label("oldest"),
+    last("backup.made").label("made"),
+    last("backup.verified").label("verified"),
+).where(*IS_PENDING)
 
 
 @dataclass(frozen=True)
@@ -48,14 +54,16 @@ class Sampler:
             _sample_pool("replica", replica.engine, replica.direct)
 
     async def scrape(self) -> bytes:
-        """Return the metrics of all workers. This one adds the state of the outbox."""
+        """Return the metrics of all workers. This one adds what the database stores."""
         self.sample()
         # The database is down, or has no such table: keep the last values.
         with suppress(AppError, DBAPIError):
-            [row] = await self.database.read.all(PENDING, {})
+            [row] = await self.database.read.all(STORED, {})
             age = (utc_now() - row.oldest).total_seconds() if row.oldest else 0
             metrics.outbox_pending.set(row.mails)
             metrics.outbox_age.set(age)
+            metrics.backup_made.set(row.made.timestamp() if row.made else 0)
+            metrics.backup_verified.set(row.verified.timestamp() if row.verified else 0)
         return await asyncio.to_thread(metrics.render)
 
     @asynccontextmanager

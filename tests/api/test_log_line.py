@@ -1,15 +1,20 @@
 """The log line of a request says what the request waited for, and how it ended."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from app.core.config import Settings
 from app.core.log_fields import ALLOWED
 from app.main import create_application
 from tests.support.people import Client, open_client
+
+HELD_SECONDS = 0.1
 
 
 async def line_of(client: Client, method: str, url: str, **sent: Any) -> dict[str, Any]:
@@ -33,6 +38,25 @@ async def test_counts_what_the_request_waited_for(user: Client, backend: str) ->
         limited = await line_of(user, "POST", "/auth/login", **login)
         assert limited["redis_calls"] >= 1
         assert 0 < limited["redis_ms"] < limited["duration_ms"]
+
+
+async def test_says_how_long_the_request_waited_for_a_connection(
+    app: FastAPI, user: Client
+) -> None:
+    """Mutants: log only the time of statements; add the wait to that time."""
+    engine, note = app.state.shared.database.writer, {"title": "Groceries"}
+    async with AsyncExitStack() as stack:
+        for _ in range(engine.pool.size()):
+            await stack.enter_async_context(engine.connect())
+        writing = asyncio.create_task(line_of(user, "POST", "/notes", json=note))
+        while not engine.pool.waiting:
+            await asyncio.sleep(0)
+        await asyncio.sleep(HELD_SECONDS)
+    line = await writing
+
+    assert line["status_code"] == 201
+    assert line["db_wait_ms"] > 0.9 * HELD_SECONDS * 1000
+    assert line["db_wait_ms"] + line["db_ms"] < line["duration_ms"]
 
 
 async def test_names_the_caller_and_what_the_request_queued(user: Client) -> None:

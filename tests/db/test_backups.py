@@ -6,9 +6,11 @@ import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from time import time
 from uuid import uuid4
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import make_url, text
 
 from app.core.config import Settings
@@ -16,9 +18,13 @@ from app.db import backups, migrate
 from app.db.session import Database, transaction
 from testbed.postgres import execute
 from testbed.service import command, make_environment
+from tests.api.test_metrics import scrape, total
 from tests.conftest import make_settings
 
 Run = Callable[..., Awaitable["CompletedProcess[str]"]]
+COUNT = "SELECT count(*) FROM pairs"
+MADE = "backup_last_success_timestamp_seconds"
+VERIFIED = "restore_last_verified_timestamp_seconds"
 # A machine on which neither the tests nor the administrator installed a client.
 WITHOUT_WHEEL = """
 import importlib.util
@@ -68,8 +74,12 @@ async def change(url: str, *statements: str) -> None:
 
 async def number(url: str, query: str) -> int:
     async with Database(make_settings(database_url=url)) as database:
-        [row] = await database.read.all(text(query), {})
-        return int(row[0])
+        return await number_in(database, query)
+
+
+async def number_in(database: Database, query: str) -> int:
+    [row] = await database.read.all(text(query), {})
+    return int(row[0])
 
 
 async def write_pairs(database: Database, name: int, done: asyncio.Event) -> None:
@@ -94,11 +104,13 @@ async def test_a_backup_beside_writers_is_one_moment(
     async with Database(settings) as database, asyncio.TaskGroup() as writers:
         for name in range(3):
             writers.create_task(write_pairs(database, name, done))
-        while await number(url, "SELECT count(*) FROM pairs") < 200:
+        # Not by a second `Database`. When a process closes the file of SQLite once, it
+        # loses all its locks, and a command would delete the WAL in use.
+        while await number_in(database, COUNT) < 200:
             await asyncio.sleep(0)
-        before = await number(url, "SELECT count(*) FROM pairs")
+        before = await number_in(database, COUNT)
         backup = await run("backup", file)
-        after = await number(url, "SELECT count(*) FROM pairs")
+        after = await number_in(database, COUNT)
         verified = await run("restore", file, "--verify")
         done.set()
 
@@ -109,7 +121,7 @@ async def test_a_backup_beside_writers_is_one_moment(
     )
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [name for name in os.listdir(tmp_path) if "backup" in name] == ["backup"]
-    rows = await number(empty_url, "SELECT count(*) FROM pairs")
+    rows = await number(empty_url, COUNT)
     assert before <= rows <= after
     assert before < after  # they wrote meanwhile
     halves = "SELECT name FROM pairs GROUP BY name, step HAVING count(*) <> 2"
@@ -118,6 +130,32 @@ async def test_a_backup_beside_writers_is_one_moment(
     for ended in (verified, restored):
         assert f"pairs: {rows} rows\n" in ended.stdout, ended.stderr
     assert "\nThe database is at " in restored.stdout
+
+
+async def test_the_metrics_show_the_last_backup(
+    run: Run, app: FastAPI, settings: Settings, tmp_path: Path
+) -> None:
+    """Mutants: one time for both; fail without the table; make an absent database."""
+    file, began = tmp_path / "backup", time()
+    before = await scrape(app)
+    await run("backup", file)
+    made = await scrape(app)
+    await run("restore", file, "--verify")
+    verified = await scrape(app)
+    if settings.on_sqlite:
+        absent = tmp_path / "absent.db"
+        elsewhere = await run("restore", file, "--verify", url=f"sqlite:///{absent}")
+        assert (elsewhere.returncode, absent.exists()) == (0, False)
+    await change(settings.database_url, "DROP TABLE audit_events")
+    unstored = await run("backup", file)
+    kept = await scrape(app)
+
+    assert [total(each, MADE) for each in (before, verified)] == [0, total(made, MADE)]
+    assert [total(each, VERIFIED) for each in (before, made)] == [0, 0]
+    assert began < total(made, MADE) < total(verified, VERIFIED) < time()
+    assert (unstored.returncode, unstored.stdout[:6]) == (0, "Wrote ")
+    assert "The database could not store backup.made" in unstored.stderr
+    assert total(kept, MADE) == total(made, MADE)
 
 
 @pytest.mark.usefixtures("without_notes")

@@ -125,6 +125,8 @@ class RequestContextMiddleware:
             "db_queries": context.db_queries,
             "db_ms": round(context.db_seconds * 1000, 3),
         }
+        if context.connection_seconds:
+            fields["db_wait_ms"] = round(context.connection_seconds * 1000, 3)
         if context.redis_calls:
             fields["redis_calls"] = context.redis_calls
             fields["redis_ms"] = round(context.redis_seconds * 1000, 3)
