@@ -1,14 +1,21 @@
 """Names the samples of `deploy/`, and the pages about them, after a copy."""
 
+import re
 from pathlib import Path
 
 FOLDER = "deploy"
 # In these lines the name is one of PostgreSQL, where a hyphen would need quotes.
 SQL = (" ROLE ", " DATABASE ", "postgresql://", "POSTGRES_", "pg_isready")
+# The version of the project: of the chart, of the image, and of the wheel in a page.
+RELEASE = re.compile(
+    r"(^version: |^appVersion: |VERSION:-|^VERSION=)[\w.]+(?=}|$)", re.MULTILINE
+)
 
 
-def rename(root: Path, old: tuple[str, str], new: tuple[str, str]) -> None:
-    """Replace the title and the slug in the texts, then the slug in the paths.
+def rename(
+    root: Path, old: tuple[str, str], new: tuple[str, str], version: str
+) -> None:
+    """Replace the title, the slug and the version in texts, then the slug in paths.
 
     A title could have a character that has a meaning in YAML, so the samples get the
     slug in its place.
@@ -16,16 +23,17 @@ def rename(root: Path, old: tuple[str, str], new: tuple[str, str]) -> None:
     title, slug = new
     files = [each for each in (root / FOLDER).rglob("*") if each.is_file()]
     for file in files:
-        _rewrite(file, {old[0]: slug, old[1]: slug})
+        _rewrite(file, {old[0]: slug, old[1]: slug}, version)
     for page in root.glob("docs/*.md"):
-        _rewrite(page, {old[0]: title, old[1]: slug})
+        _rewrite(page, {old[0]: title, old[1]: slug}, version)
     for path in sorted((root / FOLDER).rglob(f"*{old[1]}*"), reverse=True):
         path.rename(path.with_name(path.name.replace(old[1], slug)))
 
 
-def _rewrite(file: Path, names: dict[str, str]) -> None:
+def _rewrite(file: Path, names: dict[str, str], version: str) -> None:
     rows = file.read_text().splitlines(keepends=True)
-    file.write_text("".join(_renamed(row, names) for row in rows))
+    text = "".join(_renamed(row, names) for row in rows)
+    file.write_text(RELEASE.sub(rf"\g<1>{version}", text))
 
 
 def _renamed(row: str, names: dict[str, str]) -> str:

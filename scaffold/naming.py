@@ -92,7 +92,8 @@ def rename(root: Path, new: Identity) -> None:
         root / "docs/settings.md",
         (r"^\| `APP_NAME` \| `[^`]*`", f"| `APP_NAME` | `{new.title}`"),
     )
-    deploying.rename(root, (old.title, old.slug), (new.title, new.slug))
+    former = (old.title, old.slug)
+    deploying.rename(root, former, (new.title, new.slug), FIRST_VERSION)
 
 
 def introduce(root: Path, new: Identity, origin: str) -> None:

@@ -11,7 +11,11 @@ SCRIPT = str(ROOT / "requirements/release.sh")
 FILES = {
     "pyproject.toml": '[project]\nversion = "1.2.3"\n',
     "CHANGELOG.md": "## [Unreleased]\n\n## [1.2.3] - 2026-01-02\n",
+    "deploy/helm/shop/Chart.yaml": "appVersion: 1.2.3\n",
+    "deploy/compose.yaml": "image: shop:${VERSION:-1.2.3}\n",
+    "docs/deploying.md": "VERSION=1.2.3\n",
 }
+SAMPLES = [name for name in FILES if "/" in name]
 
 
 def git(directory: Path, *arguments: str) -> None:
@@ -35,6 +39,7 @@ def release(directory: Path, version: str = "1.2.3") -> tuple[int, str]:
 def checkout(tmp_path: Path) -> Path:
     git(tmp_path, "init", "--quiet")
     for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message", "first")
@@ -53,6 +58,25 @@ def test_refuses_another_version(checkout: Path, version: str, said: str) -> Non
     code, message = release(checkout, version)
 
     assert (code, said in message) == (1, True)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_refuses_a_sample_of_another_version(checkout: Path, name: str) -> None:
+    """Mutant: compare only the version of pyproject.toml."""
+    (checkout / name).write_text(FILES[name].replace("1.2.3", "1.2.30"))
+    git(checkout, "commit", "--quiet", "--all", "--message", "second")
+
+    code, message = release(checkout)
+
+    assert (code, f"{name} names another version" in message) == (1, True)
+
+
+def test_accepts_a_project_without_samples(checkout: Path) -> None:
+    """Mutant: require a chart, which a copy could have deleted."""
+    git(checkout, "rm", "--quiet", *SAMPLES)
+    git(checkout, "commit", "--quiet", "--message", "second")
+
+    assert release(checkout) == (0, "")
 
 
 def test_refuses_a_version_that_the_changelog_does_not_describe(checkout: Path) -> None:

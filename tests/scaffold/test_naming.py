@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scaffold.copying import copy_files
+from scaffold.deploying import RELEASE
 from scaffold.naming import Identity, choose, current, rename
 from scaffold.refusal import Refused
 from testbed.service import ROOT
@@ -77,6 +78,24 @@ def test_gives_the_name_to_the_files_of_a_deployment(tmp_path: Path) -> None:
         assert old.slug not in file.name
         if file.is_file():
             assert old.slug not in file.read_text().lower(), file
+
+
+def test_gives_the_first_version_to_the_samples(tmp_path: Path) -> None:
+    """Mutant: leave the chart with the version of the release that was copied."""
+    chart = Path("deploy/helm") / current(ROOT).slug / "Chart.yaml"
+    files = [chart, Path("deploy/compose.yaml"), Path("docs/deploying.md")]
+    copy_files(ROOT, tmp_path, files)
+    for file in files:
+        text = RELEASE.sub(r"\g<1>3.4.5", (tmp_path / file).read_text())
+        assert "3.4.5" in text
+        (tmp_path / file).write_text(text)
+
+    renamed(tmp_path, current(ROOT))
+
+    for file in files:
+        text = (tmp_path / file).read_text()
+        assert "3.4.5" not in text
+        assert RELEASE.sub(r"\g<1>0.1.0", text) == text
 
 
 def test_writes_titles_as_the_formatter_does(tmp_path: Path) -> None:
