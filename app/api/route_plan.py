@@ -117,7 +117,7 @@ def plan(route: APIRoute, fastapi: Handler) -> Handler:
     """
     here = effective(route)
     app, endpoint = here.dependency_overrides_provider, here.dependant
-    if app is None or not getattr(app.state, "route_plans", True):
+    if not getattr(app.state, "route_plans", True):
         return fastapi
     try:
         steps = _steps(endpoint, here.body_field)

@@ -116,6 +116,13 @@ class ApiRoute(APIRoute):
         return frozenset(names)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        here = effective(self)
+        if here.dependency_overrides_provider is None:
+            return not_included
+        # FastAPI makes these again when it includes the route. To keep both would take
+        # another MiB of a worker.
+        for name in ("dependant", "body_field", "response_field", "response_fields"):
+            setattr(self, name, getattr(here, name))
         fastapi = super().get_route_handler()
         answer = planned = plan(self, fastapi)
         answer = browser_sessions.in_cookie(self, answer)
@@ -152,10 +159,13 @@ class ApiRoute(APIRoute):
                 await request.json()
             return await answer(request)
 
-        here = effective(self)
         if planned is not fastapi and not has_ends(here.dependant):
             here.direct_handler = handle  # `RouteIndex` calls `handle` directly
         return handle
+
+
+async def not_included(_: Request) -> Response:
+    raise RuntimeError("Include the router of this route in an application.")
 
 
 def depends_on(dependant: Dependant, call: Callable[..., Any]) -> bool:

@@ -21,6 +21,9 @@ from app.core.settings.operation import SHUTDOWN_RESERVE_SECONDS
 from app.server.connections import reserve_files, waiting
 from app.server.signals import STOP_SIGNALS, send_signal
 
+# It takes 2 MiB of each worker. Gunicorn formats a size that is not in it.
+asgi_protocol._CHUNK_PREFIXES.clear()
+
 try:
     settings = get_settings()
 except ConfigurationError as error:

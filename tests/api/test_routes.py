@@ -4,6 +4,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import APIRouter, FastAPI, Query
+from fastapi.routing import iter_route_contexts
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import Field
 
@@ -20,13 +21,18 @@ class Search(QueryParameters):
 
 
 @pytest.fixture
-async def client() -> AsyncGenerator[AsyncClient]:
+def router() -> APIRouter:
     router = APIRouter(route_class=ApiRoute)
 
     @router.get("/search")
     async def search(query: Annotated[Search, Query()]) -> list[str]:
         return query.tag
 
+    return router
+
+
+@pytest.fixture
+async def client(router: APIRouter) -> AsyncGenerator[AsyncClient]:
     app = FastAPI()
     add_error_handlers(app)
     app.state.shared = SimpleNamespace(policies={})  # without rate limits
@@ -60,3 +66,25 @@ class TestQueryParameters:
         answer = await client.get("/search?tag=a&limit=1&tag=b")
 
         assert (answer.status_code, answer.json()) == (200, ["a", "b"])
+
+
+class TestIncludingARouter:
+    def test_does_not_keep_everything_twice(self, router: APIRouter) -> None:
+        """Mutant: let the route keep what FastAPI makes again."""
+        [route] = router.routes
+        app = FastAPI(openapi_url=None)
+        app.include_router(router)
+
+        [included] = iter_route_contexts(app.routes)
+
+        assert isinstance(route, ApiRoute)
+        assert included.original_route is route
+        for name in ("dependant", "body_field", "response_field", "response_fields"):
+            assert getattr(included, name) is getattr(route, name)
+
+    async def test_is_necessary(self, router: APIRouter) -> None:
+        """Mutant: answer by FastAPI's handler, without the checks of `ApiRoute`."""
+        transport = ASGITransport(router)
+        async with AsyncClient(transport=transport, base_url="http://test") as client:
+            with pytest.raises(RuntimeError, match="Include the router"):
+                await client.get("/search")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from gunicorn.asgi import protocol
 
 from app.server.gunicorn_conf import collect_less
 from testbed.service import Service, make_environment, start_service
@@ -70,3 +71,8 @@ def test_the_garbage_collector_of_a_worker_skips_the_application() -> None:
         assert len(gc.get_objects()) < gc.get_freeze_count() / 10
     finally:
         gc.unfreeze()
+
+
+def test_a_worker_has_no_table_of_the_sizes_of_chunks() -> None:
+    """Mutant: keep it."""
+    assert not protocol._CHUNK_PREFIXES
