@@ -23,6 +23,7 @@ ADMIN = "admin@example.org"
 ENDING = (
     "PATCH /api/v1/users/{user_id}",
     "DELETE /api/v1/users/{user_id}",
+    "POST /api/v1/auth/logout",
     "POST /api/v1/auth/logout-all",
     "POST /api/v1/auth/password/change",
     "DELETE /api/v1/auth/sessions/{session_id}",

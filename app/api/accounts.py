@@ -1,18 +1,21 @@
 """Shared by the endpoints of accounts: the kinds of callers, and the services."""
 
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api import breached_passwords
-from app.api.authentication import caller_with
+from app.api.authentication import caller_with, get_caller
 from app.api.dependencies import SessionDep, StateDep
+from app.api.refresh_tokens import find_refresh_token
 from app.api.second_factors import SECOND_FACTORS
 from app.bearers import BEARERS
 from app.core.request_context import current_request
+from app.core.tokens.access import InvalidAccessToken
 from app.core.tokens.device import DeviceTokens
 from app.core.tokens.refresh import RefreshTokens
 from app.db.base import utc_now
@@ -29,7 +32,12 @@ from app.services.accounts.recovery_codes import RecoveryCodes
 from app.services.accounts.refresh import RefreshService
 from app.services.accounts.registration import AccountService
 from app.services.accounts.second_factors import FactorThrottle, SecondFactors
-from app.services.accounts.sessions import Client, SessionService, SessionStarter
+from app.services.accounts.sessions import (
+    Client,
+    SessionNotFound,
+    SessionService,
+    SessionStarter,
+)
 from app.services.accounts.sign_in import SignIn, SignInChanges
 from app.services.accounts.users import UserDirectory, UserService
 from app.services.mail.outbox import Outbox
@@ -41,6 +49,8 @@ FactorHolder = Annotated[Principal, caller_with("account:write", factor=True)]
 FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
 UserReader = Annotated[Principal, caller_with("users:read")]
 UserAdmin = Annotated[Principal, caller_with("users:write", fresh=True)]
+# Who logs out: a refresh token, the user of an access token, or an unknown client.
+Leaver = str | Principal | None
 
 
 def login_throttle(state: AppState) -> LoginThrottle:
@@ -100,6 +110,13 @@ class Accounts:
             session, read, links, outbox, quota, auth
         )
 
+    async def log_out(self, leaver: Leaver) -> None:
+        if isinstance(leaver, str):
+            await self.refreshing.logout(leaver)
+        elif leaver is not None:
+            with suppress(SessionNotFound):  # another request has just ended it
+                await self.sessions.end(leaver, leaver.session_id)
+
     async def revoke_leaked(self, token: str) -> None:
         """Revoke a refresh token or another bearer token. Ignore any other text."""
         await self.refreshing.logout(token, "leaked")
@@ -110,6 +127,20 @@ class Accounts:
 
 async def get_accounts(session: SessionDep, state: StateDep) -> Accounts:
     return Accounts(session, state)
+
+
+async def find_leaver(
+    request: Request,
+    state: StateDep,
+    token: Annotated[str | None, Depends(find_refresh_token)],
+) -> Leaver:
+    """Take the refresh token, or else find the user by the access token."""
+    bearer = await get_caller.read(request) if token is None else None
+    if bearer is not None:
+        with suppress(InvalidAccessToken):
+            caller = await state.authenticator.authenticate(bearer.credentials)
+            return caller if caller.credential == "session" else None
+    return token
 
 
 async def get_client() -> Client:
@@ -127,5 +158,6 @@ async def get_user_directory(state: StateDep) -> UserDirectory:
 
 
 AccountsDep = Annotated[Accounts, Depends(get_accounts)]
+LeaverDep = Annotated[Leaver, Depends(find_leaver)]
 ClientDep = Annotated[Client, Depends(get_client)]
 UserDirectoryDep = Annotated[UserDirectory, Depends(get_user_directory)]

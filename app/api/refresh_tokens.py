@@ -10,11 +10,21 @@ from app.api import browser_sessions
 from app.core.errors import InvalidRequest
 from app.schemas.auth import RefreshRequest
 
+NO_TOKEN = RefreshRequest()
 
-async def get_refresh_token(request: Request, data: RefreshRequest) -> str:
+
+async def find_refresh_token(
+    request: Request, data: RefreshRequest = NO_TOKEN
+) -> str | None:
+    """Return None if the request has no refresh token, or no body at all."""
     token = data.refresh_token
     token = browser_sessions.or_cookie(request, token)
-    if token is MISSING:
+    return None if token is MISSING else token
+
+
+async def get_refresh_token(request: Request, data: RefreshRequest) -> str:
+    token = await find_refresh_token(request, data)
+    if token is None:
         fault = {
             "pointer": "#/refresh_token",
             "code": "missing",

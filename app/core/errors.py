@@ -112,7 +112,10 @@ def shown_name(policy: str) -> str:
 
 
 class TooManyRequests(AppError):
-    """The caller sent too many requests. `Retry-After` says how long to wait."""
+    """The caller sent too many requests.
+
+    `Retry-After` says how long to wait. It is absent if waiting does not help.
+    """
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "rate_limited"

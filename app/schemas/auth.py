@@ -27,7 +27,7 @@ class Credentials(RequestBody):
 
 class RefreshRequest(RequestBody):
     refresh_token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | MISSING = Field(
-        default=MISSING,  # browser_sessions
+        default=MISSING,
         repr=False,
         description="Leave it out if it is in a cookie: send `{}`.",  # browser_sessions
         examples=["app_rt_AZqPPlpw"],

@@ -11,7 +11,7 @@ from app.api.browser_sessions import (
     CsrfFailed,
     moves_token,
 )
-from app.api.refresh_tokens import get_refresh_token
+from app.api.refresh_tokens import find_refresh_token, get_refresh_token
 from app.core.errors import AppError
 from app.core.tokens.refresh import RefreshTokenInvalid
 
@@ -27,7 +27,9 @@ HEADERS = {
         "SameSite=Strict; Secure",
     ),
 }
-RAISED_BY = {get_refresh_token: (AmbiguousCredentials, CsrfFailed)}
+RAISED_BY = dict.fromkeys(
+    (find_refresh_token, get_refresh_token), (AmbiguousCredentials, CsrfFailed)
+)
 SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
     RefreshTokenInvalid: ("Set-Cookie",)
 }

@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class TooManyFailures(TooManyRequests):
-    """The caller sent too many requests. `Retry-After` says how long to wait."""
+    """The caller sent too many requests.
+
+    `Retry-After` says how long to wait. It is absent if waiting does not help.
+    """
 
     keeps_changes = True  # commit the audit event, although the request is refused
 

@@ -224,6 +224,23 @@ class TestLogout:
             answer = await client.post("/auth/logout", json={"refresh_token": text})
             assert (answer.status_code, answer.content) == (204, b"")
 
+    @pytest.mark.parametrize("body", [None, {}])
+    async def test_without_a_refresh_token_ends_the_session_of_the_access_token(
+        self, client: Client, user: Client, body: dict[str, str] | None
+    ) -> None:
+        """Mutant: answer 204 to an access token, but leave its session alive."""
+        for caller in (user, user, client):  # the second call has a dead session
+            answer = await caller.post("/auth/logout", json=body)
+            assert (answer.status_code, answer.content) == (204, b"")
+        await assert_dead(client, user, user.tokens["refresh_token"])
+
+    async def test_ignores_the_access_token_beside_a_refresh_token(
+        self, client: Client, user: Client
+    ) -> None:
+        body = {"refresh_token": "app_rt_x"}
+        assert (await user.post("/auth/logout", json=body)).status_code == 204
+        assert await is_logged_in(client, user.tokens["access_token"])
+
 
 class TestSessionLifetime:
     @pytest.mark.parametrize("column", ["idle_expires_at", "expires_at"])

@@ -10,6 +10,7 @@ from app.api.accounts import (
     ClientDep,
     CurrentUser,
     FreshAccountHolder,
+    LeaverDep,
 )
 from app.api.authorization import public
 from app.api.errors import documented
@@ -181,11 +182,15 @@ async def reauthenticate(
 @router.post(
     "/logout",
     status_code=HTTPStatus.NO_CONTENT,
-    openapi_extra=public("The refresh token is the credential."),
+    openapi_extra=public("The refresh token or the access token is the credential."),
 )
-async def logout(accounts: AccountsDep, token: RefreshTokenDep) -> None:
-    """End the session of a refresh token. An unknown token gets the same answer."""
-    await accounts.refreshing.logout(token)
+async def logout(accounts: AccountsDep, leaver: LeaverDep) -> None:
+    """End the session of a refresh token.
+
+    Without a refresh token, this ends the session of the access token. An unknown
+    token, or none, gets the same answer.
+    """
+    await accounts.log_out(leaver)
 
 
 @router.post(
