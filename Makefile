@@ -22,7 +22,7 @@ help:
 	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
 	@echo 'make dev     the same, and restart when the code changes'
 	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey (RESOLUTION=lowest)'
-	@echo 'make check   check format, lint, types, imports, lock files, generated files, openapi.json'
+	@echo 'make check   check format, lint, types, imports, lock files, generated files, the pages'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
 	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
 	@echo 'make clients write typed clients in TypeScript and in Python into dist/clients/'
@@ -55,6 +55,7 @@ check: $(VENV)/dev
 	$(BIN)/python -m reference --check
 	$(BIN)/python -m reference.lint
 	$(BIN)/zizmor --offline --no-progress --quiet .github/workflows
+	@$(MAKE) --no-print-directory docs
 
 format: $(VENV)/dev
 	$(BIN)/ruff format .
