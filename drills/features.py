@@ -17,6 +17,7 @@ from pathlib import Path
 
 from drills.copies import Copy, DrillFailed, make_copy, step
 from drills.resource import databases, read
+from scaffold import upstream
 from scaffold.features import FEATURES, present
 from scaffold.repository import tracked
 from scaffold.stems import MIGRATIONS, Stem
@@ -88,6 +89,7 @@ def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
         f"{file}:{number}: {line}"
         for file in files
         if file.suffix in CODE and not TOOLS & {*file.parts[:2]}
+        if file.as_posix() != upstream.FILE  # lists what was removed
         # A revision stays, because databases have applied it.
         if not file.as_posix().startswith(MIGRATIONS)
         for number, line in enumerate((root / file).read_text().splitlines(), 1)

@@ -14,7 +14,7 @@ from scaffold.refusal import Refused
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 40
 REFUSED = "`|<>\\$"  # these have a meaning in Markdown, HTML, Python or a shell
-TOUR = re.compile(r"^<!-- tour -->\n```sh\n.*?^```\n", re.M | re.S)
+TOUR = re.compile(r"^<!-- tour.* -->\n```sh\n.*?^```\n", re.M | re.S)
 TEMPLATES = Path(__file__).parent / "templates"
 FIRST_VERSION = "0.1.0"
 

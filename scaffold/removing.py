@@ -9,7 +9,7 @@ from pathlib import Path
 from scaffold import revisions, stems, upstream
 from scaffold.refusal import Refused
 from scaffold.repository import tracked
-from scaffold.stems import REGISTRIES, Stem
+from scaffold.stems import Stem
 
 HEADER = re.compile(
     r"^(revision|down_revision|branch_labels|depends_on)\b.*\n", re.MULTILINE
@@ -35,12 +35,9 @@ def plan(root: Path, stem: Stem) -> Removal:
     """
     found = [*tracked(root)]
     registries, lines = {}, []
-    for registry in REGISTRIES:
-        if (root / registry).exists() and not stem.owns(Path(registry)):
-            text, removed = stems.without_lines((root / registry).read_text(), stem)
-            if removed:
-                registries[registry] = text
-                lines += [f"{registry}: {line}" for line in removed]
+    for name, text, removed in stems.without(root, stem):
+        registries[name] = text
+        lines += [f"{name}: {line}" for line in removed]
     for file in found:
         if file.suffix == ".py" and not stem.owns(file):
             text = registries.get(str(file)) or (root / file).read_text()

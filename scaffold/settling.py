@@ -8,7 +8,7 @@ from app.core.settings.changes import kept_defaults
 from scaffold import locks, naming, stems
 from scaffold.regenerating import regenerate
 from scaffold.repository import commit_all, git, tracked
-from scaffold.stems import REGISTRIES, Stem
+from scaffold.stems import Stem
 
 KINDS = {
     "UD": "you changed it, the release deletes it: keep it, or `git rm` it",
@@ -87,11 +87,8 @@ def _remove_again(root: Path, stem: Stem) -> list[str]:
     again = [file for file in tracked(root) if stem.owns(file)]
     for file in again:
         git(root, "rm", "--quiet", "--force", "--", str(file))
-    for name in REGISTRIES:
-        if (root / name).exists():
-            text, lines = stems.without_lines((root / name).read_text(), stem)
-            if lines:
-                (root / name).write_text(text)
+    for name, text, _ in stems.without(root, stem):
+        (root / name).write_text(text)
     return [str(file) for file in again]
 
 

@@ -1,6 +1,7 @@
 """The files and lines of a resource or a feature: all of them contain its stem."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,12 @@ REGISTRIES = (
     "schemathesis.toml",
     "testbed/patience.py",
     "tests/api/pages/test_home.py",
+)
+# Examples for a resource are blocks of code in these pages.
+PAGES = ("README.md", "docs/clients.md")
+BLOCK = re.compile(
+    r"(?:^## .*\n\n)?(?P<opening>(?:^<!-- .* -->\n)?^```.*\n)(?:.*\n)*?^```\n\n?",
+    re.MULTILINE,
 )
 MIGRATIONS = "app/db/migrations/"
 # A table of `schemathesis.toml` that no longer names an operation.
@@ -100,9 +107,35 @@ def find(root: Path, name: str) -> Stem:
     raise Refused(f"There is no resource {name}.")
 
 
+def without(root: Path, stem: Stem) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the name of each registry and page with lines of a resource.
+
+    With it come the text without these lines, and the lines.
+    """
+    ways = dict.fromkeys(REGISTRIES, without_lines)
+    for name, take_out in (ways | dict.fromkeys(PAGES, without_blocks)).items():
+        if (root / name).exists() and not stem.owns(Path(name)):
+            text, lines = take_out((root / name).read_text(), stem)
+            if lines:
+                yield name, text, lines
+
+
 def without_lines(text: str, stem: Stem) -> tuple[str, list[str]]:
     """Return the text of a registry without the lines of a resource, and the lines."""
     rows = text.splitlines(keepends=True)
     removed = [row.strip() for row in rows if stem.is_in(row)]
     left = "".join(row for row in rows if not stem.is_in(row))
     return EMPTY.sub("", left).rstrip("\n") + "\n", removed
+
+
+def without_blocks(text: str, stem: Stem) -> tuple[str, list[str]]:
+    """Return a page without the blocks whose opening names a resource, and openings."""
+    openings: list[str] = []
+
+    def settle(block: re.Match[str]) -> str:
+        if not stem.is_in(block["opening"]):
+            return block[0]
+        openings.append(block["opening"].splitlines()[0])
+        return ""
+
+    return BLOCK.sub(settle, text), openings

@@ -16,12 +16,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from scaffold import codemods, naming, upstream
+from scaffold import codemods, naming, stems, upstream
 from scaffold.codemods import Codemods
 from scaffold.naming import Identity
 from scaffold.refusal import Refused
 from scaffold.repository import commit_all, git, refuse_changes, tracked, try_git
 from scaffold.settling import Outcome, changes, settle
+from scaffold.stems import Stem
 from scaffold.upstream import Upstream
 
 BEFORE, AFTER = "refs/upstream/before", "refs/upstream/after"
@@ -106,6 +107,9 @@ def update(root: Path, to: str) -> Outcome:
         logs = [(tree / "CHANGELOG.md").read_text() for tree in (before, after)]
         for tree in (before, after):
             rename(tree, naming.current(root))
+            for names in known.removed:  # else a changed line of theirs is a conflict
+                for name, text, _ in stems.without(tree, Stem(tuple(names))):
+                    (tree / name).write_text(text)
         steps.apply(before, files_of(before))
         git(root, "switch", "--quiet", "--create", branch)
         apply_to_copy(root, steps, to)

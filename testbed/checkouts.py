@@ -30,7 +30,6 @@ def environment_of(checkout: Path, home: Path) -> dict[str, str]:
     metadata.mkdir(parents=True, exist_ok=True)
     text = f"Metadata-Version: 2.1\nName: {slug}\nVersion: {naming.FIRST_VERSION}\n"
     (metadata / "METADATA").write_text(text)
-    (checkout / ".git/info/exclude").write_text("*.dist-info\n")
     return make_environment(home, PYTHONPATH=str(checkout))
 
 

@@ -40,6 +40,7 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 # The tests ignore settings of this machine.
 for name in (*NotesSettings.model_fields, "fastapi_env"):
     os.environ.pop(name.upper(), None)
+os.environ["DEFAULTS"] = str(patience.SETTINGS["defaults"])
 patience.let_hypothesis_take_its_time()
 remember_endpoints()
 LONGEST = {"test_resource.py", "test_schemathesis.py"}  # more than a minute each

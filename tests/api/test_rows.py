@@ -1,6 +1,6 @@
 """Rows that are written without a model, compared with the model."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -38,6 +38,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     datetime: st.integers(0, 10**15).map(
         lambda microseconds: EPOCH + timedelta(microseconds=microseconds)
     ),
+    date: st.dates(),
     Decimal: st.decimals("0", "999999999999.99", places=2),
 }
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import JSON, Column, Enum, Table, insert, select, text
+from sqlalchemy import JSON, Column, Enum, Numeric, Table, insert, select, text
 
 from app.cli.console import LineProgress
 from app.core.config import Settings
@@ -29,7 +29,7 @@ VALUES: dict[type, Any] = {
     str: "Ünïcode 🦉\t\\N",
     bytes: b"\x00\xff\\N",
     datetime: NOW,
-    Decimal: Decimal("999999999999.99"),
+    date: NOW.date(),
 }
 
 
@@ -44,6 +44,9 @@ def value(column: Column[Any], number: int, rows: dict[str, list[Any]]) -> Any:
     if isinstance(column.type, JSON):
         return {"list": [1, None, "ü"], "number": number}
     kind = column.type.python_type
+    if isinstance(column.type, Numeric) and kind is Decimal:
+        digits, places = column.type.precision or 0, column.type.scale or 0
+        return Decimal("9" * digits).scaleb(-places) - number
     made = VALUES.get(kind, uuid4())
     if kind is str:  # unique, and not longer than the column
         made = f"{number}{made}"[: getattr(column.type, "length", None) or 20]

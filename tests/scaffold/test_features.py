@@ -70,3 +70,17 @@ def test_an_unknown_name_prints_what_can_be_removed(
     assert ended.stderr.startswith("Error: There is no feature tea to remove. There")
     assert ended.stderr.count("\n") == 1
     assert all(name in ended.stderr for name in features.present(ROOT))
+
+
+def test_a_page_loses_the_examples_of_what_is_removed() -> None:
+    """Mutants: keep the heading of a block; take out blocks that only mention it."""
+    command = "## Next\n\n```sh\nremove tea\n```\n\nMore.\n"
+    tour = "## Five minutes\n\n<!-- tour of teas -->\n```sh\ncurl /teas\n```\n\n"
+    client = 'Like this:\n\n```ts title="clients/teas/a.mts"\nGET("/teas");\n```\n\n'
+
+    left, openings = stems.without_blocks(
+        tour + client + command, stems.Stem(("tea", "teas"))
+    )
+
+    assert left == f"Like this:\n\n{command}"
+    assert openings == ["<!-- tour of teas -->", '```ts title="clients/teas/a.mts"']

@@ -7,11 +7,14 @@ import pytest
 from drills.update import (
     CODEMODS,
     DEPENDENCY,
+    LATER,
     MINE,
     MOVED,
+    NEXT,
     PAGE,
     ROLES,
     SERVICE,
+    VERSION,
     edit_copy,
     make_releases,
 )
@@ -28,7 +31,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of 0.1.0 with edits; 0.1.1 and 0.2.0 are released afterwards.
+    """A copy with edits, older than two releases.
 
     No index can be reached, so uv cannot resolve the dependency of the copy.
     """
@@ -50,7 +53,7 @@ def test_keeps_every_edit_and_reports_what_needs_a_decision(
 ) -> None:
     """Mutants: codemods on one side; a union merge of roles; the copier of files.
 
-    Mutant: skip the codemods of 0.1.1.
+    Mutant: skip the codemods of the first release.
     """
     main = git(copy, "rev-parse", "HEAD")
 
@@ -78,13 +81,13 @@ def test_keeps_every_edit_and_reports_what_needs_a_decision(
     assert (
         'name = "acme-shop"\nversion = "0.1.0"' in (copy / "pyproject.toml").read_text()
     )
-    assert upstream.read(copy).release == "v0.2.0"
+    assert upstream.read(copy).release == f"v{LATER}"
     assert "- Changed for copies." in report
     assert "Stays removed: app/services/products/added.py" in report
     assert git(copy, "rev-parse", "HEAD~1") == main, "the codemods are their own commit"
-    assert git(copy, "branch", "--show-current") == "upstream-v0.2.0"
+    assert git(copy, "branch", "--show-current") == f"upstream-v{LATER}"
     commit_all(copy, "Keep the page")
-    with pytest.raises(Refused, match=r"at v0\.2\.0 already"):
+    with pytest.raises(Refused, match=f"at v{LATER} already"):
         updating.fetch(copy, None)
 
 
@@ -145,7 +148,7 @@ def lock(*pins: str) -> str:
     return "".join(f"{pin} \\\n    --hash={pin[0]}\n" for pin in pins)
 
 
-@pytest.mark.parametrize("start", ["0.1.0", "0.1.1"])
+@pytest.mark.parametrize("start", [VERSION, NEXT], ids=["two", "one"])
 def test_codemods_of_several_releases_are_one_step(tmp_path: Path, start: str) -> None:
     """Mutants: only the newest release; the names that the old module had.
 
@@ -153,11 +156,11 @@ def test_codemods_of_several_releases_are_one_step(tmp_path: Path, start: str) -
     """
     old, new = tmp_path / "old", tmp_path / "new"
     for release, text in CODEMODS.items():
-        for tree in (old, new) if release <= start else (new,):
+        for tree in (old, new) if release == start else (new,):
             file = tree / f"scaffold/codemods/{release}.toml"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-    is_first = start == "0.1.0"
+    is_first = start == VERSION
     (old / "app/services").mkdir(parents=True)
     (old / MOVED[0 if is_first else 1]).touch()
 

@@ -53,6 +53,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(
         *(sys.executable, "-m", "pip", "--python", python),
         *("install", "--no-index", "--no-deps", wheel),
+        env={},  # pip would believe metadata that it finds in PYTHONPATH
     )
     [packages] = environment.glob("lib/*/site-packages")
     # Python adds the paths in this file without reading the .pth files there: one of

@@ -22,7 +22,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
 
 def test_the_commands_of_the_tour_work(service: Service, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    tour = readme.partition("<!-- tour -->\n```sh\n")[2].partition("```")[0]
+    tour = readme.partition("<!-- tour of products -->\n```sh\n")[2].partition("```")[0]
     tour = tour.replace("http://127.0.0.1:8000", service.url)
     (tmp_path / ".venv").symlink_to(sys.prefix)
 

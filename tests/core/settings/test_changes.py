@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core import config
 from app.core.config import ConfigurationError, Settings, get_settings
 from app.core.settings import changes, warnings
 from app.core.settings.changes import RELEASE, Deprecation, NewDefault, is_newer
@@ -18,6 +19,7 @@ HISTORY = (
 @pytest.fixture(autouse=True)
 def history(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "NEW_DEFAULTS", HISTORY)
+    monkeypatch.setattr(config, "DEFAULTS", "")
     get_settings.cache_clear()
 
 
