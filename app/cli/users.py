@@ -1,3 +1,4 @@
+import json
 import secrets
 from typing import Annotated, Any, Literal
 
@@ -42,11 +43,16 @@ def create(
             help="Read the password from stdin instead of generating one.",
         ),
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Create an account. The command shows a generated password only once."""
     password = read_password(from_stdin=True) if password_stdin else None
     existing(get_settings())
     generated = run(create_user(email, role, password))
+    if as_json:
+        account = {"email": email, "role": role, "password": generated}
+        output.out(json.dumps(account))
+        return
     output.print(f"Created {role} {email}.")
     if generated:
         output.print(f"Password: {generated}")

@@ -1,3 +1,5 @@
+import json
+
 from testbed.service import command
 
 
@@ -16,3 +18,13 @@ class TestUsersCreate:
         )
         assert "violet" not in fine.stdout + fine.stderr
         assert again.stderr == "Error: Another account has this e-mail address.\n"
+
+    def test_prints_json_for_programs(self, environment: dict[str, str]) -> None:
+        command("db", "upgrade", environment=environment)
+        create = ("users", "create", "--email", "ada@example.org", "--json")
+
+        made = command(*create, environment=environment)
+
+        account = json.loads(made.stdout)
+        assert len(account.pop("password")) >= 16
+        assert account == {"email": "ada@example.org", "role": "user"}

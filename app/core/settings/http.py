@@ -15,6 +15,9 @@ from app.core.settings.base import (
 )
 
 DOMAIN = re.compile(r"\*(\.[^.*]+){2,}")  # *.example.com
+HOST = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+# The service compares an IPv4 address in its own form, also if IPv6 carries it.
+IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 
 
 class HTTPSettings(AppSettings):
@@ -65,6 +68,10 @@ class HTTPSettings(AppSettings):
     def _named_hosts(
         cls, hosts: tuple[str, ...], info: ValidationInfo
     ) -> tuple[str, ...]:
+        refuse(
+            not all(map(HOST.fullmatch, hosts)),
+            "must list host names such as api.example.com, without scheme and port",
+        )
         open_to_all = not hosts or "*" in hosts
         refuse(
             open_to_all and in_production(info),
@@ -88,4 +95,8 @@ class HTTPSettings(AppSettings):
             # Public IPv6 (2000::/3) is an eighth of all addresses: no operator owns it.
             share = sum(2.0**-network.prefixlen for network in merged)
             refuse(share >= 1 / 8, "must not add up to every address")
+        refuse(
+            any(n.version == 6 and n.overlaps(IPV4_IN_IPV6) for n in networks),
+            "must list IPv4 addresses in their own form, such as 10.0.0.7",
+        )
         return networks

@@ -174,12 +174,39 @@ class TestUrl:
         assert list(refusals(redis_url=f"redis://h?{query}")) == ["redis_url"]
 
 
+class TestAllowedHosts:
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "https://api.example.com",
+            "api.example.com:8000",
+            "[::1]:8000",
+            "ada@api.example.com",
+            "api.example.com/",
+            "b\u00fccher.example",
+        ],
+    )
+    def test_are_names_that_a_request_can_have(self, host: str) -> None:
+        """Mutant: accept a URL, with which every request would get a 421."""
+        assert list(refusals(allowed_hosts=(host,))) == ["allowed_hosts"]
+
+    def test_can_be_addresses_and_subdomains(self) -> None:
+        hosts = ("*", "*.example.com", "10.0.0.7", "[::1]", "_a-b.example.com")
+
+        assert make_settings(allowed_hosts=hosts).allowed_hosts == hosts
+
+
 class TestTrustedProxies:
     @pytest.mark.parametrize(
         "networks",
         ["0.0.0.0/1,128.0.0.0/1", "::/1", "2000::/4,3000::/4", "10.0.0.0/8,64.0.0.0/2"],
     )
     def test_do_not_add_up_to_everyone(self, networks: str) -> None:
+        assert list(refusals(trusted_proxies=networks)) == ["trusted_proxies"]
+
+    @pytest.mark.parametrize("networks", ["::ffff:10.0.0.7", "::ffff:0.0.0.0/96"])
+    def test_are_no_ipv4_addresses_in_ipv6(self, networks: str) -> None:
+        """They would match no peer, because the service compares IPv4 addresses."""
         assert list(refusals(trusted_proxies=networks)) == ["trusted_proxies"]
 
     def test_are_networks_of_any_usual_size(self) -> None:
