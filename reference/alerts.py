@@ -175,7 +175,9 @@ ALERTS = (
         "ticket",
         "deploys",
         "The database lacks a revision that the code needs.",
-        "min(db_schema_revision_match) == 0",
+        # In an outage no instance can read the revision.
+        "min by (instance) (db_schema_revision_match) == 0 "
+        'and min by (instance) (dependency_up{name="database"}) == 1',
         "2m",
     ),
     Alert(

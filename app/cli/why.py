@@ -167,7 +167,7 @@ def show_request(line: Mapping[str, Any]) -> None:
         item(name, line.get(key, "none"))
     item("database", f"{line['db_queries']} statements, {line['db_ms']:.1f} ms")
     if waited := line.get("db_wait_ms"):
-        item("connection", f"came after {waited:.1f} ms")
+        item("connection", f"waited {waited:.1f} ms")
     if calls := line.get("redis_calls"):
         item("Redis", f"{calls} calls, {line['redis_ms']:.1f} ms")
     received, sent = line["http_request_body_size"], line["http_response_body_size"]

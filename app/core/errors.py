@@ -164,7 +164,8 @@ def explain(error: BaseException) -> dict[str, str]:
     Only the first line of the message is kept: drivers name hosts and accounts there,
     never passwords, and repeat the values of a statement in later lines.
     """
-    while error.__cause__ is not None:
+    # A timeout of asyncio has a CancelledError as its cause, which says less.
+    while error.__cause__ is not None and not isinstance(error, TimeoutError):
         error = error.__cause__
     message, _, _ = str(error).partition("\n")
     fields = {"reason": type(error).__name__, "message": message}

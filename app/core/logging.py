@@ -57,7 +57,8 @@ def add_context(logger: WrappedLogger, method: str, event: EventDict) -> EventDi
     if not event.keys() <= ALLOWED:
         replace_others(event)
     if request is not None and request.events is not None:
-        request.events.append({**event})
+        format_error = structlog.processors.format_exc_info
+        request.events.append(dict(format_error(logger, method, {**event})))
     return event
 
 

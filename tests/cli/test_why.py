@@ -72,6 +72,7 @@ async def test_shows_the_limit_that_refused_and_the_lines_of_the_request(
         "rate_limit": "refused",
         "rate_limit_violated": ["login-ip"],
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "db_wait_ms": 1504.7,
     }
     changed = [
         json.dumps(json.loads(text) | refused)
@@ -84,6 +85,7 @@ async def test_shows_the_limit_that_refused_and_the_lines_of_the_request(
 
     assert "limiter    refused login-ip" in story
     assert f"trace      {refused['trace_id']}" in story
+    assert "connection waited 1504.7 ms" in story
     assert "log        warning http.failed {'code': 'c'}" in story
     assert "other" not in story
 

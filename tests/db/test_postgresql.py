@@ -1,6 +1,7 @@
 """PostgreSQL ends connections, stops, refuses a password, and returns."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -191,6 +192,21 @@ class TestLoggedReason:
             **reason,
         }
         assert WRONG not in str(logs)
+
+    async def test_says_that_the_server_does_not_answer(self) -> None:
+        """Mutant: the innermost cause, which is the end of a task."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"postgresql://app:{WRONG}@127.0.0.1:{silent.getsockname()[1]}/app"
+            settings = make_settings(database_url=url, db_connect_timeout_seconds=0.5)
+            app = create_application(settings)
+            with capture_logs() as logs:
+                async with app.router.lifespan_context(app), open_client(app) as client:
+                    await client.post("/auth/login", json=ACCOUNT)
+
+        reasons = {(line["event"], line.get("reason")) for line in logs}
+        assert ("http.failed", "TimeoutError") in reasons
+        assert ("dependency.unhealthy", "TimeoutError") in reasons
+        assert "CancelledError" not in str(reasons)
 
 
 class TestServerRestart:

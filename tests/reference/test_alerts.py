@@ -20,6 +20,7 @@ from testbed.service import ROOT
 from tests.support.people import Client
 from tests.test_docs import anchors
 
+PROMQL = re.compile(r"^```promql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RULES = ROOT / "deploy/prometheus/rules.yml"
 PROMTOOL = shutil.which("promtool") or ""
 # Prometheus itself adds these.
@@ -28,7 +29,8 @@ SELECTOR = re.compile(r"\b([a-z_:][a-z0-9_:]*)(?:\{([^}]*)\})?")
 NO_METRICS = re.compile(r'"[^"]*"|\b(?:sum|max|min|count)? ?by \([^)]*\)|\[[^]]*\]')
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
 WORDS = {"sum", "rate", "max", "min", "changes", "absent", "count", "time", "vector"}
-WORDS |= {"histogram_quantile", "sum_over_time", "and", "or", "by"}
+WORDS |= {"histogram_quantile", "sum_over_time", "increase", "topk", "and", "or", "by"}
+WORDS |= {"up"}  # a metric of Prometheus itself
 
 
 def expressions() -> Iterator[str]:
@@ -39,6 +41,8 @@ def expressions() -> Iterator[str]:
         yield from (note["expr"] for note in board["annotations"]["list"])
         for panel in board["panels"]:
             yield from (target["expr"] for target in panel["targets"])
+    for queries in PROMQL.findall((ROOT / RUNBOOKS).read_text()):
+        yield from queries.splitlines()
 
 
 def asked(expression: str) -> Iterator[tuple[str, set[str]]]:

@@ -47,7 +47,13 @@ CASES: dict[str, Case] = {
         },
     ),
     "RestartLoop": (1, {"process_start_time_seconds": ("0+0", "1+60")}),
-    "SchemaMismatch": (1, {"db_schema_revision_match": ("1+0", "0+0")}),
+    "SchemaMismatch": (
+        1,
+        {
+            "db_schema_revision_match": ("1+0", "0+0"),
+            'dependency_up{name="database"}': ("1+0", "1+0"),
+        },
+    ),
     # promtool begins at the time 0: without the fault, a backup is a day old.
     "BackupStale": (
         HOUR // 2,

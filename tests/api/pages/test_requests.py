@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from app.core.config import Settings
 from app.core.recent import KEPT
 from app.main import create_application
+from tests.reference.test_drills import router as faults
 from tests.support.people import Client, open_client
 
 PAGE = "http://test/dev/requests"
@@ -41,6 +42,19 @@ async def test_shows_what_a_failed_request_logged(client: Client, user: Client) 
 
     assert "auth.token.refused" in page
     assert "not-a-token" not in page
+
+
+async def test_shows_the_traceback_of_a_defect(settings: Settings) -> None:
+    """Mutant: show that there is an exception, but not which one."""
+    app = create_application(settings, [faults])
+    async with app.router.lifespan_context(app), open_client(app) as client:
+        failed = await client.get("/faults/failing")
+        page = (await client.get(PAGE)).text
+
+    assert failed.status_code == 500
+    assert "exc_info" not in page
+    assert "<pre>Traceback" in page
+    assert "in fail\n" in page
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
