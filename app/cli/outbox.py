@@ -4,7 +4,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.console import awaited, existing, output
+from app.cli.console import awaited, existing, fail, output
 from app.cli.lists import SECONDS, Json
 from app.core.config import get_settings
 
@@ -65,3 +65,5 @@ async def replay(
     async with Database(settings) as database, transaction(database) as session:
         count = await outbox.replay(session, ids or [])
     output.print(f"Mails queued again: {count}")
+    if count < len(set(ids or ())):
+        fail("Not every ID is that of a failed mail.")

@@ -46,5 +46,9 @@ class TestOutbox:
         replay = command("outbox", "replay", environment=environment)
         assert (replay.returncode, replay.stderr) == (0, "")
         assert replay.stdout == "Mails queued again: 1\n"
+        mail_id = counts["failed_mails"][0]["id"]
+        again = command("outbox", "replay", mail_id, environment=environment)
+        assert (again.returncode, again.stdout) == (1, "Mails queued again: 0\n")
+        assert again.stderr == "Error: Not every ID is that of a failed mail.\n"
         status = command("outbox", "status", environment=environment).stdout
         assert "Pending: 2" in status
