@@ -1,7 +1,6 @@
 """The log line of a request says what the request waited for, and how it ended."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -13,8 +12,7 @@ from app.core.config import Settings
 from app.core.log_fields import ALLOWED
 from app.main import create_application
 from tests.support.people import Client, open_client
-
-HELD_SECONDS = 0.1
+from tests.support.timeouts import HELD_SECONDS, busy
 
 
 async def line_of(client: Client, method: str, url: str, **sent: Any) -> dict[str, Any]:
@@ -44,14 +42,9 @@ async def test_says_how_long_the_request_waited_for_a_connection(
     app: FastAPI, user: Client
 ) -> None:
     """Mutants: log only the time of statements; add the wait to that time."""
-    engine, note = app.state.shared.database.writer, {"title": "Groceries"}
-    async with AsyncExitStack() as stack:
-        for _ in range(engine.pool.size()):
-            await stack.enter_async_context(engine.connect())
+    note = {"title": "Groceries"}
+    async with busy(app.state.shared.database.writer):
         writing = asyncio.create_task(line_of(user, "POST", "/notes", json=note))
-        while not engine.pool.waiting:
-            await asyncio.sleep(0)
-        await asyncio.sleep(HELD_SECONDS)
     line = await writing
 
     assert line["status_code"] == 201

@@ -22,6 +22,7 @@ from testbed.collector import Collector, attributes, run_collector
 from tests.notes.served import ROUTERS_WITH_NOTES
 from tests.services.mail.test_worker import BrokenTransport
 from tests.support.people import Client, People, open_client
+from tests.support.timeouts import busy
 
 PROXY, CLIENT = "192.0.2.9", "192.0.2.1"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -136,6 +137,20 @@ class TestTrace:
         assert [answer.status_code for answer in answers] == [201, 409]
         failed = [each.status.code for each in collector.spans if each.name == "INSERT"]
         assert failed.count(StatusCode.ERROR.value) == 1
+
+    async def test_shows_the_wait_for_a_connection(
+        self, settings: Settings, collector: Collector
+    ) -> None:
+        """Mutant: add the wait only to the log line."""
+        async with serving(settings) as people:
+            user = await people.sign_in()
+            async with busy(people.app.state.shared.database.writer):
+                body = {"title": "Groceries"}
+                writing = asyncio.create_task(user.post("/notes", json=body))
+            await writing
+        request = named(collector.spans, "POST /api/v1/notes").span_id
+        waits = [each for each in collector.spans if each.name == "connection"]
+        assert request in {each.parent_span_id for each in waits}
 
     async def test_of_a_mail_says_how_its_delivery_ended(
         self, settings: Settings, collector: Collector

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from testbed.postgres import execute
 
 SHORT = {"db_lock_timeout_seconds": 1, "db_statement_timeout_seconds": 1.5}
+HELD_SECONDS = 0.1
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
 # Counts the waits that last twice as long as the timeouts allow.
@@ -48,3 +50,16 @@ async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
             await asyncio.sleep(0.02)
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def busy(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Use all connections until a task that the block started has waited for one."""
+    pool: Any = engine.pool
+    async with AsyncExitStack() as stack:
+        for _ in range(pool.size()):
+            await stack.enter_async_context(engine.connect())
+        yield
+        while not pool.waiting:
+            await asyncio.sleep(0)
+        await asyncio.sleep(HELD_SECONDS)
