@@ -173,6 +173,7 @@ def middleware(
             unlogged_paths={*probes, REQUESTS},
             sample=settings.log_sample,
             recent=recent,
+            logs_statements=settings.log_level == "debug",
             trace=observers.traces.watch if observers.traces else None,
         ),
         Middleware(SecurityHeadersMiddleware, cross_origin=cross_origin),

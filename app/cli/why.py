@@ -166,6 +166,9 @@ def show_request(line: Mapping[str, Any]) -> None:
     for name, key in (("user", "user_id"), ("session", "session_id")):
         item(name, line.get(key, "none"))
     item("database", f"{line['db_queries']} statements, {line['db_ms']:.1f} ms")
+    for each in line.get("db_statements", ()):
+        rows = "" if each["rows"] is None else f", rows {each['rows']}"
+        item("SQL", f"{each['ms']:.1f} ms{rows}: {each['sql']}")
     if waited := line.get("db_wait_ms"):
         item("connection", f"waited {waited:.1f} ms")
     if calls := line.get("redis_calls"):

@@ -15,8 +15,8 @@ LINE = frozenset("event level logger timestamp request_id exc_info exception".sp
 REQUEST = frozenset(
     "method path route status_code duration_ms client_ip user_id session_id "
     "http_request_body_size http_response_body_size db_queries db_ms db_wait_ms "
-    "redis_calls redis_ms rate_limit rate_limit_violated idempotency mails sample_rate "
-    "trace_id span_id".split()
+    "db_statements redis_calls redis_ms rate_limit rate_limit_violated idempotency "
+    "mails sample_rate trace_id span_id".split()
 )
 # The ids of credentials other than a session, one a line.
 CREDENTIALS: frozenset[str] = frozenset(

@@ -3,7 +3,7 @@
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 from uuid import UUID
 
 MOST_STATEMENTS = 100  # kept for each request
@@ -12,10 +12,20 @@ Failure = type[BaseException] | None
 
 
 class Statement(NamedTuple):
-    """One statement of a request, for the page of requests in development."""
+    """One statement of a request, for developers. Its values are not kept."""
 
     sql: object  # its text is `str(sql)`, which is costly
     seconds: float
+    rows: int | None  # returned; None if the driver does not say
+
+    @property
+    def text(self) -> str:
+        """The statement on one line."""
+        return " ".join(str(self.sql).split())
+
+    @property
+    def milliseconds(self) -> float:
+        return round(self.seconds * 1000, 3)
 
 
 class Trace(Protocol):
@@ -53,7 +63,7 @@ class RequestContext:
     connection_seconds: float = 0.0  # waited for a connection, before statements
     redis_calls: int = 0
     redis_seconds: float = 0.0
-    # None outside of development.
+    # None outside of development. LOG_LEVEL=debug keeps the statements everywhere.
     statements: list[Statement] | None = None
     events: list[dict[str, Any]] | None = None  # its other log lines
     trace: Trace | None = None  # None unless the request is traced
@@ -68,7 +78,7 @@ class RequestContext:
         self.db_queries += 1
         self.db_seconds += seconds
         if self.statements is not None and len(self.statements) < MOST_STATEMENTS:
-            self.statements.append(Statement(sql, seconds))
+            self.statements.append(Statement(sql, seconds, rows))
         if self.trace is not None:
             self.trace.add("query", seconds, failure, sql, rows)
 
@@ -110,16 +120,18 @@ class waiting_for:  # noqa: N801 - used like a function
     count, but their time counts only once, as part of the commit.
     """
 
-    __slots__ = ("_before", "_request", "_server", "_sql", "_started")
+    __slots__ = ("_before", "_request", "_server", "_sql", "_started", "rows")
 
     def __init__(self, server: Server, sql: object = None) -> None:
         self._server = server
         self._sql = sql
+        self.rows: int | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._request = _current.get()
         self._before = 0.0 if self._request is None else self._request.db_seconds
         self._started = time.perf_counter()
+        return self
 
     def __exit__(self, failure: Failure, *_: object) -> None:
         request = self._request
@@ -127,7 +139,7 @@ class waiting_for:  # noqa: N801 - used like a function
             return
         seconds = time.perf_counter() - self._started
         if self._server == "query":
-            request.add_query(self._sql, seconds, failure)
+            request.add_query(self._sql, seconds, failure, self.rows)
             return
         if self._server == "commit":
             request.db_seconds = self._before + seconds

@@ -59,8 +59,10 @@ class ReadSession:
         if together is None:
             statement = keyed.statement(self.engine.dialect.name)
             together = self._together[keyed] = Together(self.all, statement, keyed.name)
-        with waiting_for("query", together.statement):  # the query serves others, too
+        # The query serves others, too.
+        with waiting_for("query", together.statement) as wait:
             row: Row[Any] | None = await together.ask(key)
+            wait.rows = int(row is not None)
         return row
 
     async def shared(
@@ -81,8 +83,9 @@ class ReadSession:
             self._shared[key] = trips
             rows: Sequence[Row[Any]] = await trips.lead(self.all(statement, values))
         else:
-            with waiting_for("query", statement):
+            with waiting_for("query", statement) as wait:
                 rows = await trips.ask(None)
+                wait.rows = len(rows)
         return rows
 
     @asynccontextmanager

@@ -80,10 +80,12 @@ def start(connection: Connection, *_: object) -> None:
     connection.info[STARTED] = perf_counter()
 
 
-def end(connection: Connection, _: Any, statement: str, *__: object) -> None:
+def end(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
     started = connection.info.pop(STARTED, None)
     if started is not None:
-        note(statement, perf_counter() - started)
+        count = cursor.rowcount  # -1 for what SQLite reads
+        rows = count if cursor.description and count >= 0 else None
+        note(statement, perf_counter() - started, rows=rows)
 
 
 def end_failed(failed: ExceptionContext) -> None:

@@ -1,6 +1,7 @@
 """`why` tells the story of a request from its log and the database."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,27 @@ def test_says_when_nothing_is_known(tmp_path: Path) -> None:
     ):
         ended = command("why", id_, environment=environment)
         assert (ended.returncode, ended.stderr) == (1, message)
+
+
+class TestStatements:
+    @pytest.fixture
+    def overrides(self) -> dict[str, Any]:
+        return {"log_level": "debug"}
+
+    async def test_are_shown_with_times_and_rows(
+        self, user: Client, why: Why, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Mutants: log the values of statements, or no rows of reads by key."""
+        sent = {"current_password": "wrong", "new_password": "a glass typewriter"}
+        log = await ask(user, capfd, "/auth/password/change", json=sent)
+        story = why(ID, log=log)
+
+        line = json.loads(log.splitlines()[-1])
+        assert len(line["db_statements"]) == line["db_queries"]
+        # SQLite does not say how many rows it reads, except in reads by key.
+        found = re.findall(
+            r"^  SQL +\d+\.\d ms(?:, rows (\d+))?: (.+)$", story, re.MULTILINE
+        )
+        assert len(found) == line["db_queries"]
+        assert any(rows == "1" and "auth_sessions" in sql for rows, sql in found)
+        assert user.user_id not in str(found)

@@ -49,6 +49,7 @@ class RequestContextMiddleware:
     unlogged_paths: Collection[str] = ()
     sample: float = 1.0
     recent: RecentRequests | None = None
+    logs_statements: bool = False
     # Called with the context of each request that FastAPI traces.
     trace: Callable[[RequestContext], None] | None = None
 
@@ -64,6 +65,8 @@ class RequestContextMiddleware:
         context = self._identify(scope)
         if self.recent is not None and is_logged:
             context.statements, context.events = [], []
+        elif self.logs_statements:
+            context.statements = []
         if self.trace is not None and scope.get("fastapi.telemetry") is not None:
             self.trace(context)
         exchange = _Exchange(context, scope, receive, send)
@@ -137,6 +140,11 @@ class RequestContextMiddleware:
             fields["sample_rate"] = 1 if kept else self.sample
             if not kept and random.random() >= self.sample:  # noqa: S311 - no secret
                 return
+        if self.logs_statements:
+            fields["db_statements"] = [
+                {"sql": each.text, "ms": each.milliseconds, "rows": each.rows}
+                for each in context.statements or ()
+            ]
         fields |= context.log_fields
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._log.error("http.request", **fields)

@@ -36,10 +36,7 @@ def describe(recent: Recent, mails: dict[str, str]) -> dict[str, Any]:
     return {
         "line": line,
         "at": (datetime.now(UTC) - ago).strftime("%H:%M:%S"),
-        "statements": [
-            (" ".join(str(each.sql).split()), each.seconds * 1000)
-            for each in context.statements or ()
-        ],
+        "statements": context.statements or (),
         "events": context.events or (),
         "mails": [mails.get(id_, f"{id_} is gone") for id_ in line.get("mails", ())],
     }

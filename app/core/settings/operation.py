@@ -31,7 +31,9 @@ class OperationSettings(AppSettings):
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Lowest level of the events that the service logs."""
+    """Lowest level of the events that the service logs. With `debug`, the line of a
+    request also lists its SQL statements, without their values.
+    """
 
     log_format: Literal["json", "console"] | None = None
     """Form of the log lines: `json` for programs, `console` for people. Default:

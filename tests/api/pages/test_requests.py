@@ -22,6 +22,7 @@ async def test_shows_the_statements_and_mails_of_requests(
 
     assert "/api/v1/users/me" in page
     assert "FROM users" in page
+    assert ", rows 1</dt>" in page
     assert "reset_password waits" in page
     assert user.email not in page
 
