@@ -11,6 +11,7 @@ import typer
 from app.cli.accounts import open_existing
 from app.cli.console import fail, output, run
 from app.cli.lists import SECONDS, Json
+from app.core.config import get_settings
 
 if TYPE_CHECKING:
     from app.services.story import Story
@@ -159,6 +160,8 @@ def show_request(line: Mapping[str, Any]) -> None:
     item("client", line["client_ip"])
     if trace := line.get("trace_id"):
         item("trace", f"{trace} {line.get('span_id', '')}")
+        if url := get_settings().trace_url:
+            item("", url.replace("{trace_id}", trace))
     if error := line.get("error_type"):
         item("error", error)
     limits = ", ".join(line.get("rate_limit_violated", ()))

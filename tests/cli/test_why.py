@@ -82,10 +82,12 @@ async def test_shows_the_limit_that_refused_and_the_lines_of_the_request(
     ]
     noise = ["not JSON", json.dumps({"event": "x", "request_id": "other"})]
     more = {"event": "http.failed", "level": "warning", "code": "c", "request_id": ID}
-    story = why(ID, log="\n".join([*noise, json.dumps(more), *changed, ""]))
+    log = "\n".join([*noise, json.dumps(more), *changed, ""])
+    story = why(ID, log=log, TRACE_URL="https://traces.example.com/{trace_id}")
 
     assert "limiter    refused login-ip" in story
     assert f"trace      {refused['trace_id']}" in story
+    assert f"https://traces.example.com/{refused['trace_id']}\n" in story
     assert "connection waited 1504.7 ms" in story
     assert "log        warning http.failed {'code': 'c'}" in story
     assert "other" not in story

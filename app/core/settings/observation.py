@@ -48,6 +48,12 @@ class ObservationSettings(AppSettings):
     traced.
     """
 
+    trace_url: str = ""
+    """Address of a trace in your tracing tool, such as
+    `https://traces.example.com/trace/{trace_id}`. `why` prints it for a request that
+    was traced.
+    """
+
     sentry_dsn: SecretStr | None = Field(None, repr=False)
     """DSN of a Sentry project that gets unexpected errors, without their messages and
     values. It needs the packages of `requirements/extras.txt`.
@@ -77,6 +83,15 @@ class ObservationSettings(AppSettings):
         refuse(url and not is_http(url), "must be a URL such as http://collector:4318")
         refuse_without("opentelemetry.sdk", url)
         return url.rstrip("/")
+
+    @field_validator("trace_url")
+    @classmethod
+    def _address_of_a_trace(cls, url: str) -> str:
+        refuse(
+            url and not (is_http(url) and "{trace_id}" in url),
+            "must be a URL such as https://traces.example.com/trace/{trace_id}",
+        )
+        return url
 
     @field_validator("sentry_dsn")
     @classmethod

@@ -18,6 +18,12 @@ def test_an_endpoint_is_a_url(url: str) -> None:
         make_settings(telemetry_endpoint=url)
 
 
+@pytest.mark.parametrize("url", ["{trace_id}", "https://traces.example.com/trace/"])
+def test_the_address_of_a_trace_names_it(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be a URL"):
+        make_settings(trace_url=url)
+
+
 @pytest.mark.parametrize("dsn", ["key", "https://sentry.example.com/1"])
 def test_a_dsn_has_a_key(dsn: str) -> None:
     with pytest.raises(ValidationError, match="must be a DSN"):
