@@ -48,10 +48,10 @@ SECURITY = "app/core/settings/security.py"
 NO_CHANGE = "NEW_DEFAULTS: tuple[NewDefault, ...] = ()"
 CHANGE = (
     "NEW_DEFAULTS: tuple[NewDefault, ...] = (\n"
-    f'    NewDefault("{LATER}", "password_min_length", 12),\n)'
+    f'    NewDefault("{LATER}", "password_hash_nice", 17),\n)'
 )
-LENGTH = 'Field(12, ge=8, le=64)\n    """'
-NEW_LENGTH = f"{LENGTH.replace('12', '14')}More than before. "
+NICE = 'Field(17, ge=0, le=19)\n    """'
+NICER = f"{NICE.replace('17', '18')}More than before. "
 NEWS = f"## [{LATER}]\n\n- Changed for copies."
 OWN_SCOPE = '    "x:read",\n    "users:read"'
 CODEMODS = {
@@ -91,7 +91,7 @@ def make_releases(checkout: Path, revoked: str = "") -> None:
     (checkout / "app/services/products/added.py").write_text('"""Added."""\n')
     edit(checkout / CHANGES, lambda text: text.replace(NO_CHANGE, CHANGE))
     # `docs/settings.md` repeats this text.
-    edit(checkout / SECURITY, lambda text: text.replace(LENGTH, NEW_LENGTH))
+    edit(checkout / SECURITY, lambda text: text.replace(NICE, NICER))
     edit(checkout / SERVICE, lambda text: f"# release\n{text}")
     edit(
         checkout / "CHANGELOG.md",
@@ -164,7 +164,7 @@ def update(shop: Copy) -> None:
     if [line.split()[1] for line in conflicts] != [f"{PAGE}:"]:
         raise DrillFailed(f"Expected one conflict, in {PAGE}:\n{said}")
     git(shop.directory, "add", PAGE)  # keep it, because other pages link to it
-    if "DEFAULTS keeps PASSWORD_MIN_LENGTH=12" not in said:
+    if "DEFAULTS keeps PASSWORD_HASH_NICE=17" not in said:
         raise DrillFailed(f"The copy does not keep a default:\n{said}")
     if upstream.read(shop.directory).release != f"v{LATER}":
         raise DrillFailed("The copy does not know its release.")
