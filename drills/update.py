@@ -51,7 +51,7 @@ CHANGE = (
     f'    NewDefault("{LATER}", "password_hash_nice", 17),\n)'
 )
 NICE = 'Field(17, ge=0, le=19)\n    """'
-NICER = f"{NICE.replace('17', '18')}More than before. "
+NICER = f"{NICE.replace('17', '18')}More than before.\n    "
 NEWS = f"## [{LATER}]\n\n- Changed for copies."
 OWN_SCOPE = '    "x:read",\n    "users:read"'
 CODEMODS = {
