@@ -95,7 +95,7 @@ class TestEnrolment:
         """Mutant: the first login accepts the code of the activation again."""
         phone = await enrol(app, user)
 
-        answer = await finish(client, await phone.begin(client), code=phone.shows())
+        answer = await finish(client, await phone.begin(client), code=phone.used)
 
         assert answer.status_code == 401
 
