@@ -3,19 +3,9 @@
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser
 
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-}
-
 
 async def show(browser: Browser, url: str, email: str) -> None:
-    await browser.command(
-        "POST", f"{browser.session}/webauthn/authenticator", AUTHENTICATOR
-    )
+    await browser.add_authenticator()
     await browser.visit(f"{url}/account")
     await browser.until("!document.querySelector('#signed-out').hidden")
     await browser.fill("#sign-in", email=email, password=PASSWORD)

@@ -17,6 +17,16 @@ ARGUMENTS = (
     "--disable-gpu",
     "--hide-scrollbars",
 )
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "isUserConsenting": True,
+    "defaultBackupEligibility": True,
+    "defaultBackupState": True,
+}
 # Looks again after each change of the page, until WebDriver's timeout ends it.
 UNTIL = """
 return new Promise((resolve) => {{
@@ -137,6 +147,11 @@ class Browser:
         body = {"cmd": command, "params": values}
         path = f"{self.session}/goog/cdp/execute"
         return await self.command("POST", path, body)
+
+    async def add_authenticator(self) -> None:
+        """Add a virtual authenticator (WebAuthn §11)."""
+        path = f"{self.session}/webauthn/authenticator"
+        await self.command("POST", path, AUTHENTICATOR)
 
     async def accept(self) -> None:
         """Press OK in the dialog that the browser itself shows."""

@@ -11,16 +11,6 @@ from testbed.browser import Browser
 from testbed.serving import Later, serving
 from tests.support.people import People
 
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "isUserConsenting": True,
-    "defaultBackupEligibility": True,
-    "defaultBackupState": True,
-}
 # The page reads the events again when the user has signed in.
 LOGINS = "security_events.textContent.split('auth.login.success').length - 1"
 WITHOUT_OFFER = (
@@ -71,8 +61,7 @@ async def test_adds_a_passkey_and_signs_in_with_it(
 ) -> None:
     """Mutants: a script inside the page; `127.0.0.1` as the domain of passkeys."""
     user = await people.add()
-    devices = f"{browser.session}/webauthn/authenticator"
-    await browser.command("POST", devices, AUTHENTICATOR)
+    await browser.add_authenticator()
     await browser.visit(page)
     await is_signed_in(browser, yes=False)
     await browser.fill(email=user.email, password=PASSWORD)
