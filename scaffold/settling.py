@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.core.settings.changes import kept_defaults
-from scaffold import locks, naming, stems
+from scaffold import locks, naming
 from scaffold.regenerating import regenerate
 from scaffold.repository import commit_all, git, tracked
 from scaffold.stems import Stem
@@ -87,8 +87,6 @@ def _remove_again(root: Path, stem: Stem) -> list[str]:
     again = [file for file in tracked(root) if stem.owns(file)]
     for file in again:
         git(root, "rm", "--quiet", "--force", "--", str(file))
-    for name, text, _ in stems.without(root, stem):
-        (root / name).write_text(text)
     return [str(file) for file in again]
 
 
