@@ -82,6 +82,11 @@ class RequestContext:
         if self.trace is not None:
             self.trace.add("query", seconds, failure, sql, rows)
 
+    def add_rows(self, rows: int) -> None:
+        """Add the rows of the last statement: SQLite knows them after reading all."""
+        if self.statements and len(self.statements) < MOST_STATEMENTS:
+            self.statements[-1] = self.statements[-1]._replace(rows=rows)
+
     def add_connection(self, seconds: float, failure: Failure = None) -> None:
         self.connection_seconds += seconds
         if self.trace is not None:

@@ -10,7 +10,7 @@ from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-from app.core.request_context import waiting_for
+from app.core.request_context import current_request, waiting_for
 from app.core.round_trips import RoundTrips
 from app.db.availability import availability
 from app.db.direct import Direct
@@ -99,4 +99,7 @@ class ReadSession:
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
         with availability(), self.engine.sync_engine.connect() as connection:
-            return connection.execute(statement, values).all()
+            rows = connection.execute(statement, values).all()
+        if (request := current_request()) is not None:
+            request.add_rows(len(rows))
+        return rows

@@ -132,7 +132,7 @@ class TestStatements:
 
         line = json.loads(log.splitlines()[-1])
         assert len(line["db_statements"]) == line["db_queries"]
-        # SQLite does not say how many rows it reads, except in reads by key.
+        # SQLite does not say how many rows a statement of a transaction reads.
         found = re.findall(
             r"^  SQL +\d+\.\d ms(?:, rows (\d+))?: (.+)$", story, re.MULTILINE
         )
