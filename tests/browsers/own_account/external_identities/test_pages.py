@@ -20,13 +20,14 @@ async def test_a_visitor_signs_in_and_links_a_second_identity(
     """Mutants: leave the code in the history; store a token where scripts read it."""
     await browser.visit(f"{site}/account")
     await browser.until("document.querySelector('#other-ways a')")
+    await browser.until("!document.querySelector('#signed-out').hidden")
     assert len(await browser.errors()) == 1  # a visitor has no session to refresh
     await browser.click("#other-ways a")
     await browser.until("document.querySelector('[data-provider]')")
     await browser.click("button")
     await browser.until("document.querySelector('#external_identities li b')")
 
-    assert f"Signed in as {ADA['email']}" in await browser.run(f"return {TEXT}")
+    await browser.until(f"{TEXT}.includes('Signed in as {ADA['email']}')")
     assert await browser.run("return sessionStorage.length + localStorage.length") == 0
     assert [each["name"] for each in await browser.cookies()] == ["__Host-app_rt"]
     provider.visitor["sub"] = "ada-2"
