@@ -15,7 +15,12 @@ GIVEN: Values = {
         "REQUEST_DEADLINE_SECONDS": 12.5,
         "ROUTE_PLANS": False,
     },
-    "web": {"workers": 3, "drainDelaySeconds": 20, "gracefulTimeoutSeconds": 70},
+    "web": {
+        "workers": 3,
+        "preStopSeconds": 9,
+        "drainDelaySeconds": 20,
+        "gracefulTimeoutSeconds": 70,
+    },
     "autoscaling": {"maxReplicas": 5},
     "database": {"maxConnections": 300},
     "ingress": {"enabled": True},

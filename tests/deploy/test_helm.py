@@ -20,7 +20,7 @@ from tests.support.chart import (
 )
 from tests.support.people import Client
 
-VERSIONS = ("1.28", "1.34", "1.37")  # of Kubernetes
+VERSIONS = ("1.30", "1.34", "1.37")  # of Kubernetes
 SECRETS = {
     "SECRET_KEY": "Zk3q9v-xB7w_Lw2mRk1t8uYp5sHdEaQj",
     "DATABASE_URL": "postgresql://app:Rk1-long@db.example.com/app?sslmode=require",
@@ -120,9 +120,9 @@ def test_secrets_are_references(objects: dict[str, Object], values: Values) -> N
 
 
 def test_a_pod_has_time_to_drain_and_to_end(
-    objects: dict[str, Object], served: Settings
+    objects: dict[str, Object], values: Values, served: Settings
 ) -> None:
-    """Mutant: `terminationGracePeriodSeconds` of 45, whatever the graceful timeout."""
+    """Mutants: the grace period is 45, or leaves out the hook."""
     pod = web(objects)
     grace = pod["terminationGracePeriodSeconds"]
     [container] = pod["containers"]
@@ -130,8 +130,17 @@ def test_a_pod_has_time_to_drain_and_to_end(
     noticed = ready["periodSeconds"] * ready["failureThreshold"]
 
     assert noticed < served.drain_delay < served.graceful_timeout_seconds
-    assert served.graceful_timeout_seconds + SHUTDOWN_RESERVE_SECONDS < grace
-    assert "lifecycle" not in container  # the service drains by itself
+    hook = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert hook == merged(DEFAULTS, values)["web"]["preStopSeconds"]
+    assert hook + served.graceful_timeout_seconds + SHUTDOWN_RESERVE_SECONDS < grace
+
+
+def test_a_hook_of_no_seconds_is_left_out() -> None:
+    """Mutant: `sleep: {seconds: 0}`, which Kubernetes refuses before 1.34."""
+    rendered = render({"web": {"preStopSeconds": 0}})
+
+    assert rendered.returncode == 0, rendered.stderr
+    assert "lifecycle" not in rendered.stdout
 
 
 @pytest.fixture

@@ -85,8 +85,8 @@ class OperationSettings(AppSettings):
 
     drain_delay_seconds: Seconds | None = None
     """Seconds that a worker still serves after SIGTERM, while readiness answers 503, so
-    that load balancers turn to other instances. Set this to 0 if the orchestrator
-    itself waits, for example in a preStop hook. Default: 0 in development, else 5.
+    that load balancers turn to other instances and clients end their connections. A
+    preStop hook does not replace it. Default: 0 in development, else 5.
     """
 
     graceful_timeout_seconds: PositiveSeconds = 30
