@@ -13,7 +13,6 @@ from sqlalchemy import (
     column,
     func,
     select,
-    true,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -31,8 +30,9 @@ from app.services.products.search import (
     TITLE,
     Columns,
     few,
+    lookups,
     matches,
-    matches_title,
+    matches_in,
 )
 
 PRODUCT = Base.metadata.tables[Product.__tablename__]
@@ -144,26 +144,34 @@ class ProductListing(Listing):
             rows = await read.all(near, values)
             if len(rows) == values["page_rows"]:
                 return rows
-            [[count]] = await read.all(self.narrow.count, values)
-            if count <= FEW:
-                return await self.narrow.rows(read, filters, sort, values)
+            for lookup in await lookups(read, values["q"]):
+                values = {**values, "lookup": lookup}
+                [[count]] = await read.all(self.narrow.count, values)
+                if count <= FEW:
+                    return await self.narrow.rows(read, filters, sort, values)
         statement = self.statement(filters, sort, continued="page_after" in values)
         return await read.shared(statement, values)
 
 
-FOUND, FOUND_BY_TITLE = few(QUERY, PRODUCT.c), few(TITLE, PRODUCT.c)
+FOUND, TITLES = few(PRODUCT.c, title=False), few(PRODUCT.c, title=True)
 
-PRODUCTS = ProductListing(PRODUCT, matches(QUERY), narrow=ProductListing(FOUND, true()))
+PRODUCTS = ProductListing(
+    PRODUCT,
+    matches(QUERY),
+    narrow=ProductListing(FOUND, matches_in(FOUND, QUERY)),
+)
 # Products that match in their title come first. The other matches follow as a second
 # list, so that the database does not rank products that the page does not show.
 BY_RELEVANCE = ProductListing(
     PRODUCT,
     matches(TITLE),
     name="products by relevance",
-    narrow=ProductListing(FOUND_BY_TITLE, true()),
+    narrow=ProductListing(TITLES, matches_in(TITLES, TITLE)),
     then=ProductListing(
         PRODUCT,
         matches(QUERY) & ~matches(TITLE),
-        narrow=ProductListing(FOUND, ~matches_title(FOUND)),
+        narrow=ProductListing(
+            FOUND, matches_in(FOUND, QUERY) & ~matches_in(FOUND, TITLE)
+        ),
     ),
 )

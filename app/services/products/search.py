@@ -27,6 +27,7 @@ from sqlalchemy import (
     column,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.engine import Dialect
@@ -34,6 +35,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from app.db.reads import ReadSession
 
 Columns = ReadOnlyColumnCollection[str, Any]
 
@@ -151,15 +154,43 @@ def _fts5(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
 # sorts them. Otherwise it reads the list in order, where it meets matches often enough.
 # The planner cannot choose: it does not know how many words begin with a prefix.
 FEW = 1000
+# The index reads all entries of a word, also if the other words find few products.
+# `pg_stats` has the most common words, and the share of the products that have each.
+RAREST = text(
+    """
+    SELECT word
+    FROM unnest(CAST(:words AS text[])) WITH ORDINALITY AS asked (word, place)
+    LEFT JOIN (
+        SELECT unnest(most_common_elems::text::text[]) AS common,
+            unnest(most_common_elem_freqs) AS share
+        FROM pg_stats
+        WHERE schemaname = current_schema()
+            AND tablename = 'products' AND attname = 'search'
+    ) AS stats ON common ^@ word
+    GROUP BY word, place ORDER BY coalesce(sum(share), 0), place LIMIT 1
+    """
+)
 
 
-def few(query: BindParameter[Any], columns: Columns) -> TableValuedAlias:
-    """Select the products that match, at most one more than `FEW`."""
-    found = func.products_matching(cast(query, TSQUERY), FEW + 1)
+async def lookups(read: ReadSession, query: str) -> list[str]:
+    """Return what to ask the index of words for, one after the other: see `few`."""
+    asked = prefixes(query)
+    if len(asked) < 2:
+        return [query]
+    [[rarest]] = await read.all(RAREST, {"words": asked})
+    return [rarest, query]
+
+
+def few(columns: Columns, *, title: bool) -> TableValuedAlias:
+    """Select the products that match `lookup`, at most one more than `FEW`."""
+    lookup = bindparam("lookup", type_=Words(title=title))
+    found = func.products_matching(cast(lookup, TSQUERY), FEW + 1)
     typed = (column(each.name, each.type) for each in columns)
     return found.table_valued(*typed, column("search"), name="found")
 
 
-def matches_title(found: TableValuedAlias) -> ColumnElement[bool]:
-    query = select(cast(TITLE, TSQUERY)).scalar_subquery()
-    return found.c.search.bool_op("@@")(query)
+def matches_in(
+    found: TableValuedAlias, query: BindParameter[Any]
+) -> ColumnElement[bool]:
+    wanted = select(cast(query, TSQUERY)).scalar_subquery()
+    return found.c.search.bool_op("@@")(wanted)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tests.api.products.files import MUG
 from tests.support.people import Client
 from tests.support.plans import Lists, Query, fill, scans
+from tests.support.watch import each_statement
 
 SORTS = ("created_at", "-created_at", "price", "-price", "name", "-name")
 CATEGORY, SMALL = {"category": "category-3"}, {"category": "small", "status": "active"}
@@ -86,7 +87,7 @@ def overrides() -> dict[str, Any]:
 async def test_every_list_is_read_through_an_index(
     app: FastAPI, client: Client, admin: Client, backend: str
 ) -> None:
-    """Mutant: drop an index, or add a column to the sort."""
+    """Mutants: drop an index; add a column to the sort; look up the common word."""
     product_id = (await admin.post("/products", json=MUG)).json()["id"]
     lists = Lists(app.state.shared.database, product_id=product_id)
     await fill(lists.database, FILL, product=product_id)
@@ -104,5 +105,11 @@ async def test_every_list_is_read_through_an_index(
             assert not scans(plan, backend), plan
             assert WORDS[backend] in plan, plan
     if backend == "postgresql":
+        with each_statement(lists.plans.note):
+            page = await admin.get("/products", params={"q": "mug rar"})
+        assert len(page.json()["items"]) == 10
+        asked = [values for _, values in lists.plans.statements]
+        assert any("'rar':*" in values for values in asked)
+        assert not any("'mug':*" in values for values in asked)
         plan = await lists.plans.of(MATCHING)
         assert "Bitmap Index Scan on ix_products_search " in plan, plan
