@@ -43,8 +43,8 @@ async def create(
 ) -> None:
     """Make an API key. The command shows the key only once.
 
-    A program that acts for no person needs an account of its own. Make it with `users
-    create`, and do not keep the password.
+    If a program does not act for a person, give it an account of its own: make one
+    with `users create`, and do not keep the password.
     """
     values = {
         "name": name,
@@ -110,7 +110,7 @@ async def revoke(key: KeyId, user: Who) -> None:
 @group.command(name="list")
 @awaited
 async def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) -> None:
-    """List the API keys of an account that are neither revoked nor expired."""
+    """List the API keys of an account, without revoked or expired keys."""
     from app.schemas.api_key import ApiKeyRead
     from app.schemas.page import PageParameters
 

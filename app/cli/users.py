@@ -155,10 +155,11 @@ async def update(who: str, **values: Any) -> str:
 
 @group.command()
 def set_password(who: Who, *, password_stdin: PasswordStdin = False) -> None:
-    """Set a password and end all sessions of the user, who gets a mail.
+    """Set a password and end all sessions of the user.
 
-    Links in earlier mails to the user, such as a password reset, stop working. The
-    command asks for the password unless you choose `--password-stdin`.
+    The user gets a mail. Links in earlier mails to the user, such as a password reset,
+    stop working. The command asks for the password unless you choose
+    `--password-stdin`.
     """
     existing(get_settings())
     password = read_password(from_stdin=password_stdin)
@@ -174,10 +175,10 @@ async def replace_password(who: str, password: str) -> str:
 @group.command()
 @awaited
 async def reset_mfa(who: Who) -> None:
-    """Remove all second factors and recovery codes of a user, who gets a mail.
+    """Remove all second factors and recovery codes of a user.
 
-    The sessions of the user end. Use it for a user who has lost these factors, and
-    first make sure that it is this user who asks.
+    The user gets a mail, and their sessions end. Use this command for a user who has
+    lost these factors, and first make sure that it is this user who asks.
     """
     async with changing_user(who) as (accounts, user):
         await accounts.mfa.reset(user.id)
@@ -209,7 +210,7 @@ async def sessions(who: Who, *, as_json: JsonLines = False) -> None:
 @group.command()
 @awaited
 async def end_sessions(who: Who) -> None:
-    """End all sessions of a user, who can log in again with the password."""
+    """End all sessions of a user. The user can log in again with the password."""
     async with changing_user(who) as (accounts, user):
         await accounts.users.end_sessions(user.id)
     output.print(f"The sessions of {user.email} have ended.")

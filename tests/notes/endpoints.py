@@ -48,7 +48,7 @@ Writer = Annotated[Principal, caller_with("account:write")]
 
 
 class Exports(asyncio.Semaphore):
-    """Exports hold at most half of the database connections for changes."""
+    """Lets exports use at most half of the connections that serve changes."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__(max(1, state.settings.db_pool_size // 4))

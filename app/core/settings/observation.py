@@ -37,9 +37,9 @@ class ObservationSettings(AppSettings):
     """
 
     telemetry_endpoint: str = ""
-    """OTLP collector that gets traces over HTTP, without the path:
-    `http://collector:4318`. Without it, the service makes no traces. It needs the
-    packages of `requirements/extras.txt`.
+    """Base URL of the OTLP collector to which the service sends traces, such as
+    `http://collector:4318`. The service appends `/v1/traces`. Empty: no traces. This
+    setting needs the packages of `requirements/extras.txt`.
     """
 
     telemetry_sample: float = Field(0.05, ge=0, le=1)

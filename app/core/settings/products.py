@@ -14,9 +14,9 @@ class ProductSettings(AppSettings):
     """
 
     import_max_uploads: int = Field(4, ge=1, le=100)
-    """Files of imports that a worker keeps in TMPDIR at the same time; one more import
-    gets a 503. In TMPDIR an import needs up to seven times as much space as the file
-    that the client sends.
+    """Maximum number of import files that a worker keeps in TMPDIR at the same time.
+    One more import gets a 503. In TMPDIR an import needs up to seven times as much
+    space as the file that the client sends.
     """
 
     import_timeout_seconds: PositiveSeconds = 600

@@ -25,7 +25,7 @@ class ProviderNotFound(NotFound):
 
 
 class ProviderUnavailable(Unavailable):
-    """The provider does not answer. `Retry-After` says how long to wait."""
+    """The sign-in provider does not answer. `Retry-After` says how long to wait."""
 
     code = "provider_unavailable"
     detail = "The provider does not answer. Start again in 5 s."

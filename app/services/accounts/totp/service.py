@@ -22,7 +22,7 @@ SECRET_SIZE = 20  # 160 bits, as RFC 4226 §4 recommends
 
 
 class TotpNotEnrolled(Conflict):
-    """The account has no new secret that waits for its first code."""
+    """The account has no unconfirmed authenticator secret, or the secret is too old."""
 
     code = "totp_not_enrolled"
     detail = "First get a secret at POST /auth/mfa/totp. It is valid for one hour."
