@@ -172,6 +172,14 @@ class TestRoutesWithoutAccessRule:
         with pytest.raises(RuntimeError, match=r"a scope or public.*/greeting"):
             create_application(make_settings(), [router])
 
+    def test_include_routes_whose_scope_is_on_a_router(self) -> None:
+        outer, inner = api_router("/outer", tags=[]), api_router(tags=[])
+        inner.add_api_route("/inner", greet)
+        outer.include_router(inner, dependencies=[caller_with("users:read")])
+
+        with pytest.raises(RuntimeError, match=r"on the route.*/outer/inner"):
+            create_application(make_settings(), [outer])
+
 
 class TestForeignRoutes:
     """A route of another class would have no limits, strict JSON or idempotency."""
@@ -207,21 +215,14 @@ class TestForeignRoutes:
         with pytest.raises(RuntimeError, match="/outer/inner"):
             create_application(make_settings(), [outer])
 
-    async def test_include_routes_whose_scope_is_on_a_router(self) -> None:
-        outer, inner = api_router("/outer", tags=[]), api_router(tags=[])
-        inner.add_api_route("/inner", greet)
-        outer.include_router(inner, dependencies=[caller_with("users:read")])
 
-        with pytest.raises(RuntimeError, match=r"on the route.*/outer/inner"):
-            create_application(make_settings(), [outer])
+async def test_a_misspelt_limit_keeps_the_service_from_starting() -> None:
+    router = api_router(tags=[])
+    greeting = limited("logins")(greet_once)
+    router.add_api_route("/hi", greeting, openapi_extra=public("A greeting."))
 
-    async def test_include_routes_with_a_misspelt_limit(self) -> None:
-        router = api_router(tags=[])
-        greeting = limited("logins")(greet_once)
-        router.add_api_route("/hi", greeting, openapi_extra=public("A greeting."))
-
-        with pytest.raises(RuntimeError, match=r"name of a policy.*/hi"):
-            create_application(make_settings(), [router])
+    with pytest.raises(RuntimeError, match=r"name of a policy.*/hi"):
+        create_application(make_settings(), [router])
 
 
 async def greet() -> None: ...

@@ -180,7 +180,7 @@ class TestReplay:
     async def test_is_refused_to_a_caller_deleted_during_the_request(
         self, app: FastAPI, people: People, admin: Client
     ) -> None:
-        """Mutants: store the answer after the commit; answer 500 to the broken key."""
+        """Mutants: store the answer after the commit; a 500 when the caller is gone."""
         leaving = await people.sign_in("admin")
 
         async def body() -> AsyncGenerator[bytes]:

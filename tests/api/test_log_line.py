@@ -52,7 +52,7 @@ async def test_says_how_long_the_request_waited_for_a_connection(
     assert line["db_wait_ms"] + line["db_ms"] < line["duration_ms"]
 
 
-async def test_names_the_caller_and_what_the_request_queued(user: Client) -> None:
+async def test_names_the_caller_and_the_mails_of_the_request(user: Client) -> None:
     me = await line_of(user, "GET", "/users/me")
     asked = {"json": {"email": user.email}}
     forgot = await line_of(user, "POST", "/auth/password/forgot", **asked)

@@ -1,4 +1,4 @@
-"""TLS to PostgreSQL, as `sslmode` and its companions in the URL ask for it.
+"""TLS to PostgreSQL, as the URL demands by `sslmode` and `sslrootcert`.
 
 The PostgreSQL of the tests has no TLS, so a relay in front of it speaks TLS.
 """
@@ -22,7 +22,10 @@ from tests.support.certificates import HOST, write_certificate
 async def tls_relay(
     certificate: Path, port: int
 ) -> AsyncGenerator[tuple[int, list[str]]]:
-    """Relay TLS connections to a PostgreSQL; yield the port and what clients began."""
+    """Relay TLS connections to a PostgreSQL.
+
+    Yield the port, and a list of the connections: each is "tls" or "plain".
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     begun: list[str] = []

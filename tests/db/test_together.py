@@ -1,4 +1,4 @@
-"""Reads by key that share a query, with the statements of `app.db.together`."""
+"""Callers that read at the same moment share one query."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -121,7 +121,7 @@ class TestSharedRead:
             )
 
         assert [rows[0].full_name for rows in answers] == ["Ada", "Bob"] * 20
-        # The first caller of each list asks alone, and the others together.
+        # For each id, the first caller asks alone and the other 19 share a query.
         assert len(statements) == 4
         assert not database.read._shared
 
@@ -173,14 +173,14 @@ async def test_asks_for_a_bounded_number_of_keys(gate: Gate) -> None:
 
 
 async def test_never_forgets_a_caller(gate: Gate) -> None:
-    """Mutant: end a query by a callback of its task, after a new caller has come."""
+    """Mutant: end the query in a callback, too late for a caller who asks before it."""
     names = gate.together()
 
     for _ in range(50):
         assert await names.ask(uuid4()) is None
 
 
-async def test_lets_other_callers_wait_when_one_leaves(
+async def test_answers_the_other_callers_when_one_leaves(
     gate: Gate, people: People
 ) -> None:
     """Mutant: cancel the query with the caller who started it."""
@@ -233,7 +233,7 @@ async def test_does_not_wait_behind_a_query_that_hangs(
 
 
 async def test_does_not_run_in_the_context_of_a_caller(gate: Gate) -> None:
-    """Mutant: its log lines would carry the id of another request."""
+    """Otherwise its log lines would contain the request id of that caller."""
     variable = ContextVar("variable", default="nothing")
     seen = []
     read = gate.read
@@ -251,7 +251,7 @@ async def test_does_not_run_in_the_context_of_a_caller(gate: Gate) -> None:
     assert seen == ["nothing"]
 
 
-async def test_finds_the_parameter_now_in_its_query(
+async def test_passes_the_time_to_the_parameter_called_now(
     database: Database, people: People
 ) -> None:
     user = await people.add()

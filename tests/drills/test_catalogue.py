@@ -14,7 +14,7 @@ MUTANTS = [(each, mutant) for each in DRILLS for mutant in each.mutant]
     "mutant", [pytest.param(m, id=f"{d.name}: {m.name}") for d, m in MUTANTS]
 )
 def test_every_mutant_changes_the_code(mutant: Mutant) -> None:
-    """Mutant: rename code that a mutant replaces, so that it breaks nothing."""
+    """Mutant: rename code that a mutant replaces, so that the mutant has no effect."""
     _, before, after = mutant.patched(ROOT)
 
     assert before != after

@@ -1,4 +1,4 @@
-"""A part of the drill for one feature; `python -m drills.features` has all of it."""
+"""The features drill for one feature, with fewer tests than `drills.features` runs."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from testbed.service import ROOT
 
 @pytest.mark.skipif("totp" not in present(ROOT), reason="The feature was removed.")
 def test_takes_out_authenticator_apps(tmp_path: Path, postgres_url: str) -> None:
-    """Mutants: name the factor outside the registries; leave it to its users."""
+    """Mutants: name the factor outside the registries; keep it in the rows of users."""
     copy, said = take_out(tmp_path, postgres_url, "totp")
 
     assert any(line.startswith("deleted app/services/accounts/totp/") for line in said)

@@ -14,7 +14,8 @@ from app.core.security import SecretRing
 
 JsonScalar = str | int | float | bool | None
 
-MAX_LENGTH = 2048  # enough for 200 characters, each escaped by JSON to 6
+# Enough for a name of 200 characters, because JSON writes each in at most 6 bytes.
+MAX_LENGTH = 2048
 _MAC_SIZE = 16
 
 

@@ -49,7 +49,11 @@ class DeviceTokens:
     def find_device(
         self, token: str, user_id: UUID, password_hash: str
     ) -> bytes | None:
-        """Return the device's id; None if we issued no such token to this user."""
+        """Return the device's id.
+
+        None if the token is invalid or expired, or if it belongs to another user or to
+        an earlier password.
+        """
         match = _SHAPE.fullmatch(token)
         if match is None:
             return None

@@ -102,7 +102,7 @@ class PendingLogins:
         return user
 
     async def end(self, pending: Row[Any]) -> None:
-        """Delete a login that is complete. Its user is locked."""
+        """Delete a complete login. The caller has locked the row of the user."""
         await self.session.execute(
             delete(PendingLogin).where(PENDING.token_hash == pending.token_hash)
         )

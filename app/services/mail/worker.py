@@ -1,4 +1,4 @@
-"""Delivers the mails of the outbox at least once, each with one Message-ID.
+"""Delivers each mail of the outbox at least once, always with the same Message-ID.
 
 The worker commits when it has taken a mail, and again when it has delivered it. If it
 dies in between, another worker takes the mail when the lease ends.
@@ -116,7 +116,7 @@ class MailWorker:
             if row.recipient is not None:
                 if row.expires_at and row.expires_at <= utc_now():
                     raise LinkExpired("the link of the mail has expired")
-                # After the lease, another worker sends the mail, too.
+                # End before the lease does, because another worker then takes the mail.
                 async with asyncio.timeout(self.lease.total_seconds() * 0.8):
                     await self.transport.send(self.writer.write(row, row.recipient))
         except Exception as error:  # also a template that is missing or broken
@@ -158,7 +158,8 @@ async def delivering(
     if transport is None:
         log.warning(
             "mail.waits",
-            reason="SMTP_URL is not set. Waiting links keep their PUBLIC_BASE_URL.",
+            reason="SMTP_URL is not set, so mail waits in the outbox. If you change "
+            "PUBLIC_BASE_URL, the links in this mail keep the old URL.",
         )
     if not settings.delivers_mail_in_process or transport is None:
         yield

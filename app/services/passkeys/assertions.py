@@ -100,13 +100,14 @@ class Assertions:
         verified = await self.verifier.assertion(
             credential.model_dump(by_alias=True), challenge, owner.public_key
         )
-        # Check before the first write: a write takes a connection, and the check is
-        # slow.
+        # Redeem after the slow check of the signature, because this first write takes a
+        # connection.
         if await redeem(self.session, challenge, ceremony, holder) is None:
             raise Unproven("challenge")
         handle = credential.response.user_handle
         expected = encode(owner.user_handle)
-        # Only a login must find the user by the handle (§7.2, step 6).
+        # A login must send the handle. In other ceremonies the user is known, so the
+        # handle is optional (§7.2, step 6).
         if handle != expected and (handle or ceremony == Ceremony.LOGIN):
             raise Unproven("user_handle")
         if (verified.credential_device_type == "multi_device") != owner.backup_eligible:
@@ -114,7 +115,7 @@ class Assertions:
         return verified
 
     async def use(self, owner: Row[Any], verified: "VerifiedAuthentication") -> None:
-        """Note that a passkey was used. Its user is locked.
+        """Store that a passkey was used. The caller has locked the row of the user.
 
         Raises:
             Unproven: The passkey was removed meanwhile, or it looks like a clone.

@@ -37,8 +37,8 @@ from app.services.products.search import (
 
 PRODUCT = Base.metadata.tables[Product.__tablename__]
 PRICES = {"min_price", "max_price"}
-# PostgreSQL looks at so many products before it asks the index of words, which would
-# read all entries of a common word.
+# A search first looks for matches among this many products. It uses the index of words
+# only if there are too few, because PostgreSQL reads all index entries of a word.
 NEAR = 1000
 
 

@@ -29,18 +29,20 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_a_file_holds_no_other_request_up(editor: Client, name: str) -> None:
+async def test_a_file_does_not_hold_up_other_requests(
+    editor: Client, name: str
+) -> None:
     """Mutants: take turns once for each chunk; describe every fault."""
     content, headers = FILES[name]
     importing = create_task(
         editor.post("/products/import?mode=partial", content=content, headers=headers)
     )
 
-    assert await longest_turn(importing) < 0.1  # the mutants hold it for seconds
+    assert await longest_turn(importing) < 0.1  # seconds with the mutants
     assert importing.result().status_code == 200
 
 
-async def test_a_strict_import_stops_reading_a_hopeless_file(editor: Client) -> None:
+async def test_a_strict_import_stops_parsing_a_hopeless_file(editor: Client) -> None:
     junk = b"x\n" * (2 * MOST_FAILED)
 
     response = await editor.post("/products/import", content=junk, headers=NDJSON)

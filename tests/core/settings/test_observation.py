@@ -19,7 +19,7 @@ def test_an_endpoint_is_a_url(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["{trace_id}", "https://traces.example.com/trace/"])
-def test_the_address_of_a_trace_names_it(url: str) -> None:
+def test_a_trace_url_is_a_url_that_contains_the_trace_id(url: str) -> None:
     with pytest.raises(ValidationError, match="must be a URL"):
         make_settings(trace_url=url)
 
@@ -31,7 +31,7 @@ def test_a_dsn_has_a_key(dsn: str) -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutant: import the package when the service starts, with a traceback."""
+    """Mutant: do not look for the package, so that the start fails with a traceback."""
     make_settings(telemetry_endpoint=ENDPOINT, sentry_dsn=DSN)
     for module in ("opentelemetry.sdk", "sentry_sdk"):
         monkeypatch.setitem(sys.modules, module, None)

@@ -31,7 +31,7 @@ class TestDefaults:
         assert settings.passkey_origins == (origin,)
 
 
-class TestRefusal:
+class TestDomainAndOrigins:
     @pytest.mark.parametrize(
         "values",
         [
@@ -46,7 +46,7 @@ class TestRefusal:
         ],
         ids=str,
     )
-    def test_is_of_pages_outside_the_domain(self, values: dict[str, Any]) -> None:
+    def test_must_be_a_domain_and_its_origins(self, values: dict[str, Any]) -> None:
         """Mutant: compare the end of the host without a dot."""
         base = {"public_base_url": "https://example.org"}
         strong = {"secret_key": "q8Zr1xV6mN3kT0sB7yH4wL9cJ2fD5gPa"}

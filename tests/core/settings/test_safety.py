@@ -20,7 +20,7 @@ TUTORIAL = "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7"
 
 
 def refusals(**values: object) -> dict[str, str]:
-    """Return the problem of each setting, none of which may show its value."""
+    """Return the problem of each refused setting. No problem shows a value."""
     with pytest.raises(ValidationError) as refused:
         make_settings(**values)
     problems = {str(e["loc"][0]): e["msg"] for e in refused.value.errors()}
@@ -61,7 +61,9 @@ class TestOutsideDevelopment:
             ("smtp_url", "smtp://mail.example.com"),
         ],
     )
-    def test_is_refused(self, environment: str, name: str, value: str) -> None:
+    def test_an_unsafe_value_is_refused(
+        self, environment: str, name: str, value: str
+    ) -> None:
         values = {**DEPLOYED, "environment": environment, name: value}
 
         assert list(refusals(**values)) == [name]
@@ -81,12 +83,12 @@ class TestOutsideDevelopment:
             ("smtp_url", "smtp+starttls://mail.example.com"),
         ],
     )
-    def test_is_safe(self, environment: str, name: str, value: str) -> None:
+    def test_a_safe_value_is_accepted(
+        self, environment: str, name: str, value: str
+    ) -> None:
         make_settings(**DEPLOYED | {"environment": environment, name: value})
 
-    def test_plaintext_is_allowed_to_hosts_that_are_named(
-        self, environment: str
-    ) -> None:
+    def test_plaintext_is_allowed_to_plaintext_hosts(self, environment: str) -> None:
         values = DEPLOYED | {
             "environment": environment,
             "database_url": "postgresql://app:s3cret@db/app",
@@ -131,7 +133,7 @@ class TestProduction:
 
 
 class TestUrl:
-    """In every environment, and without showing the password."""
+    """Every environment refuses such a URL, and the error hides the password."""
 
     @pytest.mark.parametrize(
         "password", ["s3cr/et", "12/3", "s3cr?et", "s3cr#et", "s3cr[et", "s\u2100t"]

@@ -1,4 +1,4 @@
-"""Audit events, which nothing can change."""
+"""Audit events, with triggers that refuse almost every change."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,8 +17,8 @@ REFUSE_TRUNCATE = """
 CREATE TRIGGER audit_events_refuse_truncate BEFORE TRUNCATE ON audit_events
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
-# An event can lose its addresses, because its user was deleted, and be deleted when it
-# is old. AUDIT_RETENTION_DAYS is never below these 30 days.
+# The triggers allow two changes. The service erases the IP and user agent of a deleted
+# user. It also deletes old events: AUDIT_RETENTION_DAYS is never below these 30 days.
 REFUSED = {
     "update": """
         UPDATE OF id, occurred_at, event, outcome, actor_type, actor_id, subject_type,
@@ -76,7 +76,8 @@ def upgrade() -> None:
     if dialect == "postgresql":
         op.execute(REFUSE_CHANGE)
         op.execute(REFUSE_TRUNCATE)
-    # A batch operation on this table drops its triggers on SQLite: create them again.
+    # If a later migration changes this table by a batch operation, SQLite drops these
+    # triggers, and that migration must create them again.
     for kind, template in REFUSED.items():
         change = template.format(thirty_days_ago=THIRTY_DAYS_AGO[dialect])
         op.execute(

@@ -1,4 +1,4 @@
-"""The outbox: mails that the worker has yet to send."""
+"""The outbox: mails that wait, were sent or were given up."""
 
 import sqlalchemy as sa
 from alembic import op

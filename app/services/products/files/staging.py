@@ -22,7 +22,7 @@ CREATE TEMPORARY TABLE product_import (
 """
 MARKS = ", ".join("?" * len(COLUMNS))
 INSERT = f"INSERT INTO product_import {COLUMNS} VALUES ({MARKS})"  # noqa: S608
-# One import at a time, because two could wait for each other's products for ever.
+# One import at a time, because two that write the same products could deadlock.
 WAIT_FOR_OTHERS = "SELECT pg_advisory_xact_lock(7234316347)"
 FIND_REPEATED = """
 SELECT line FROM (
