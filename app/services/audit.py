@@ -1,4 +1,4 @@
-"""The audit trail: events of accounts, and changes whose author must be known."""
+"""The audit trail: what happens to accounts, and who has made important changes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,13 +36,16 @@ def record(
 ) -> None:
     """Add an event to the caller's transaction: both are committed, or neither is.
 
-    `values` are those of `describe`.
+    `values` are keyword arguments of `describe`.
     """
     session.add(AuditEvent(**describe(event, subject, **values)))
 
 
 async def record_now(session: AsyncSession, *events: dict[str, Any]) -> None:
-    """Record described events in one statement, which costs less than `record`."""
+    """Insert the results of `describe` at once, in one statement.
+
+    This costs less than `record`.
+    """
     if events:
         await execute(session, INSERT, *events)
 
@@ -58,8 +61,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return the columns of an event.
 
-    The current request adds who acted, from where, and its id. Name the `actor` when
-    the request has no access token. Never put a secret into `detail`.
+    The caller, the client and the id come from the current request. Pass `actor` if the
+    request has no access token. Never put a secret into `detail`.
     """
     request = current_request()
     actor_id = actor or (request and request.caller_id)
@@ -80,7 +83,7 @@ def describe(
 
 
 def _kind(event: EventName) -> str:
-    """The kind of an event's subject, such as `note` for `note.deleted`."""
+    """Return the kind of an event's subject, such as `note` for `note.deleted`."""
     kind, _, _ = event.partition(".")
     return "user" if kind in {"account", "auth", "authz", "session"} else kind
 
@@ -90,7 +93,10 @@ EVENT = AuditEvent.__table__.c
 
 
 def refuse_long_names(names: Iterable[EventName]) -> None:
-    """Refuse at the start an event that PostgreSQL could not store. SQLite could."""
+    """Refuse names that are too long for PostgreSQL, when the service starts.
+
+    SQLite would accept such names.
+    """
     for name in names:
         for text, column in ((name, EVENT.event), (_kind(name), EVENT.subject_type)):
             if len(text) > (longest := column.type.length):  # type: ignore[attr-defined]
@@ -103,9 +109,9 @@ refuse_long_names(get_args(EventName))
 
 
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
-    """Erase the addresses and browsers of a user, and of attempts to log in as them."""
+    """Erase IP and user agent from the events of a user and of attempts to log in."""
     if session.get_bind().dialect.name == "postgresql":
-        # A busy account has some 50,000 events a year for each of its devices.
+        # This can take long: a busy account has about 50,000 events a year per device.
         await session.execute(LIFT_TIMEOUTS)
     attempts = and_(EVENT.actor_id.is_(None), EVENT.subject_id == user_id)
     await session.execute(
@@ -160,5 +166,5 @@ class AuditTrail:
         return await EVENTS.page(self.read, self.cursors, query)
 
     async def page_of(self, user_id: UUID, query: PageParameters) -> RowPage:
-        """Read what happened to one account, as its owner may see it."""
+        """Read the events of one account, with the columns that its owner may see."""
         return await EVENTS_OF_USER.page(self.read, self.cursors, query, user=user_id)

@@ -1,4 +1,4 @@
-"""Whether the database and Redis answer, probed in the background."""
+"""Probes in the background whether the database and Redis answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,10 +10,11 @@ from app.core.rate_limit.reply_timeout import ReplyTimeout
 
 log = get_logger(__name__)
 
-Probe = Callable[[], Awaitable[object]]  # raises if its dependency does not answer
+Probe = Callable[[], Awaitable[object]]  # raises if the dependency does not answer
 
 PROBE_SECONDS = 0.5
-FAILURES = 2  # a single failure can happen to all instances at once, without an outage
+# One failure is not enough: it can happen in all instances at once without an outage.
+FAILURES = 2
 
 
 class HealthMonitor:
@@ -22,7 +23,7 @@ class HealthMonitor:
     def __init__(self, probes: Mapping[str, Probe], interval: float) -> None:
         self.probes = probes
         self.interval = interval
-        # None until the first probe, so that its result is always logged.
+        # None until the first probe, so that the result of this probe is always logged.
         self.healthy: dict[str, bool | None] = dict.fromkeys(probes)
         self.failures = dict.fromkeys(probes, 0)
         self._timeout = ReplyTimeout(PROBE_SECONDS)
@@ -35,7 +36,10 @@ class HealthMonitor:
         self._task = asyncio.create_task(self._run(), name="health")
 
     async def stop(self) -> None:
-        """Let a running probe end. A cancelled one could leave its connection open."""
+        """Stop, but wait for a running probe.
+
+        If a probe is cancelled, its connection can stay open.
+        """
         self._stopped.set()
         if self._task is not None:
             await self._task
@@ -54,7 +58,7 @@ class HealthMonitor:
     async def _probe(self, name: str) -> None:
         try:
             await self._timeout.wait(self.probes[name]())
-        except Exception as error:  # every error means that it is not healthy
+        except Exception as error:  # any error means that the dependency is not healthy
             self.failures[name] += 1
             if not self.healthy[name] or self.failures[name] >= FAILURES:
                 self._note(name, healthy=False, **explain(error))

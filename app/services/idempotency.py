@@ -1,6 +1,6 @@
-"""Requests that a client may repeat: the service does the work once.
+"""Lets clients repeat a request safely: the service does the work once.
 
-draft-ietf-httpapi-idempotency-key-header
+See draft-ietf-httpapi-idempotency-key-header.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class IdempotencyKeyInUse(Conflict):
 
 
 class AlreadyAnswered(Exception):
-    """The key has an answer. The caller must roll the transaction back."""
+    """The key has a stored answer. The caller must roll the transaction back."""
 
     def __init__(self, answer: Row[Any]) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class AlreadyAnswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OnceOnly:
-    """A user's key, claimed and stored in the transaction that it protects."""
+    """Claims the key of a user, and stores the answer in the same transaction."""
 
     session: AsyncSession
     user_id: UUID
@@ -58,12 +58,12 @@ class OnceOnly:
         Raises:
             AlreadyAnswered: A request with this key was handled before.
             IdempotencyKeyInUse: A request with this key is running. SQLite has only one
-                writer, so there this request waits and then finds the answer.
+                writer: there, this request waits instead and then finds the answer.
         """
         connection = await self.session.connection()
         if connection.dialect.name == "postgresql":
-            # A lock that fails instead of waiting: retries must not queue up behind a
-            # slow request, each with a connection.
+            # This lock fails instead of waiting. Otherwise each retry of a slow request
+            # would wait and hold a connection.
             lock = func.pg_try_advisory_xact_lock(self._lock_number())
             if not await connection.scalar(select(lock)):
                 raise IdempotencyKeyInUse
@@ -78,7 +78,7 @@ class OnceOnly:
     async def keep(
         self, fingerprint: bytes, status: int, headers: dict[str, str], body: bytes
     ) -> None:
-        """Store the answer, unless it is too large, in the transaction of the work.
+        """Store the answer in the transaction of the work, unless it is too large.
 
         Raises:
             InvalidAccessToken: The user has been deleted in the meantime.
@@ -99,7 +99,7 @@ class OnceOnly:
         try:
             await self.session.execute(insert(IdempotencyKey).values(values))
         except IntegrityError as error:
-            # The key is claimed, so only the foreign key to the user can be broken.
+            # The key is claimed, so only the foreign key to the user can fail.
             raise InvalidAccessToken from error
 
     def _lock_number(self) -> int:

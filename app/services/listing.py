@@ -33,7 +33,7 @@ class Order:
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
-        """Sort and limit. It needs the parameters `page_rows` and those of `after`."""
+        """Sort and limit. The parameters are `page_rows` and the values of `after`."""
         keys = (self.column, self.id)
         if continued:
             row = tuple_(*keys)
@@ -50,7 +50,7 @@ class Order:
         return getattr(row, str(self.column.key)), row.id.hex
 
     def after(self, position: Sequence[Any]) -> dict[str, Any]:
-        """Return the values that make a statement continue after a `position`."""
+        """Return the parameters with which a statement continues after `position`."""
         value, row_id = position
         after = self._type.validate_python(value)
         return {"page_after": after, "page_after_id": UUID(row_id)}
@@ -61,7 +61,7 @@ class Order:
 
 
 def both_ways(*columns: Keyed[Any], id: Keyed[UUID]) -> dict[str, Order]:
-    """Map `name` to the order up and `-name` to the order down, for each column."""
+    """Map each column name to the ascending order, `-name` to the descending one."""
     return {
         sign + str(column.key): Order(column, id, descending=bool(sign))
         for column in columns
@@ -72,8 +72,8 @@ def both_ways(*columns: Keyed[Any], id: Keyed[UUID]) -> dict[str, Order]:
 class Listing:
     """A list that clients read page by page.
 
-    Declare it at module level: a statement is built once for each combination of
-    filters and order, because building it takes longer than sending it.
+    Declare a list at module level. It builds a statement once for each combination of
+    filters and order, because building a statement takes longer than sending it.
 
         NOTES = Listing(
             select(*NOTE).where(NOTE.owner_id == bindparam("owner")),
@@ -83,9 +83,9 @@ class Listing:
         )
         page = await NOTES.page(read, cursors, query, owner=caller.user_id)
 
-    `order` is one order, or those that `query.sort` chooses from. A filter applies when
-    `values` or `query` has a value of its name. The select must contain the id and the
-    columns of the orders.
+    `order` is one order, or a mapping from which `query.sort` chooses. A filter applies
+    if `values` or `query` has a value with the name of the filter. The select must
+    contain the id and the columns of the orders.
     """
 
     def __init__(
@@ -115,8 +115,8 @@ class Listing:
         """Read the page that `query` asks for.
 
         `values` are the parameters of the select, and filters that the client does not
-        choose. A cursor continues only a list of the same name (formatted with the
-        values), order and filters.
+        choose. A cursor is valid only for a list with the same order, filters and name.
+        The name is formatted with the values.
 
         Raises:
             CursorInvalid: The cursor was changed, or made for another list.
@@ -133,7 +133,7 @@ class Listing:
             part, *position = cursors.decode(query.cursor, context)
             first, after = int(part or 0), order.after(position)
         rows: list[Row[Any]] = []
-        of_last = None  # the part that holds the last row of a full page
+        of_last = None  # the number of the part that has the last row of the page
         for number in range(first, len(self.parts)):
             wanted = query.limit + 1 - len(rows)
             found = await self.parts[number].rows(
@@ -158,12 +158,12 @@ class Listing:
         sort: str,
         values: Mapping[str, Any],
     ) -> Sequence[Row[Any]]:
-        """Read rows of this part; override it to choose how they are read."""
+        """Read rows of this part. A subclass can override how they are read."""
         statement = self.statement(filters, sort, continued="page_after" in values)
         return await read.all(statement, values)
 
     def conditions(self, filters: tuple[str, ...], sort: str) -> Conditions:
-        """Return all filters; override it to adapt them to each other or the order."""
+        """Return all filters. A subclass can adapt them to `filters` or `sort`."""
         return self.filters
 
     def _statement(

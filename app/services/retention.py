@@ -1,4 +1,4 @@
-"""Deletes rows that are no longer needed, in the background."""
+"""Deletes old rows in the background."""
 
 import asyncio
 import random
@@ -32,16 +32,16 @@ def disposable(
     """Yield each table with the condition of the rows to delete."""
     long_ago = now - KEPT
     yield (
-        AuthSession,  # whose `expires_at` is never earlier than `idle_expires_at`
+        AuthSession,  # `idle_expires_at` is never later than `expires_at`
         or_(AuthSession.revoked_at < long_ago, AuthSession.idle_expires_at < long_ago),
     )
-    # Also mail that was never sent: its link has expired.
+    # Delete also mail that was never sent, because its link has expired.
     yield OutboxMail, OutboxMail.created_at < long_ago
     yield OneTimeToken, OneTimeToken.expires_at < long_ago
     for mapper in Base.registry.mappers:
         if (useless := mapper.class_.useless(now)) is not None:
             yield mapper.class_, useless
-    if settings.registration != "open":  # which lets unverified accounts log in
+    if settings.registration != "open":  # `open` lets unverified accounts log in
         yield User, _never_verified(now - timedelta(settings.unverified_account_days))
 
     oldest = now - timedelta(days=settings.audit_retention_days)
@@ -49,11 +49,11 @@ def disposable(
 
 
 def _never_verified(before: datetime) -> ColumnElement[bool]:
-    """Select registrations whose owner never used the mailed link.
+    """Select accounts whose owner has registered but never used the mailed link.
 
-    The link of a registration activates the password of the account. Other links do
+    The link of a registration stores the password hash of the account. Other links do
     not: the owner of an imported account, or a stranger, has asked for them. An account
-    with a session stays, because its owner has used it.
+    with a session stays, because the owner has used the account.
     """
     has_link = exists().where(
         OneTimeToken.user_id == User.id,
@@ -67,7 +67,7 @@ def _never_verified(before: datetime) -> ColumnElement[bool]:
 
 
 async def purge(database: Database, settings: Settings, batch: int = BATCH) -> None:
-    """Delete the rows in short transactions, so that no request waits long for them."""
+    """Delete the rows in short transactions, so that requests do not wait for long."""
     for model, condition in disposable(utc_now(), settings):
         key = inspect(model).primary_key
         rows = select(*key).where(condition).limit(batch)
@@ -87,7 +87,7 @@ async def purge(database: Database, settings: Settings, batch: int = BATCH) -> N
 async def purging(
     database: Database, settings: Settings, every: timedelta = EVERY
 ) -> AsyncGenerator[None]:
-    """Purge in the background. All processes may do so at the same time."""
+    """Purge in the background. Several processes can purge at the same time."""
     task = asyncio.create_task(
         _purge_regularly(database, settings, every), name="purge"
     )
@@ -102,9 +102,9 @@ async def _purge_regularly(
     database: Database, settings: Settings, every: timedelta
 ) -> None:
     while True:
-        # A random pause keeps the processes from purging all at once.
+        # A random pause prevents that all processes purge at the same time.
         await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
         try:
             await purge(database, settings)
-        except Exception as error:  # the database is down, or not migrated yet
+        except Exception as error:  # such as a database that is down or not migrated
             log.warning("retention.postponed", **explain(error))

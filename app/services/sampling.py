@@ -1,4 +1,4 @@
-"""Reads the values of metrics that no event changes, such as the state of a pool."""
+"""Updates metrics that must be read regularly, such as the state of a pool."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -32,12 +32,12 @@ STORED = select(
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples the parts of a process. `healthy` is the state that the probes found."""
+    """Reads the state of this process. `healthy` has the results of the probes."""
 
     database: Database
     environment: str
     healthy: Mapping[str, bool | None]
-    queued_passwords: Callable[[], int] = lambda: 0  # in a process that hashes none
+    queued_passwords: Callable[[], int] = lambda: 0  # for a process that hashes nothing
 
     def sample(self) -> None:
         metrics.process.sample()
@@ -54,9 +54,9 @@ class Sampler:
             _sample_pool("replica", replica.engine, replica.direct)
 
     async def scrape(self) -> bytes:
-        """Return the metrics of all workers. This one adds what the database stores."""
+        """Return the metrics of all workers, with fresh values from the database."""
         self.sample()
-        # The database is down, or has no such table: keep the last values.
+        # Keep the last values if the database is down or lacks a table.
         with suppress(AppError, DBAPIError):
             [row] = await self.database.read.all(STORED, {})
             age = (utc_now() - row.oldest).total_seconds() if row.oldest else 0
@@ -68,7 +68,7 @@ class Sampler:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Sample until the block ends, so that other workers know this one's state."""
+        """Sample until the block ends, so that every worker can report the values."""
         task = asyncio.create_task(self._run(), name="metrics")
         try:
             yield
@@ -92,6 +92,6 @@ def _sample_pool(name: str, engine: AsyncEngine, direct: Direct | None) -> None:
     metrics.connections.labels(name, "used").set(used)
     metrics.connections.labels(name, "idle").set(pool.checkedin() + kept)
     metrics.connections_max.labels(name).set(pool.size() + max(0, pool._max_overflow))
-    # The users that wait in the pool itself.
+    # Callers that wait in the pool of SQLAlchemy count as well.
     getters = getattr(pool._pool._queue, "_getters", ())
     metrics.connections_pending.labels(name).set(waiting + len(getters))

@@ -14,7 +14,8 @@ from app.db.models.outbox_mail import OutboxMail
 from app.db.models.user import User
 from app.db.reads import ReadSession
 
-# How far an event can be from the time of its request. Only its time has an index.
+# An event can differ by this much from the time of its request. The query needs the
+# time, because `occurred_at` has an index and `request_id` has none.
 NEAR = timedelta(hours=1)
 EVENT, MAIL = AuditEvent.__table__.c, OutboxMail.__table__.c
 SESSION, USER = AuthSession.__table__.c, User.__table__.c
@@ -50,7 +51,7 @@ class Story:
 async def read_mails(read: ReadSession, ids: Sequence[str]) -> Sequence[Row[Any]]:
     if not ids:
         return ()
-    async with read.connect() as connection:  # `read.all` takes no lists
+    async with read.connect() as connection:  # because `read.all` takes no lists
         found = await connection.execute(MAILS, {"ids": [UUID(each) for each in ids]})
         return found.all()  # type: ignore[return-value]
 
@@ -78,7 +79,7 @@ def columns(row: Row[Any], statement: Select[Any]) -> dict[str, Any]:
 
 
 def outcome(mail: Row[Any]) -> str:
-    """Name the state of a mail in one word."""
+    """Return the state of a mail in one word."""
     if mail.sent_at:
         return "sent"
     return "failed" if mail.dead_at else "waits"

@@ -1,4 +1,4 @@
-"""How sure the service is of who is calling: levels, and second factors."""
+"""Levels of assurance, which say how well a caller is known, and second factors."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
@@ -10,24 +10,24 @@ AAL1, AAL2 = "aal1", "aal2"  # NIST SP 800-63B
 
 
 def assurance(methods: Iterable[str]) -> str:
-    """Return the level that the methods of RFC 8176 reach together."""
+    """Return the level of methods, which are values of RFC 8176 such as `pwd`."""
     return AAL2 if {"mfa", "webauthn"}.intersection(methods) else AAL1
 
 
 class SecondFactor(Protocol):
     """A second factor. `app.api.second_factors` lists all of them."""
 
-    name: ClassVar[str]  # in `users.second_factors` and in answers
-    field: ClassVar[str]  # of `FactorAnswer`, such as `code`
-    methods: ClassVar[tuple[str, ...]]  # of RFC 8176; they reach `aal2`
+    name: ClassVar[str]  # in `users.second_factors` and in responses
+    field: ClassVar[str]  # the field of `FactorAnswer`, such as `code`
+    methods: ClassVar[tuple[str, ...]]  # values of RFC 8176 that reach `aal2`
     guessable: ClassVar[bool]  # whether wrong answers count against the account
-    is_backup: ClassVar[bool]  # whether it is only for accounts that have another one
+    is_backup: ClassVar[bool]  # needs another factor in the account
 
     async def check(self, user: Row[Any], answer: Any, holder: bytes) -> bool:
-        """Whether the answer is right. It works once, also for parallel requests.
+        """Whether the answer is right. It works once, also if sent twice in parallel.
 
         `user` is a row of `lookup.ACCOUNT`, which the caller has locked. `holder` is
-        the session or the pending login that a challenge must be bound to.
+        the session or the pending login to which a challenge must be bound.
         """
 
     async def forget(self, user_id: UUID) -> None:

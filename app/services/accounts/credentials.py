@@ -1,4 +1,4 @@
-"""Revokes the credentials of programs that another person can have made."""
+"""Revokes credentials, such as API keys, that an attacker may have made."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from app.db.base import Credential, utc_now
 
 
 async def revoke_credentials(session: AsyncSession, user_id: UUID, reason: str) -> None:
-    """Revoke every `Credential` of a user."""
+    """Revoke the rows of a user in every table that is a `Credential`."""
     for kind in Credential.__subclasses__():
         await session.execute(
             update(kind)

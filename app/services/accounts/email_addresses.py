@@ -40,12 +40,13 @@ class EmailAddressService:
         user = await self.links.redeem(found)
         user.email_verified = True
         if found.chosen_hash not in (None, user.password_hash):
-            # Another person registered the address first, with a password of theirs.
+            # Another person had registered the address before, with another password.
             user.password_hash = found.chosen_hash
             await revoke_sessions(self.session, user.id, "password")
             await revoke_credentials(self.session, user.id, "password")
         await self.session.flush()
-        # The links of other registrations would activate other passwords.
+        # Other registrations of this address have mailed links, too. Each of these
+        # links would activate another password.
         await forget_links(self.session, user.id)
         record(self.session, "account.email.verified", user.id, actor=user.id)
 
@@ -66,8 +67,8 @@ class EmailAddressService:
     ) -> None:
         """Mail a link to the new address.
 
-        An address that another account has is refused when the link is used, so that
-        this answer does not reveal it.
+        If another account has the address, the service refuses the change only when the
+        link is used. The answer to this request therefore does not reveal the account.
         """
         account, verified = await self.auth.compare(caller, data.password)
         if not await self.quota.take(data.email, client.address):
@@ -77,9 +78,9 @@ class EmailAddressService:
         await self.links.mail(TokenPurpose.CHANGE_EMAIL, user, new_email=data.email)
 
     async def confirm_change(self, token: str) -> None:
-        """Change the address, and end every session and link.
+        """Change the address. End all sessions, and invalidate all mailed links.
 
-        Otherwise a person who reads the old mailbox could get back in.
+        Otherwise a person who reads the old mailbox could still get into the account.
         """
         found = await self.links.find(TokenPurpose.CHANGE_EMAIL, token)
         user = await self.links.redeem(found)

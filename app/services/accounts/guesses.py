@@ -1,4 +1,4 @@
-"""Counts wrong guesses, such as wrong passwords, and refuses more than the limit."""
+"""Counts wrong guesses, such as wrong passwords, and refuses guesses over a limit."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -26,7 +26,7 @@ class TooManyFailures(TooManyRequests):
 
 
 class Guesses:
-    """Limits wrong guesses, however many arrive at the same time.
+    """Limits wrong guesses, also if many arrive at the same time.
 
     A failure is counted before the guess is checked, so that parallel guesses cannot
     exceed the limit. The failure is removed again if the guess was right or was never
@@ -35,7 +35,7 @@ class Guesses:
 
     def __init__(self, limiter: RateLimiter, shown: str) -> None:
         self.limiter = limiter
-        self.shown = shown  # the name by which clients know all these limits
+        self.shown = shown  # clients see only this name, for all these limits
         self.comparing = InFlight()
         self._unfinished: set[asyncio.Task[Any]] = set()
 
@@ -45,7 +45,7 @@ class Guesses:
         compare: Callable[[], Awaitable[T]],
         is_right: Callable[[T], bool] = bool,
     ) -> T:
-        """Return the result of `compare`, and count the hits unless it is right.
+        """Return the result of `compare`. Count the hits unless `is_right(result)`.
 
         Raises:
             TooManyFailures: A counter is full. The guess was not checked.
@@ -72,22 +72,22 @@ class Guesses:
             self.comparing.end([hit.key for hit in hits], gave_back=not wrong)
 
     async def _reserve(self, hits: Sequence[Hit]) -> Decision:
-        """Count a failure before it is known whether the guess is right.
+        """Count a failure before the guess is checked.
 
-        If pending attempts fill the counter, wait until they end: many people may log
-        in at once, from one office, with the right password.
+        If pending attempts fill the counter, wait until they end: many people of one
+        office may log in at once, all with the right password.
         """
         while not (reserved := await self._count(hits)).allowed:
             full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
             if not await self.comparing.wait(full):
                 if await self._seen_to_be_full(hits, reserved):
                     raise TooManyFailures(reserved.retry_after, self.shown)
-                # Attempts that run in another process may still free the counter.
+                # Attempts of another process fill the counter, and may be right.
                 raise Overloaded
         return reserved
 
     async def _count(self, hits: Sequence[Hit]) -> Decision:
-        """Count a failure, and remove it again if the client leaves meanwhile."""
+        """Count a failure. Remove it again if the client disconnects meanwhile."""
         counting = self._start(self.limiter.hit(*hits))
         try:
             return await asyncio.shield(counting)
@@ -99,7 +99,10 @@ class Guesses:
         await self.limiter.refund(await counting)
 
     async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
-        """Say whether wrong guesses alone, of all processes, fill a counter."""
+        """Say whether guesses that were found to be wrong are enough to fill a counter.
+
+        They are counted for all processes.
+        """
         full = [
             (hit, quota.policy.limit)
             for hit, quota in zip(hits, refused.quotas, strict=True)
@@ -112,7 +115,7 @@ class Guesses:
         )
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run work that continues when the client leaves."""
+        """Start a task that continues if the client disconnects."""
         task = asyncio.create_task(work)
         self._unfinished.add(task)  # the event loop keeps only a weak reference
         task.add_done_callback(self._unfinished.discard)
@@ -122,7 +125,7 @@ class Guesses:
 def seen(hit: Hit, cost: int = 1) -> Hit:
     """Make a hit for a second counter, which counts only guesses found to be wrong.
 
-    The first counter also contains the attempts that are still running, so it can be
+    The first counter also contains attempts that are still running, so its count can be
     higher.
     """
     policy = replace(hit.policy, name=f"{hit.policy.name}-seen", limit=LARGEST_LIMIT)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 
 class InFlight:
-    """Login attempts whose password is still being checked, per counter.
+    """Attempts whose password or code is still being checked, per counter.
 
-    A correct password gives its attempt back. While attempts are pending, a caller that
-    finds the counter full waits for them instead of being refused, so that a whole
-    office can log in at nine o'clock. It knows the attempts of this process only.
+    When the password is right, its attempt is removed from the counter. While attempts
+    are pending, a caller that finds the counter full waits for them instead of being
+    refused, so that a whole office can log in at nine o'clock. An `InFlight` knows only
+    the attempts of its own process.
     """
 
     def __init__(self) -> None:
@@ -22,9 +23,9 @@ class InFlight:
         self._under_way.update(keys)
 
     def end(self, keys: Sequence[str], *, gave_back: bool) -> None:
-        """Wake one waiting caller if the attempt was given back.
+        """Wake one waiting caller if the attempt was removed from the counter.
 
-        Wake all of them if no attempt is pending any more.
+        Wake all waiting callers if no attempt is pending any more.
         """
         self._under_way.subtract(keys)
         for key in keys:
@@ -42,7 +43,7 @@ class InFlight:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # woken before it was cancelled, so wake another
+            if not turn.cancelled():  # already woken, so pass the turn on to another
                 self._wake(keys[0], 1)
             raise
         return True

@@ -45,10 +45,10 @@ class InvalidCredentials(Unauthorized):
 
 @dataclass(slots=True)
 class AuthService:
-    """Proves by the password who is calling.
+    """Checks the password of a caller.
 
-    `session` is not used before the password has been checked, because hashing takes
-    long and would hold a connection that other requests need.
+    These methods use `session` only after they have checked the password. Hashing takes
+    long, and would keep a connection that other requests need.
     """
 
     session: AsyncSession
@@ -64,8 +64,9 @@ class AuthService:
     ) -> tuple[TokenPair | SecondFactorRequired, str | None]:
         """Start a session, if the password is enough for this account.
 
-        Return also the token of the device, or None before the second factor. With a
-        token, a caller who guesses codes would have counters of their own.
+        Return also the token of the device, or None if a second factor is missing. A
+        caller who only knows the password must not get a token: it would give them new
+        counters in which to guess codes.
         """
         account = await find_account(self.read, credentials.email)
         device_id = None
@@ -106,7 +107,7 @@ class AuthService:
     async def reauthenticate(
         self, caller: Principal, proof: Reauthentication, client: Client
     ) -> TokenPair:
-        """Replace the session by a new one (ASVS 7.2.4)."""
+        """Check the proof, and replace the session by a new one (ASVS 7.2.4)."""
         methods: Sequence[str] = ("pwd",)
         if proof.field == "password":
             user = await self.confirm(caller, proof.value)
@@ -131,12 +132,12 @@ class AuthService:
         password: str,
         expected: ExpectedVersion,
     ) -> None:
-        # Without `lock`: administrators must be locked before any other user.
+        # Do not call `lock` here: `users.delete` must lock the administrators first.
         await self.compare(caller, password)
         await self.users.delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str) -> Row[Any]:
-        """Call `compare` and `lock`, for a caller that hashes nothing in between."""
+        """Call `compare`, then `lock`. Use it if nothing must be hashed in between."""
         account, verified = await self.compare(caller, password)
         return await self.lock(account, verified.upgraded_hash)
 
@@ -146,8 +147,8 @@ class AuthService:
         """Check the password, and return the account as it was before the check.
 
         Raises:
-            InvalidCredentials: the password is wrong; that was counted and recorded.
-            TooManyFailures: it was wrong too often.
+            InvalidCredentials: The password is wrong. This was counted and recorded.
+            TooManyFailures: A counter is full. The password was not checked.
         """
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})
         verified = await self.throttle.check_again(
@@ -187,7 +188,7 @@ class AuthService:
         return rehashed.one()
 
     def _admits(self, user: Row[Any]) -> bool:
-        """Whether the right password is enough to log in."""
+        """Whether the state of the account allows a login."""
         must_verify = self.starter.settings.registration == "verified"
         return bool(user.is_active) and (user.email_verified or not must_verify)
 

@@ -1,4 +1,4 @@
-"""Checks passwords, and limits how many wrong ones are checked."""
+"""Checks passwords, and limits the number of wrong ones."""
 
 import hmac
 from collections.abc import Mapping
@@ -80,8 +80,8 @@ class LoginThrottle:
     ) -> Verification:
         """Check the password of a caller who is logged in.
 
-        Each session has its own counter, like each device at a login. A second limit
-        also counts right passwords, because checking one costs a hash.
+        Each session has its own counter, as each known device has at a login. A second
+        limit also counts right passwords, because each check needs a slow hash.
 
         Raises:
             TooManyFailures: A counter is full. The password was not checked.
@@ -114,7 +114,7 @@ class LoginThrottle:
     async def _check_device(
         self, password: str, password_hash: str | None, device: str, who: str
     ) -> Verification:
-        # An account can have many devices, so they share a limit for the day.
+        # An account can have many devices, so all of them share a limit for a day.
         return await self._check(
             password,
             password_hash,
@@ -129,7 +129,7 @@ class LoginThrottle:
         return await self.guesses.check(hits, compare, lambda verified: verified.ok)
 
     async def forgive(self, email: str) -> None:
-        """Reset the counters of an account, except those of single devices."""
+        """Reset the counters of an account. Counters of single devices stay."""
         who = self.pseudonym(email)
         for policy in (
             self.by_strangers,

@@ -1,4 +1,4 @@
-"""Finding and locking the account of a caller who still has to prove who they are."""
+"""Finds and locks the account of a caller who has not proved yet who they are."""
 
 from typing import Any
 
@@ -28,5 +28,5 @@ LOCK_UNCHANGED = SELECT_BY_ID.where(
 
 
 async def find_account(read: ReadSession, email: str) -> Row[Any] | None:
-    """Find the account of an address, in any of its spellings."""
+    """Find the account of an e-mail address, however the caller has spelt it."""
     return await read.one_or_none(SELECT_BY_EMAIL, {"email": canonical_email(email)})

@@ -1,4 +1,4 @@
-"""The limit on mail that strangers can cause."""
+"""Limits the mail that requests of strangers can cause."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ log = get_logger(__name__)
 class MailQuota:
     """Counts requests that send mail, per mailbox and per client address.
 
-    Unknown mailboxes are counted, too. When a quota is used up, the request gets its
-    usual answer and no mail is sent, so the answer reveals no account.
+    Mailboxes without an account are counted, too. When a quota is used up, the service
+    sends no mail but gives its usual answer, so the answer does not reveal an account.
     """
 
     limiter: RateLimiter
     policies: Mapping[str, Policy]
 
     async def take(self, mailbox: str, client_address: str) -> bool:
-        """Count one request. Return False if it must not send mail."""
+        """Count one request. Return False if the request must not send mail."""
         decision = await self.limiter.hit(
             Hit(self.policies["mail-mailbox"], canonical_email(mailbox)),
             Hit(self.policies["mail-address"], limiter_partition(client_address)),

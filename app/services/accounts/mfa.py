@@ -1,4 +1,4 @@
-"""The second factors of an account together: listing, backing up, resetting."""
+"""Listing and resetting all second factors of an account, and its recovery codes."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Mailed links that prove an address. Each can be used once."""
+"""Mailed links that prove who owns an address. Each link can be used once."""
 
 import hashlib
 from dataclasses import dataclass
@@ -41,7 +41,10 @@ class TokenInvalid(BadRequest):
 
 
 def _insert(dialect: Any) -> Insert:
-    """Issue a token to an active user. It replaces the previous one of its purpose."""
+    """Make the statement that stores a token for an active user.
+
+    The token replaces an earlier one for the same purpose and the same password.
+    """
     values = {
         "user_id": USER.id,
         "purpose": bindparam("purpose", type_=String),
@@ -102,12 +105,12 @@ SELECT_CHOSEN = (
 
 @dataclass(frozen=True, slots=True)
 class OneTimeLinks:
-    """Links bound to a purpose, an account, its address and its password."""
+    """Makes links. Each is bound to a purpose, an account, its address and password."""
 
     session: AsyncSession
     read: ReadSession
     outbox: Outbox
-    base_url: str  # from the settings, because an attacker can choose the Host header
+    base_url: str  # from the settings: an attacker could choose the Host header
 
     async def mail(
         self,
@@ -117,10 +120,11 @@ class OneTimeLinks:
         new_email: str | None = None,
         chosen_hash: str | None = None,
     ) -> None:
-        """Mail a link. Without a user, do the same work but send nothing.
+        """Mail a link.
 
-        Otherwise timing would reveal whether the account exists. `chosen_hash` is the
-        hash of the password that the link activates.
+        Without a user, do the same work but send nothing, because timing would reveal
+        whether the account exists. `chosen_hash` is the hash of the password that the
+        link activates.
         """
         lifetime, valid_for = LIFETIMES[purpose]
         token, expires_at = generate(), utc_now() + lifetime
@@ -138,14 +142,14 @@ class OneTimeLinks:
         dialect = self.session.get_bind().dialect.name
         await self.session.execute(INSERT[dialect], values)
         recipient = (new_email or user.email) if user else None
-        # A browser sends the fragment to no server, so the token reaches no log.
+        # A browser does not send the fragment of a URL to servers, so no log shows it.
         link = f"{self.base_url.rstrip('/')}/account/{PAGES[purpose]}#{token}"
         await self.outbox.add(
             purpose, recipient, expires_at=expires_at, link=link, valid_for=valid_for
         )
 
     async def find(self, purpose: TokenPurpose, token: str) -> Row[Any]:
-        """Look a token up without using it; raises `TokenInvalid`."""
+        """Look a token up without using it up. Raises `TokenInvalid`."""
         values = {"token_hash": digest(token), "purpose": purpose, "now": utc_now()}
         found = await self.read.one_or_none(SELECT_TOKEN, values)
         if found is None or found.password_fingerprint != fingerprint(
@@ -155,10 +159,10 @@ class OneTimeLinks:
         return found
 
     async def redeem(self, found: Row[Any]) -> User:
-        """Use up a token from `find`; raises `TokenInvalid` if it was used meanwhile.
+        """Use up a token from `find`. Raises `TokenInvalid` if it was used meanwhile.
 
-        The user is locked first, as in every change of a user, because transactions
-        that lock in different orders wait for each other for ever.
+        Every change of a user locks the row of the user first. Transactions that lock
+        rows in different orders could deadlock.
         """
         user = await self.session.scalar(
             select(User)
@@ -186,5 +190,5 @@ async def forget_links(session: AsyncSession, user_id: UUID) -> None:
 
 
 def fingerprint(password_hash: str) -> bytes:
-    """Shows whether the password has changed since the link was mailed."""
+    """Return a value that differs once the user has another password."""
     return hashlib.sha256(password_hash.encode()).digest()[:8]

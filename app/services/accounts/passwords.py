@@ -25,7 +25,8 @@ from app.services.accounts.sessions import Client, revoke_sessions
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
 
-# Takes a password and its JSON pointer. Raises `WeakPassword` if it finds it.
+# Takes a password and its JSON pointer. Raises `WeakPassword` if the password is known
+# from data breaches.
 LookUp = Callable[[str, str], Awaitable[None]]
 
 
@@ -51,9 +52,9 @@ class NewPasswords:
     async def check(
         self, password: str, email: str, pointer: str = "#/password"
     ) -> None:
-        """Raises `WeakPassword` if the policy refuses the password for this address.
+        """Raises `WeakPassword` if this user must not choose the password.
 
-        Call it before the first statement: it can wait for another server.
+        Call it before the first statement, because it can wait for another server.
         """
         local_part, _, domain = email.partition("@")
         check_password(
@@ -66,20 +67,20 @@ class NewPasswords:
             await self.look_up(password, pointer)
 
     async def hash(self, password: str, email: str) -> str:
-        """Check and hash a password; raises `WeakPassword`, too."""
+        """Check a password and return its hash. Raises `WeakPassword`."""
         await self.check(password, email)
         return await self.hasher.hash(password)
 
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
-    """Find the active account of an address. The service can send it mail."""
+    """Find the account of an address, if it is active and so may get mail."""
     account = await find_account(read, email)
     return account if account is not None and account.is_active else None
 
 
 @dataclass(slots=True)
 class PasswordService:
-    """Changes passwords. A new one ends the sessions and links of the user."""
+    """Changes passwords. A new password ends the sessions and links of the user."""
 
     session: AsyncSession
     read: ReadSession
@@ -92,10 +93,14 @@ class PasswordService:
     async def change(
         self, caller: Principal, data: PasswordChange, client: Client
     ) -> TokenPair:
-        """Needs the current password, because an access token can be stolen."""
+        """Change the password of the caller, and start a new session.
+
+        The caller must send the current password, because the access token can be
+        stolen.
+        """
         if normalise(data.new_password) == normalise(data.current_password):
             raise PasswordUnchanged
-        # Before the current password, because this check needs no hash.
+        # Check the new password first, because this check needs no slow hash.
         email, pointer = caller.user.email, "#/new_password"
         await self.new_passwords.check(data.new_password, email, pointer)
         account, _ = await self.auth.compare(caller, data.current_password)
@@ -113,7 +118,7 @@ class PasswordService:
             return
         owner = await find_owner(self.read, email)
         await self.links.mail(TokenPurpose.RESET_PASSWORD, owner)
-        # Also for an unknown address, so that both answers take the same time.
+        # Record it also for an unknown address, so that both take the same time.
         subject = owner.id if owner else None
         record(self.session, "account.password.reset_requested", subject)
 
@@ -128,7 +133,7 @@ class PasswordService:
         record(self.session, "account.password.reset", user.id, actor=user.id)
 
     async def set(self, user_id: UUID, email: str, password: str) -> None:
-        """Give a user a new password, for an operator who has asked for it."""
+        """Give a user a new password, as an operator has asked."""
         password_hash = await self.new_passwords.hash(password, email)
         user = await self.auth.users.lock(user_id)
         await self._replace(user, password_hash, devices="every device")

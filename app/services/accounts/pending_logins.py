@@ -46,7 +46,11 @@ class MfaFailed(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class PendingLogins:
-    """Each login is bound to its user, the password, and the methods that were used."""
+    """Stores logins that wait for a second factor.
+
+    Each login belongs to a user and the current password. It keeps the methods by which
+    the user has signed in, such as `pwd`.
+    """
 
     session: AsyncSession
     read: ReadSession
@@ -69,7 +73,7 @@ class PendingLogins:
         return token
 
     async def find(self, token: str) -> Row[Any]:
-        """Look a token up without using it; raises `MfaFailed`."""
+        """Look a token up without using it up. Raises `MfaFailed`."""
         values = {"token_hash": digest(token), "now": utc_now()}
         found = await self.read.one_or_none(FIND, values)
         if found is None or found.password_fingerprint != fingerprint(
@@ -79,7 +83,7 @@ class PendingLogins:
         return found
 
     async def lock(self, pending: Row[Any]) -> Row[Any]:
-        """Lock the user, and count a try. Other requests with this user wait.
+        """Lock the user, and count a try. Other requests that lock the user must wait.
 
         Raises:
             MfaFailed: The login has ended meanwhile.

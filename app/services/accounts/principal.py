@@ -90,23 +90,23 @@ class SessionRequired(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller of a request, with the rights the user has now, not at login.
+    """The caller of a request, with the rights that the user has now.
 
-    `credential` is the kind of credential in use, and `user` has its id: `session_id`
-    for a session.
+    These can differ from the rights at the login. `credential` is the kind of the
+    credential, such as "session". The row `user` has its id, such as `session_id`.
     """
 
     user: Row[Any]
     credential: str = "session"
-    factor_is_overdue: bool = False  # the grace has ended
+    factor_is_overdue: bool = False  # see `RequiredFactor`
 
     @property
     def scopes(self) -> frozenset[str]:
         """The scopes that both the role and the credential have.
 
-        The scopes in an access token are for other services: they are as old as the
-        token. A caller whose second factor is overdue has only the scopes of a user,
-        which are enough to add a factor.
+        The scopes in an access token are not used here, because they are as old as the
+        token: only other services read them. A caller whose second factor is overdue
+        has only the scopes of the role `user`, which are enough to add a factor.
         """
         scopes = SCOPES[self.role].intersection(self.user.scope.split())
         return scopes & SCOPES[Role.USER] if self.factor_is_overdue else scopes
@@ -132,16 +132,18 @@ class Principal:
 
     @property
     def has_factor(self) -> bool:
-        """Whether the session has given a second factor.
+        """Whether the user has given a second factor in this session.
 
-        For another credential: whether its user has a second factor.
+        For another credential, such as an API key: whether its user has a factor.
         """
         if self.credential == "session":
             return bool(self.user.acr == AAL2)
         return bool(self.user.second_factors)
 
     def require_fresh(self) -> None:
-        """Raises `ReauthenticationRequired` if the last login is older than `FRESH`.
+        """Raises `ReauthenticationRequired` if the session is older than `FRESH`.
+
+        A reauthentication starts a new session.
 
         Raises `SessionRequired` for a credential other than a session.
         """
@@ -151,10 +153,10 @@ class Principal:
             raise ReauthenticationRequired
 
     def require_fresh_factor(self) -> None:
-        """Like `require_fresh`, but the password is not enough if there is a factor.
+        """Like `require_fresh`. A user who has a second factor must also have given it.
 
         Raises:
-            StepUpRequired: The user has a second factor, and gave it too long ago.
+            StepUpRequired: The user has not given the factor within the time `FRESH`.
         """
         self.require_fresh()
         if self.user.second_factors:
@@ -170,7 +172,7 @@ async def lock_caller(session: AsyncSession, caller: Principal) -> User:
     lock the same row, so this request sees the change.
 
     Raises:
-        InvalidAccessToken: the session has ended.
+        InvalidAccessToken: The session has ended.
     """
     values = {"session": caller.session_id, "now": utc_now()}
     user: User | None = await session.scalar(LOCK_CALLER, values)
@@ -184,15 +186,15 @@ FindCaller = Callable[[str], Awaitable[Principal]]
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Finds the caller of an access token, if the session is alive."""
+    """Finds the caller by the bearer token of a request."""
 
     read: ReadSession
     tokens: AccessTokens
-    others: Mapping[str, FindCaller]  # for bearer tokens that begin with these prefixes
+    others: Mapping[str, FindCaller]  # by the prefixes of other bearer tokens
     required: RequiredFactor
 
     async def authenticate(self, token: str) -> Principal:
-        """Raises `InvalidAccessToken`, whatever the reason."""
+        """Raises `InvalidAccessToken` for every token that is not accepted."""
         caller = await self._find(token)
         overdue = self.required.is_overdue(caller)
         return replace(caller, factor_is_overdue=True) if overdue else caller

@@ -1,4 +1,4 @@
-"""Recovery codes, which replace a second factor that its owner has lost."""
+"""Recovery codes, for users who have lost their second factor."""
 
 import hashlib
 import secrets
@@ -33,7 +33,7 @@ class NoSecondFactor(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class RecoveryCodes(SecondFactor):
-    """Makes recovery codes, and is the factor that accepts each of them once."""
+    """Makes recovery codes. As a factor, it accepts each code once."""
 
     session: AsyncSession
     outbox: Outbox
@@ -64,7 +64,7 @@ class RecoveryCodes(SecondFactor):
         return int(await self.session.scalar(count) or 0)
 
     async def make_first(self, user_id: UUID) -> list[str]:
-        """Return new codes, or none if the user has some."""
+        """Return new codes, or an empty list if the user still has codes."""
         if await self.count(user_id):
             return []
         record(self.session, "account.recovery_codes.generated", user_id)
@@ -86,6 +86,9 @@ def new_code() -> str:
 
 
 def digest(code: str) -> bytes:
-    """Hash a code as its owner types it: in any case, and with any hyphens."""
+    """Hash a code as its owner types it.
+
+    Lower case, hyphens and spaces do not matter, nor does O for 0, or I and L for 1.
+    """
     typed = code.upper().translate(READ_AS)
     return hashlib.sha256(typed.encode("utf-8", "surrogatepass")).digest()

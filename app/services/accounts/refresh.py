@@ -37,7 +37,8 @@ SELECT_SESSION = (
     .join(User, SESSION.user_id == User.id)
     .where(SESSION.id == bindparam("sid"), *LIVE)
 )
-# The holder of a refresh token counts as its user, unless the token was spent.
+# In these events the actor is the user, because a valid refresh token proves who sent
+# it. In the other events an attacker may have sent a spent token.
 BY_USER = {"auth.refresh.success", "session.revoked"}
 FAILURES = {"auth.refresh.ahead", "auth.refresh.reuse"}
 
@@ -56,10 +57,10 @@ class RefreshService:
     async def refresh(self, token: str, client: Client) -> TokenPair:
         """Exchange a refresh token for its successor.
 
-        Of two requests with one token, a compare-and-swap of the generation lets one
-        rotate it. Within the leeway, the other request gets the same successor. After
-        the leeway, or once the successor has been used, two parties hold the token and
-        the session ends (RFC 9700 §4.14.2).
+        If two requests send the same token, a compare-and-swap of the generation lets
+        only one of them rotate the token. Within the leeway, the other request gets the
+        same successor. After the leeway, or once the successor has been used, a second
+        party may hold the token, so the session ends (RFC 9700 §4.14.2).
         """
         presented = self.refresh_tokens.parse(token)
         row = await self._find_session(presented)
@@ -83,7 +84,7 @@ class RefreshService:
             self._record("session.revoked", row, reason=reason)
 
     async def _find_session(self, presented: ParsedRefreshToken) -> Row[Any] | None:
-        """Find the token's session, if it is alive and the token authentic."""
+        """Find the session of a token. None if it has ended or the token is forged."""
         values = {"sid": presented.session_id, "now": utc_now()}
         row = await self.read.one_or_none(SELECT_SESSION, values)
         if row is None or not self.refresh_tokens.authentic(presented, row.salt):
@@ -116,7 +117,7 @@ class RefreshService:
     async def _replay(
         self, presented: ParsedRefreshToken, client: Client
     ) -> AuthSession:
-        """Decide whether a token that is not the newest is a retry or stolen."""
+        """Decide whether a token that is not the newest is a retry or was stolen."""
         current = await self.session.get(
             AuthSession, presented.session_id, with_for_update=True
         )
@@ -129,7 +130,7 @@ class RefreshService:
         if presented.generation == current.generation - 1 and in_time:
             self._record("auth.refresh.replayed_in_leeway", current)
             return current
-        # A token that is ahead of the database: an older backup was restored.
+        # A token can be newer than the session if an older backup was restored.
         ahead = presented.generation > current.generation
         event: EventName = "auth.refresh.ahead" if ahead else "auth.refresh.reuse"
         self._record(event, current, generation=presented.generation)

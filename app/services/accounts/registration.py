@@ -46,11 +46,10 @@ class AccountService:
     async def register(self, data: UserRegister, client: Client) -> User | None:
         """Create an account and mail a link that confirms its address.
 
-        When the mail quota is used up, `verified` mode creates no account, because its
-        owner could not confirm the address.
-
-        Returns None in `verified` mode: the answer must not reveal whether the address
-        is registered.
+        In `verified` mode, an account is not created when the mail quota is used up,
+        because nobody could confirm the address without the mail. In this mode the
+        result is always None, because the answer must not reveal whether the address is
+        registered.
         """
         if self.settings.registration == "closed":
             raise RegistrationClosed("Ask an administrator for an account.")
@@ -86,11 +85,11 @@ class AccountService:
         )
 
     async def _tell_owner(self, email: str, password_hash: str) -> None:
-        """Mail the owner of a registered address, at the address as it is stored.
+        """Mail the owner of a registered address. Use the spelling that is stored.
 
-        If the address is not verified, another person may have registered it first. The
-        new registration gets its own link, which activates the new password. All this
-        takes as long as creating an account, so that timing reveals nothing.
+        If the address is not verified, another person may have registered it first. In
+        this case the new registration gets a link that activates the new password. The
+        method takes as long as creating an account, so that timing reveals nothing.
         """
         owner = await self._find_owner(email)
         if owner is not None and not owner.email_verified:

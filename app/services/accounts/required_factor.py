@@ -1,4 +1,4 @@
-"""Roles whose users need a second factor, by `MFA_REQUIRED_ROLES`."""
+"""The second factor that users with a role of `MFA_REQUIRED_ROLES` need."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RequiredFactor:
-    """Judges a user by the row of the session, so that a request needs no other query.
+    """Decides whether a caller needs a second factor, and until when.
 
-    The grace begins with the first request that needs the factor, whether the role or
-    the setting is new. An account whose factor was reset gets no second grace.
+    It reads only the row of the session, so that a request needs no other query. The
+    grace is the time that a user has to add a factor. It begins with the first request
+    of a user who lacks the factor. If an administrator later resets the factors, the
+    user gets no second grace.
     """
 
     roles: Container[str]
@@ -32,7 +34,7 @@ class RequiredFactor:
         return caller.role in self.roles and not caller.has_factor
 
     def begins(self, caller: "Principal") -> bool:
-        """Whether the grace has still to begin."""
+        """Whether this request is the one that begins the grace."""
         return self.is_missing(caller) and caller.user.mfa_asked_at is None
 
     def is_overdue(self, caller: "Principal") -> bool:
@@ -54,7 +56,7 @@ class RequiredFactor:
             .returning(User.id)
         )
         if begun is None:
-            return  # another request has begun it
+            return  # another request has begun the grace
         record(session, "account.mfa.asked", user.id, role=user.role)
         until = f"{now + self.grace:%Y-%m-%d %H:%M} UTC"
         await Outbox(session).add("mfa_asked", user.email, until=until)

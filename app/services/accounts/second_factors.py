@@ -1,6 +1,6 @@
-"""The second factors of an account: which ones it has, and whether an answer is right.
+"""The second factors of an account: adding, removing and checking them.
 
-`users.second_factors` says what an account has. Each factor stores its own secrets.
+`users.second_factors` has the names of the factors. Each factor stores its own secrets.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,9 +26,9 @@ Checked = TypeVar("Checked")
 class FactorThrottle:
     """Limits wrong answers, without locking the owner out.
 
-    A caller who only knows the password shares the counters of unknown devices with all
-    others. The devices of the owner have counters of their own, and a backup, which is
-    too long to guess, counts only against the address.
+    All unknown devices share the counters of the account. Each device that has logged
+    in before has a counter of its own, which an attacker cannot fill. For a factor that
+    is not guessable, such as a passkey, only the client address is counted.
     """
 
     def __init__(self, limiter: RateLimiter, policies: Mapping[str, Policy]) -> None:
@@ -44,7 +44,7 @@ class FactorThrottle:
         address: str,
         device: str | None,
     ) -> Checked:
-        """Count a failure if `compare` returns None.
+        """Return the result of `compare`. Count a failure if it is None.
 
         Raises:
             TooManyFailures: A counter is full. The answer was not checked.
@@ -70,7 +70,10 @@ class SecondFactors:
     throttle: FactorThrottle
 
     def of(self, user: Row[Any] | User) -> list[str]:
-        """The names of the factors that the user can give; none if none is enrolled."""
+        """Return the names of the factors that the user can give.
+
+        Backups count only if the user has enrolled another factor.
+        """
         enrolled = user.second_factors.split()
         own = [each.name for each in self.factors if each.name in enrolled]
         backups = [each.name for each in self.factors if each.is_backup]
@@ -83,12 +86,12 @@ class SecondFactors:
     async def prove(
         self, factor: SecondFactor, user: Row[Any], answer: Any, holder: bytes
     ) -> Row[Any] | None:
-        """Return the locked user who has the factor and gives the right answer."""
+        """Return `user` if the user has the factor and the answer is right."""
         has_it = factor.name in self.of(user)
         return user if has_it and await factor.check(user, answer, holder) else None
 
     async def add(self, caller: Principal, factor: SecondFactor) -> None:
-        """Add a factor, which counts as one that the caller's session has given."""
+        """Add a factor. The session of the caller counts as one that has given it."""
         await self._change(caller.user_id, lambda names: names | {factor.name})
         methods = dict.fromkeys((*caller.user.amr.split(), *factor.methods))
         changed = {
@@ -103,7 +106,7 @@ class SecondFactors:
         )
 
     async def remove(self, user_id: UUID, name: str) -> None:
-        """Remove a factor. Without another factor, the backups are removed, too."""
+        """Remove a factor. If no other is left, remove the backups, too."""
         await self._change(user_id, lambda names: names - {name})
 
     async def remove_all(self, user_id: UUID) -> None:

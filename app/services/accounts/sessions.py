@@ -33,7 +33,7 @@ from app.services.listing import Listing, Order, RowPage
 MAX_SESSIONS = 20
 NO_SESSION = UUID(int=0)
 
-# Built once and without the ORM, because every login runs it.
+# These statements are built once and without the ORM, because every login runs them.
 SURPLUS = (
     select(SESSION.id)
     .where(SESSION.user_id == bindparam("owner"), *UNEXPIRED)
@@ -71,7 +71,7 @@ class SessionNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """From where a request came, and when it arrived."""
+    """The client that sent a request, and the time when the request arrived."""
 
     address: str
     user_agent: str | None
@@ -80,7 +80,7 @@ class Client:
 
 @dataclass(slots=True)
 class SessionStarter:
-    """Starts sessions, of which a user has at most `MAX_SESSIONS`, and their tokens."""
+    """Starts sessions, at most `MAX_SESSIONS` for a user, and issues their tokens."""
 
     session: AsyncSession
     settings: SecuritySettings
@@ -99,9 +99,10 @@ class SessionStarter:
     ) -> Row[Any]:
         """Start a session, and record the event.
 
-        `methods` says how the user has proved who they are, in the words of RFC 8176.
-        The session keeps what the user has proved in the session that it replaces. The
-        caller must have locked the user's row, in a separate statement. A single
+        `methods` are values of RFC 8176 for what the user has proved. If the session
+        replaces another, it keeps the methods of the replaced one.
+
+        Before this call, lock the user's row in a separate statement. A single
         statement that waits for the lock would not see a session that another request
         started meanwhile.
         """

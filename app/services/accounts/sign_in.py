@@ -1,4 +1,4 @@
-"""The last step of every way to sign in, and of every change of these ways."""
+"""The last step of every sign-in, and of every change of the ways to sign in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class SignIn:
         """Start a session, or ask for the second factor if the user has one.
 
         `user` is a row of `lookup.ACCOUNT`, which the caller has locked. `methods` are
-        those of RFC 8176 that the user has used, such as `pwd`. `device_id` is that of
-        a known device. `detail` is for the audit event.
+        the values of RFC 8176 for what the user has proved, such as `pwd`. `device_id`
+        is the id of a known device. `detail` is added to the audit event.
         """
         names = self.factors.of(user)
         if names and assurance(methods) != AAL2:
@@ -62,9 +62,9 @@ class SignIn:
         """Start the session of a pending login. Return also the token of the device.
 
         Raises:
-            MfaFailed: The answer is wrong; that was counted and recorded. Or the login
-                has ended, was completed, or is not known.
-            TooManyFailures: Answers were wrong too often.
+            MfaFailed: The answer is wrong, or the login is unknown or has ended. Wrong
+                answers are counted and recorded.
+            TooManyFailures: The answers were wrong too often.
         """
         pending = await self.pending.find(answer.mfa_token)
         factor = self.factors.by_field(answer.field)
@@ -98,11 +98,13 @@ class SignIn:
     async def confirm_with_factor(
         self, caller: Principal, answer: FactorAnswer, client: Client
     ) -> tuple[Row[Any], SecondFactor]:
-        """Check and lock a caller who is logged in. Return also the factor.
+        """Check the answer of a caller who is logged in.
+
+        Return the locked row of the user, and the factor.
 
         Raises:
-            MfaFailed: The answer is wrong; that was counted and recorded.
-            TooManyFailures: Answers were wrong too often.
+            MfaFailed: The answer is wrong. The failure is counted and recorded.
+            TooManyFailures: The answers were wrong too often.
         """
         session, factor = self.starter.session, self.factors.by_field(answer.field)
 
@@ -140,7 +142,7 @@ class SignInChanges:
     ) -> None:
         """Record the event, mail the owner, and end the other sessions of the caller.
 
-        `change` is a sentence of ours, such as "The password was changed."
+        `change` is a fixed sentence for the mail, such as "A passkey was added."
         """
         owner, keep = caller.user, caller.session_id
         await self.tell(owner.id, owner.email, event, change, keep=keep, **detail)
@@ -155,7 +157,7 @@ class SignInChanges:
         keep: UUID | None = None,
         **detail: Any,
     ) -> None:
-        """Like `announce`, without a caller. `keep` is the session that stays."""
+        """Like `announce`, for a given user. End all sessions except `keep`."""
         await revoke_sessions(self.session, user_id, "sign_in", keep=keep)
         record(self.session, event, user_id, **detail)
         await self.outbox.add("sign_in_changed", email, change=change)

@@ -1,4 +1,4 @@
-"""Accounts as administrators read and change them."""
+"""Reading, listing, adding, changing and deleting accounts."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +66,7 @@ ANY_VERSION = ExpectedVersion(None)
 
 
 def containing(text: str) -> str:
-    """A LIKE pattern that matches the text literally, anywhere."""
+    """Return a LIKE pattern that finds the text literally, at any place."""
     for special in "\\%_":
         text = text.replace(special, "\\" + special)
     return f"%{text}%"
@@ -94,7 +94,7 @@ class UserService:
 
     session: AsyncSession
     outbox: Outbox
-    must_verify: bool = field(kw_only=True)  # a login needs a verified address
+    must_verify: bool = field(kw_only=True)  # whether a login needs a verified address
 
     async def add(
         self, data: UserRegister, password_hash: str, *, verified: bool
@@ -122,7 +122,10 @@ class UserService:
     async def update(
         self, user_id: UUID, data: ProfileUpdate, expected: ExpectedVersion
     ) -> User:
-        """Change the fields that are set. A `UserUpdate` can take rights away."""
+        """Change the fields that are set.
+
+        A `UserUpdate` can take rights away, so it locks the administrators first.
+        """
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self.lock(user_id, expected)
         role, was_active, was_admin = user.role, user.is_active, _administers(user)
@@ -147,7 +150,7 @@ class UserService:
         return user
 
     async def end_sessions(self, user_id: UUID) -> None:
-        """End every session of a user, whose password stays as it is."""
+        """End every session of a user. The password stays the same."""
         await self.lock(user_id)
         await revoke_sessions(self.session, user_id, "admin")
         record(self.session, "session.all_revoked", user_id, kept_current=False)
@@ -179,11 +182,11 @@ class UserService:
         return user
 
     async def _lock_admins(self) -> set[UUID]:
-        """Lock every active administrator, before any other user and ordered by id.
+        """Lock all active administrators in the order of their ids.
 
-        Otherwise two administrators who demote each other at once would both see one
-        administrator remain, or their transactions would deadlock. Return those who can
-        log in.
+        Call it before any other user is locked. Otherwise two administrators who demote
+        each other at the same time would each see that one administrator remains, or
+        their transactions would deadlock. Return the ids of those who can log in.
         """
         admins = await self.session.execute(
             select(User.id, User.email_verified)
@@ -194,7 +197,7 @@ class UserService:
         return {id_ for id_, verified in admins if verified or not self.must_verify}
 
     async def _tell_admins(self, added: User) -> None:
-        """Mail the other administrators, because a stolen token can add one."""
+        """Mail the other administrators, because a thief of a token could add one."""
         addresses = await self.session.scalars(
             select(User.email).where(
                 User.role == Role.ADMIN, User.is_active, User.id != added.id

@@ -1,4 +1,4 @@
-"""Finds the caller of an API key, and notes from where the key is used."""
+"""Finds the caller of an API key, and stores when and where the key is used."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -34,11 +34,11 @@ SELECT_CALLER = (
     .where(KEY.token_hash == bindparam("digest"), *LIVE, USER.is_active)
 )
 EVERY = timedelta(minutes=1)
-MOST_NETWORKS = 20  # that a key remembers
+MOST_NETWORKS = 20  # stored for each key, the latest ones
 
 
 async def find_caller(database: Database, key: str) -> Principal:
-    """Raises `InvalidAccessToken`, whatever the reason."""
+    """Raises `InvalidAccessToken` for every key that is not accepted."""
     if not is_well_formed(key):
         raise InvalidAccessToken("checksum")
     now = utc_now()
@@ -55,12 +55,12 @@ async def find_caller(database: Database, key: str) -> Principal:
 
 
 def is_allowed(address: str, networks: str) -> bool:
-    """Whether one of the networks contains the address. No networks mean all."""
+    """Whether one of the networks contains the address. If there are none, True."""
     if not networks:
         return True
     try:
         parsed = ip_address(address)
-    except ValueError:  # a Unix socket has no address
+    except ValueError:  # a client on a Unix socket has no address
         return False
     return any(parsed in ip_network(network) for network in networks.split())
 
@@ -68,7 +68,10 @@ def is_allowed(address: str, networks: str) -> bool:
 async def note_use(
     database: Database, user: Row[Any], network: str, now: datetime
 ) -> None:
-    """Write the time of the last use, at most once a minute for each network."""
+    """Store the time of the use, unless the last one was less than a minute ago.
+
+    The first use from a network is always stored.
+    """
     seen = user.seen_networks.split()
     is_recent = user.last_used_at is not None and user.last_used_at > now - EVERY
     if is_recent and network in seen:
@@ -77,13 +80,13 @@ async def note_use(
     networks = " ".join([*others, network][-MOST_NETWORKS:])
     use = (
         update(ApiKey)
-        # Several requests can read the same time. Only one of them writes a new time.
+        # Several requests can read the same time. Only one of them replaces it.
         .where(KEY.id == user.api_key_id)
         .where(KEY.last_used_at.is_not_distinct_from(user.last_used_at))
         .values(last_used_at=now, seen_networks=networks)
         .returning(KEY.id)
     )
-    # The request can still be answered if the database accepts no writes now.
+    # Answer the request even if the database accepts no writes now.
     with suppress(Unavailable):
         async with transaction(database) as session:
             noted = await session.scalar(use)

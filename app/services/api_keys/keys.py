@@ -1,4 +1,4 @@
-"""API keys as their owners handle them: made, listed, rotated and revoked."""
+"""Making, listing, rotating and revoking API keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from app.services.mail.outbox import Outbox
 
 
 class Owner(NamedTuple):
-    """The user of a key, and the scopes that the maker of the key has."""
+    """The user to whom a key belongs, and the scopes that the maker of the key has."""
 
     id: UUID
     email: str
@@ -86,7 +86,7 @@ class ApiKeyService:
         return found
 
     async def create(self, caller: Principal, data: ApiKeyCreate) -> dict[str, Any]:
-        """Make a key, and return its columns with the secret, as `key`."""
+        """Make a key. Return its columns, and the secret as `key`."""
         await lock_caller(self.session, caller)
         return await self.issue(owner_of(caller), data)
 
@@ -97,7 +97,10 @@ class ApiKeyService:
         return await self.replace(owner_of(caller), key_id, data)
 
     async def issue(self, owner: Owner, data: ApiKeyCreate) -> dict[str, Any]:
-        """Make a key. The row of the user must be locked, because keys are counted."""
+        """Make a key. The caller has locked the row of the user.
+
+        Otherwise two requests could together exceed the maximum number of keys.
+        """
         networks = " ".join(data.allowed_networks)
         made = await self._insert(
             owner, data.expires_in_days, data.name, data.scopes, networks
@@ -115,9 +118,9 @@ class ApiKeyService:
     async def replace(
         self, owner: Owner, key_id: UUID, data: ApiKeyRotate
     ) -> dict[str, Any]:
-        """Make a key like an old one. The old key ends now, or after the overlap.
+        """Replace a key by a new one. The old key ends now, or after the overlap.
 
-        The row of the user must be locked.
+        The caller has locked the row of the user.
         """
         now = utc_now()
         values = {"owner": owner.id, "key": key_id, "now": now}
@@ -208,7 +211,7 @@ async def announce(
 
 
 async def revoke_leaked(session: AsyncSession, outbox: Outbox, key: str) -> None:
-    """Revoke the key that a stranger has found. Ignore one that is not live."""
+    """Revoke a key that was reported as leaked. Ignore a key that is not live."""
     if not is_well_formed(key):
         return
     values = {"digest": digest(key), "now": utc_now(), "reason": "leaked"}

@@ -1,10 +1,11 @@
-"""The limits of API keys, and the refusals of what goes beyond them."""
+"""The limits of API keys, and the errors for requests that exceed the limits."""
 
 from app.core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
 MAX_KEYS = 50
 DEFAULT_DAYS = 90
-# No API key has these scopes. With them, a thief could stay in the account.
+# No API key has these scopes, because a thief of the key could use them to keep access
+# to the account.
 WITHHELD = frozenset({"account:write"})
 
 

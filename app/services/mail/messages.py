@@ -1,4 +1,4 @@
-"""Writes mails from templates: a text for each kind, and one HTML layout for all.
+"""Writes mails from templates: one text for each kind of mail, and one HTML layout.
 
 A mail contains no text that a stranger can choose, such as a name. Otherwise strangers
 could send their own words to any address.
@@ -29,7 +29,7 @@ templates = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail as it is delivered. The same row always gives the same mail."""
+    """A mail as it is delivered. A row of the outbox always gives the same mail."""
 
     message_id: str
     template: str
@@ -79,8 +79,8 @@ class MailWriter:
         message["To"] = Address(addr_spec=mail.recipient)
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(mail.written_at)
-        message["Message-ID"] = mail.message_id  # receivers can drop a second copy
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies
+        message["Message-ID"] = mail.message_id  # lets receivers detect a second copy
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic replies
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message

@@ -1,4 +1,4 @@
-"""The queue of mails. A mail is committed together with the change that causes it."""
+"""The queue of mails. A mail is committed together with the change that it reports."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Outbox:
     """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
     session: AsyncSession
-    wake: Callable[[], None] = lambda: None  # no worker runs in this process
+    wake: Callable[[], None] = lambda: None  # for a process without a mail worker
 
     async def add(
         self,
@@ -32,10 +32,10 @@ class Outbox:
         expires_at: datetime | None = None,
         **context: str,
     ) -> None:
-        """Queue a mail, which is not sent after `expires_at`.
+        """Queue a mail. It is not sent after `expires_at`.
 
-        With `recipient=None` the row is written but never sent, so that timing does not
-        reveal whether the account exists.
+        With `recipient=None`, the service stores the mail but never sends it, so that
+        timing does not reveal whether the account exists.
         """
         mail = OutboxMail(
             template=template,
@@ -52,14 +52,14 @@ class Outbox:
 
 
 async def claim(session: AsyncSession, lease: timedelta) -> OutboxMail | None:
-    """Take the mail that has been due longest. Other workers skip it for the lease."""
+    """Take the mail that has been due longest. Others skip it until the lease ends."""
     now = utc_now()
     longest_due = (
         select(OutboxMail.id)
         .where(*IS_PENDING, OutboxMail.due_at <= now)
         .order_by(OutboxMail.due_at)
         .limit(1)
-        # SQLite has no row locks and needs none: it has one writer.
+        # SQLite has no row locks. It needs none, because it has only one writer.
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
@@ -74,7 +74,7 @@ async def claim(session: AsyncSession, lease: timedelta) -> OutboxMail | None:
 
 
 async def settle(session: AsyncSession, mail: OutboxMail) -> None:
-    """Mark a mail as delivered. Forget its content, which can contain a valid link."""
+    """Mark a mail as delivered. Erase its content, which can contain a valid link."""
     await session.execute(
         update(OutboxMail)
         .where(OutboxMail.id == mail.id)
@@ -85,14 +85,14 @@ async def settle(session: AsyncSession, mail: OutboxMail) -> None:
 async def postpone(
     session: AsyncSession, mail: OutboxMail, error: str, due_at: datetime | None
 ) -> None:
-    """Note that a delivery failed. Try again at `due_at`, or never if that is None."""
-    # A mail server can send any bytes. The database refuses some of them, and a
-    # terminal obeys others.
+    """Store that a delivery failed. Retry at `due_at`, or never if `due_at` is None."""
+    # The error of a mail server can contain any bytes. The database refuses some of
+    # them, and a terminal treats others as commands.
     printable = (each if each.isprintable() else " " for each in error[:200])
     again = {"dead_at": utc_now()} if due_at is None else {"due_at": due_at}
     await session.execute(
         update(OutboxMail)
-        # If the lease has ended and another worker has the mail, that one decides.
+        # Change nothing if the lease has ended and another worker has taken the mail.
         .where(OutboxMail.id == mail.id, OutboxMail.attempts == mail.attempts)
         .where(*IS_PENDING)
         .values(last_error="".join(printable), **again)
@@ -111,7 +111,7 @@ async def forget_recipients(session: AsyncSession, addresses: Iterable[str]) -> 
 
 
 async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
-    """Retry dead mails: those with these ids, or all. Return how many there were."""
+    """Queue dead mails again: the given ones, or all. Return their number."""
     statement = update(OutboxMail).where(OutboxMail.dead_at.is_not(None))
     if ids:
         statement = statement.where(OutboxMail.id.in_(ids))
@@ -124,7 +124,7 @@ async def replay(session: AsyncSession, ids: Sequence[UUID] = ()) -> int:
 
 
 async def read_status(session: AsyncSession) -> Row[int, datetime, int, int]:
-    """Count the mails that wait, that were given up and that were sent."""
+    """Count pending, dead and sent mails. Find the time of the oldest pending one."""
     status = select(
         func.count().filter(*IS_PENDING).label("pending"),
         OLDEST.filter(*IS_PENDING).label("oldest_pending_at"),

@@ -18,7 +18,7 @@ SMTP_TIMEOUT_SECONDS = 10.0
 
 
 class SMTPTransport:
-    """One connection, kept while there is mail to send."""
+    """Sends mails over one connection, which stays open while mails are due."""
 
     def __init__(self, url: str, writer: MailWriter) -> None:
         parts = urlsplit(url)
@@ -29,9 +29,10 @@ class SMTPTransport:
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             use_tls=parts.scheme == "smtps",
-            # None: encrypt where the server offers it.
+            # None means: encrypt if the server offers it.
             start_tls={"smtps": False, "smtp+starttls": True}.get(parts.scheme),
-            # By default the library asks DNS for the name, which blocks the event loop.
+            # By default the library asks DNS for the name of this host, and so blocks
+            # the event loop.
             local_hostname=writer.domain,
             timeout=SMTP_TIMEOUT_SECONDS,
         )
@@ -46,7 +47,7 @@ class SMTPTransport:
                 recipients=[mail.recipient],
             )
         except (SMTPException, OSError, TimeoutError) as error:
-            self.client.close()  # because its state is unknown
+            self.client.close()  # because the state of the connection is unknown
             if _is_final(error):
                 raise Undeliverable(_describe(error)) from error
             raise DeliveryFailed(_describe(error)) from error
@@ -55,7 +56,8 @@ class SMTPTransport:
             raise
 
     async def rest(self) -> None:
-        # The server could close an idle connection just when the next mail needs it.
+        # Do not keep an idle connection: the server could close it at the moment when
+        # the next mail is sent.
         if self.client.is_connected:
             try:
                 await self.client.quit()

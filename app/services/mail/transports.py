@@ -23,14 +23,14 @@ class Undeliverable(DeliveryFailed):
 
 class Transport(Protocol):
     async def send(self, mail: "Mail") -> None:
-        """Raise `DeliveryFailed` unless the receiver has taken over the mail."""
+        """Deliver the mail. Raise `DeliveryFailed` if it is not accepted."""
 
     async def rest(self) -> None:
-        """Free resources, because there is nothing to send for a while."""
+        """Free resources, such as connections, because no mail is due now."""
 
 
 class DirectoryTransport:
-    """For development: a file for each mail, and its link in the log."""
+    """For development: writes each mail to a file, and its link to the log."""
 
     def __init__(self, directory: Path, writer: "MailWriter") -> None:
         self.directory = directory
@@ -58,14 +58,14 @@ class DirectoryTransport:
         file.write_bytes(self.writer.message(mail).as_bytes())
 
     async def rest(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file stays open."""
 
 
 def find_transport(settings: MailSettings) -> Transport | None:
     """Return None if no transport is configured. Mail then waits in the outbox."""
     if not (settings.smtp_url or settings.writes_mail_to_files):
         return None
-    # Imported here, because a service without mail saves 3 MiB for the libraries.
+    # Imported here, so that a service without mail does not load 3 MiB of libraries.
     from app.services.mail.messages import MailWriter
 
     writer = MailWriter(settings)

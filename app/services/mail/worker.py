@@ -23,7 +23,7 @@ from app.services.mail.transports import Transport, Undeliverable, find_transpor
 
 log = get_logger(__name__)
 
-MAX_ATTEMPTS = 12  # about three hours
+MAX_ATTEMPTS = 12  # the last is about three hours after the first
 FIRST_RETRY = timedelta(seconds=10)
 SLOWEST_RETRY = timedelta(hours=1)
 STOP_SECONDS = 5.0
@@ -32,15 +32,15 @@ See = Callable[[OutboxMail, float, Exception | None], None]
 
 
 def see_nothing(mail: OutboxMail, seconds: float, error: Exception | None) -> None:
-    """Report no delivery."""
+    """Do nothing. This is the default of `see`."""
 
 
 class LinkExpired(Undeliverable):
-    """The mail would only show its reader a link that no longer works."""
+    """The link in the mail has expired, so the mail would be useless."""
 
 
 def retry_delay(attempts: int) -> timedelta:
-    """Double the delay each time. Jitter keeps workers from retrying all at once."""
+    """Double the delay for each attempt. Jitter spreads the retries of workers."""
     delay: timedelta = min(FIRST_RETRY * 2 ** (attempts - 1), SLOWEST_RETRY)
     return delay * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
@@ -57,9 +57,11 @@ class MailWorker:
         heartbeat: Path | None = None,
         see: See = see_nothing,
     ) -> None:
-        """`heartbeat` is a file to touch, at least every `heartbeat_seconds`.
+        """Keep what the worker needs.
 
-        `see` gets each attempt: the mail, the seconds that it took, the error.
+        The worker touches the file `heartbeat` at least every `heartbeat_seconds` of
+        the settings. It calls `see` after each attempt, with the mail, the seconds that
+        the attempt took, and the error or None.
         """
         from app.services.mail.messages import MailWriter
 
@@ -81,21 +83,21 @@ class MailWorker:
             try:
                 await self.deliver_due()
                 is_down = False
-            except Exception as error:  # the database is down
+            except Exception as error:  # such as a database that is down
                 if not is_down:
                     log.warning("outbox.unavailable", reason=type(error).__name__)
                 is_down = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.poll_seconds):
-                    await self.wake.wait()  # `stop` sets it, too
+                    await self.wake.wait()  # `stop` also wakes it
 
     def stop(self) -> None:
-        """Finish the current mail and take no other."""
+        """Let the worker finish the current mail, and take no other."""
         self.stopping = True
         self.wake.set()
 
     async def deliver_due(self) -> int:
-        """Deliver until no mail is due. Return how many mails were taken."""
+        """Deliver until no mail is due. Return the number of attempts."""
         count = 0
         while not self.stopping and (mail := await self._claim()) is not None:
             await self._deliver(mail)
@@ -116,10 +118,10 @@ class MailWorker:
             if row.recipient is not None:
                 if row.expires_at and row.expires_at <= utc_now():
                     raise LinkExpired("the link of the mail has expired")
-                # End before the lease does, because another worker then takes the mail.
+                # Give up before the lease ends, when another worker takes the mail.
                 async with asyncio.timeout(self.lease.total_seconds() * 0.8):
                     await self.transport.send(self.writer.write(row, row.recipient))
-        except Exception as error:  # also a template that is missing or broken
+        except Exception as error:  # any error, such as a broken template
             self.see(row, perf_counter() - started, error)
             await self._postpone(row, error)
             return
@@ -170,8 +172,8 @@ async def delivering(
         yield
     finally:
         worker.stop()
-        # After STOP_SECONDS `wait_for` cancels the task. Another worker sends its mail
-        # when the lease ends.
+        # After STOP_SECONDS `wait_for` cancels the task. Another worker then sends the
+        # unfinished mail, when the lease ends.
         try:
             await asyncio.wait_for(task, STOP_SECONDS)
         except TimeoutError:

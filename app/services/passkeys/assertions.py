@@ -1,4 +1,4 @@
-"""Checks who the caller is by the signature of a passkey."""
+"""Checks by the signature of a passkey who the caller is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
         VerifiedAuthentication,
     )
 
-# RFC 8176 has no value for WebAuthn. `mfa` and `user` are true: the authenticator has
-# checked a PIN or biometrics, and that someone is there. `hwk` or `swk` would be a
-# guess, because without attestation the service does not know where the key is.
+# RFC 8176 has no value for WebAuthn. `mfa` and `user` are true, because the device has
+# checked a PIN or biometrics, and that a user is present. `hwk` or `swk` would be a
+# guess, because without attestation the service does not know where the key is stored.
 METHODS = ("webauthn", "mfa", "user")
 PASSKEY = Passkey.__table__.c
 USER = User.__table__.c
@@ -64,7 +64,10 @@ class Assertions:
     async def options(
         self, ceremony: Ceremony, holder: bytes = b"", user_id: UUID | None = None
     ) -> PasskeyRequestOptions:
-        """Without a user, the device shows all its passkeys for this domain."""
+        """Make the options for a browser.
+
+        Without `user_id`, the device offers all its passkeys for this domain.
+        """
         allowed: Sequence[Row[Any]] = ()
         if user_id is not None:
             allowed = await self.read.all(PASSKEYS_OF_USER, {"user": user_id})
@@ -77,7 +80,7 @@ class Assertions:
         )
 
     async def find(self, credential: SignedCredential) -> Row[Any] | None:
-        """Find the passkey that the client names, and its user. This proves nothing."""
+        """Find the passkey that the client names, and its user, without any check."""
         try:
             values = {"credential_id": decode(credential.id)}
         except ValueError:  # the length is impossible
@@ -91,10 +94,10 @@ class Assertions:
         ceremony: Ceremony,
         holder: bytes = b"",
     ) -> "VerifiedAuthentication":
-        """Check the signature of a passkey that `find` has found. Use up the challenge.
+        """Check the signature of a passkey from `find`. Use up the challenge.
 
         Raises:
-            Unproven: Refuse the request, but commit the transaction.
+            Unproven: The check failed. Refuse the request, but commit the transaction.
         """
         challenge = challenge_in(credential.response.client_data_json)
         verified = await self.verifier.assertion(

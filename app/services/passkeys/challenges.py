@@ -1,4 +1,4 @@
-"""Challenges, each of which an authenticator can sign once."""
+"""Challenges for authenticators. A signed challenge is accepted once."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def issue(
     holder: bytes = b"",
     user_handle: bytes | None = None,
 ) -> bytes:
-    """Make a challenge. `holder` is the session or token that it is bound to."""
+    """Make a challenge that is bound to `holder`, a session or a pending login."""
     challenge = secrets.token_bytes(32)
     session.add(
         PasskeyChallenge(
@@ -42,7 +42,7 @@ def issue(
 async def redeem(
     session: AsyncSession, challenge: bytes, ceremony: Ceremony, holder: bytes = b""
 ) -> Row[Any] | None:
-    """Use up a challenge. Of two requests with the same challenge, one gets it."""
+    """Use up a challenge. Return None if it is unknown, expired or already used."""
     used = (
         delete(PasskeyChallenge)
         .where(
@@ -60,7 +60,7 @@ def challenge_in(client_data: str) -> bytes:
     """Read the challenge that the authenticator says it has signed.
 
     Raises:
-        Unproven: A browser does not write such client data for one of our pages.
+        Unproven: The client data is malformed, or from a frame of another site.
     """
     try:
         content = orjson.loads(decode(client_data))
@@ -78,5 +78,5 @@ def encode(content: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Raises ValueError."""
+    """Raises `ValueError`."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

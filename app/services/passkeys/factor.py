@@ -1,4 +1,4 @@
-"""Passkeys as a second factor: after the password, and to confirm a change."""
+"""Passkeys as a second factor: after a password, and for reauthentication."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +59,7 @@ class PasskeyChallenger:
     pending: PendingLogins
 
     async def finish_login(self, mfa_token: str) -> PasskeyRequestOptions:
-        """Raises `MfaFailed`."""
+        """Raises `MfaFailed` if the `mfa_token` is not valid."""
         login = await self.pending.find(mfa_token)
         return await self._options(login.token_hash, login.user_id)
 

@@ -34,16 +34,16 @@ class PasskeyLoginService:
     sampling: Policy
 
     async def options(self) -> PasskeyRequestOptions:
-        """Name no passkey, because asking for an address would reveal accounts."""
+        """Name no passkeys: options for one address would show whether it is known."""
         return await self.assertions.options(Ceremony.LOGIN)
 
     async def login(self, credential: SignedCredential, client: Client) -> TokenPair:
-        """Raises `PasskeyRefused`, whatever the reason."""
+        """Raises `PasskeyRefused` for every passkey that is not accepted."""
         owner = await self.assertions.find(credential)
         try:
             user = await self._prove(credential, owner)
         except Unproven as unproven:
-            # Sampled by address, because anyone can send what is not valid.
+            # Record only some failures of an address, because anyone can cause them.
             hit = Hit(self.sampling, f"passkey:{limiter_partition(client.address)}")
             if (await self.limiter.hit(hit)).allowed:
                 record(

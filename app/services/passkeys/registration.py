@@ -36,7 +36,7 @@ from app.services.passkeys.challenges import (
 from app.services.passkeys.factor import PasskeyFactor
 from app.services.passkeys.verification import Unproven, Verifier
 
-# In the order of preference: EdDSA, ES256 and RS256, which Windows Hello needs.
+# EdDSA, ES256 and RS256, in the order of preference. Windows Hello needs RS256.
 ALGORITHMS = (-8, -7, -257)
 TRANSPORTS = {"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"}
 
@@ -73,7 +73,7 @@ class PasskeyRegistration:
 
     async def options(self, caller: Principal) -> PasskeyCreationOptions:
         registered = await self._passkeys_of(caller.user_id)
-        # Random, because any page of the domain can read the handle (§14.6.1).
+        # The handle is random, because any page of the domain can read it (§14.6.1).
         handle = registered[0].user_handle if registered else secrets.token_bytes(64)
         challenge = issue(
             self.session, Ceremony.REGISTRATION, caller.session_id.bytes, handle
@@ -93,7 +93,7 @@ class PasskeyRegistration:
         )
 
     async def register(self, caller: Principal, data: PasskeyCreate) -> PasskeyCreated:
-        """Store the public key."""
+        """Check a new passkey, and store its public key."""
         response = data.credential.response
         try:
             challenge = challenge_in(response.client_data_json)
@@ -107,7 +107,7 @@ class PasskeyRegistration:
         )
         if redeemed is None:
             raise PasskeyInvalid
-        # Locked, so that two requests at once do not exceed the maximum.
+        # Lock the user, so that two requests cannot exceed the maximum together.
         await lock_caller(self.session, caller)
         await self._passkeys_of(caller.user_id)
         passkey = Passkey(
@@ -126,7 +126,7 @@ class PasskeyRegistration:
         try:
             await self.session.flush()
         except IntegrityError as error:
-            # The user is locked: only the unique credential is left to break.
+            # The locked user cannot be deleted, so only the unique credential can fail.
             raise PasskeyExists from error
         await self.factors.add(caller, self.factors.by_field(PasskeyFactor.field))
         codes = await self.recovery_codes.make_first(caller.user_id)

@@ -1,4 +1,4 @@
-"""Checks the signatures of authenticators by py_webauthn (WebAuthn §7)."""
+"""Checks the signatures of authenticators with py_webauthn (WebAuthn §7)."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Unproven(Exception):
-    """The credential does not prove who the caller is. The reason is for the audit."""
+    """The credential does not prove who the caller is.
+
+    `reason` is for the audit trail. Clients never see it.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -21,7 +24,7 @@ class Unproven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Accepts a signature made on our pages, by a device that has verified its user."""
+    """Accepts signatures from our origins, made after the device verified its user."""
 
     rp_id: str
     origins: tuple[str, ...]
@@ -29,7 +32,7 @@ class Verifier:
     async def attestation(
         self, credential: dict[str, Any], challenge: bytes
     ) -> "VerifiedRegistration":
-        """Raises `Unproven`."""
+        """Check a new passkey. Raises `Unproven`."""
         verified: VerifiedRegistration = await self._call(
             "verify_registration_response", credential, challenge
         )
@@ -38,10 +41,11 @@ class Verifier:
     async def assertion(
         self, credential: dict[str, Any], challenge: bytes, public_key: bytes
     ) -> "VerifiedAuthentication":
-        """Raises `Unproven`. The caller must compare the sign count.
+        """Check a signature, but not the sign count. Raises `Unproven`.
 
-        The library compares the count before it checks the signature. A forged request
-        could then make a passkey look like a clone.
+        The caller must compare the sign count afterwards. The library would compare it
+        before it checks the signature, so a forged request could make a passkey look
+        like a clone.
         """
         verified: VerifiedAuthentication = await self._call(
             "verify_authentication_response",
@@ -73,6 +77,7 @@ class Verifier:
             return await asyncio.to_thread(call)
         except ImportError:
             raise
-        # Parsers of CBOR, keys and certificates raise many kinds for malformed input.
+        # Malformed input causes many kinds of exceptions, because the library parses
+        # CBOR, keys and certificates.
         except Exception as error:
             raise Unproven(type(error).__name__) from error

@@ -37,7 +37,8 @@ async def export_products(
 ) -> AsyncGenerator[bytes]:
     """Yield one consistent snapshot of all products, many rows at a time.
 
-    The first chunk waits for the first rows, so that an earlier failure answers 503.
+    The first chunk contains the first rows, so that an error before them still gets its
+    own status, such as 503.
     """
     header = (",".join(FIELDS) + "\r\n").encode() if format_ == "csv" else b""
     async with database.replica.connect() as connection:
@@ -47,13 +48,13 @@ async def export_products(
             async for chunk in chunks:
                 yield header + chunk
                 header = b""
-            yield header  # here only if there are no products: otherwise it is empty
+            yield header  # empty, unless there are no products
 
 
 async def read_postgres(
     connection: AsyncConnection, format_: FileFormat
 ) -> AsyncGenerator[bytes]:
-    """Let PostgreSQL write the file, because Python needs several times as long."""
+    """Let PostgreSQL write the file. Python would need several times as long."""
     await connection.execution_options(**SNAPSHOT)
     await connection.execute(LIFT_TIMEOUTS)
     rows = copied(connection, QUERIES[format_], **OPTIONS[format_])
@@ -81,7 +82,10 @@ def write_ndjson(rows: Rows) -> bytes:
 
 
 def write_csv(rows: Rows) -> bytes:
-    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    """Write the rows, with an apostrophe before text that looks like a formula.
+
+    Otherwise a spreadsheet would run this text.
+    """
     file = StringIO(newline="")
     csv.writer(file).writerows([_cell(value) for value in row] for row in rows)
     return file.getvalue().encode()

@@ -24,13 +24,13 @@ from app.services.products.files.spool import Rows, Spool, spooled
 from app.services.products.files.staging import PostgresStaging, SqliteStaging
 
 BATCH = 2000
-# Ends a batch earlier, because 2000 rows of 64 KiB would need too much memory.
+# A batch also ends at this size: 2000 rows of 64 KiB would need too much memory.
 BATCH_BYTES = 2 << 20
-# After this many bytes, other requests get a turn. Chunks are no measure, because one
-# can be large. Rows are no measure, because empty lines are not rows.
+# After this many bytes, other requests get a turn. A number of chunks would not do,
+# because a chunk can be large, nor a number of rows, because empty lines are not rows.
 SLICE = 4096
-TURN_SECONDS = 0.01  # a slice can hold many rows: after this time, others get a turn
-# After so many invalid rows, a strict import does not parse the rest of the file.
+TURN_SECONDS = 0.01  # other requests get a turn also after this time
+# After this many invalid rows, a strict import does not parse the rest of the file.
 MOST_FAILED = 10_000
 
 
@@ -65,7 +65,7 @@ class ProductFile:
         self.faults: list[LineFault] = []
 
     async def read(self, chunks: AsyncIterator[bytes], format_: FileFormat) -> None:
-        """Read the file, in turns with other requests: chunks can be large and many."""
+        """Read the file, and let other requests run in between."""
         batch: Rows = []
         size = 0
 
@@ -87,7 +87,7 @@ class ProductFile:
             if not isinstance(row, ProductRow):
                 self._fail(line, row)
                 if self.mode == "strict":
-                    batch.clear()  # from now on the file is only read for its errors
+                    batch.clear()  # from now on, read the file only to report errors
             elif not self.failed or self.mode == "partial":
                 batch.append(spooled(line, row))
             if len(batch) >= BATCH or (batch and size >= BATCH_BYTES):
@@ -140,7 +140,7 @@ class ProductImport:
         """
         file.check()
         created = updated = 0
-        if file.rows:  # without rows there is no need for a transaction
+        if file.rows:  # without rows, begin no transaction
             await self.staging.fill(file.rows)
             file.drop_repeated(*await self.staging.drop_repeated(MOST_FAULTS))
             file.check()

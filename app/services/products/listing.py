@@ -1,4 +1,4 @@
-"""The lists of products, with their filters, their orders and the indexes they use."""
+"""The lists of products: their filters, their orders and the indexes they use."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -45,8 +45,9 @@ NEAR = 1000
 class unindexed(FunctionElement[Any]):  # noqa: N801 - it is used like a SQL function
     """A column that SQLite must not look up in an index.
 
-    Without statistics SQLite expects few rows from every filter, and prefers to sort
-    them. PostgreSQL has statistics and chooses well. See "Disqualifying Terms
+    Without statistics, SQLite expects that every filter leaves few rows. It then reads
+    and sorts these rows instead of reading them in order. PostgreSQL has statistics and
+    chooses well. See "Disqualifying Terms
     Using Unary '+'" at https://sqlite.org/optoverview.html.
     """
 
@@ -68,7 +69,7 @@ def _unary_plus(element: unindexed, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class ProductListing(Listing):
-    """Products, from the table or from the matches of a search, if they are few."""
+    """Reads products from the table, or from the matches of a search if few match."""
 
     def __init__(
         self,
@@ -79,7 +80,11 @@ class ProductListing(Listing):
         narrow: "ProductListing | None" = None,
         then: "ProductListing | None" = None,
     ) -> None:
-        """`found` is the filter `q`. `narrow` reads only the matches, if few."""
+        """Make a listing of the table, or of its rows in `source`.
+
+        `found` is the filter `q`. `narrow` is a listing of the matches only, to use if
+        they are few.
+        """
         self.columns: Columns = source.c
         self.found = found
         self.narrow = narrow
@@ -99,8 +104,8 @@ class ProductListing(Listing):
         price, status = columns.price, columns.status
         if not sort.endswith("price"):
             price = unindexed(price)
-        # The index of status is only for the order of `created_at`. With a category,
-        # the index of the category leaves fewer rows.
+        # Use the index of status only for the order of `created_at`. If a category is
+        # given, use the index of the category, because it leaves fewer rows.
         if "category" in filters or not sort.endswith("created_at"):
             status = unindexed(status)
         return {
@@ -160,8 +165,8 @@ PRODUCTS = ProductListing(
     matches(QUERY),
     narrow=ProductListing(FOUND, matches_in(FOUND, QUERY)),
 )
-# Products that match in their title come first. The other matches follow as a second
-# list, so that the database does not rank products that the page does not show.
+# Products that match in their title come first. A second list has the other matches, so
+# that the database does not rank products that the page does not show.
 BY_RELEVANCE = ProductListing(
     PRODUCT,
     matches(TITLE),

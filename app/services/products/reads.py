@@ -26,7 +26,7 @@ class ProductNotFound(NotFound):
     detail = "No product has this id."
 
 
-# Statements are built once: building costs more than sending them.
+# These statements are built once, because building them takes longer than sending them.
 PRODUCT = Product.__table__.c
 PRODUCTS_BY_ID = Keyed(
     select(*(PRODUCT[name] for name in ProductRead.model_fields)), PRODUCT.id
@@ -45,7 +45,7 @@ def sees_all(viewer: Principal | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Reads products. Visitors see the active ones, editors see all."""
+    """Reads products. Visitors see only active products, editors see all."""
 
     read: ReadSession
     cursors: CursorSigner

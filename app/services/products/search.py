@@ -1,12 +1,14 @@
 """Full-text search of products.
 
-A product is found when each word of the query begins one of its words. `words` splits
-both, so that both databases find the same products. Every service that writes a product
-stores its words with it. PostgreSQL indexes them in the generated column `search`,
-SQLite in the table `products_search`.
+A query finds a product if each word of the query is the beginning of a word of the
+product. The function `words` splits queries and products, so that both databases find
+the same products. The service stores the words of a product when it writes the product.
+PostgreSQL indexes the words in the generated column `search`, SQLite in the table
+`products_search`.
 
-The words of the title (name and SKU) are stored twice, the second time behind
-`TITLE_MARK`: a search for marked words finds titles only, without an index of its own.
+The words of the title (name and SKU) are stored twice, the second time with
+`TITLE_MARK` in front. A search for marked words finds only titles, so titles need no
+index of their own.
 """
 
 from collections.abc import Mapping
@@ -43,10 +45,10 @@ Columns = ReadOnlyColumnCollection[str, Any]
 # These categories of Unicode separate words. Words consist of all other characters:
 # letters, numbers and the marks on them.
 SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
-PRESENTATION = "\ufe0e\ufe0f"  # these only say how to draw the emoji before them
+PRESENTATION = "\ufe0e\ufe0f"  # these only say how the emoji before them is drawn
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
-MOST_PREFIXES = 16  # of a query
-MOST_LETTERS = 8  # prefixes of one letter: each is the beginning of many words
+MOST_PREFIXES = 16  # words of a query that are searched
+MOST_LETTERS = 8  # of these, words of one letter, with which many words begin
 TITLE_MARK = "^"  # a separator, so that no word of a product or a query contains it
 SEARCHED = ("name", "sku", "category", "description")
 
@@ -76,10 +78,11 @@ def words(text: str) -> list[str]:
 
 
 def prefixes(query: str) -> list[str]:
-    """Choose the words to search for: few and long ones, because these cost less.
+    """Choose the words to search for. Few and long words make the search faster.
 
-    Leave out a word that begins another word of the query: the longer word finds fewer
-    products. A long query is cut to its longest words, so it can find more products.
+    Leave out a word with which another word of the query begins, because the longer
+    word finds fewer products. Only the longest words of a long query are searched, so
+    such a query can find products that lack a shorter word.
     """
     ordered = sorted(words(query))
     needed = [
@@ -93,10 +96,10 @@ def prefixes(query: str) -> list[str]:
 
 
 def search_columns(product: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the columns by which search finds `product`, which has all of `SEARCHED`.
+    """Return the columns that search reads. `product` needs all fields of `SEARCHED`.
 
-    Each field that can be absent has a column of its own. An import that leaves out the
-    field therefore keeps its words, too.
+    Each field that can be absent has a column of its own. If an import leaves out the
+    field, the product therefore keeps the words of the field, too.
     """
     title = words(f"{product['name']} {product['sku']}")
     columns: dict[str, str | None] = {
@@ -129,7 +132,7 @@ QUERY = bindparam("q", type_=Words(title=False))
 TITLE = bindparam("title", type_=Words(title=True))
 
 
-class matches(FunctionElement[bool]):  # noqa: N801 - reads as the function it is
+class matches(FunctionElement[bool]):  # noqa: N801 - it is used like a SQL function
     """Whether a product matches `QUERY`, or matches `TITLE` in its title."""
 
     type = Boolean()
@@ -139,7 +142,7 @@ class matches(FunctionElement[bool]):  # noqa: N801 - reads as the function it i
 @compiles(matches, "postgresql")
 def _tsvector(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     query = compiler.process(element.clauses, **kw)
-    # IS TRUE keeps the planner from using the index of words: see FEW.
+    # IS TRUE keeps the planner from using the index of words. FEW says why.
     return f"((products.search @@ (SELECT CAST({query} AS tsquery))) IS TRUE)"
 
 
@@ -151,11 +154,13 @@ def _fts5(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 # If at most this many products match, PostgreSQL finds them by the index of words and
-# sorts them. Otherwise it reads the list in order, where it meets matches often enough.
-# The planner cannot choose: it does not know how many words begin with a prefix.
+# sorts them. Otherwise it reads the list in order, and soon finds enough matches.
+# The service makes this choice, because the planner does not know how many words begin
+# with a prefix.
 FEW = 1000
-# The index reads all entries of a word, also if the other words find few products.
-# `pg_stats` has the most common words, and the share of the products that have each.
+# A lookup in the index reads all entries of each word, even if another word is rare. So
+# the service looks up the rarest word first. `pg_stats` has the most common words, and
+# the share of the products that contain each word.
 RAREST = text(
     """
     SELECT word
@@ -173,7 +178,7 @@ RAREST = text(
 
 
 async def lookups(read: ReadSession, query: str) -> list[str]:
-    """Return what to ask the index of words for, one after the other: see `few`."""
+    """Return the values of `lookup` that `few` should try, one after the other."""
     asked = prefixes(query)
     if len(asked) < 2:
         return [query]
@@ -182,7 +187,7 @@ async def lookups(read: ReadSession, query: str) -> list[str]:
 
 
 def few(columns: Columns, *, title: bool) -> TableValuedAlias:
-    """Select the products that match `lookup`, at most one more than `FEW`."""
+    """Select products that match `lookup`, at most `FEW` + 1 of them."""
     lookup = bindparam("lookup", type_=Words(title=title))
     found = func.products_matching(cast(lookup, TSQUERY), FEW + 1)
     typed = (column(each.name, each.type) for each in columns)

@@ -1,4 +1,4 @@
-"""Sign-ins that have begun: each belongs to one browser and can be finished once."""
+"""Sign-ins that were begun. Only the browser that began one can finish it, once."""
 
 import hmac
 from base64 import urlsafe_b64encode
@@ -31,9 +31,9 @@ class SignInExpired(BadRequest):
 class Attempt:
     """The values that one sign-in sends to the provider.
 
-    All are derived from the transaction, a secret of 256 bits that only the client
-    stores. The table has only its digest, so a thief of the table can finish no
-    sign-in.
+    They are derived from `transaction`, a secret of 256 bits that only the client
+    stores. The table contains only the digest of this secret, so a thief of the table
+    cannot finish a sign-in.
     """
 
     transaction: str
@@ -48,7 +48,7 @@ class Attempt:
 
     @property
     def verifier(self) -> str:
-        """The secret of PKCE (RFC 7636 §4.1), which only the provider learns."""
+        """The secret of PKCE (RFC 7636 §4.1), sent only to the provider."""
         return self._derive("verifier")
 
     @property
@@ -82,11 +82,12 @@ async def redeem(
 ) -> Attempt:
     """Use up a sign-in, in a transaction of its own.
 
-    Ask the provider afterwards: a connection of the database must not wait for it.
+    Ask the provider only after this call, because a database connection must not wait
+    for the provider.
 
     Raises:
-        SignInExpired: The client did not begin this sign-in, with this provider and
-            for this account, or has used it before.
+        SignInExpired: The client did not begin a sign-in with this provider and for
+            this account, or the sign-in was used before or has expired.
     """
     attempt = Attempt(data.transaction)
     state = data.state.encode("utf-8", "surrogatepass")

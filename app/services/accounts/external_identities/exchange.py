@@ -1,4 +1,4 @@
-"""The authorization code flow with PKCE, which all providers have (RFC 6749 §4.1)."""
+"""The authorization code flow with PKCE, for all providers (RFC 6749 §4.1)."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ERROR = re.compile(r"[a-z_]{1,40}")
 
 @dataclass
 class CodeFlow:
-    """Sends the browser to a provider, and exchanges the code that it brings back."""
+    """Sends the browser to a provider, and exchanges the code that the browser gets."""
 
     provider: Provider
     redirect_uri: str
@@ -47,8 +47,8 @@ class CodeFlow:
         }
         credentials = (self.provider.client_id, secret.get_secret_value())
         options: dict[str, Any] = {"headers": {"Accept": "application/json"}}
-        # Without a list, the only method is `client_secret_basic` (OpenID Discovery
-        # §3).
+        # If the provider lists no methods, it accepts only `client_secret_basic`
+        # (OpenID Discovery §3).
         known = metadata.get("token_endpoint_auth_methods_supported")
         if not isinstance(known, list) or "client_secret_basic" in known:
             options["auth"] = tuple(quote(part, safe="") for part in credentials)
@@ -57,7 +57,7 @@ class CodeFlow:
         status, answer = await self.fetcher.json(
             name, "POST", metadata["token_endpoint"], data=form, **options
         )
-        # GitHub answers 200 to a code that is not valid.
+        # GitHub answers an invalid code with 200 and the member `error`.
         if status != 200 or not isinstance(answer, dict) or "error" in answer:
             error = answer.get("error") if isinstance(answer, dict) else None
             known_error = isinstance(error, str) and ERROR.fullmatch(error)

@@ -1,4 +1,4 @@
-"""Requests to providers: to safe URLs only, without redirects, small and in time."""
+"""Requests to providers, limited in size and time: only safe URLs, no redirects."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ from app.core.logging import get_logger
 from app.core.settings.external_identities import is_safe_url
 from app.services.accounts.external_identities.providers import ProviderUnavailable
 
-TIMEOUT_SECONDS = 4  # for one answer; a sign-in needs at most two or three
+TIMEOUT_SECONDS = 4  # for each answer; most sign-ins need at most three answers
 LARGEST_ANSWER = 256 * 1024
 
 log = get_logger(__name__)
@@ -25,11 +25,11 @@ log = get_logger(__name__)
 
 @dataclass
 class Fetcher:
-    local: bool  # whether http URLs on this machine are safe, too
+    local: bool  # whether `http` URLs count as safe if they name this machine
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context()  # reading the certificates takes long
+        return ssl.create_default_context()  # slow, so it is done once
 
     def check_url(self, url: object) -> str:
         """Raises `ValueError` if the URL is missing, malformed or not safe."""
@@ -43,8 +43,8 @@ class Fetcher:
         """Return the status and the JSON of an answer.
 
         Raises:
-            ProviderUnavailable: There was no answer in time, a 5xx, a redirect, an
-                answer that is too large or one that is not JSON.
+            ProviderUnavailable: There was no answer in time, or the answer is a 5xx, a
+                redirect, too large, or not JSON.
         """
         with self.failing(provider):
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -55,7 +55,7 @@ class Fetcher:
 
     @contextmanager
     def failing(self, provider: str) -> Iterator[None]:
-        """Log a fault of the provider, and answer that it is not available."""
+        """Log an error of the block, and raise `ProviderUnavailable` instead."""
         try:
             yield
         except (OSError, ValueError, httpx2.HTTPError) as error:

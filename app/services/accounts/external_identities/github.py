@@ -1,4 +1,4 @@
-"""Sign-in with GitHub, which has OAuth 2.0 without OpenID Connect."""
+"""Sign-in with GitHub, which supports OAuth 2.0 but not OpenID Connect."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class GitHubClient(CodeFlow):
             raise ProviderAnswerInvalid("API")
         found = (each for each in emails if isinstance(each, dict))
         email = next((each for each in found if each.get("primary")), {})
-        number = user.get("id")  # a login can change hands, an id cannot
+        number = user.get("id")  # another person can get the login name, but not the id
         return make_person(
             self.provider,
             self.provider.issuer,

@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 from app.core.settings.external_identities import TENANT, Provider
 from app.services.accounts.external_identities.providers import ProviderAnswerInvalid
 
-# Never `none`, and never HS*, whose key would be the client secret.
+# Never `none`, and never HS256 and the like, whose key would be the client secret.
 ALGORITHMS = "RS256 PS256 ES256 RS384 PS384 ES384 RS512 PS512 ES512".split()
 KINDS = {"RSA", "EC"}
 LONGEST = 16 * 1024
@@ -20,7 +20,7 @@ LEEWAY_SECONDS = 30
 
 
 class KeyUnknown(Exception):
-    """The provider has not published the key that the token names."""
+    """The keys that were read do not contain the key that the token names."""
 
 
 def verify(
@@ -34,8 +34,8 @@ def verify(
     """Return the claims of an ID token.
 
     Raises:
-        KeyUnknown: Read the keys again.
-        ProviderAnswerInvalid: Something else is wrong with the token.
+        KeyUnknown: The token names another key. Read the keys again, and retry once.
+        ProviderAnswerInvalid: The token is invalid for another reason.
     """
     if len(id_token) > LONGEST:
         raise ProviderAnswerInvalid("ID token: length")
@@ -70,7 +70,7 @@ def verify(
         raise KeyUnknown from None
     except ProviderAnswerInvalid:
         raise
-    except Exception as error:  # the token can be anything that a stranger writes
+    except Exception as error:  # because a stranger can send any text as a token
         reason = f"ID token: {type(error).__name__} {getattr(error, 'claim', '')}"
         raise ProviderAnswerInvalid(reason.strip()) from None
     return dict(claims)
@@ -81,8 +81,9 @@ def issuer_of(
 ) -> str:
     """Return the issuer that the token must have.
 
-    The issuer of a provider for many directories contains `TENANT`, in place of the
-    directory of the person. Such a provider says for which directory each key signs.
+    If a provider serves many directories, its issuer in the settings contains `TENANT`
+    in place of the directory. The token then names the directory of the person, and
+    the key must belong to that directory.
     """
     if TENANT not in provider.issuer:
         return provider.issuer

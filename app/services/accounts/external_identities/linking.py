@@ -1,4 +1,4 @@
-"""The identities of an account, as its owner links, lists and removes them."""
+"""Linking, listing and removing the identities of an account."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -76,7 +76,7 @@ class ExternalIdentities:
     async def finish(
         self, caller: Principal, name: str, data: ExternalSignInFinish
     ) -> ExternalIdentity:
-        """Link the identity. Its address can differ from that of the account.
+        """Link the identity, whose e-mail address can differ from that of the account.
 
         The address of the account must be confirmed first. Otherwise an attacker could
         register with the address of another person, link an identity, and still sign in
@@ -91,11 +91,11 @@ class ExternalIdentities:
                 person, user.id, user.email, keep=caller.session_id
             )
         except IntegrityError as error:
-            # No other constraint can fail: the account is locked.
+            # Only the unique identity can fail: nobody can delete the locked account.
             raise IdentityTaken from error
 
     async def remove(self, caller: Principal, identity_id: UUID) -> None:
-        # Two requests could otherwise remove the last two identities at the same time.
+        # Without the lock, two requests could remove the last two identities at once.
         user = await lock_caller(self.sign_ins.session, caller)
         mine = select(ExternalIdentity).where(ExternalIdentity.user_id == user.id)
         found = await self.sign_ins.session.scalars(mine)

@@ -18,8 +18,10 @@ from app.services.accounts.external_identities.providers import (
 )
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-REREAD_SECONDS = 3600  # after which the discovery document and the keys are read again
-PAUSE_SECONDS = 60  # between two readings because of an unknown key
+# The service reads the discovery document and the keys again when they are older.
+REREAD_SECONDS = 3600
+# An unknown key makes the service read the keys again, at most once in this time.
+PAUSE_SECONDS = 60
 # The methods of RFC 8176 by which a provider can report a second factor.
 METHODS = {"face", "fpt", "hwk", "iris", "mca", "mfa", "otp", "pin", "pop", "pwd"}
 METHODS |= {"sc", "sms", "swk", "tel", "user"}
@@ -27,7 +29,7 @@ METHODS |= {"sc", "sms", "swk", "tel", "user"}
 
 @dataclass
 class Document:
-    """JSON at a URL of the provider, read again when it is old."""
+    """The JSON of a URL of the provider, kept until it is too old."""
 
     content: dict[str, Any] = field(default_factory=dict)
     read_at: float = float("-inf")
@@ -67,7 +69,7 @@ class OpenIDClient(CodeFlow):
         )
 
     async def metadata(self) -> dict[str, Any]:
-        """Read the discovery document, which must name the issuer of the settings."""
+        """Return the discovery document. It must name the issuer of the settings."""
         url = f"{self.provider.discovery}/.well-known/openid-configuration"
         return await self._read(self.discovery, url, self._check_metadata)
 
@@ -79,7 +81,7 @@ class OpenIDClient(CodeFlow):
         self.fetcher.check_url(metadata.get("userinfo_endpoint", self.provider.issuer))
 
     def _check_issuer(self, iss: str | None, metadata: Mapping[str, Any]) -> None:
-        """Refuse a code of another provider (RFC 9207 §2.4)."""
+        """Refuse a code that another provider has issued (RFC 9207 §2.4)."""
         announced = metadata.get("authorization_response_iss_parameter_supported")
         if iss is None and announced is not True:
             return
@@ -96,7 +98,7 @@ class OpenIDClient(CodeFlow):
                     self.provider, metadata, keys, id_token, access_token, nonce
                 )
             except KeyUnknown:
-                # The provider has a new key, or an attacker invents names of keys.
+                # The provider has a new key, or an attacker has invented its name.
                 if again or monotonic() - self.asked_again_at < PAUSE_SECONDS:
                     break
                 self.asked_again_at = monotonic()
@@ -105,12 +107,15 @@ class OpenIDClient(CodeFlow):
     async def _about(
         self, metadata: dict[str, Any], access_token: str, claims: dict[str, Any]
     ) -> dict[str, Any]:
-        """Ask for the address, if the ID token has none (OpenID Connect Core §5.3)."""
+        """Return claims with the e-mail address of the person.
+
+        If the ID token has no address, ask the provider (OpenID Connect Core §5.3).
+        """
         if "email" in claims or "userinfo_endpoint" not in metadata:
             return claims
         bearer = {"Authorization": f"Bearer {access_token}"}
         about = await self._fetch(metadata["userinfo_endpoint"], headers=bearer)
-        if about.get("sub") != claims["sub"]:  # of another person (§5.3.2)
+        if about.get("sub") != claims["sub"]:  # another person (§5.3.2)
             raise ProviderAnswerInvalid("userinfo")
         return about
 
@@ -139,14 +144,14 @@ class OpenIDClient(CodeFlow):
 
 
 def says_verified(provider: Provider, claims: Mapping[str, Any]) -> bool:
-    """Whether the provider says that the person owns the address."""
+    """Whether the provider has checked that the person owns the e-mail address."""
     if provider.preset == "entra":
-        # Administrators of any directory can write an address that is not theirs.
-        # Only this claim says that Microsoft has checked its domain.
+        # The administrator of a directory can enter any address, also one of another
+        # company. Only this claim says that Microsoft has checked the domain.
         return claims.get("xms_edov") in (True, "1", "true")
     verified = claims.get("email_verified") is True
     if provider.preset == "google":
-        # Google is sure only of its own mailboxes and of those of Workspace.
+        # Google knows the owner only of Gmail and Workspace addresses.
         email = str(claims.get("email", "")).lower()
         return verified and (email.endswith("@gmail.com") or bool(claims.get("hd")))
     return verified

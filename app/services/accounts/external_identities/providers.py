@@ -46,7 +46,7 @@ class ProviderAnswerInvalid(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has signed in at a provider. Issuer and subject name one person for ever."""
+    """Who has signed in at a provider. `issuer` and `subject` never change."""
 
     provider: str
     issuer: str
@@ -54,7 +54,7 @@ class Person:
     email: str | None
     email_verified: bool
     name: str | None
-    methods: tuple[str, ...]  # RFC 8176, and `fed`
+    methods: tuple[str, ...]  # `fed`, and values of RFC 8176
 
 
 class ProviderClient(Protocol):
@@ -67,7 +67,7 @@ class ProviderClient(Protocol):
         """Exchange the code for proof of who has signed in.
 
         Raises:
-            ProviderAnswerInvalid: The answer proves nothing.
+            ProviderAnswerInvalid: The answer does not prove who has signed in.
             ProviderUnavailable: The provider did not answer in time.
         """
 
@@ -82,11 +82,11 @@ class Providers(dict[str, ProviderClient]):
 def make_providers(
     providers: tuple[Provider, ...], mail: MailSettings, *, local: bool
 ) -> Providers:
-    """Make the clients. `local` accepts http URLs on this machine."""
+    """Make the clients. With `local`, `http` URLs on this machine count as safe."""
     clients = Providers()
     if not providers:
         return clients
-    # A service without providers must not pay for their libraries.
+    # Imported here, so that a service without providers does not load the libraries.
     from app.services.accounts.external_identities.fetching import Fetcher
     from app.services.accounts.external_identities.github import GitHubClient
     from app.services.accounts.external_identities.openid import OpenIDClient
@@ -110,7 +110,13 @@ def make_person(
     name: object,
     methods: tuple[str, ...] = (),
 ) -> Person:
-    """Keep only values that can be stored, because a provider can send any JSON."""
+    """Check what a provider sent, which can be any JSON.
+
+    An address or a name that cannot be stored becomes None.
+
+    Raises:
+        ProviderAnswerInvalid: The subject cannot be stored.
+    """
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise ProviderAnswerInvalid("subject")
     if not subject.isprintable():

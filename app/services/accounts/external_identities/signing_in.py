@@ -1,4 +1,4 @@
-"""Sign-in with a provider: whose account it is, and when a new one is made."""
+"""Sign-in with a provider: finds the account of an identity, or makes one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -63,10 +63,10 @@ class IdentityUnknown(Unauthorized):
 
 @dataclass(slots=True)
 class ExternalSignIns:
-    """Sign-ins of users who are not signed in yet.
+    """Signs users in by an identity of a provider.
 
-    The provider is asked before the first statement, because a transaction holds a
-    connection.
+    The service asks the provider before the first statement of the transaction, because
+    a transaction holds a connection.
     """
 
     session: AsyncSession
@@ -80,7 +80,7 @@ class ExternalSignIns:
     async def start(
         self, name: str, user_id: UUID | None = None
     ) -> ExternalSignInStarted:
-        """Begin a sign-in, or with `user_id` the linking of an identity."""
+        """Begin a sign-in. With `user_id`, begin to link an identity to the account."""
         client = self.providers[name]
         attempt = attempts.begin(self.session, name, user_id)
         return ExternalSignInStarted(
@@ -105,7 +105,7 @@ class ExternalSignIns:
     async def identify(
         self, name: str, data: ExternalSignInFinish, user_id: UUID | None = None
     ) -> Person:
-        """Use up the sign-in that `start` began, and ask the provider who signed in."""
+        """Use up the sign-in that `start` began. Ask the provider who has signed in."""
         client = self.providers[name]
         attempt = await attempts.redeem(self.database, data, name, user_id)
         try:
@@ -117,8 +117,8 @@ class ExternalSignIns:
     async def _find_or_add(self, person: Person) -> Row[Any]:
         """Return the locked row of the person's account.
 
-        If the identity is new, another request can add it at the same moment; then the
-        second search finds it.
+        If the identity is new, another request can add it at the same moment. In this
+        case this request cannot add it, but finds it by the second search.
         """
         for is_last in (False, True):
             user = await self._find(person)
@@ -131,7 +131,7 @@ class ExternalSignIns:
                 if is_last:
                     raise
         found = await self._find(person)
-        assert found is not None  # noqa: S101 - the loop has added it
+        assert found is not None  # noqa: S101 - the loop has added the identity
         return found
 
     async def _find(self, person: Person) -> Row[Any] | None:
@@ -154,15 +154,15 @@ class ExternalSignIns:
             .values(last_used_at=utc_now(), email=person.email)
             .returning(ExternalIdentity.id)
         )
-        if used is None:  # its owner removed it while this request waited for the lock
+        if used is None:  # the owner removed the identity while this request waited
             raise IdentityUnknown("the identity was removed", user.id)
         return user
 
     async def _add(self, person: Person) -> None:
         """Link the identity to the account of its address, or to a new account.
 
-        An address that one side has not verified proves nothing: an attacker can have
-        typed the address of another person, there or here.
+        Both the provider and this service must have verified the address. Otherwise an
+        attacker could have registered with the address of another person.
         """
         if person.email is None or not person.email_verified:
             raise IdentityUnknown("the provider has not verified the address")
@@ -179,7 +179,7 @@ class ExternalSignIns:
     async def link(
         self, person: Person, user_id: UUID, email: str, keep: UUID | None = None
     ) -> ExternalIdentity:
-        """Add the identity and tell the owner; `keep` is the session that stays."""
+        """Add the identity and tell the owner. End all sessions except `keep`."""
         identity = ExternalIdentity(
             user_id=user_id,
             provider=person.provider,

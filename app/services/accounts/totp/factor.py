@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TotpFactor(SecondFactor):
-    """The factor that accepts the code of this step and of the one before, once."""
+    """Accepts the codes of the current and the previous step, each code once."""
 
     session: AsyncSession
     ring: SecretRing
@@ -46,7 +46,7 @@ class TotpFactor(SecondFactor):
         await self.session.execute(delete(Totp).where(TOTP.user_id == user_id))
 
     async def use(self, user_id: UUID, code: str, *, is_active: bool) -> bool:
-        """Whether the code is right. The step is stored, so that it works once."""
+        """Whether the code is right. Its step is stored, so that a code works once."""
         mine = (TOTP.user_id == user_id, TOTP.is_active.is_(is_active))
         found = await self.session.execute(select(TOTP.secret).where(*mine))
         sealed = found.scalar_one_or_none()
@@ -76,9 +76,10 @@ class TotpFactor(SecondFactor):
 
 
 def matching_step(secret: bytes, code: str) -> int | None:
-    """Return the step of the code: this one or the one before (RFC 6238 §5.2).
+    """Return the step of the code: the current or the previous one (RFC 6238 §5.2).
 
-    If both have the same code, return the newer step, because using it ends both.
+    If both steps have the same code, return the current one: after it, neither step
+    can be used again.
     """
     codes, now = generator(secret), int(time.time()) // STEP_SECONDS
     for step in (now, now - 1):

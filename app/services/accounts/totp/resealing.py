@@ -1,4 +1,4 @@
-"""Encrypting the secrets of all users again, so that a rotation of keys can end."""
+"""Encrypts the TOTP secrets of all users again, to finish a rotation of keys."""
 
 from sqlalchemy import select, update
 
@@ -12,11 +12,11 @@ from app.services.accounts.totp.factor import KEY, TOTP
 async def reseal(database: Database, ring: SecretRing) -> int:
     """Encrypt each TOTP secret with the current `SECRET_KEY`. Return how many changed.
 
-    A secret is written only if it is still the one that was read, because its user can
-    replace it at the same time.
+    A user can replace the secret at the same time, so the service writes a secret only
+    if it has not changed since it was read.
 
     Raises:
-        Unreadable: No key of the ring decrypts one of the secrets. Nothing was changed.
+        Unreadable: A secret fits no key of the ring. Nothing was changed.
     """
     async with transaction(database) as session:
         rows = (await session.execute(select(Totp))).scalars().all()

@@ -45,7 +45,7 @@ class TotpService:
     app_name: str
 
     async def enrol(self, caller: Principal) -> TotpSecret:
-        """Make a secret. It replaces the active one when a code has confirmed it."""
+        """Make a new secret. It replaces the active one once a code confirms it."""
         secret = os.urandom(SECRET_SIZE)
         await lock_caller(self.session, caller)
         waits = (TOTP.user_id == caller.user_id, ~TOTP.is_active)
@@ -61,7 +61,7 @@ class TotpService:
         return TotpSecret(secret=codes.secret, uri=uri, qr_code=qr_code(uri))
 
     async def activate(self, caller: Principal, code: str) -> RecoveryCodesRead:
-        """Make the new secret active, if `code` proves that an app has it.
+        """Make the new secret active, if `code` shows that an app has stored it.
 
         Raises:
             TotpNotEnrolled: There is no new secret, or it is too old.

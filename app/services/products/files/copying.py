@@ -1,4 +1,7 @@
-"""Product files that PostgreSQL writes, with the same bytes as Python writes."""
+"""The queries by which PostgreSQL writes product files.
+
+The files have the same bytes as those that Python writes.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -15,16 +18,16 @@ FIELDS = tuple(ProductRead.model_fields)
 COLUMNS = [PRODUCT[name] for name in FIELDS]
 # A line of JSON has none of these characters, so COPY writes it unchanged as CSV.
 AS_IT_IS = {"delimiter": "\x01", "quote": "\x02", "escape": "\x02"}
-# PostgreSQL ends a row with LF, and RFC 4180 with CRLF. So each row ends with a column
-# `x` in quotes. Inside other quotes every quote is doubled, so only the end of a row
-# has these bytes.
+# PostgreSQL ends a row with LF, but RFC 4180 demands CRLF. The query therefore adds a
+# quoted column `x` to each row, and the export replaces `ROW_END` by CRLF. Only the end
+# of a row has these bytes, because each quote inside a cell is doubled.
 ROW_END = b',"x"\n'
 
 
 def _text(column: Column[Any]) -> str:
-    """Return the SQL of a column's text. The time is in UTC, as RFC 3339 writes it."""
+    """Return SQL for a column as text. A time is written in UTC, as RFC 3339 says."""
     if column.type.python_type is datetime:
-        # Python writes six digits of a second, or none.
+        # Python writes microseconds as six digits, and leaves them out if they are 0.
         microseconds = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
         time = f"to_char({column.name} AT TIME ZONE 'UTC', '{microseconds}')"
         return f"replace({time}, '.000000', '')"
@@ -41,10 +44,10 @@ def _json(column: Column[Any]) -> str:
 
 
 def _cell(column: Column[Any]) -> str:
-    if column.type.python_type is not str:  # a formula is always a text
+    if column.type.python_type is not str:  # only a text can be a formula
         return _text(column)
     defused = f"regexp_replace({column.name}, '{_PATTERN}', '''', 'g')"
-    # An empty text is an empty cell, not "".
+    # Write an empty text as an empty cell, not as "".
     return f"CASE WHEN suspect THEN {defused} ELSE nullif({column.name}, '') END"
 
 
@@ -57,7 +60,7 @@ _CELLS = ", ".join(map(_cell, COLUMNS))
 _TEXTS = ", ".join(each.name for each in COLUMNS if each.type.python_type is str)
 QUERIES = {
     "ndjson": f"SELECT {_LINE} FROM products ORDER BY id",  # noqa: S608
-    # One look at all texts of a row finds the few rows with a text to defuse.
+    # First test all texts of a row at once, because few rows have a text to defuse.
     "csv": f"""
         SELECT {_CELLS}, 'x' AS x FROM (
             SELECT {", ".join(FIELDS)},

@@ -1,4 +1,4 @@
-"""Splits a file into records while it arrives."""
+"""Splits a file into records while the file arrives."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,15 +15,15 @@ class Line(NamedTuple):
 
     number: int
     last: int
-    text: bytes | None  # None: too long to keep
+    text: bytes | None  # None if the record is longer than MAX_LINE
 
 
 async def split_lines(
     chunks: AsyncIterator[bytes], *, quoted: bool = False
 ) -> AsyncIterator[Line]:
-    """Yield the records, as soon as they end. A `quoted` cell can span lines.
+    """Yield each record as soon as it ends. If `quoted`, a quoted cell can span lines.
 
-    It reads each byte once, however many lines or chunks a record spans.
+    Each byte is read once, even if a record spans many lines or chunks.
     """
     first = number = 1  # the first line of the record, and the line being read
     record: list[bytes] = []  # the lines before the line being read
@@ -57,7 +57,7 @@ def _line(first: int, last: int, record: list[bytes], size: int) -> Line:
 
 
 def ends_inside_quotes(line: bytes, *, inside: bool) -> bool:
-    """Say whether the line ends in a quoted cell, if it begins `inside` one or not.
+    """Say whether the line ends in a quoted cell. `inside`: whether it begins in one.
 
     A quote opens a cell only where the cell begins: `5" nail` is text.
     """

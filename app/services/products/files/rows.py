@@ -1,4 +1,4 @@
-"""The rows of product files, NDJSON and CSV, read strictly as they arrive."""
+"""Reads the rows of product files (NDJSON or CSV) while the file arrives."""
 
 import csv
 import re
@@ -14,9 +14,9 @@ from app.services.products.files.records import MAX_LINE, split_lines
 
 COLUMNS = ProductRow.model_fields
 REQUIRED = [name for name, field in COLUMNS.items() if field.is_required()]
-# Where a cell begins: some spreadsheets split text at `;`, tabs or ends of lines, too.
+# The begin of a cell. Some spreadsheets also split text at `;`, tabs or line ends.
 _BEGIN = r"(?:^|(?<=[;,\t\r\n]))"
-_FORMULA = r"(?=\"*[=+\-@＝＋－＠\t\r\n'])"  # noqa: RUF001 - Excel runs these, too
+_FORMULA = r"(?=\"*[=+\-@＝＋－＠\t\r\n'])"  # noqa: RUF001 - Excel runs these as well
 TO_DEFUSE = _BEGIN + _FORMULA
 _TO_DEFUSE = re.compile(TO_DEFUSE)
 _DEFUSED = re.compile(_BEGIN + "'" + _FORMULA)
@@ -39,7 +39,13 @@ RowError = ValidationError | LineInvalid
 
 
 def read_json(text: bytes) -> ProductRow:
-    """Raise `ValidationError`, or `LineInvalid` where JSON readers could disagree."""
+    """Read a row of NDJSON.
+
+    Raises:
+        ValidationError: The row is not a valid product.
+        LineInvalid: JSON readers could disagree about the row, such as about a member
+            that is repeated.
+    """
     product = ProductRow.model_validate_json(text)
     try:
         parse(text, COLUMNS)
@@ -54,7 +60,7 @@ def read_json(text: bytes) -> ProductRow:
 
 
 class CsvReader:
-    """Reads rows below a header that names the columns, in any order."""
+    """Reads the rows of a CSV file. The header names the columns, in any order."""
 
     def __init__(self, header: bytes) -> None:
         self.names = _cells(header.removeprefix(b"\xef\xbb\xbf"))
@@ -98,7 +104,7 @@ def _cells(text: bytes) -> list[str]:
 
 
 def defused(cell: str) -> str:
-    """Keep a spreadsheet from running the cell, or a part of it, as a formula."""
+    """Add an apostrophe where a spreadsheet would run the cell as a formula."""
     return _TO_DEFUSE.sub("'", cell)
 
 
@@ -131,11 +137,11 @@ async def read_products(
                 error.explain(f"It continues to line {last}. Is a quote missing?")
             yield number, error
             if read is None:
-                return  # without a header the cells have no names
+                return  # without a header the columns are unknown
 
 
 def faults_of(error: RowError) -> list[dict[str, str]]:
-    """Describe what is wrong with a row, which takes longer than to find it."""
+    """Describe the faults of a row. This takes longer than finding them."""
     if isinstance(error, LineInvalid):
         return error.faults
     return [

@@ -39,7 +39,7 @@ class Spool:
         self._count = 0
 
     def add(self, rows: Rows) -> None:
-        """Raise `NoRoom` if the disk is full."""
+        """Write a batch of rows. Raise `NoRoom` if the disk is full."""
         batch = marshal.dumps(rows)
         try:
             self._file.write(batch)
@@ -57,18 +57,18 @@ class Spool:
         return self._count
 
     def __iter__(self) -> Iterator[Rows]:
-        """Yield the batches in the order in which they were added."""
+        """Yield the batches of `add`, in the same order."""
         self._file.seek(0)
         for size in self._sizes:
-            yield marshal.loads(self._file.read(size))  # noqa: S302 - from `add`
+            yield marshal.loads(self._file.read(size))  # noqa: S302 - written by `add`
 
     def close(self) -> None:
-        with suppress(OSError):  # rows that it cannot write now are not needed
+        with suppress(OSError):  # the rows are not needed any more
             self._file.close()
 
 
 def spooled(line: int, product: ProductRow) -> tuple[Any, ...]:
-    """Return the values of `COLUMNS`."""
+    """Return the values of `COLUMNS` for a product."""
     return (
         line,
         uuid7().hex,

@@ -32,7 +32,8 @@ SELECT line FROM (
 """
 FIRST_REPEATED = f"{FIND_REPEATED} ORDER BY line LIMIT :most"
 DROP_REPEATED = f"DELETE FROM product_import WHERE line IN ({FIND_REPEATED})"  # noqa: S608
-# Not `WHERE NOT EXISTS`: with old statistics PostgreSQL can scan products for each row.
+# Do not use `WHERE NOT EXISTS` here: with old statistics, PostgreSQL can scan all
+# products for each row.
 INSERT_NEW = """
 INSERT INTO products
     (id, sku, name, description, price, currency, stock, category, status, version,
@@ -44,11 +45,11 @@ FROM product_import AS s
 WHERE true
 ON CONFLICT (sku) DO NOTHING
 """
-# A new product gets the id of its row. A known product keeps its id, and its movement
-# gets the id of the row.
+# A new product gets the id of its row. A known product keeps its id, so it differs from
+# the id of the row, which becomes the id of the movement.
 KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
 COUNT_ROWS = "SELECT count(*) FROM product_import"
-# A product keeps the fields that its row leaves out.
+# If a row leaves out a field, the product keeps its value.
 SAME = " AND ".join(
     [f"s.{name} = p.{name}" for name in ("name", "price", "currency")]
     + [
@@ -91,10 +92,10 @@ class Staging(ABC):
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
-        self.unchanged = 0  # rows that repeat the values of their product
+        self.unchanged = 0  # rows that would not change their product
 
     async def fill(self, spool: Spool) -> None:
-        """Fill the table with all rows, and wait for other imports to end."""
+        """Create the table, and fill it with all rows."""
         await self.session.execute(text(self.create))
         connection = await self.session.connection()
         for rows in spool:
@@ -104,24 +105,27 @@ class Staging(ABC):
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None: ...
 
     async def drop_repeated(self, most: int) -> tuple[int, list[int]]:
-        """Drop rows with the SKU of an earlier row. Return how many, and some lines."""
+        """Drop rows with the SKU of an earlier row.
+
+        Return the number of these rows, and the lines of the first `most` of them.
+        """
         lines = await self.session.scalars(text(FIRST_REPEATED), {"most": most})
         first = list(lines)
         return (await self._execute(DROP_REPEATED) if first else 0), first
 
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
-        """Create or update the products. Return the number of each.
+        """Create or update products. Return the numbers of created and updated ones.
 
-        It waits for other transactions that create or change one of the products, and
-        then updates that product.
+        If another transaction creates or changes one of these products, wait for it and
+        then update that product.
         """
         rows = await self.session.scalar(text(COUNT_ROWS))
         lock = text(COUNT_KNOWN.format(locking=self.locking))
         created = known = 0
-        while created + known < rows:  # again if a known product got another SKU
+        while created + known < rows:  # repeat if another request has changed a SKU
             created += await self._execute(INSERT_NEW, now=utc_now())
             known, self.unchanged = (await self.session.execute(lock)).one()
-        now = utc_now()  # later than every change of the products, which are locked now
+        now = utc_now()  # after the lock, so later than all other changes
         await self._execute(LOG_MOVEMENTS, actor_id=actor_id, now=now)
         return created, await self._execute(UPDATE_KNOWN, now=now)
 
@@ -132,7 +136,7 @@ class Staging(ABC):
 
 
 class PostgresStaging(Staging):
-    """Filled by COPY."""
+    """Fills the table by COPY, and waits for other imports to end."""
 
     create = CREATE.format(id="uuid", price="numeric(14, 2)", end="ON COMMIT DROP")
     locking = "FOR UPDATE OF p"
@@ -145,7 +149,7 @@ class PostgresStaging(Staging):
 
     async def _insert(self, connection: AsyncConnection, rows: Rows) -> None:
         async with driver_of(connection) as driver:
-            # Once the server is gone, each further write would log a warning.
+            # Stop when the connection is lost: each further write would log a warning.
             records = takewhile(lambda _: not driver.is_closed(), rows)
             await driver.copy_records_to_table(
                 "product_import", records=records, columns=COLUMNS
@@ -153,7 +157,7 @@ class PostgresStaging(Staging):
 
 
 class SqliteStaging(Staging):
-    """Holds prices as cents, and ids as text."""
+    """Stores prices in cents, and ids as text."""
 
     create = CREATE.format(id="text", price="bigint", end="")
 
