@@ -42,7 +42,7 @@ export async function run(baseUrl: string, email: string, password: string) {
   if (!created.data || !again.data) throw new Error("not created");
   if (created.data.id === again.data.id) seen.push("created once");
 
-  // `code` has only the values that this operation can answer.
+  // `code` has only the values that this operation can return.
   const taken = await api.POST("/api/v1/products", { body });
   if (taken.error?.code === "sku_taken") seen.push("sku taken");
 

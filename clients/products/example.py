@@ -70,7 +70,7 @@ def run(url: str, email: str, password: str) -> list[str]:
     if isinstance(again, ProductRead) and again.id == product.id:
         seen.append("created once")
 
-    # Each status has its own class, with the codes that this operation can answer.
+    # Each status has its own class, with the codes that this operation can return.
     taken = create_product.sync(client=api, body=mug)
     if isinstance(taken, IdempotencyKeyInUseOrSkuTakenProblem):
         is_taken = taken.code == IdempotencyKeyInUseOrSkuTakenProblemCode.SKU_TAKEN
