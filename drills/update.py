@@ -88,7 +88,9 @@ def make_releases(checkout: Path, revoked: str = "") -> None:
     if revoked:
         edit(checkout / ROLES, lambda text: text.replace(f'    "{revoked}",\n', ""))
     (checkout / PAGE).unlink()
-    (checkout / "app/services/products/added.py").write_text('"""Added."""\n')
+    added = checkout / "app/services/products/added.py"
+    added.parent.mkdir(exist_ok=True)  # a copy can be without products
+    added.write_text('"""Added."""\n')
     edit(checkout / CHANGES, lambda text: text.replace(NO_CHANGE, CHANGE))
     # `docs/settings.md` repeats this text.
     edit(checkout / SECURITY, lambda text: text.replace(NICE, NICER))
