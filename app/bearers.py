@@ -1,4 +1,7 @@
-"""The kinds of bearer tokens other than access tokens, by prefix, one a line."""
+"""The kinds of bearer tokens, except access tokens, by prefix.
+
+Write each kind on its own line.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -12,9 +15,10 @@ from app.services.mail.outbox import Outbox
 
 
 class Bearer(NamedTuple):
-    # Raises `InvalidAccessToken`, whatever the reason.
+    # Finds the caller who sent a token. Raises `InvalidAccessToken` for every token
+    # that is not valid.
     find_caller: Callable[[Database, str], Awaitable[Principal]]
-    # Revokes a token that leaked. It ignores one that is not valid.
+    # Revokes a token that leaked. Ignores a token that is not valid.
     revoke: Callable[[AsyncSession, Outbox, str], Awaitable[None]]
 
 

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 NAME = "nightproof"
 TITLE = "Nightproof"
 LICENSE = "MIT"
-# The release whose defaults the service keeps; empty means the newest.
+# The release whose default settings the service keeps. Empty: the newest release.
 DEFAULTS = ""
 try:
     VERSION = version(NAME)

@@ -76,7 +76,7 @@ CORS_RESPONSE_HEADERS = (
 def create_application(
     settings: Settings | None = None, routers: Sequence[APIRouter] = ROUTERS
 ) -> FastAPI:
-    """Build an application; it opens nothing before its lifespan starts."""
+    """Build an application. It opens no connections before its lifespan starts."""
     settings = settings or get_settings()
     configure_logging(
         level=settings.log_level, json=settings.logs_json, about=settings.about
@@ -88,7 +88,7 @@ def create_application(
         # Runs in the worker, after the fork: connections do not survive a fork.
         async with open_state(settings) as state:
             app.state.shared = state
-            # Asked once, because FastAPI would ask three libraries for each request.
+            # Ask once: FastAPI would ask three libraries of telemetry for each request.
             is_traced = app._native_telemetry.enabled()
             app._native_telemetry.enabled = lambda: is_traced  # type: ignore[method-assign]
             if weak := list(find_warnings(settings)):
@@ -163,7 +163,7 @@ def middleware(
     recent: RecentRequests | None = None,
     observers: Observers = NO_OBSERVERS,
 ) -> list[Middleware]:
-    """List the layers from the outermost inwards; each is pure ASGI."""
+    """List the layers of middleware, the outermost first. Each is pure ASGI."""
     probes = find_probes(settings)
     cross_origin = bool(settings.cors_allowed_origins)
     layers = [
@@ -190,7 +190,7 @@ def middleware(
             )
         )
     layers += [
-        # Inside CORS, so that a browser may read its 500.
+        # Inside CORS, so that a page of another origin can read a 500.
         Middleware(
             UnhandledErrorsMiddleware,
             report=observers.errors.report if observers.errors else None,
@@ -229,7 +229,7 @@ def middleware(
 
 
 def find_probes(settings: Settings) -> list[str]:
-    """List the paths that programs request all the time. The log leaves them out."""
+    """List the paths that programs request all the time. They are not logged."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
     return [*probes, metrics.PATH]
 

@@ -34,7 +34,10 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """Holds what all resources share. `single` holds what one resource shares."""
+    """Holds the objects that all resources share.
+
+    `single` makes and keeps an object for which there is no field here.
+    """
 
     settings: Settings
     ring: SecretRing
@@ -59,11 +62,15 @@ class AppState:
 
 @asynccontextmanager
 async def open_state(settings: Settings) -> AsyncGenerator[AppState]:
-    """Open everything. Connections are made later, so a server may still be down."""
+    """Open everything. Connections are made later.
+
+    The service can therefore start before PostgreSQL and Redis do.
+    """
     database = Database(settings)
     redis = _redis(settings)
     hasher = PasswordHasher(
-        # More threads than CPUs would only take each other's cache.
+        # More threads than CPUs would not be faster: they would only remove each
+        # other's data from the caches of the CPUs.
         slots=min(settings.password_hash_threads, len(os.sched_getaffinity(0))),
         queue=settings.password_hash_queue,
         nice=settings.password_hash_nice,
@@ -117,7 +124,10 @@ def secret_ring(settings: Settings) -> SecretRing:
 
 
 def signing_keys(settings: Settings) -> SigningKeys:
-    """Use the key pairs of the ring or else the secret, never both (RFC 8725 §3.1)."""
+    """Use the key pairs of SIGNING_KEYS, or without them the secret.
+
+    Never use both, so that all tokens have one algorithm (RFC 8725 §3.1).
+    """
     if settings.signing_keys is not None:
         return SigningKeys.from_ring(settings.signing_keys.get_secret_value())
     return SigningKeys.from_secret(secret_ring(settings))
@@ -126,7 +136,7 @@ def signing_keys(settings: Settings) -> SigningKeys:
 def _redis(settings: Settings) -> "Redis | None":
     if not settings.redis_url:
         return None
-    # Imported here, because a service without Redis must not pay for the library.
+    # Imported here, because a service without Redis must not load the library.
     from app.core.rate_limit.client import create_redis_client
 
     return create_redis_client(settings.redis_url)
@@ -148,8 +158,8 @@ def _limiter(settings: Settings, redis: "Redis | None") -> RateLimiter:
 
 
 def _probes(database: Database, redis: "Redis | None") -> dict[str, Probe]:
-    # One probe at a time: the pool has one connection. If connecting fails, the pool
-    # does not wake a probe that waits.
+    # Run one probe at a time, because the pool has only one connection. If an attempt
+    # to connect fails, the pool does not wake a probe that waits for the connection.
     turn = asyncio.Lock()
 
     async def ask_database() -> None:

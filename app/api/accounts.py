@@ -1,4 +1,4 @@
-"""Shared by the endpoints of accounts: the kinds of callers, and the services."""
+"""The kinds of callers and the services that the endpoints of accounts share."""
 
 from contextlib import suppress
 from datetime import timedelta

@@ -24,12 +24,12 @@ log = get_logger(__name__)
 
 
 class InsufficientScope(Forbidden):
-    """The caller does not have the scope that this needs."""
+    """The caller does not have the scope that this operation needs."""
 
     def __init__(self, scope: str) -> None:
         challenge = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
         super().__init__(
-            f"You do not have the scope that this needs: {scope}.",
+            f"You do not have the scope that this operation needs: {scope}.",
             {"WWW-Authenticate": challenge},
         )
 
@@ -37,7 +37,8 @@ class InsufficientScope(Forbidden):
 class MfaRequired(Forbidden):
     """The caller's role needs a second factor, and this session has not given one.
 
-    Add a factor to the account, or give it at `/auth/reauthenticate`.
+    Add a factor to the account. If the account has one, give it at
+    `/auth/reauthenticate`.
     """
 
     code = "mfa_required"
@@ -61,8 +62,8 @@ CALLER = "app.caller"
 class CallerScheme(HTTPBearer):
     """The security scheme of the OpenAPI document.
 
-    As a dependency it returns the caller. `identify` has found the caller before,
-    because the route calls it before any dependency.
+    As a dependency it returns the caller. The route calls `identify`, which finds the
+    caller, before any dependency.
     """
 
     async def __call__(self, request: HTTPConnection) -> Any:
@@ -160,7 +161,7 @@ async def begin_grace(state: AppState, caller: Principal) -> None:
 
 
 async def log_refused_token(state: AppState, reason: str) -> None:
-    # Sampled by address, because anyone can send tokens that are not valid.
+    # Log only some refusals of each address, because anyone can send invalid tokens.
     context = current_request()
     address = context.client_address if context else ""
     hit = Hit(state.policies["refused-token-event"], limiter_partition(address))
@@ -169,7 +170,8 @@ async def log_refused_token(state: AppState, reason: str) -> None:
 
 
 async def record_denial(state: AppState, caller: Principal, scope: str) -> None:
-    # Sampled, because a caller who asks again and again must not fill the disk.
+    # Record only some denials of each caller, so that repeated requests do not fill the
+    # disk.
     hit = Hit(state.policies["denied-event"], str(caller.user_id))
     if (await state.limiter.hit(hit)).allowed:
         subject = caller.user_id

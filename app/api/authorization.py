@@ -1,4 +1,4 @@
-"""Deny by default: a route states the scope it needs, or why it is public."""
+"""Denies by default: a route must state a scope, or the reason why it is public."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterator
@@ -16,7 +16,7 @@ DOCUMENTATION = {"/openapi.json", "/docs/assets"}  # not served in production
 
 
 def public(reason: str) -> dict[str, Any]:
-    """Let anyone call a route; its OpenAPI operation shows the reason."""
+    """Let anyone call a route. The OpenAPI document shows the reason."""
     return {PUBLIC: reason}
 
 
@@ -28,7 +28,7 @@ def api_routes(app: FastAPI) -> Iterator[RouteContext]:
 
 
 def required_scopes(route: RouteContext) -> set[str]:
-    """List the scopes a caller must hold; a public route has none."""
+    """List the scopes that a caller must have. For a public route there are none."""
     return {
         scope
         for each in _dependencies(route.dependant)

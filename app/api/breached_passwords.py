@@ -7,7 +7,7 @@ from app.state import AppState
 def look_up(state: AppState) -> LookUp | None:
     if not (url := state.settings.breached_passwords_url):
         return None
-    # Imported here, because a service without the check must not pay for httpx2.
+    # Imported here, because a service without the check must not load httpx2.
     from app.core.passwords.breaches import Breaches
 
     return Breaches(url).check

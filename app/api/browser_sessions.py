@@ -1,8 +1,9 @@
 """Sessions of browsers: the refresh token is in a cookie that no script can read.
 
-A client asks for it by `X-Token-Transport: cookie`. `ApiRoute` moves the token of every
-pair into the cookie, also for a way to sign in that is added later. Only refresh and
-logout read the cookie. `or_cookie` refuses requests that another site can send.
+A client asks for the cookie by `X-Token-Transport: cookie`. `ApiRoute` moves the
+refresh token of every answer into the cookie, also if a new way to sign in is added
+later. Only refresh and logout read the cookie. `or_cookie` refuses requests that
+another site can send.
 """
 
 from collections.abc import Callable, Coroutine
@@ -24,8 +25,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 TRANSPORT = "X-Token-Transport"
 TRANSPORTS = ("body", "cookie")
-# Browsers accept `__Host-` only over TLS or from localhost, for this host alone and for
-# all paths. So a subdomain cannot set a cookie of this name.
+# Browsers accept a cookie with the prefix `__Host-` only over TLS or from localhost,
+# and only if it is for exactly this host and for all paths. Therefore a subdomain
+# cannot set a cookie of this name.
 COOKIE = f"__Host-{PREFIX.removesuffix('_')}"
 ATTRIBUTES: dict[str, Any] = {
     "path": "/",
@@ -98,7 +100,7 @@ def _move(response: Response, request: Request) -> None:
     """Move the refresh token of an answer into the cookie."""
     if response.status_code == HTTPStatus.NO_CONTENT:  # of a logout
         response.delete_cookie(COOKIE, **ATTRIBUTES)
-        # Not "cookies", which deletes the cookies of every subdomain, too.
+        # Do not send "cookies", because it would also delete the cookies of subdomains.
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return
     content = orjson.loads(response.body)
@@ -114,7 +116,7 @@ def _move(response: Response, request: Request) -> None:
 def or_cookie(request: Request, given: str | MISSING) -> str | MISSING:
     """Take the token of the body, or of the cookie if the body has none.
 
-    Returns "", which is no valid token, to a browser without a session.
+    If a browser has no session, return "", which is not a valid token.
     """
     cookies = _cookies(request)
     if len(cookies) + (given is not MISSING) > 1:

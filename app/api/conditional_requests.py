@@ -12,7 +12,7 @@ from app.core.preconditions import ExpectedVersion, VersionRequired, etag
 
 _STRONG = re.compile(r'"v([1-9][0-9]{0,17})"', re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-# Elements may be empty, even all of them (RFC 9110 §5.6.1.2).
+# Elements of a list can be empty, even all of them (RFC 9110 §5.6.1.2).
 _EMPTY = r"[ \t,]*"
 _LIST = re.compile(
     rf"{_EMPTY}(?:{_TAG.pattern}(?:[ \t]*,{_EMPTY}{_TAG.pattern})*{_EMPTY})?"
@@ -80,7 +80,7 @@ class ConditionalGet:
 
 
 async def expected_version(if_match: IfMatch = None) -> ExpectedVersion:
-    """Read `If-Match`; without the header every version is accepted."""
+    """Read `If-Match`. Without this header, accept every version."""
     given = "*" if if_match is None else ", ".join(if_match)
     if given.strip() == "*":
         return ExpectedVersion(None)

@@ -4,7 +4,8 @@
     @limited("login")
     async def login(...)
 
-The route reads them when the application starts, so the order of decorators is free.
+The route reads these facts when the application starts, so the decorators of facts can
+have any order.
 """
 
 from collections.abc import Callable

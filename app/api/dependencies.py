@@ -23,6 +23,7 @@ async def get_session(state: StateDep) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
-# "function" ends the transaction before the response is sent, so that a failed
-# commit answers 5xx; the default, "request", would end it after the client has its 2xx.
+# With the scope "function", the transaction ends before the response is sent, so that a
+# failed commit answers 5xx. With the default, "request", it would end after the client
+# has got a 2xx.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -1,4 +1,4 @@
-"""Mark an operation that clients should stop using.
+"""Marks an operation that clients should stop using.
 
     @router.get("/old")
     @deprecated(since=…, sunset=…, link="https://api.example.com/changes#old")

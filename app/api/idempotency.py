@@ -30,7 +30,8 @@ from app.services.idempotency import AlreadyAnswered, IdempotencyKeyInUse, OnceO
 
 _VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
-# These have no effects, and the same request would most often get the same refusal.
+# A request that gets one of these has no effect. If it is repeated, it usually gets the
+# same refusal.
 STORED_REFUSALS = {404, 422}
 STORED_HEADERS = ("content-type", "etag", "location")
 
@@ -161,9 +162,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def once_only(answer: Handler, *, streamed: bool) -> Handler:
-    """Store the answer to a request that claimed a key, or repeat the stored one.
+    """Store the answer to a request that claimed a key, or repeat the stored answer.
 
-    This happens inside the transaction, which ends after the handler has returned.
+    Both happen inside the transaction, because it ends after the handler has returned.
     """
 
     async def answer_once(request: Request) -> Response:

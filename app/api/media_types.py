@@ -1,4 +1,4 @@
-"""Checks the media type of a body: one that the route reads, as text in UTF-8."""
+"""Checks that a body has a media type that the route reads, and is text in UTF-8."""
 
 import re
 from collections.abc import Collection

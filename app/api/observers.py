@@ -1,4 +1,4 @@
-"""Reports to other services: traces and errors. Loaded only if they are set up."""
+"""Sends traces and errors to other services, if the settings name such a service."""
 
 from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Observers:
-    """The watchers of the requests and the deliveries of a process."""
+    """The traces and the error reports of a process. None: switched off."""
 
     traces: "Traces | None" = None
     errors: "ErrorReports | None" = None
@@ -24,7 +24,7 @@ class Observers:
     def see_delivery(
         self, mail: OutboxMail, seconds: float, error: Exception | None
     ) -> None:
-        """Trace an attempt to deliver a mail. Report an error that is no outage."""
+        """Trace an attempt to deliver a mail. Report an error that is not an outage."""
         mail_id = str(mail.id)
         if self.traces is not None:
             self.traces.add_delivery(mail_id, mail.template, seconds, error)
@@ -42,7 +42,7 @@ class Observers:
 
 
 def make_observers(settings: Settings, untraced: Collection[str] = ()) -> Observers:
-    """`untraced`: the paths of requests that make no trace."""
+    """`untraced`: the paths whose requests are never traced."""
     traces, errors = None, None
     if settings.telemetry_endpoint:
         from app.api.traces import Traces

@@ -108,7 +108,10 @@ def _header_value(request: Request, name: str, is_list: bool) -> Any:
 
 
 def _model_reader(fields: list[ModelField], read: Read) -> Read | None:
-    """Validate the query by its model. Return None for one with aliases or lists."""
+    """Validate the query by its model.
+
+    Return None if there is no model, or if the model has aliases or lists.
+    """
     [field, *others] = fields
     model = field.field_info.annotation
     if others or model is not _get_param_model(field):

@@ -58,14 +58,14 @@ def limited(
 ) -> Callable[[Endpoint], Endpoint]:
     """Count each request of an endpoint as `cost` hits of a policy of the service.
 
-    With the policy `all`, this replaces the one hit that other requests count as.
+    With the policy `all`, `cost` replaces the one hit as which a request counts there.
     """
     limit = Limited(policy, by or ("address",), cost, shown)
     return lambda endpoint: declare(endpoint, limit)
 
 
 def unlimited(reason: str) -> Callable[[Endpoint], Endpoint]:
-    """Count no request of an endpoint, not even under the limit for everything."""
+    """Count no request of an endpoint, not even under the policy `all`."""
     return lambda endpoint: declare(endpoint, Unlimited(reason))
 
 
@@ -74,7 +74,7 @@ WRITES = Limited("writes", ("user",), shown=True)
 
 
 def limits_of(endpoint: Callable[..., Any], methods: Iterable[str]) -> list[Limited]:
-    """List the limits of an endpoint. One that writes has a default limit."""
+    """List the limits of an endpoint. An endpoint that writes has a default limit."""
     if declared(endpoint, Unlimited):
         return []
     own = declared(endpoint, Limited)

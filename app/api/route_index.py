@@ -1,7 +1,7 @@
 """Finds the route of a request by its method and the number of segments in its path.
 
-FastAPI compares a request with one route after the other, and does it twice. The index
-compares it only with the routes that can match. See decision 14.
+FastAPI compares a request with one route after the other, and does so twice. The index
+compares the request only with the routes that can match. See decision 14.
 """
 
 import re
@@ -31,8 +31,8 @@ class RouteIndex:
         self.router = router
         self.app: Any = router.dependency_overrides_provider
         routes = [(each, _keys(each)) for each in iter_route_contexts(router.routes)]
-        # In the router's order. A route without keys could match any path: there the
-        # router decides.
+        # The routes are in the order of the router. A route without keys could match
+        # any path. If the index comes to such a route, it lets the router decide.
         self.routes = {
             key: [
                 _entry(each, keys) for each, keys in routes if not keys or key in keys
@@ -72,7 +72,7 @@ def _keys(route: Any) -> set[Key]:
     if (
         not isinstance(route.original_route, APIRoute)
         or {type(each) for each in route.param_convertors.values()} - {StringConvertor}
-        # Only the router applies its limits for forms.
+        # Only the router applies the limits for forms.
         or (route.body_field and isinstance(route.body_field.field_info, params.Form))
     ):
         return set()

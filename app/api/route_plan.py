@@ -1,8 +1,8 @@
-"""The plan of a route: what FastAPI works out for every request, worked out once.
+"""Plans the calls of a route once, when the application starts.
 
-FastAPI walks the tree of a route's dependencies for each request. A plan lists the
-calls of that walk, in the same order. If a route needs something that a plan cannot do,
-FastAPI handles the route. See decision 13.
+FastAPI itself walks the tree of a route's dependencies again for each request. A plan
+lists the calls of that walk, in the same order. If a route needs something that a plan
+cannot do, FastAPI handles the route. See decision 13.
 """
 
 from collections.abc import Callable, Coroutine
@@ -92,7 +92,10 @@ class Step:
 
 
 def effective(route: APIRoute) -> Any:
-    """Return the included route: FastAPI makes a handler for each inclusion."""
+    """Return the route as the router includes it that FastAPI is including now.
+
+    FastAPI makes a handler for each inclusion.
+    """
     context: Any = _effective_route_context_var.get()
     return context if context and context.original_route is route else route
 
@@ -104,7 +107,7 @@ def needs_fastapi(scope: Scope) -> bool:
 
 
 def has_ends(dependant: Dependant) -> bool:
-    """Whether a dependency ends after the endpoint, which needs FastAPI's stacks."""
+    """Whether a dependency has code after its `yield`, which needs FastAPI's stacks."""
     return _is_async_gen_callable(dependant.call) or any(
         map(has_ends, dependant.dependencies)
     )

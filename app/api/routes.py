@@ -36,9 +36,9 @@ from app.core.strict_json import parse
 
 
 def is_pydantic_v1_model_class(cls: Any) -> bool:
-    """Answer for an annotation, as FastAPI's own function does, but without an import.
+    """Replace FastAPI's function of this name, which imports pydantic.v1.
 
-    FastAPI imports pydantic.v1: that takes 2 MiB of a worker and 20 ms of its start.
+    The import takes 2 MiB of a worker and 20 ms of its start.
     """
     v1 = sys.modules.get("pydantic.v1")
     return v1 is not None and lenient_issubclass(cls, v1.BaseModel)
@@ -82,14 +82,14 @@ class StrictJSONRequest(Request):
 
 
 class ApiRoute(APIRoute):
-    """Handles a request in this order; each step may refuse it.
+    """Handles a request in this order. Each step can refuse it.
 
-    1. It authenticates the caller, where the endpoint asks for one.
+    1. It authenticates the caller, if the endpoint asks for one.
     2. It counts the request under all limits of the route, in one call.
     3. It refuses repeated query parameters, and reads a JSON body strictly. It reads
        forms as FastAPI does.
-    4. It runs the endpoint. Where the endpoint is idempotent, it stores the answer
-       under the client's key, or repeats the stored one.
+    4. It runs the endpoint. If the endpoint is idempotent, it stores the answer under
+       the client's key, or repeats the stored answer.
     5. `browser_sessions` moves a refresh token into a cookie if the client wants that.
     """
 
@@ -106,8 +106,8 @@ class ApiRoute(APIRoute):
     def known_names(self) -> frozenset[str]:
         """The names of all parameters and of all members of the body.
 
-        An error must repeat no other name, because a client may have sent a secret as a
-        name.
+        An error must not repeat any other name, because a client can have sent a secret
+        as a name.
         """
         names = {parameter.alias for parameter in get_flat_params(self.dependant)}
         if self.body_field is not None:
@@ -119,8 +119,8 @@ class ApiRoute(APIRoute):
         here = effective(self)
         if here.dependency_overrides_provider is None:
             return not_included
-        # FastAPI makes these again when it includes the route. To keep both would take
-        # another MiB of a worker.
+        # FastAPI makes these objects again when it includes the route. Share them here,
+        # because keeping both would take another MiB of a worker.
         for name in ("dependant", "body_field", "response_field", "response_fields"):
             setattr(self, name, getattr(here, name))
         fastapi = super().get_route_handler()

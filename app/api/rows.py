@@ -1,4 +1,4 @@
-"""Writes rows of the database as JSON, without a model of each row.
+"""Writes rows of the database as JSON, without making a model of each row.
 
 Rows need no validation, because they come from typed columns. FastAPI validates all
 other results of endpoints. Only the fields of the response model are written.
@@ -28,7 +28,7 @@ PLAIN = {str, int, bool, NoneType, date, datetime, Decimal, UUID}
 
 
 def row_writer(model: Any) -> Callable[[Any], bytes | None] | None:
-    """Return a function that writes a row, or a page of rows, as the model does.
+    """Return a function that writes a row, or a page of rows, as the model would.
 
     The function returns None for an object that is not a row. If the model has a
     serialiser of its own, or a field that is not plain, return None instead of a

@@ -1,4 +1,4 @@
-"""The second factors of the service, one a line."""
+"""The second factors of the service. Write each on its own line."""
 
 from collections.abc import Callable
 

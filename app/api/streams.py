@@ -17,7 +17,7 @@ HEADERS_ONLY = "app.headers_only"  # in the scope of a HEAD that a GET route ans
 
 
 class StreamedResponse(StreamingResponse):
-    """Sends what a generator yields while the client reads, at most until `limit`.
+    """Sends what a generator yields, at the pace of the client, for at most `limit`.
 
     The status is sent with the first chunk, so that an earlier error still gets an
     answer of its own. The generator is closed as soon as the client leaves, because it
@@ -33,7 +33,9 @@ class StreamedResponse(StreamingResponse):
         patience: timedelta = timedelta(seconds=30),
         **options: Any,
     ) -> None:
-        """`slots` limits the answers at once, and `patience` the time for one chunk.
+        """`slots` limits how many answers stream at the same time.
+
+        `patience` limits the time in which the client must accept one chunk.
 
         Sending raises `Overloaded` if all slots are taken, and `DeadlineExceeded` at
         the limit. Then the server cuts the connection, so that the client can tell that

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, sent to a collector. Loaded only with TELEMETRY_ENDPOINT.
+"""Sends OpenTelemetry traces to a collector. Imported only with TELEMETRY_ENDPOINT.
 
 FastAPI makes the span of a request. This module adds a span for each statement and
 round trip that the request waits for.
@@ -36,7 +36,7 @@ from app.identity import NAME, VERSION
 MOST_WAITING = 2048
 # Writing a report of 512 spans would block the requests of the process for 14 ms.
 LARGEST_REPORT = 128  # spans
-EXPORT_SECONDS = 2.0  # a report without an answer by then is lost
+EXPORT_SECONDS = 2.0  # a report that the collector does not accept in time is lost
 CLOSE_SECONDS = 1.0  # how long the process waits for the collector at its end
 LONGEST_VALUE = 2048  # characters of an attribute
 # Attributes of FastAPI that a span keeps. The query string can contain a token.
@@ -116,8 +116,8 @@ class Traces:
     def skips(self, scope: Scope) -> bool:
         """Whether not to trace a request. Call it before FastAPI reads the headers.
 
-        It removes the headers of a trace unless a trusted proxy sent them. Otherwise
-        clients would choose the traced requests, for which the operator pays.
+        It also removes the headers of a trace, unless a trusted proxy sent them.
+        Otherwise clients could choose which requests are traced, and traces cost money.
         """
         peer = scope.get("client")
         parent = None
@@ -166,7 +166,7 @@ class Traces:
 
     @asynccontextmanager
     async def sending(self) -> AsyncGenerator[None]:
-        """Send spans from a thread until the block ends, and then the spans that wait.
+        """Send spans from a thread until the block ends. Then send those that wait.
 
         A collector that does not answer delays the end by CLOSE_SECONDS.
         """
@@ -182,8 +182,8 @@ class Traces:
         try:
             yield
         finally:
-            # A daemon thread: the interpreter would wait for a thread of asyncio at its
-            # end, however long the collector takes.
+            # Use a daemon thread. At its end, the interpreter would wait for a thread
+            # of asyncio, even if the collector takes very long.
             closing = Thread(target=self._provider.shutdown, daemon=True)
             closing.start()
             await asyncio.to_thread(closing.join, CLOSE_SECONDS)

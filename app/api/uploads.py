@@ -14,7 +14,7 @@ from app.core.config import Settings
 
 @dataclass(frozen=True)
 class Upload:
-    """The names of the settings that bound the body of one route."""
+    """The names of the settings that limit the body of one route."""
 
     max_bytes: str
     seconds: str
@@ -22,7 +22,7 @@ class Upload:
 
 class Allowance(NamedTuple):
     max_bytes: int
-    time: timedelta  # for its arrival and its handling together
+    time: timedelta  # for the arrival of the body, and again for the work
 
 
 def upload(*, max_bytes: str, seconds: str) -> Callable[[Endpoint], Endpoint]:
@@ -33,7 +33,7 @@ def upload(*, max_bytes: str, seconds: str) -> Callable[[Endpoint], Endpoint]:
 def find_uploads(
     routers: Iterable[APIRouter], prefix: str, settings: Settings
 ) -> dict[str, Allowance]:
-    """Map the path of each upload to what it is allowed.
+    """Map the path of each upload to its allowance.
 
     A path must not have parameters: the limits apply before the request is routed.
     """

@@ -1,4 +1,4 @@
-"""How many requests a process handles at the same time, so that it stays fast."""
+"""Limits how many requests a process handles at once, so that it stays fast."""
 
 import asyncio
 import time
@@ -20,16 +20,16 @@ log = get_logger(__name__)
 
 
 class Limit:
-    """How many requests can be under way. It falls while they wait long.
+    """How many requests can be under way. The limit falls while requests wait long.
 
-    They wait for a turn of the event loop, which all ready requests share, and for a
-    database connection. Unlike latency, these waits do not depend on the requested
-    routes. A turn is measured in CPU time: other processes on the same cores would make
-    it look long, and a lower limit does not help against them.
+    Requests wait for a turn of the event loop, which all ready requests share, and for
+    a database connection. Unlike latency, these waits do not depend on the requested
+    routes. A turn is measured in CPU time. In elapsed time it would look long when
+    other processes use the same cores, and a lower limit does not help against these.
     """
 
     def __init__(self, most: int, *, fixed: int = 0) -> None:
-        """A `fixed` limit other than 0 never changes."""
+        """If `fixed` is not 0, the limit has this value and never changes."""
         self.value = fixed or most
         self.is_reached = False  # since the last sample
         self.is_late = False
@@ -45,8 +45,8 @@ class Limit:
 
         Otherwise raise it by one if it was reached. Processes that do this arrive at
         equal shares of a machine (AIMD). A wait for a connection is long if it exceeds
-        the time of two statements: then more than two requests wait for each
-        connection.
+        both LONGEST_CONNECTION_WAIT_SECONDS and the time of two statements: then more
+        than two requests wait for each connection.
         """
         longest = max(LONGEST_CONNECTION_WAIT_SECONDS, 2 * statement_seconds)
         self.is_late = (
@@ -62,7 +62,7 @@ class Limit:
 
 
 class Admission:
-    """The requests of one kind that are under way, and those that wait for a moment."""
+    """The requests of one kind that are under way, and those that wait to enter."""
 
     __slots__ = ("_limit", "_waiting", "under_way")
 
@@ -72,7 +72,7 @@ class Admission:
         self.under_way = 0
 
     def has_room_for(self, more: int) -> bool:
-        """Whether so many more requests can enter or wait."""
+        """Whether this many additional requests can enter or wait."""
         room = self._limit.value * (1 if self._limit.is_late else 2)
         return self.under_way + len(self._waiting) + more <= room
 
@@ -85,10 +85,10 @@ class Admission:
         return False
 
     async def wait(self) -> bool:
-        """Wait until another request ends. Return False after a wait that is too long.
+        """Wait until another request ends, and return whether this one has entered.
 
-        So the process serves a short burst. If it is late, or if too many wait, return
-        False at once.
+        Because of this wait, the process serves all requests of a short burst. If the
+        process is late, or if too many requests wait, return False at once.
         """
         if self._limit.is_late or len(self._waiting) >= self._limit.value:
             return False
@@ -106,7 +106,7 @@ class Admission:
         return turn.done() and not turn.cancelled()
 
     def leave(self) -> None:
-        """Give the place to the request that has waited longest."""
+        """End a request, and give its place to the one that has waited longest."""
         self.under_way -= 1
         while self._waiting and self.under_way < self._limit.value:
             turn = self._waiting.popleft()
@@ -116,7 +116,7 @@ class Admission:
 
 
 class Door:
-    """Shares the limit of a process between the application and the server."""
+    """Lets the server use the limit that the application adapts."""
 
     def __init__(self) -> None:
         self.longest_connection_wait = 0.0  # seconds, since the last sample
@@ -129,13 +129,14 @@ class Door:
         self._next_log = 0.0
 
     def guard(self, limit: Limit, reads: Admission, uncounted: Container[str]) -> None:
-        """Use the limit of the newest application. Only tests make several."""
+        """Use the limit of the newest application. Only tests make several of them."""
         self._limit, self._reads, self._uncounted = limit, reads, uncounted
 
     def refuses(self, path: str) -> bool:
-        """Whether to refuse a read before it is parsed. Otherwise count it as arrived.
+        """Whether to refuse a read before it is parsed. If not, count it as arrived.
 
-        The count covers one turn of the event loop: the reads enter in the next one.
+        The count covers one turn of the event loop, because the reads that have arrived
+        enter in the next turn.
         """
         if self._reads is None or path in self._uncounted:
             return False

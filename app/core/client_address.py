@@ -18,7 +18,8 @@ log = get_logger(__name__)
 
 # The name of a peer without an IP address, which came through a Unix socket.
 LOCAL_PEER = "unix"
-# Proxies append on the right, so only a client can make the header longer than this.
+# Proxies append on the right. If the header has more entries than this, a client made
+# up the oldest ones.
 MAX_HOPS = 20
 LONGEST_ENTRY = 64
 
@@ -89,9 +90,10 @@ def normalised(peer: str | None) -> str:
 
 @lru_cache(maxsize=4096)
 def limiter_partition(address: str) -> str:
-    """Return the unit that limits count: an IPv4 address, or the /64 of an IPv6 one.
+    """Return what limits count by: an IPv4 address, or the /64 network of an IPv6 one.
 
-    A home has at least 2**64 IPv6 addresses: a client could use a new one each time.
+    A home has at least 2**64 IPv6 addresses, so its clients could use a new address for
+    each request.
     """
     parsed = _parse(address)
     if not isinstance(parsed, IPv6Address):

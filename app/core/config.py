@@ -54,7 +54,11 @@ class Settings(
     DatabaseSettings,
     BaseSettings,
 ):
-    """All settings, immutable. A validator sees the fields of the groups below it."""
+    """All settings, immutable.
+
+    The validator of a field sees only values of its own group and of the groups that
+    the list above names after it.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -74,7 +78,7 @@ class Settings(
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """List the sources of values; the first that has a value wins."""
+        """List the sources of values. The first source that has a value wins."""
         names: dict[str, str | None] = {}
         for source in (dotenv_settings, env_settings):
             assert isinstance(source, EnvSettingsSource)  # noqa: S101 - for mypy
@@ -96,7 +100,10 @@ class Settings(
     @model_validator(mode="before")
     @classmethod
     def _environment_of_postgresql(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Refuse to guess the environment of a database that others can share."""
+        """Require ENVIRONMENT with PostgreSQL.
+
+        Other instances can use the same database, so a guess could be dangerous.
+        """
         url = str(values.get("database_url"))
         return {"environment": None, **values} if url.startswith("postgres") else values
 
@@ -134,7 +141,7 @@ def read_secret_files(
 
 
 def misspelt_names() -> Iterator[tuple[str, str]]:
-    """Yield each unknown name of `.env` with the setting that it resembles."""
+    """Yield each unknown name of `.env` that resembles a setting, with this setting."""
     known = {*Settings.model_fields, "fastapi_env"}
     known |= {f"{name}_file" for name in secret_names()}
     for name in DotEnvSettingsSource(Settings).env_vars:
@@ -144,7 +151,7 @@ def misspelt_names() -> Iterator[tuple[str, str]]:
 
 
 class ConfigurationError(Exception):
-    """The settings are not valid. The message names each one, without its value."""
+    """Settings are not valid. The message names each one, without its value."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -154,7 +161,7 @@ class ConfigurationError(Exception):
 
 @lru_cache
 def get_settings() -> Settings:
-    """Raises `ConfigurationError`, which names every problem."""
+    """Read the settings once. Raises `ConfigurationError` with every problem."""
     try:
         return Settings()
     except ValidationError as error:

@@ -7,16 +7,16 @@ from app.core.logging import get_logger
 
 log = get_logger(__name__)
 Action = Callable[[], object]
-# At the end of the drain, a new connection can still send its request for this time.
+# How long a client that has just connected can still send its request after `refuse`.
 LINGER_SECONDS = 0.5
 
 
 class Drain:
     """Lets clients and load balancers leave before the process stops.
 
-    Meanwhile each answer ends its connection. All methods run in the event loop. In a
-    raw signal handler, logging could wait for ever: the code that the signal interrupts
-    can hold the lock of the log.
+    During the drain, each answer ends its connection. Call all methods in the event
+    loop. In a raw signal handler, logging could wait for ever: the code that the signal
+    interrupts can hold the lock of the log.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Drain:
         self._stop: Action | None = None
 
     def leave(self, seconds: float, refuse: Action, stop: Action) -> None:
-        """Call `refuse` after `seconds`, in which readiness answers 503, then `stop`.
+        """Let readiness answer 503. After `seconds` call `refuse`, and then `stop`.
 
         `refuse` stops new connections. Clients that have connected before can still
         send a request until `stop`.
@@ -37,10 +37,10 @@ class Drain:
         self.make_way(seconds, refuse, stop)
 
     def make_way(self, seconds: float, refuse: Action, stop: Action) -> None:
-        """Do the same as `leave`, for new processes that take over this address.
+        """Do the same as `leave`, but for new processes that take over this address.
 
-        Readiness does not change: load balancers know the address, not the process, and
-        a 503 would take the new processes out of service as well.
+        Do not change readiness: load balancers know the address, not the process, so a
+        503 would take the new processes out of service as well.
         """
         if self.is_under_way:
             return

@@ -37,7 +37,7 @@ def parse_email(text: str) -> EmailIdentity:
     return EmailIdentity(email, email.lower())
 
 
-@lru_cache(maxsize=1)  # a login needs the same one twice
+@lru_cache(maxsize=1)  # a login needs the same address twice
 def canonical_email(text: str) -> str:
     """Return the form under which accounts are compared.
 

@@ -1,7 +1,8 @@
-"""Reports of unexpected errors, sent to Sentry. Loaded only with SENTRY_DSN.
+"""Reports of unexpected errors, sent to Sentry. Imported only if SENTRY_DSN is set.
 
-A report says where the code failed. It has no message, no local variable and nothing of
-the request but its route, because each of them can contain a secret.
+A report says where the code failed, and names the method, route, status and id of the
+request. It contains no message, no local variable and nothing else of the request,
+because each of these can contain a secret.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ class ErrorReports:
 
     @asynccontextmanager
     async def sending(self) -> AsyncGenerator[None]:
-        """Send until the block ends, and then wait a moment for the last reports."""
+        """Send reports until the block ends. Then wait a moment for the last ones."""
         try:
             yield
         finally:
@@ -58,7 +59,7 @@ class ErrorReports:
 
 
 def allowed(event: Mapping[str, Any], _: object) -> dict[str, Any]:
-    """Keep what cannot contain a secret, whatever the library adds."""
+    """Keep only the fields that cannot contain a secret, whatever the library adds."""
     errors = [
         {
             "type": error["type"],

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 
 class AppError(Exception):
-    """Base of every expected error. The docstring of each class is public."""
+    """Base of every expected error. Clients see the docstrings in the documentation."""
 
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
@@ -83,8 +83,8 @@ class InvalidRequest(AppError):
 
     def __init__(self, detail: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
-        # Each {pointer, code, message}. A limit keeps the answer from growing to many
-        # times the size of the request.
+        # Each error has a pointer, a code and a message. Without a limit, an answer
+        # could be many times as large as the request.
         self.errors = errors[:MOST_FAULTS]
         self.members = {"errors": self.errors}
 
@@ -92,7 +92,7 @@ class InvalidRequest(AppError):
 def known_parts(
     path: Iterable[str | int], known: Container[str]
 ) -> Iterable[str | int]:
-    """Stop before a name that the client made up: it can be a secret."""
+    """Cut the path before a name that the client made up: it can be a secret."""
     return takewhile(lambda part: isinstance(part, int) or part in known, path)
 
 
@@ -161,10 +161,10 @@ class Overloaded(Unavailable):
 def explain(error: BaseException) -> dict[str, str]:
     """Describe the cause of an error for the log. Clients never see it.
 
-    Only the first line of the message is kept: drivers name hosts and accounts there,
-    never passwords, and repeat the values of a statement in later lines.
+    Keep only the first line of the message. There, drivers name hosts and accounts, but
+    never passwords. In later lines they repeat the values of a statement.
     """
-    # A timeout of asyncio has a CancelledError as its cause, which says less.
+    # The cause of a timeout of asyncio is a CancelledError, which says less.
     while error.__cause__ is not None and not isinstance(error, TimeoutError):
         error = error.__cause__
     message, _, _ = str(error).partition("\n")

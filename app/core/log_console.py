@@ -1,4 +1,4 @@
-"""The line of a request as people read it in a terminal."""
+"""Writes the log line of a request for people, who read it in a terminal."""
 
 from collections.abc import Mapping
 from typing import Any

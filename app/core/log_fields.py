@@ -1,4 +1,4 @@
-"""The fields that a log line can have. Every other value is replaced.
+"""The fields that a log line can have. The value of any other field is replaced.
 
 A log must not contain, for example, a token or an e-mail address. Add the name of a new
 field here when you are sure that its values are harmless.
@@ -18,7 +18,7 @@ REQUEST = frozenset(
     "db_statements redis_calls redis_ms rate_limit rate_limit_violated idempotency "
     "mails sample_rate trace_id span_id".split()
 )
-# The ids of credentials other than a session, one a line.
+# The ids of credentials other than sessions. Write each on its own line.
 CREDENTIALS: frozenset[str] = frozenset(
     [
         "api_key_id",  # of api_keys
@@ -27,10 +27,10 @@ CREDENTIALS: frozenset[str] = frozenset(
 EVENTS = frozenset(
     "attempts code dependency error error_type limit lines mail_id message peer "
     "policies reason refused seconds settings sqlstate template "
-    # of `mail.kept`, which only development logs
+    # only of the event `mail.kept`, which is logged only in development
     "file link subject to".split()
 )
-# What structlog and the formatter of the standard library add, and remove again.
+# Fields that structlog and the formatter of the standard library add and later remove.
 INTERNAL = frozenset("_record _from_structlog stack_info color_message".split())
 ALLOWED = PROCESS | LINE | REQUEST | CREDENTIALS | EVENTS | INTERNAL
 REPLACED = "[field is not in app.core.log_fields]"

@@ -1,4 +1,4 @@
-"""Writes log lines in a thread, so that a stalled reader blocks no request."""
+"""Writes log lines in a thread, so that a slow reader of stdout blocks no request."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from select import PIPE_BUF
 from threading import Event, Lock, Thread
 
 MOST_WAITING = 4096  # lines
-# If the thread woke for each line, it would take the interpreter from the requests each
-# time.
+# The thread waits for more lines. If it woke for each line, it would each time take the
+# interpreter from the requests.
 GATHERED_FOR_SECONDS = 0.005
 DRAINED_WITHIN_SECONDS = 2.0
 
@@ -20,8 +20,8 @@ DRAINED_WITHIN_SECONDS = 2.0
 class LogWriter:
     """A file object whose lines wait in a bounded queue until stdout takes them.
 
-    A line that does not fit is dropped and counted. `dropped_line` returns the line
-    that reports the count; it follows the next line that stdout takes.
+    A line that does not fit into the queue is dropped and counted. `dropped_line` makes
+    a line that reports the count. This line follows the next one that stdout takes.
     """
 
     def __init__(self, dropped_line: Callable[[int], bytes]) -> None:
@@ -32,7 +32,7 @@ class LogWriter:
         os.register_at_fork(after_in_child=self._begin_again)
 
     def start(self) -> None:
-        """Start the thread once. The main thread gets all signals instead of it."""
+        """Start the thread, unless it runs. All signals go to the main thread."""
         if self._thread is None:
             self._thread = Thread(target=self._run, name="log", daemon=True)
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -85,7 +85,8 @@ class LogWriter:
     def _write_some(self) -> None:
         """Write at most `PIPE_BUF` bytes, or one line that is longer.
 
-        A pipe takes them as a whole, so that lines of other workers do not mix in.
+        A pipe takes up to `PIPE_BUF` bytes as a whole, so that lines of other workers
+        do not mix in.
         """
         text = b""
         while self._lines:

@@ -1,4 +1,4 @@
-"""One form for every log line: JSON for machines, or a console for people.
+"""Gives every log line the same form: JSON for machines, or plain text for people.
 
 The application logs through structlog. Records of the standard library (gunicorn,
 uvicorn, SQLAlchemy) get the same form from a formatter. One thread writes both.
@@ -20,7 +20,8 @@ from app.core.log_fields import ALLOWED, replace_others
 from app.core.log_writer import LogWriter
 from app.core.request_context import current_request
 
-# structlog would load rich, for tracebacks that this service does not print: 5 MiB.
+# structlog would load rich, which takes 5 MiB, for tracebacks that this service does
+# not print.
 unloaded = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
 import structlog  # noqa: E402
 from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
@@ -32,7 +33,8 @@ if unloaded:
 # logs the URLs that the service calls, and a URL can hold a part of a hash.
 SILENCED = ("uvicorn.access", "gunicorn.access", "httpx2")
 OWN_HANDLERS = ("uvicorn", "uvicorn.error", "gunicorn.error", "sqlalchemy")
-# At the level debug, drivers log the parameters of statements: hashes and links.
+# At the level debug, drivers log the parameters of statements, such as hashes and
+# links.
 DRIVERS = ("aiosqlite", "asyncpg", "aiosmtplib", "httpcore2", "redis")
 LEVELS = logging.getLevelNamesMapping()
 
@@ -111,7 +113,8 @@ def dropped_line(count: int) -> bytes:
 writer = LogWriter(dropped_line)
 atexit.register(writer.drain)
 
-# A logger keeps the list that it was first used with, so this list never changes.
+# A logger keeps the list that it was first used with. Therefore do not change this
+# list.
 PROCESSORS: list[Processor] = [drop_below_level, add_context, to_configured_form]
 
 
@@ -131,7 +134,10 @@ def log_formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
 def configure_logging(
     *, level: str, json: bool, about: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Send every log line to stdout, with `about`; a second call replaces the first."""
+    """Send every log line to stdout, with the fields of `about`.
+
+    A second call replaces the first.
+    """
     global _form, _about
     _form = to_json if json else to_console
     _about = about

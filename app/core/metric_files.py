@@ -32,7 +32,8 @@ def create_directory() -> None:
     for old in parent.glob(f"{PREFIX}*-*"):
         pid = old.name.removeprefix(PREFIX).partition("-")[0]
         if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(old, ignore_errors=True)  # another user's: stays
+            # A directory of another user cannot be deleted, and stays.
+            shutil.rmtree(old, ignore_errors=True)
     os.environ[DIRECTORY] = tempfile.mkdtemp(
         prefix=f"{PREFIX}{os.getpid()}-", dir=parent
     )

@@ -1,8 +1,8 @@
 """The metrics of the service. See decision 19.
 
-Gunicorn's workers share them in the files of `PROMETHEUS_MULTIPROC_DIR`, so that every
-worker answers with the sum of all. Without that directory the metrics are those of this
-process alone.
+Gunicorn's workers share their metrics in the files of `PROMETHEUS_MULTIPROC_DIR`, so
+that each worker can answer for all workers. Without that directory, a process knows
+only its own metrics.
 """
 
 import os
@@ -38,7 +38,7 @@ def counter(name: str, help_: str, *labels: str) -> Counter:
 
 
 def gauge(name: str, help_: str, *labels: str, mode: str = "livesum") -> Gauge:
-    """`mode` says how the values of several workers become one."""
+    """`mode` says how the values of several workers are combined into one."""
     return Gauge(name, help_, labels, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def histogram(
 
 requests = histogram(
     "http_server_request_duration_seconds",
-    "Requests, without health checks and scrapes.",
+    "Duration of requests, without health checks and scrapes.",
     "http_request_method",
     "http_route",
     "http_response_status_code",
@@ -65,7 +65,10 @@ deadline_exceeded = counter(
     "deadline_exceeded_total", "Requests cut by their deadline.", "layer"
 )
 statements = histogram(
-    "db_client_operation_duration_seconds", "Statements.", "operation", buckets=FEW
+    "db_client_operation_duration_seconds",
+    "Duration of statements.",
+    "operation",
+    buckets=FEW,
 )
 connections = gauge(
     "db_client_connection_count", "Database connections.", "pool", "state"
@@ -74,7 +77,9 @@ connections_max = gauge(
     "db_client_connection_max", "Largest number of connections.", "pool"
 )
 connections_pending = gauge(
-    "db_client_connection_pending_requests", "Requests that wait for one.", "pool"
+    "db_client_connection_pending_requests",
+    "Requests that wait for a database connection.",
+    "pool",
 )
 connection_timeouts = counter(
     "db_client_connection_timeouts_total", "Requests that got no connection in time."
@@ -107,7 +112,7 @@ circuit_open = gauge(
     "circuit_state", "1 while Redis is not asked.", "name", mode="livemax"
 )
 rate_limit_degraded = counter(
-    "ratelimit_degraded_total", "Decisions without Redis.", "mode"
+    "ratelimit_degraded_total", "Decisions of the limiter without Redis.", "mode"
 )
 idempotency = counter(
     "idempotency_total", "Requests with an Idempotency-Key.", "outcome"
@@ -116,7 +121,7 @@ breach_checks = counter("password_breach_checks_total", "Passwords checked.", "o
 outbox_pending = gauge("outbox_pending", "Mails that wait.", mode="livemostrecent")
 outbox_age = gauge(
     "outbox_oldest_age_seconds",
-    "Age of the oldest of them.",
+    "Age of the oldest mail that waits.",
     mode="livemostrecent",
 )
 backup_made = gauge(
@@ -138,7 +143,11 @@ hashes = histogram(
     "password_hash_duration_seconds", "How long a hash takes.", buckets=FEW
 )
 app_info = gauge(
-    "app_info", "1, with the version.", "version", "environment", mode="livemax"
+    "app_info",
+    "Always 1. The labels have the version and the environment.",
+    "version",
+    "environment",
+    mode="livemax",
 )
 draining = gauge("drain_state", "1 while the process drains.", mode="livemax")
 log_dropped = counter("log_dropped_total", "Log lines that stdout did not take.")
@@ -217,7 +226,7 @@ process = Process()
 
 
 def render() -> bytes:
-    """Write all metrics as text. It reads files, so call it in a thread."""
+    """Write all metrics as text. This reads files, so call it in a thread."""
     if (path := directory()) is None:
         return generate_latest(registry)
     together = CollectorRegistry()

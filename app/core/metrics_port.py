@@ -1,4 +1,4 @@
-"""Serves the metrics on a port of their own, which no load balancer knows."""
+"""Serves the metrics on an additional port, which load balancers do not need."""
 
 import asyncio
 import hmac
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing, suppress
 
 from app.core.settings.observation import ObservationSettings
 
-# The client left, is too slow, or sends a head that is too long or not HTTP.
+# Raised if the client left, is too slow, or sends a head that is too long or not HTTP.
 UNREADABLE = (OSError, EOFError, asyncio.LimitOverrunError, ValueError)
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 REQUEST_SECONDS = 5
@@ -40,7 +40,7 @@ async def serving_metrics(
                 writer.write(await _answer(settings, scrape, head))
                 await writer.drain()
 
-    # Without a token, which only development allows, listen for this machine alone.
+    # Only development allows a missing token. Then listen only for this machine.
     host = "127.0.0.1" if settings.metrics_token is None else None
     server = await asyncio.start_server(
         answer, host, settings.metrics_port, reuse_port=shared

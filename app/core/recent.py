@@ -1,4 +1,4 @@
-"""The last requests of this process, for developers: never outside of development."""
+"""The last requests of this process, for developers. Only development keeps them."""
 
 import time
 from collections import deque

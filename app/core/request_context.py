@@ -1,4 +1,4 @@
-"""The request being served, for code that gets no request, such as the log."""
+"""The request being served, for code to which no request is passed, such as the log."""
 
 import time
 from contextvars import ContextVar
@@ -63,7 +63,8 @@ class RequestContext:
     connection_seconds: float = 0.0  # waited for a connection, before statements
     redis_calls: int = 0
     redis_seconds: float = 0.0
-    # None outside of development. LOG_LEVEL=debug keeps the statements everywhere.
+    # Outside of development both are None. Only LOG_LEVEL=debug keeps `statements`
+    # there.
     statements: list[Statement] | None = None
     events: list[dict[str, Any]] | None = None  # its other log lines
     trace: Trace | None = None  # None unless the request is traced
@@ -83,7 +84,10 @@ class RequestContext:
             self.trace.add("query", seconds, failure, sql, rows)
 
     def add_rows(self, rows: int) -> None:
-        """Add the rows of the last statement: SQLite knows them after reading all."""
+        """Add the number of rows that the last statement has returned.
+
+        With SQLite this number is known only after all rows are read.
+        """
         if self.statements and len(self.statements) < MOST_STATEMENTS:
             self.statements[-1] = self.statements[-1]._replace(rows=rows)
 

@@ -1,4 +1,4 @@
-"""Round trips to a server, each with the questions of many callers."""
+"""Asks a server the questions of many callers in one round trip."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -11,7 +11,7 @@ Answer = TypeVar("Answer")
 
 
 class RoundTrips(Generic[Question, Answer]):
-    """Collects questions while a round trip is under way; the next one takes them.
+    """Collects questions while a round trip is under way. The next trip takes them.
 
     A trip never answers a question that came after the trip began.
     """
@@ -25,7 +25,7 @@ class RoundTrips(Generic[Question, Answer]):
     ) -> None:
         """`ask` gets at most `most` questions, and returns the answers in their order.
 
-        After `patience` seconds the next trip starts beside one that hangs.
+        If a trip takes more than `patience` seconds, the next one does not wait for it.
         """
         self._ask = ask
         self._most = most
@@ -35,7 +35,7 @@ class RoundTrips(Generic[Question, Answer]):
         self._last_start = 0.0
 
     async def ask(self, question: Question) -> Answer:
-        """Raises what the trip raised: every caller aboard gets the error."""
+        """Return the answer. If the trip fails, all its callers get the same error."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, answer))
@@ -48,9 +48,9 @@ class RoundTrips(Generic[Question, Answer]):
             raise
 
     async def lead(self, asked: Awaitable[Answer]) -> Answer:
-        """Wait for a trip that the caller makes itself, which costs less than `ask`.
+        """Wait for `asked`, a trip of the caller's own, which costs less than `ask`.
 
-        Those who ask meanwhile wait for the next trip.
+        Callers who ask meanwhile wait for the next trip.
         """
         trip = object()
         self._last_start = asyncio.get_running_loop().time()
@@ -62,7 +62,7 @@ class RoundTrips(Generic[Question, Answer]):
 
     def _depart(self, loop: asyncio.AbstractEventLoop) -> None:
         self._last_start = loop.time()
-        # In an empty context, because the trips serve many requests.
+        # Travel in an empty context, because the trips serve many requests.
         self._aboard[loop.create_task(self._travel(), context=Context())] = []
 
     async def _travel(self) -> None:
@@ -78,7 +78,7 @@ class RoundTrips(Generic[Question, Answer]):
                     self._last_start = loop.time()
                     self._aboard[trip] = [answer for _, answer in boarding]
                     await self._make(boarding)
-        finally:  # not in a callback, because `ask` can run before it
+        finally:  # not in a callback, because `ask` can run before a callback does
             self._arrive(trip)
 
     def _arrive(self, trip: object) -> None:

@@ -8,11 +8,11 @@ _NONCE_SIZE = 12
 
 
 class Unreadable(Exception):
-    """No secret of the ring opens this, or it was sealed for something else."""
+    """No secret of the ring decrypts the value with this `info` and this `owner`."""
 
 
 def seal(ring: SecretRing, info: Info, secret: bytes, owner: bytes) -> bytes:
-    """Encrypt with AES-256-GCM. Only `unseal` with the same `owner` opens it."""
+    """Encrypt with AES-256-GCM. `unseal` needs the same `info` and `owner`."""
     # Imported here, because most requests need no cipher.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -36,5 +36,8 @@ def unseal(ring: SecretRing, info: Info, sealed: bytes, owner: bytes) -> bytes:
 
 
 def is_current(ring: SecretRing, info: Info, sealed: bytes) -> bool:
-    """Whether the current secret has certainly sealed it. If not, seal it again."""
+    """Whether the current secret has certainly sealed the value.
+
+    If not, the caller seals the value again.
+    """
     return ring.candidates(info, sealed[0]) == [ring.derive(info)]

@@ -1,4 +1,4 @@
-"""A JSON reader that refuses text which readers understand differently (RFC 8259)."""
+"""Reads JSON, and refuses text that other readers can understand differently."""
 
 import json
 import math
@@ -11,7 +11,8 @@ from app.core.errors import BadRequest, InvalidRequest, json_pointer
 MAX_DEPTH = 32
 LARGEST_EXACT = 2**53
 
-# An unterminated string runs to the end, so that many quotes still cost only one pass.
+# If a string has no end, the pattern matches the rest of the body. Therefore even a
+# body of many quotes costs only one pass.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -40,7 +41,8 @@ def parse(body: bytes, known: Container[str] = ()) -> Any:
         raise BodyMalformed(
             "The body must be valid JSON in UTF-8, without repeated member names."
         ) from None
-    # The decoders have refused raw control characters and surrogates.
+    # The decoders have refused raw control characters and surrogates, so that only
+    # escapes can have produced them.
     if _ESCAPED_SUSPECT.search(body):
         for code, path in _unstorable_text(value):
             fault = {

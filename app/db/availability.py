@@ -1,4 +1,4 @@
-"""The errors of databases that mean: try again later."""
+"""Turns the database errors that a retry can solve into answers with `Retry-After`."""
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout

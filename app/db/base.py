@@ -112,7 +112,7 @@ def when_created(context: Any) -> datetime:
 
 
 class Record:
-    """A key and two times. The application sets them, on both databases alike."""
+    """A key and two times. The application sets all three, not the database."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

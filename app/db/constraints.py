@@ -1,4 +1,4 @@
-"""Tells broken constraints apart, where a change can break more than one kind."""
+"""Tells which kind of constraint a change has broken, if several are possible."""
 
 from sqlalchemy.exc import IntegrityError
 

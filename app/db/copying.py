@@ -28,7 +28,7 @@ class CopyFailed(Exception):
 async def copy(
     source: DatabaseSettings, target: DatabaseSettings, progress: Progress
 ) -> dict[str, int]:
-    """Copy each table in one snapshot and one transaction, and count the rows of both.
+    """Copy all tables from one snapshot in one transaction. Return their row counts.
 
     Raises:
         CopyFailed: The target has rows, or another schema than the source.
@@ -38,7 +38,7 @@ async def copy(
     try:
         with availability():
             async with old.connect() as reader, new.begin() as writer:
-                # The connection is in autocommit: this begins the snapshot.
+                # The connection is in autocommit mode, so begin the snapshot here.
                 await reader.exec_driver_sql("BEGIN")
                 await writer.execute(postgresql.LIFT_TIMEOUTS_FOR_GOOD)
                 await check(reader, writer)
@@ -104,7 +104,7 @@ async def copy_table(
                     table.name, records=records, columns=columns
                 )
             except asyncpg.PostgresError as error:
-                # Not the detail of the error, which quotes the row.
+                # Do not show the detail of the error, because it quotes the row.
                 reason = error.args[0] if error.args else type(error).__name__
                 raise CopyFailed(
                     f"PostgreSQL refused {table.name}: {reason}"
@@ -113,6 +113,6 @@ async def copy_table(
     copied = await writer.scalar(count) or 0
     if copied != expected:
         raise CopyFailed(f"{table.name} has {expected} rows, and {copied} arrived.")
-    # Otherwise the planner knows nothing of the rows until autovacuum comes.
+    # Without this, the planner knows nothing about the rows until autovacuum runs.
     await writer.execute(text(f'ANALYZE "{table.name}"'))
     return copied

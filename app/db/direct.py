@@ -1,4 +1,4 @@
-"""Single statements on PostgreSQL: SQLAlchemy writes them once, and asyncpg runs them.
+"""Runs single statements on PostgreSQL. SQLAlchemy writes the SQL, and asyncpg runs it.
 
 SQLAlchemy's own execution, with its transactions and its results, costs more than the
 driver and the network together. See decision 15.
@@ -23,7 +23,8 @@ from app.db.availability import availability
 from app.db.prepared import Prepared, Record
 from app.db.timing import TAKEN, note, note_wait
 
-# After this a kept connection goes back to the pool, which replaces old connections.
+# After this time a kept connection goes back to the pool, because only the pool
+# replaces old connections.
 KEPT_FOR_SECONDS = 10.0
 # When the connection is lost, asyncpg raises these or errors of PostgreSQL.
 GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -41,7 +42,8 @@ async def finish(asked: Awaitable[Any], connection: Any, driver: Any) -> Any:
         kind = IntegrityError if is_constraint else DBAPIError
         raise kind(None, None, error, connection_invalidated=gone) from error
     except BaseException as error:
-        # Cancelled or lost: the driver may still use the connection.
+        # The caller was cancelled, or the connection is lost. The driver can still be
+        # using the connection, so no other statement gets it.
         connection.invalidate()
         if isinstance(error, GONE):
             raise DatabaseUnavailable from error
@@ -57,9 +59,10 @@ class Held(NamedTuple):
 
 
 class Direct:
-    """Runs statements by asyncpg, each by itself, on the connections of an engine.
+    """Runs statements by asyncpg on the connections of an engine.
 
-    A change is committed when its rows arrive.
+    `all` commits a change before it returns. `within` runs a statement in a transaction
+    that SQLAlchemy commits.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Direct:
 
         `keep`: how many connections stay checked out between statements, because a
         checkout takes as long as a statement. If another user of the pool must wait,
-        all of them go back to the pool.
+        all kept connections go back to the pool.
         """
         pool: Any = engine.sync_engine.pool
         pool.give_back_idle = self.close
@@ -79,7 +82,8 @@ class Direct:
         self._keep = keep
         self._kept: list[Held] = []
         self._prepared = lru_cache(maxsize=4096)(partial(Prepared, engine.dialect))
-        # In the pool, a new request can overtake one that waits. Here it cannot.
+        # In the pool, a new request can overtake one that waits. With this semaphore it
+        # cannot.
         self._turns = asyncio.Semaphore(size)
 
     @property

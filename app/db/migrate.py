@@ -1,4 +1,4 @@
-"""Runs Alembic: upgrade, downgrade, write a revision, look for drift."""
+"""Runs Alembic: upgrade, downgrade, write a revision, compare database and models."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -35,10 +35,10 @@ class MigrationFailed(Exception):
 
 
 async def upgrade(settings: DatabaseSettings, revision: str = "heads") -> list[str]:
-    """Return the revisions that it ran, in order.
+    """Run the missing revisions, and return them in order.
 
-    It runs none if the database has a revision of a newer release: after a rollback,
-    the older release must start on the newer schema.
+    Run none if the database has a revision of a newer release: after a rollback, the
+    older release must start on the newer schema.
     """
 
     def run(config: Config) -> None:
@@ -49,7 +49,7 @@ async def upgrade(settings: DatabaseSettings, revision: str = "heads") -> list[s
 
 
 async def downgrade(settings: DatabaseSettings, revision: str) -> list[str]:
-    """Return the revisions that it took back, in order."""
+    """Take revisions back, and return them in order."""
 
     def run(config: Config) -> None:
         _refuse_unknown(config)
@@ -63,8 +63,8 @@ async def write_revision(
 ) -> None:
     """Write a revision for the differences between the models and the database.
 
-    It follows your own newest revision and depends on the newest revision of the
-    release. The history of the release therefore never changes.
+    The new revision follows your own newest revision, and depends on the newest
+    revision of the release. It does not become a part of the history of the release.
 
     Raises:
         MigrationFailed: There is no difference, and `empty` is false.
@@ -139,7 +139,7 @@ async def check(settings: DatabaseSettings) -> None:
 async def _run(
     settings: DatabaseSettings, alembic: Callable[[Config], object]
 ) -> list[str]:
-    """Return the revisions that Alembic ran or took back."""
+    """Call `alembic`, and return the revisions that it ran or took back."""
     steps: list[str] = []
 
     def note(step: MigrationInfo, **_: object) -> None:
@@ -185,7 +185,8 @@ async def _alone(engine: AsyncEngine) -> AsyncGenerator[None]:
         return
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as own:
         await own.execute(postgresql.LIFT_TIMEOUTS_FOR_GOOD)
-        # A session lock needs a connection of its own, and outlives transactions.
+        # This lock belongs to a connection and outlives transactions, so it needs a
+        # connection of its own.
         await own.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
         try:
             yield
@@ -201,8 +202,9 @@ async def _prepare(connection: AsyncConnection) -> None:
         await connection.execute(LOCK_TIMEOUT)
         await connection.commit()
     else:
-        # Begin before Alembic reads which revisions are due. Alembic itself begins one
-        # transaction for each revision, so another process could run the same ones.
+        # Begin before Alembic reads which revisions are missing. Alembic itself would
+        # begin a transaction for each revision only after that, so that another process
+        # could run the same revisions.
         await connection.begin()
 
 
@@ -211,11 +213,11 @@ async def _run_when_free(
 ) -> None:
     """Try again while a table that the migration changes is in use.
 
-    Each attempt waits a second for the table. PostgreSQL makes every later query wait
-    behind the migration, so waiting for one long query would stop the service.
+    Each attempt waits at most one second for the table. PostgreSQL makes every later
+    query wait behind the migration, so a long wait would hold up the service.
 
     Raises:
-        MigrationFailed: A table was in use each time. Nothing has changed.
+        MigrationFailed: A table was in use at each attempt. Nothing has changed.
     """
     for _ in range(LOCK_ATTEMPTS):
         try:

@@ -29,10 +29,10 @@ LIFT_TIMEOUTS_FOR_GOOD = text(SET_TIMEOUTS.format(only_this_transaction="false")
 
 CANCELLED_WITHIN_SECONDS = 2.0
 LOCK_NOT_AVAILABLE = "55P03"
-# A retry can help: serialization failure, deadlock, lock timeout, cancelled statement,
-# and a change while the server is read-only.
+# After these errors a retry can help: serialization failure, deadlock, lock timeout,
+# cancelled statement, and a change while the server is read-only.
 TRANSIENT = {"40001", "40P01", LOCK_NOT_AVAILABLE, "57014", "25006"}
-EXHAUSTED = {"53100", "53200"}  # its disk or its memory is full
+EXHAUSTED = {"53100", "53200"}  # the disk or the memory of the server is full
 
 
 def create_engine(
@@ -42,18 +42,20 @@ def create_engine(
     tls = {name: parts.query[name] for name in TLS_PARAMETERS if name in parts.query}
     server_settings = {"application_name": settings.app_name.lower()}
     connect_args: dict[str, Any] = {
-        # asyncpg reads `sslmode` and its companions only from a URL.
+        # asyncpg reads `sslmode` and the other settings of TLS only from a URL.
         "dsn": URL.create("postgresql", query=tls).render_as_string(),
         "timeout": settings.db_connect_timeout_seconds,
         "server_settings": server_settings,
     }
     if settings.db_pooler == "none":
         server_settings |= settings.db_timeouts
-        # After a failover the name can still lead to the old primary, now a standby.
+        # After a failover the host name can still lead to the old primary, which is now
+        # a standby.
         is_replica = url == settings.database_replica_url
         connect_args["target_session_attrs"] = "any" if is_replica else "primary"
     else:
-        # PgBouncer can run a prepared statement on another server connection.
+        # PgBouncer can run a statement on another server connection than the one that
+        # prepared it.
         connect_args |= {
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
@@ -82,7 +84,8 @@ def create_engine(
 def create_writer(settings: DatabaseSettings, **size: int) -> AsyncEngine:
     engine = create_engine(settings, settings.database_url, **size)
     if settings.db_pooler == "pgbouncer":
-        # PgBouncer refuses the timeouts as parameters of a connection.
+        # PgBouncer refuses the timeouts as parameters of a connection, so set them when
+        # a transaction begins.
         event.listen(engine.sync_engine, "begin", partial(set_timeouts, settings))
     return engine
 
@@ -102,7 +105,7 @@ def create_reader(settings: DatabaseSettings, url: str, **size: int) -> AsyncEng
 def without_transactions(
     settings: DatabaseSettings, engine: AsyncEngine
 ) -> AsyncEngine:
-    """Read without transactions, on the connections of `engine`."""
+    """Return an engine that reads without transactions, on the same connections."""
     if settings.db_pooler == "pgbouncer":
         # Outside of a transaction, PgBouncer can prepare a statement on one server
         # connection and run it on another.
@@ -118,7 +121,7 @@ async def driver_of(connection: AsyncConnection) -> AsyncGenerator[Any]:
         yield driver
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         gone = driver.is_closed()
-        if gone:  # otherwise the rollback fails, too, and the log shows only that
+        if gone:  # otherwise the rollback also fails, and the log shows only its error
             await connection.invalidate(error)
         raise DBAPIError(None, None, error, connection_invalidated=gone) from error
 
@@ -126,7 +129,7 @@ async def driver_of(connection: AsyncConnection) -> AsyncGenerator[Any]:
 async def copied(
     connection: AsyncConnection, query: str, **options: Any
 ) -> AsyncGenerator[bytes]:
-    """Yield whole rows that COPY writes as CSV. The server waits for the reader."""
+    """Yield whole rows that COPY writes as CSV. The server waits for a slow reader."""
     chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def put(chunk: bytes) -> None:
@@ -179,7 +182,7 @@ def terminate(dbapi_connection: Any) -> None:
     except RuntimeError:  # no event loop runs: the process ends
         dbapi_connection.terminate()
     else:
-        _closing.add(closing)  # the event loop itself keeps no reference
+        _closing.add(closing)  # the event loop keeps only a weak reference
         closing.add_done_callback(_closing.discard)
 
 

@@ -1,4 +1,4 @@
-"""Statements of SQLAlchemy as asyncpg runs them, and the class of their rows."""
+"""Prepares statements of SQLAlchemy for asyncpg, and makes classes for their rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -13,16 +13,17 @@ Converters = Mapping[str, Callable[[Any], Any]]
 
 
 class Record(asyncpg.Record):  # type: ignore[misc]
-    """A row whose values are also attributes, as those of SQLAlchemy's rows are.
+    """A row whose values are also attributes, as in the rows of SQLAlchemy.
 
-    `record[name]` is the value as PostgreSQL has it, for example the text of an enum.
+    An attribute has the type that the model declares, for example an enum.
+    `record[name]` is the value that asyncpg returns, for example the text of the enum.
     """
 
     __slots__ = ()
     column_names: ClassVar[tuple[str, ...]] = ()
 
     def __getattr__(self, name: str) -> Any:
-        """Find a column by its name, after a statement that was given as text."""
+        """Find a column by its name. Only statements in text need this."""
         try:
             return self[name]
         except KeyError:
@@ -42,7 +43,7 @@ def record_class(columns: Sequence[Any], dialect: Dialect) -> type[Record]:
 
 
 class GivenValues(dict[str, Any]):
-    """Stands for SQLAlchemy's context, for defaults that depend on other columns."""
+    """Replaces SQLAlchemy's context for defaults that depend on other columns."""
 
     def get_current_parameters(self) -> dict[str, Any]:
         return self
@@ -54,7 +55,7 @@ class Prepared:
     def __init__(
         self, dialect: Dialect, statement: Executable, given: Sequence[str]
     ) -> None:
-        """`given` names the values. They decide the columns of an INSERT."""
+        """`given` names the values. For an INSERT it decides which columns are set."""
         compiled: Any = statement.compile(  # type: ignore[attr-defined]
             dialect=dialect,
             column_keys=given if statement.is_insert else None,

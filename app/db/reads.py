@@ -18,10 +18,10 @@ from app.db.together import MOST_KEYS, PATIENCE_SECONDS, Keyed, Together
 
 
 class ReadSession:
-    """Runs each statement by itself, and holds a connection only while it runs.
+    """Runs single statements, and holds a connection only while a statement runs.
 
     `connect` takes a connection of the engine `lasting`, so that long exports do not
-    use up the connections of these statements.
+    use up the connections of the single statements.
 
     Raises:
         Unavailable: The database is down, or no connection became free in time.
@@ -34,7 +34,7 @@ class ReadSession:
         self.lasting = lasting
         self.direct = direct
         self._together: dict[Keyed, Together] = {}
-        # One entry for as long as someone waits for it.
+        # An entry exists as long as a caller waits for its rows.
         self._shared: WeakValueDictionary[Any, RoundTrips[None, Any]]
         self._shared = WeakValueDictionary()
 
@@ -43,8 +43,8 @@ class ReadSession:
     ) -> Sequence[Row[Any]]:
         if self.direct is not None:
             return await self.direct.all(statement, values)
-        # One switch into SQLAlchemy's greenlet, instead of three for connect, execute
-        # and close.
+        # This switches once into SQLAlchemy's greenlet. `connect`, `execute` and
+        # `close` would each switch.
         return await greenlet_spawn(self._all, statement, values)
 
     async def one_or_none(
@@ -54,12 +54,12 @@ class ReadSession:
         return rows[0] if rows else None
 
     async def by_key(self, keyed: Keyed, key: UUID) -> Row[Any] | None:
-        """Find a row by its key. Keys that wait at the same moment share a query."""
+        """Find a row by its key. Callers that ask at the same moment share a query."""
         together = self._together.get(keyed)
         if together is None:
             statement = keyed.statement(self.engine.dialect.name)
             together = self._together[keyed] = Together(self.all, statement, keyed.name)
-        # The query serves others, too.
+        # The query can serve several callers. Each notes only how long it waited.
         with waiting_for("query", together.statement) as wait:
             row: Row[Any] | None = await together.ask(key)
             wait.rows = int(row is not None)
@@ -68,9 +68,9 @@ class ReadSession:
     async def shared(
         self, statement: Executable, values: Mapping[str, Any]
     ) -> Sequence[Row[Any]]:
-        """Read rows as `all` does, in one query for those who wait for the same rows.
+        """Read rows like `all`, in one query for all callers that want the same rows.
 
-        It is for lists that many callers read with the same values.
+        Use it for lists that many callers read with the same values.
         """
         key = statement, *values.items()
         trips = self._shared.get(key)

@@ -46,7 +46,8 @@ class Revisions:
     def check(self, in_database: Set[str]) -> None:
         """Raise `SchemaBehind` if the database lacks a head.
 
-        An unknown revision is one of a newer release, which contains all known ones.
+        If the database has an unknown revision, a newer release made it. That release
+        has all known revisions, too.
         """
         if in_database <= self.known and not self.heads <= in_database:
             has, needs = (", ".join(sorted(s)) for s in (in_database, self.heads))

@@ -55,10 +55,12 @@ class Database:
             settings, self.reader, size=reads + more_reads, keep=reads
         ):
             event.listen(self.reader.sync_engine, "connect", read_numerics_as_text)
-        # A connection of its own, so that a busy pool does not look like an outage.
+        # The probe has a connection of its own, so that a busy pool does not look like
+        # an outage.
         self.probe = postgresql.create_engine(settings, url, pool_size=1)
         lasting = postgresql.without_transactions(settings, self.writer)
-        # `Direct` keeps half of these connections. Transactions take the others.
+        # `Direct` keeps at most half of these connections between statements. The
+        # others are free for transactions.
         changes = size - size // 2
         self.direct = direct(settings, self.writer, size=changes, keep=changes // 2)
         self.read = self.replica = ReadSession(self.reader, lasting, direct_reads)
@@ -91,10 +93,10 @@ class Database:
 def direct(
     settings: DatabaseSettings, engine: AsyncEngine, *, size: int, keep: int = 0
 ) -> Direct | None:
-    """Return None where SQLAlchemy must run the statements.
+    """Return None if SQLAlchemy must run the statements.
 
-    With `DEBUG` it logs them. Behind PgBouncer a prepared statement needs a
-    transaction.
+    With `DEBUG`, SQLAlchemy logs the statements. Behind PgBouncer, a prepared statement
+    needs a transaction.
     """
     if settings.debug or settings.db_pooler == "pgbouncer":
         return None
@@ -104,10 +106,10 @@ def direct(
 
 @asynccontextmanager
 async def transaction(database: Database) -> AsyncGenerator[AsyncSession]:
-    """Commit when the block ends; roll back when it raises.
+    """Commit when the block ends. Roll back when the block raises an error.
 
-    The first statement takes the connection. An error class that sets `keeps_changes`,
-    for a revoked session or an audit event, commits before the error propagates.
+    The first statement takes the connection. If the class of the error sets
+    `keeps_changes`, for example to keep an audit event, commit in spite of the error.
 
     Raises:
         Unavailable: The database is down, or no connection became free in time.
@@ -133,15 +135,17 @@ async def execute(
 ) -> Sequence[Any]:
     """Execute a statement in the transaction of a session, and return its rows.
 
-    With several sets of values it returns no rows. `session.execute` costs more, but
-    this accepts only statements on tables, without classes of the ORM.
+    With several sets of values it returns no rows. It costs less than
+    `session.execute`, but accepts only statements on tables, without classes of the
+    ORM.
     """
     direct: Direct | None = session.info[DIRECT]
     if direct is None:
         parameters = values if len(values) > 1 else values[0]
         result: Any = await session.execute(statement, parameters)
         return result.all() if result.returns_rows else ()
-    # Asking the session for its connection each time costs as much as the statement.
+    # Keep the connection, because asking the session for it costs as much as the
+    # statement.
     held, connection = session.info.get(HELD, (None, None))
     if held is None or held is not session.sync_session.get_transaction():
         connection = (await session.connection()).sync_connection
@@ -155,8 +159,9 @@ async def execute_only(
 ) -> Any:
     """Execute the only change of a request, and return its row.
 
-    It is committed at once, without the round trips of BEGIN and COMMIT, unless the
-    transaction has begun already, for example with an `Idempotency-Key`.
+    The change is committed at once, without the round trips of BEGIN and COMMIT. If the
+    transaction has begun already, for example with an `Idempotency-Key`, the change
+    becomes a part of it.
 
     Raises:
         RuntimeError: At the end of the transaction, if there is another change. It

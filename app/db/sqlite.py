@@ -1,8 +1,9 @@
 """Engines for SQLite: one connection that writes, several that read.
 
-A deferred BEGIN loses updates or fails at once with "database is locked", whatever
-the busy timeout says; BEGIN IMMEDIATE waits its turn. Within a process, writers
-wait for the only connection of the pool; between processes, for SQLite's lock.
+A deferred BEGIN loses updates, or fails at once with "database is locked" in spite of
+the busy timeout. BEGIN IMMEDIATE waits until the other transaction ends. Writers of one
+process wait for the only connection of the pool. Writers of different processes wait
+for SQLite's lock.
 """
 
 import os
@@ -24,8 +25,9 @@ def create_writer(
     file = Path(make_url(settings.database_url).database or "")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Create the file here, because the error of `os.open` names the file. The error of
-    # the driver does not, and its thread would never end. Mode 600, because the outbox
-    # holds links that still work. SQLite gives the same mode to the files beside it.
+    # the driver does not, and after it the thread of the driver would never end. The
+    # mode is 600, because the outbox contains valid links. SQLite gives the same mode
+    # to its other files, such as the WAL.
     os.close(os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
     engine = _create_engine(
         settings,
@@ -40,7 +42,7 @@ def create_writer(
 
     @event.listens_for(engine.sync_engine, "checkin")
     def end_transaction(connection: Any, _: Any) -> None:
-        # SQLAlchemy believes that a failed COMMIT has ended the transaction.
+        # SQLAlchemy assumes that a failed COMMIT has ended the transaction. It has not.
         if connection and connection.driver_connection.in_transaction:
             connection.rollback()
 
@@ -77,7 +79,8 @@ def _create_engine(
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
-        # With NORMAL in WAL mode, a power failure can lose the last commits.
+        # With `synchronous = NORMAL` in WAL mode, a power failure can lose the last
+        # commits.
         for pragma in ("PRAGMA synchronous = FULL", *pragmas):
             cursor.execute(pragma)
         cursor.close()

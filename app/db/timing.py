@@ -1,4 +1,4 @@
-"""Measures statements and connections, for the metrics and the lines of requests."""
+"""Measures statements and connections for the metrics and for the log of requests."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -14,7 +14,7 @@ from app.core.request_context import Failure, current_request
 # Keys in `Connection.info`.
 STARTED = "started"
 TAKEN = "taken"
-NOTED_FROM_SECONDS = 0.001  # a free connection takes less
+NOTED_FROM_SECONDS = 0.001  # to get a free connection takes less
 
 
 class MeasuredPool(AsyncAdaptedQueuePool):
@@ -24,7 +24,7 @@ class MeasuredPool(AsyncAdaptedQueuePool):
     _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
 
     waiting = 0  # users that wait for a connection
-    # Called to give back connections that are checked out and not in use.
+    # Called to give back connections that are checked out, but idle.
     give_back_idle: Callable[[], None] = staticmethod(lambda: None)
 
     def connect(self) -> PoolProxiedConnection:
@@ -83,7 +83,7 @@ def start(connection: Connection, *_: object) -> None:
 def end(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
     started = connection.info.pop(STARTED, None)
     if started is not None:
-        count = cursor.rowcount  # -1 for what SQLite reads
+        count = cursor.rowcount  # -1 if the statement reads rows from SQLite
         rows = count if cursor.description and count >= 0 else None
         note(statement, perf_counter() - started, rows=rows)
 

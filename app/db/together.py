@@ -20,8 +20,8 @@ Read = Callable[[Executable, Mapping[str, Any]], Awaitable[Sequence[Any]]]
 class Keyed:
     """Selects rows by a unique key. Declare it at module level.
 
-    `name` is the name of the key among the columns of the select. The parameter `now`
-    of the select is the time at which the query begins.
+    `name` is the name of the key among the columns of the select. If the select has a
+    parameter `now`, its value is the time at which the query begins.
 
         NOTES_BY_ID = Keyed(select(*NOTE), NOTE.id)
         note = await read.by_key(NOTES_BY_ID, note_id)
@@ -40,7 +40,7 @@ class Keyed:
 
 
 class Together(RoundTrips[UUID, Any]):
-    """Finds rows by their keys; None for a key without a row."""
+    """Finds rows by their keys. The answer is None for a key without a row."""
 
     def __init__(self, read: Read, statement: Executable, name: str) -> None:
         super().__init__(self._find, most=MOST_KEYS, patience=PATIENCE_SECONDS)

@@ -1,8 +1,8 @@
-"""Made-up rows, with which you can try the service: a module for each resource.
+"""Makes rows with which you can try the service. Each resource has a module here.
 
-The module of a resource has two names. `UNIQUE` is the column that tells rows apart.
-`add(database, count, advance, seed)` adds the next `count` rows of a seed and calls
-`advance` with the number of rows that each step has added.
+Such a module defines two names. `UNIQUE` is a column whose values are unique.
+`add(database, count, advance, seed)` adds the next `count` rows of a seed. After each
+step it calls `advance` with the number of rows that the step has added.
 """
 
 from typing import NamedTuple

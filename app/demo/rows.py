@@ -29,14 +29,18 @@ async def add_rows(
     count: int,
     advance: Advance,
 ) -> None:
-    """Add `count` rows in one transaction. Number them after the rows of the table."""
+    """Add `count` rows in one transaction.
+
+    The first row gets the number that follows the number of rows in the table.
+    """
     table = unique.class_
     async with transaction(database) as session:
         number = await session.scalar(select(func.count()).select_from(table)) or 0
         while count:
             rows = [make(number + n) for n in range(1, min(count, BATCH) + 1)]
             number += len(rows)
-            # After deletions the table holds numbers above its count; skip those.
+            # After deletions, the table can contain numbers above its number of rows.
+            # Skip these numbers.
             found = select(unique).where(unique.in_([row[unique.key] for row in rows]))
             taken = set(await session.scalars(found))
             rows = [row for row in rows if row[unique.key] not in taken]

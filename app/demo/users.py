@@ -26,7 +26,7 @@ async def add(
 ) -> None:
     """Add the next `count` users of a seed, in one transaction.
 
-    They share a random password, which is not kept, so that they cannot log in.
+    All get the same random password. It is not kept, so they cannot log in.
     """
     password_hash = Argon2Hasher().hash(secrets.token_urlsafe()) if count else ""
     make = partial(make_user, password_hash=password_hash, seed=seed)
@@ -69,6 +69,9 @@ def shuffled_names(seed: int) -> list[str]:
 
 
 def mailbox(full_name: str) -> str:
-    """Write the name in ASCII: NFKD makes each accent a character, which is dropped."""
+    """Write the name in ASCII.
+
+    NFKD separates accents from letters, and the encoding then drops the accents.
+    """
     letters = normalize("NFKD", full_name).encode("ascii", "ignore").decode()
     return letters.lower().replace(" ", ".")

@@ -1,4 +1,4 @@
-"""Which connections a worker keeps open: how many, and how long without a request."""
+"""Limits how many connections a worker keeps open, and how long without a request."""
 
 import asyncio
 import resource
@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 FIRST_REQUEST_SECONDS = 10
 UNREAD_SECONDS = 30.0
-# Long enough for a proxy that has stored the body, or for 5 MB at 4 Mbit/s.
+# Long enough for a proxy to send a body that it has stored, or for a client to send
+# 5 MB at 4 Mbit/s.
 LINGERING_SECONDS = 10
 # Reading and dropping this much costs as much CPU time as about 50 requests.
 LINGERING_BYTES = 64 * 1024 * 1024
@@ -54,8 +55,9 @@ class ImpatientWriter(asyncio.Protocol):
 class WaitingConnections:
     """The connections without a request. The one that waits longest is first.
 
-    Connections that linger after an answer wait, too. A connection waits until the head
-    of its request is complete, so a client cannot keep it by sending the head slowly.
+    A connection that lingers after its answer counts as waiting, too. A connection
+    waits until the head of its request is complete, so a client that sends the head
+    slowly does not keep the connection.
     """
 
     def __init__(self) -> None:
@@ -87,7 +89,10 @@ class WaitingConnections:
             timer.cancel()
 
     def close_all(self) -> None:
-        """Close all connections for a shutdown, and each later one when it is added."""
+        """Close the waiting connections for a shutdown.
+
+        A connection that would wait later is closed at once.
+        """
         self._stopping = True
         for connection in list(self._timers):
             self._close(connection)
@@ -111,7 +116,7 @@ class LingeringTransport(asyncio.Protocol):
     """
 
     def __init__(self, transport: asyncio.Transport, server: Server) -> None:
-        # Set here, because `__getattr__` would make each request slower.
+        # Set `write`, because `__getattr__` would make each request slower.
         self.write = transport.write
         self._transport, self._server = transport, server
         self._lingers = False
@@ -135,7 +140,7 @@ class LingeringTransport(asyncio.Protocol):
         if self._transport.can_write_eof():  # not with TLS
             self._transport.write_eof()
         self._transport.resume_reading()
-        # For the server the connection has ended, so the server frees its request.
+        # Tell the server that the connection has ended, so that it frees the request.
         self._server.connection_lost(None)
         waiting.add(self, LINGERING_SECONDS)
 

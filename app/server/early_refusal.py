@@ -1,7 +1,8 @@
 """Under overload, refuses reads before they are parsed.
 
-To parse a read and to take it through the layers costs a third of serving it. A flood
-of refused reads would therefore leave little time for those that are admitted.
+Parsing a read and passing it through the middleware takes a third of the time that
+serving it takes. A flood of refused reads would therefore leave little time for the
+admitted ones.
 """
 
 import re
@@ -22,8 +23,8 @@ from app.core.metrics import observe_request
 from app.server.parser_errors import lines_of
 
 STATUS = HTTPStatus.SERVICE_UNAVAILABLE
-# The query begins with a question mark, so a target has one reading. With two readings
-# a long line without an end would take quadratic time.
+# The path cannot contain a question mark, so the pattern can match a target in only one
+# way. If there were two ways, a long line without an end would take quadratic time.
 LINE = re.compile(rb"GET (/[!->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n")
 # Matches only headers that the parser accepts. In other bytes a proxy could find a
 # Content-Length that this module does not find, for example after a bare line feed.
@@ -50,7 +51,7 @@ ANSWER = b"%s%s%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s"
 
 
 class EarlyRefusal:
-    """Reads no more of a request than its refusal and its log line need."""
+    """Reads only those parts of a request that the refusal and its log line need."""
 
     def __init__(
         self, resolver: ClientAddressResolver, *, cross_origin: bool = False

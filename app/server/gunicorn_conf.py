@@ -21,7 +21,8 @@ from app.core.settings.operation import SHUTDOWN_RESERVE_SECONDS
 from app.server.connections import reserve_files, waiting
 from app.server.signals import STOP_SIGNALS, send_signal
 
-# It takes 2 MiB of each worker. Gunicorn formats a size that is not in it.
+# This table of formatted chunk sizes takes 2 MiB of each worker. Gunicorn itself
+# formats a size that is not in the table.
 asgi_protocol._CHUNK_PREFIXES.clear()
 
 try:
@@ -44,9 +45,10 @@ class StructuredLogger(Logger):  # type: ignore[misc]
 
 
 def on_starting(server: Arbiter) -> None:
-    """Read the settings that all workers inherit: `.env` can change while they run.
+    """Read the settings before the fork, so that all workers have the same ones.
 
-    The number of workers comes from gunicorn, because a flag can override the setting.
+    `.env` can change while the workers run. The number of workers comes from gunicorn,
+    because a flag can override the setting.
     """
     metric_files.create_directory()
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
@@ -63,9 +65,9 @@ def interrupt(server: Arbiter) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """Hold signals back until the event loop runs: uvloop forgets earlier ones."""
-    # Set before the worker imports the application. With the defaults, the garbage
-    # collector takes 8 % of the start.
+    """Block the stop signals until the event loop runs: uvloop loses earlier ones."""
+    # Set the thresholds before the worker imports the application. With the defaults,
+    # the garbage collector takes 8 % of the time that a worker needs to start.
     gc.set_threshold(10_000, 20, 50)
     worker.has_socket_of_systemd = server.systemd
     if not _is_uvicorn(worker):
@@ -85,8 +87,9 @@ def on_exit(server: Arbiter) -> None:
 def post_worker_init(worker: Worker) -> None:
     """Use our own class for connections, and hide the server's name.
 
-    The worker also waits less for its requests than gunicorn waits for the worker.
-    Otherwise gunicorn kills it before the application has closed its connections.
+    When a worker stops, it waits for its requests. This wait must be shorter than the
+    time that gunicorn gives the worker. Otherwise gunicorn kills the worker before the
+    application has closed its connections.
     """
     # Imported in the worker, because SIGHUP starts workers with new code.
     from gunicorn.workers import gasgi
@@ -99,7 +102,8 @@ def post_worker_init(worker: Worker) -> None:
     stopping = Stopping(
         delay, patience - delay, worker.has_socket_of_systemd, worker.max_requests
     )
-    # One second more, in which the requests that the drain has cut send their answers.
+    # One second more, so that the requests that the drain has cut can still be
+    # answered.
     patience = ceil(stopping.patience) + 1
     waiting.most_open = current.max_connections
     if _is_uvicorn(worker):
@@ -123,17 +127,18 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def collect_less() -> None:
-    """Hide the application from the garbage collector: it lives as long as the worker.
+    """Exclude the objects of the application from garbage collection.
 
-    Without this the collector takes a fifth of the time of a read, and each full
-    collection stops all requests.
+    These objects live as long as the worker. If the collector looked at them, it would
+    take a fifth of the time of a read, and each full collection would hold up all
+    requests.
     """
     gc.collect()
     gc.freeze()
 
 
 def _is_uvicorn(worker: Worker) -> bool:
-    return hasattr(worker, "config")  # both worker classes of uvicorn have one
+    return hasattr(worker, "config")  # only the worker classes of uvicorn have it
 
 
 wsgi_app = "app.main:app"
@@ -148,10 +153,10 @@ graceful_timeout = int(settings.graceful_timeout_seconds)
 # Longer than the idle timeout of a load balancer, which is often 60 seconds. Otherwise
 # the load balancer sends a request on a connection that is just being closed.
 keepalive = 75
-# Seconds until the worker cancels a request whose client has left. A write then ends
-# like any other, because REQUEST_DEADLINE_SECONDS comes first.
+# Seconds until the worker cancels a request whose client has left. The deadline of the
+# request comes first, so a write ends in the same way whether its client waits or not.
 asgi_disconnect_grace_period = ceil(settings.request_deadline_seconds) + 1
-# As much as the parser accepts: most limits of the application are lower.
+# The longest line that the parser accepts. Most limits of the application are lower.
 limit_request_line = 8190
 control_socket_disable = True
 # The application itself reads X-Forwarded-For, and only from TRUSTED_PROXIES.

@@ -35,8 +35,8 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         """End the task of a connection that has no request.
 
-        Gunicorn would let it wait for `asgi_disconnect_grace_period`: a thousand
-        clients that leave within this time would take 10 MiB.
+        Gunicorn would let this task wait for `asgi_disconnect_grace_period`. A thousand
+        clients that leave within this period would take 10 MiB.
         """
         if self._awaiting_request and not self._finishing_calls:
             self._request_ready.set()
@@ -97,7 +97,8 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
         return going_on
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        # If the body is still arriving, gunicorn closes without `Connection: close`.
+        # While the body is still arriving, gunicorn would close the connection without
+        # sending `Connection: close`.
         requires_close = (
             drain.is_under_way or response_requires_close or self.is_receiving
         )
@@ -115,7 +116,8 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
     ) -> None:
         """Send a problem document instead of `message`, which quotes the request.
 
-        Gunicorn also calls it when the client left before the application answered.
+        Gunicorn also calls this method when the client has left before the application
+        answered.
         """
         self._is_malformed = True
         if not self.transport.is_closing():

@@ -17,8 +17,8 @@ from app.core.request_context import RequestContext, serving
 log = get_logger(__name__)
 
 
-# A parser may answer another status, such as 501 for an unknown transfer coding. The
-# client gets 400 instead.
+# A parser can choose a status that is not in this table, such as 501 for an unknown
+# transfer coding. The client then gets a 400.
 CODES = {
     400: RequestMalformed.code,
     414: UriTooLong.code,
@@ -31,9 +31,10 @@ CODES = {
 def answer(
     peer: Any, status: int = 400, extra: Iterable[tuple[str, str]] = ()
 ) -> bytes:
-    """Write a complete answer, whose `Connection: close` ends the connection.
+    """Write a complete answer with `Connection: close`.
 
-    `peer` is the address of the socket. Without headers no proxy can name the client.
+    `peer` is the address of the socket. It can be that of a proxy: headers that were
+    not parsed cannot name the client.
     """
     known = HTTPStatus(status if status in CODES else 400)
     request_id = str(uuid_utils.uuid7())

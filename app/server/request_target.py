@@ -13,7 +13,7 @@ def origin_form(
     """Leave only the path and the query in the target, and put its host into `Host`.
 
     A server must accept an absolute target, and must use its host instead of the one
-    that the client sends in `Host` (RFC 9112 §3.2.2). Any other target stays.
+    that the client sends in `Host` (RFC 9112 §3.2.2). Any other target is unchanged.
     """
     match = ABSOLUTE.fullmatch(target)
     if match is None:

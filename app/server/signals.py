@@ -4,7 +4,8 @@ import signal
 
 from gunicorn.arbiter import Arbiter
 
-# A worker can get SIGTERM twice: systemd sends it to gunicorn and to the workers.
+# A second SIGTERM does not mean that a worker must hurry: systemd sends one to gunicorn
+# and one to each worker, so a worker that simply stops can get two.
 STOP, REPLACED, HURRY = signal.SIGTERM, signal.SIGUSR2, signal.SIGHUP
 STOP_SIGNALS = {STOP, REPLACED, HURRY, signal.SIGINT, signal.SIGQUIT}
 
@@ -18,6 +19,6 @@ def send_signal(server: Arbiter, pid: int, number: signal.Signals) -> None:
     if number == STOP and server.LISTENERS:
         number = REPLACED
     elif number == STOP:
-        # The instance stops already: another SIGTERM only makes the workers hurry.
+        # The instance is stopping now, so the next SIGTERM makes the workers hurry.
         signal.signal(STOP, lambda *_: Arbiter.kill_workers(server, HURRY))
     Arbiter.kill_worker(server, pid, number)

@@ -19,7 +19,8 @@ from app.core.drain import Action, drain
 from app.server.connections import waiting
 from app.server.signals import HURRY, REPLACED, STOP
 
-# Drop packets whose byte 13 of the TCP header has the flag SYN: new connections.
+# A filter that drops packets with the flag SYN in byte 13 of the TCP header. Only
+# packets that open a connection have this flag.
 DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF))
 SO_ATTACH_FILTER = 26
 ACCEPTED_WITHIN_SECONDS = 0.1
@@ -27,13 +28,13 @@ ACCEPTED_WITHIN_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Stopping:
-    """The times of a worker's end, in seconds."""
+    """How a worker stops. All times are in seconds."""
 
     delay: float
     patience: float  # for the requests in flight, after the delay
-    # If it is true, new connections wait in the socket of systemd for the next process.
-    # A filter would stay on this socket, and the next process would never get a
-    # connection.
+    # If true, systemd keeps the socket open, and new connections wait there for the
+    # next process. `DROP_SYN` would stay on this socket, so that the next process would
+    # never get a connection.
     has_socket_of_systemd: bool
     max_requests: int  # after which gunicorn replaces the worker
 
@@ -45,9 +46,10 @@ class Stopping:
         stop: Action,
         served: Callable[[], int],
     ) -> None:
-        """`close` closes the listeners, of which other processes can have copies.
+        """Drain when a signal comes, or after `max_requests`.
 
-        `served` counts the requests of the worker.
+        `close` closes the listeners of this process. Other processes can have copies of
+        them. `served` returns how many requests the worker has served.
         """
 
         def refuse() -> None:
@@ -64,7 +66,7 @@ class Stopping:
         loop.add_signal_handler(HURRY, drain.hurry)
 
         def retire() -> None:
-            """Drain after `max_requests`. The servers cut idle connections."""
+            """Drain after `max_requests`: the servers would not drain."""
             if served() >= self.max_requests:
                 drain.make_way(self.delay, close, finish)
             else:
@@ -77,10 +79,11 @@ class Stopping:
 def ignore_new_connections(listeners: Iterable[socket.socket]) -> None:
     """Let the worker accept older connections before it closes its listeners.
 
-    Closing a listener resets the connections that are not accepted. A proxy can have
-    sent a POST on them, which it does not send again. A client whose packet the kernel
-    ignores sends it again after a second, and is then refused. Some kernels let only
-    root do this; for other users the resets remain.
+    Closing a listener resets the connections that the worker has not accepted yet. A
+    proxy can have sent a POST on such a connection, and does not send the POST again.
+    If the kernel ignores the first packet of a new connection, the client repeats this
+    packet after a second, and the connection is then refused. Some kernels let only
+    root set the filter; for other users, closing still resets connections.
     """
     program = b"".join(struct.pack("HBBI", *each) for each in DROP_SYN)
     buffer = ctypes.create_string_buffer(program)
@@ -101,7 +104,7 @@ def drain_asgi(worker: ASGIWorker, stopping: Stopping) -> None:
 
 
 async def shut_down(worker: ASGIWorker) -> None:
-    """Close the connections without a request, which the worker would wait for."""
+    """Close the connections without a request: the worker would wait for them."""
     close_all(worker.servers)
     waiting.close_all()
     await ASGIWorker._shutdown(worker)
@@ -121,7 +124,8 @@ def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
             self.should_exit, self.force_exit = True, at_once
 
         def close() -> None:
-            close_all(getattr(self, "servers", ()))  # absent before it listens
+            # The server has no attribute `servers` before it listens.
+            close_all(getattr(self, "servers", ()))
 
         loop = asyncio.get_running_loop()
         listeners = [each.sock for each in worker.sockets]

@@ -34,7 +34,7 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
     @property
     def is_receiving(self) -> bool:
         cycle = self.cycle
-        # If it keeps the connection, uvicorn itself drops the rest of the body.
+        # If uvicorn keeps the connection, it drops the rest of the body itself.
         return self._is_malformed or (
             cycle is not None and cycle.more_body and not cycle.keep_alive
         )
@@ -44,7 +44,8 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if not self.url.startswith(b"/"):
-            # Uvicorn would drop the host. The scope has the list, so it stays.
+            # Uvicorn would ignore the host of the target. The scope refers to the list
+            # of headers, so change this list and do not replace it.
             self.url, self.headers[:] = origin_form(self.url, self.headers)
         if not self.url.startswith(b"/"):
             raise ValueError("The target is not a path.")  # answered with 400
@@ -52,13 +53,13 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
         super().on_headers_complete()
         if drain.is_under_way:
             self.cycle.keep_alive = False
-        # Uvicorn adds trailers to this list, which was the list of the headers. A
-        # trailer is no header (RFC 9110 §6.5): it could replace X-Forwarded-For.
+        # Uvicorn would add trailers to the list of headers. A trailer must not become a
+        # header (RFC 9110 §6.5): it could replace X-Forwarded-For.
         self.headers = deque(maxlen=0)  # type: ignore[assignment]
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # No pipelined request follows.
+        # Wait for the next request, unless a pipelined one is there already.
         if self.cycle.response_complete and not self.transport.is_closing():
             waiting.add(self, self.timeout_keep_alive)
 

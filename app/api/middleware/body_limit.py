@@ -13,7 +13,8 @@ from app.api.problems import refusal_response
 from app.api.uploads import Allowance
 from app.core.errors import AppError
 
-# A longer number is too large anyway, and `int` raises an exception for 5000 digits.
+# A number with more digits is too large in any case, and `int` raises an exception for
+# 5000 digits.
 LONGEST_LENGTH = 18
 
 
@@ -35,8 +36,8 @@ class RequestTimedOut(AppError):
 class BodyLimitMiddleware:
     """Limits bodies to `default` bytes, or to the allowance of an upload's path.
 
-    The client must not pause for longer than `silence`, and must have sent all of a
-    body within `total`, or within the time that its upload is allowed.
+    The client must not pause for longer than `silence`. It must send the whole body
+    within `total`, or within the time of the upload's allowance.
     """
 
     app: ASGIApp
@@ -62,7 +63,7 @@ class BodyLimitMiddleware:
 
 @dataclass(slots=True)
 class _LimitedBody:
-    """One body being read; beyond its limits the application sees a disconnect."""
+    """A body that is being read. Beyond a limit, the application sees a disconnect."""
 
     _scope: Scope
     _receive: Receive
@@ -125,7 +126,7 @@ class _LimitedBody:
 
 
 def _may_have_body(scope: Scope) -> bool:
-    # Later versions frame a body without any header (RFC 9113 §8.1).
+    # From HTTP/2 on, a body needs none of these headers (RFC 9113 §8.1).
     return not scope["http_version"].startswith("1") or any(
         name in {b"content-length", b"transfer-encoding"}
         for name, _ in scope["headers"]

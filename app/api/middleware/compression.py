@@ -1,4 +1,4 @@
-"""Compress answers that are large enough to become smaller."""
+"""Compresses answers that are large enough to become smaller."""
 
 from starlette.middleware.gzip import GZipMiddleware, GZipResponder, IdentityResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,7 +8,7 @@ VARY = (b"vary", b"Accept-Encoding")
 
 
 class CompressionMiddleware(GZipMiddleware):
-    """Starlette's middleware, but it does no work for answers that do not change."""
+    """Starlette's middleware, but without work for answers that are not compressed."""
 
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         super().__init__(app, minimum_size, compresslevel=5)

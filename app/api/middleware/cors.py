@@ -1,4 +1,4 @@
-"""Decide which web pages may call this API (WHATWG Fetch, CORS)."""
+"""Decides which web pages can call this API (WHATWG Fetch, CORS)."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -7,8 +7,8 @@ from starlette.responses import Response
 from app.api.problems import refusal_response
 from app.core.errors import BadRequest
 
-# Lets a page send the cookie of its session, and read the answer. Starlette's
-# `allow_credentials` would also send this header to other origins.
+# This header lets a page send the cookie of its session, and read the answer.
+# Starlette's `allow_credentials` would also send it to origins that are not allowed.
 CREDENTIALS = "Access-Control-Allow-Credentials"
 
 

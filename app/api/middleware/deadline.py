@@ -1,4 +1,4 @@
-"""Limit how long a request may take."""
+"""Limits how long a request can take."""
 
 import asyncio
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class DeadlineMiddleware:
         has_body, answering = True, False
 
         async def receive_untimed() -> Message:
-            """Stop the clock while the client sends: the body limit measures that."""
+            """Stop the clock while the client sends: the body limit measures this."""
             nonlocal has_body
             if not has_body:
                 return await receive()
@@ -82,7 +82,7 @@ class DeadlineMiddleware:
 
 
 def _restart(deadline: asyncio.Timeout, seconds: float | None) -> None:
-    """Allow `seconds` from now on; None stops the clock."""
+    """Allow `seconds` from now on. None stops the clock."""
     if deadline.expired():
         return  # the request is already being cancelled
     if seconds is None and deadline.when() is None:

@@ -1,4 +1,4 @@
-"""HEAD and OPTIONS for every route, and the `Allow` header of a 405."""
+"""Answers HEAD and OPTIONS for every route, and adds the header `Allow` to a 405."""
 
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from app.api.problems import refusal_response
 from app.api.streams import HEADERS_ONLY
 from app.core.errors import AppError
 
-# TRACE echoes credentials, CONNECT asks for a tunnel (RFC 9110 §9.3).
+# TRACE sends credentials back, and CONNECT asks for a tunnel (RFC 9110 §9.3).
 NEVER_ALLOWED = {"TRACE", "CONNECT"}
 
 
@@ -67,11 +67,11 @@ class MethodsMiddleware:
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_as_head(message: Message) -> None:
-            # The outermost middleware reads this, and sends no content.
+            # The outermost middleware reads this method, and sends no content for HEAD.
             scope["method"] = "HEAD"
             await send(message)
 
-        # Changed in place, because the log line reads the route from this scope.
+        # Change this scope and not a copy: the log line reads the route from it.
         scope["method"] = "GET"
         scope[HEADERS_ONLY] = True
         try:
@@ -81,7 +81,7 @@ class MethodsMiddleware:
 
 
 def allowed_methods(scope: Scope) -> list[str]:
-    """List the methods of the requested path; empty if no route has this path."""
+    """List the methods of the requested path. Empty if no route has this path."""
     path, routes = own_path(scope), scope["app"].routes
     if (methods := _literal_paths(routes).get(path)) is None:
         methods = set()

@@ -1,4 +1,4 @@
-"""Refuse requests that the process cannot handle in time, before they cost much."""
+"""Refuses requests that the process cannot handle in time, before they cost much."""
 
 import asyncio
 import time
@@ -27,10 +27,11 @@ HEADERS = (
 
 
 class OverloadMiddleware:
-    """Limits the requests under way: reads and changes each have a limit.
+    """Limits the requests under way. Reads are counted apart from changes.
 
-    So reads cannot take the places of logins and changes, nor the other way round.
-    A request does not count while its client sends the body, or reads a stream.
+    Therefore reads cannot take the places of changes, such as logins, and changes
+    cannot take the places of reads. A request does not count while its client sends the
+    body, and no longer counts when its answer begins.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class OverloadMiddleware:
 
 
 async def refuse(send: Send) -> None:
-    """Send a prepared answer, because under overload most requests can get it."""
+    """Send a prepared answer. Under overload it can be the answer to most requests."""
     request_id = b""
     if request := current_request():
         request_id = request.request_id.encode()

@@ -1,4 +1,4 @@
-"""Give every request an id and write its one log line."""
+"""Gives every request an id, and writes one log line about it."""
 
 import asyncio
 import random
@@ -20,8 +20,8 @@ from app.core.request_context import RequestContext, serving
 
 UNMATCHED = "__unmatched__"
 SLOW_MS = 1000
-# The service refused the client, or stopped waiting for it. If there are many of these,
-# an operator should look for the cause.
+# The service refused the client, or stopped waiting for it. If many requests end like
+# this, an operator should look for the cause.
 WARNINGS = {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.REQUEST_TIMEOUT,
@@ -41,7 +41,7 @@ TRACEPARENT = re.compile(
 
 @dataclass
 class RequestContextMiddleware:
-    """The outermost middleware: everything inside has an id and is logged once."""
+    """The outermost middleware. Everything inside it can use the id of the request."""
 
     app: ASGIApp
     _: KW_ONLY
@@ -83,7 +83,10 @@ class RequestContextMiddleware:
                     self._log_request(scope, path, context, exchange)
 
     def _identify(self, scope: Scope) -> RequestContext:
-        """Read the id and address; put what trusted proxies say into the scope."""
+        """Read the id of the request and the address of the client.
+
+        Write the address and the scheme that trusted proxies report into the scope.
+        """
         started = time.monotonic()
         headers = dict(scope["headers"])
         client = scope.get("client")

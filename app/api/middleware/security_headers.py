@@ -1,10 +1,10 @@
-"""Security headers for every answer, also for those that a middleware gives."""
+"""Adds security headers to every answer, also to the answers of a middleware."""
 
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# A route can send its own value for these.
+# A route can send its own values of these headers.
 DEFAULTS = (
     (b"cache-control", b"no-store"),
     (

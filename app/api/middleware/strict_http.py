@@ -1,4 +1,4 @@
-"""Refuse requests that servers accept but that no correct client sends."""
+"""Refuses requests that servers accept, but that no correct client sends."""
 
 import re
 from collections import Counter
@@ -31,7 +31,7 @@ _SINGLE = frozenset(
     }
 )
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
-# A proxy may decode these before it compares the path with its rules.
+# A proxy can decode these sequences before it compares the path with its rules.
 _AMBIGUOUS = re.compile(rb"%(?:2[Ff]|5[Cc])|\\|/(?:\.|%2[Ee]){1,2}(?:/|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ENCODED_CONTROL = re.compile(rb"[\x00-\x1f\x7f]|%(?:[01][0-9A-Fa-f]|7[Ff])")
@@ -87,8 +87,8 @@ class TransferEncodingInvalid(BadRequest):
 class PathInvalid(BadRequest):
     """The path or the query contains control characters.
 
-    Or the path contains characters that a proxy and this service may read differently,
-    such as an encoded slash.
+    A path is also refused if it contains characters that a proxy and this service can
+    read differently, such as an encoded slash.
     """
 
     code = "path_invalid"
@@ -104,14 +104,17 @@ class StrictHttpMiddleware:
         allowed_hosts: Collection[str],
         any_host_paths: Collection[str] = (),
     ) -> None:
-        """`any_host_paths` accept any host, or none in HTTP/1.0, for health checks."""
+        """`any_host_paths` are for health checks. They accept any host.
+
+        In HTTP/1.0 they also accept a request without a host.
+        """
         self.app = app
         self._any_host_paths = frozenset(any_host_paths)
         names = {name.lower() for name in allowed_hosts}
         self._any_host = not names or "*" in names
         self._hosts = frozenset(name for name in names if not name.startswith("*."))
         self._domains = tuple(name[1:] for name in names if name.startswith("*."))
-        # Most requests name the same few hosts.
+        # Remember results, because most requests name the same few hosts.
         self._judge_host = lru_cache(maxsize=256)(self._judge)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -29,7 +29,7 @@ class UnhandledErrorsMiddleware:
     """Logs an unhandled exception once and reveals nothing of it in the answer."""
 
     app: ASGIApp
-    # Gets each error, and fields of its log line. None: only the log gets them.
+    # Called with each error and with fields of its log line. None: only log errors.
     report: Callable[..., Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -35,7 +35,7 @@ decimal strings.
 - **Lists** are read page by page: send `next_cursor` of one page as `cursor` of the
   next.
 
-- **Changes** name the version that they are based on: send the `ETag` as `If-Match`.
+- **Changes** name the version that they are based on: send its `ETag` as `If-Match`.
 
 - **Retries:** with an `Idempotency-Key` you can repeat a POST until it has an answer.
 

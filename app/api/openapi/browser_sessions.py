@@ -1,4 +1,4 @@
-"""What operations with a refresh token document about the cookie of a browser."""
+"""Documents the cookie of browsers in the operations that have a refresh token."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.api.refresh_tokens import find_refresh_token, get_refresh_token
 from app.core.errors import AppError
 from app.core.tokens.refresh import RefreshTokenInvalid
 
-# Each with an example.
+# The description and an example of each.
 HEADERS = {
     "Clear-Site-Data": (
         "Deletes what this browser has stored of the service.",

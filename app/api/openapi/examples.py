@@ -1,4 +1,4 @@
-"""Examples for every body, and shared enumerations, from the schemas themselves."""
+"""Adds an example of every body to the document, and shares equal enumerations."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ BY_FORMAT = {
 
 
 def name_by_title(document: dict[str, Any]) -> None:
-    """Call the component `Page_NoteRead_` by its title, `NotePage`."""
+    """Name each component by its title: `Page_NoteRead_` becomes `NotePage`."""
     components = document["components"]
     titles = {name: each["title"] for name, each in components["schemas"].items()}
     for schema in nested(document):

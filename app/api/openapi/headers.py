@@ -34,14 +34,17 @@ DESCRIBED: dict[str, tuple[str, str | int]] = {
         "The path of the new resource.",
         "/api/v1/users/019a8f3e-5a70-7000-8000-000000000000",
     ),
-    "RateLimit": ("What remains of each limit, and for how long.", '"all";r=1199;t=60'),
+    "RateLimit": (
+        "How much of each limit remains, and the seconds until there is more.",
+        '"all";r=1199;t=60',
+    ),
     "RateLimit-Policy": ("The limits that count this request.", '"all";q=1200;w=60'),
     "Retry-After": ("Seconds to wait before the next attempt.", 2),
     "Sunset": (
         "When the operation will stop working (RFC 8594).",
         "Fri, 01 Jan 2027 00:00:00 GMT",
     ),
-    "WWW-Authenticate": ("What the caller lacks.", 'Bearer realm="api"'),
+    "WWW-Authenticate": ("What the request needs to succeed.", 'Bearer realm="api"'),
     "X-Request-ID": (
         "Identifies the request in the log.",
         "019a8f3e-5a70-7000-8000-000000000000",
@@ -81,7 +84,7 @@ def limits_of(route: RouteContext) -> list[Limited]:
 
 
 def limit_headers(route: RouteContext) -> set[str]:
-    """The headers of every answer that the route itself gives, also of an error."""
+    """The headers that each answer of the route has, including its errors."""
     names = set()
     if any(limit.shown for limit in limits_of(route)):
         names |= {"RateLimit", "RateLimit-Policy"}

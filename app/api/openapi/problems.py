@@ -90,7 +90,8 @@ RAISED_BY: dict[Any, Errors] = {
     claim_key: IDEMPOTENCY,
     **browser_sessions.RAISED_BY,
 }
-# Python 3.13 renamed these. The document must not depend on the version of Python.
+# Python 3.13 renamed these phrases. The document must not depend on the version of
+# Python.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 # Headers that an error sets when it is raised. Others are in its class.
 SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
@@ -139,8 +140,7 @@ def errors_of(operation: dict[str, Any], route: RouteContext) -> Iterator[Any]:
 
 def response_of(errors: list[type[AppError]], route: RouteContext) -> dict[str, Any]:
     codes, status = [error.code for error in errors], errors[0].status.value
-    # The type of `code` stands here again, because generators of clients merge only
-    # equal types.
+    # Repeat the type of `code`, because generators of clients merge only equal types.
     narrowed = {"code": {"type": "string", "enum": codes}}
     schema = {
         "allOf": [ref("schemas", "Problem"), {"type": "object", "properties": narrowed}]
@@ -173,7 +173,7 @@ def shared(
     content = response["content"][PROBLEM_JSON]
     components["schemas"][f"{name}Problem"] = content["schema"]
     content["schema"] = ref("schemas", f"{name}Problem")
-    # A route without a limit lacks the headers of the limit: it keeps its own response.
+    # A route without a limit has no headers of limits, so it keeps its own response.
     if components["responses"].setdefault(name, response) != response:
         return response
     return ref("responses", name)

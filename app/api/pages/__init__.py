@@ -1,7 +1,7 @@
-"""HTML pages of the service: templates, and scripts and styles in files of their own.
+"""The HTML pages of the service. Their scripts and styles are in separate files.
 
-A script or a style inside a page would need `unsafe-inline`. Only the policy of Swagger
-UI has it, for styles.
+A script or a style inside a page would need `unsafe-inline` in the policy of the page.
+Only the policy of Swagger UI has it, for styles.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

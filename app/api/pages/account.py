@@ -1,8 +1,8 @@
 """The pages that mailed links open, for deployments without a front end of their own.
 
 A click shows a page. Only the page's button uses the token, because programs that check
-mail open every link. The token is in the fragment of the link, which a browser sends to
-no server.
+mail open every link. The token is in the fragment of the link, and a browser never
+sends the fragment to a server.
 """
 
 from fastapi import FastAPI

@@ -23,7 +23,7 @@ PARTS = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
 class Assets(StaticFiles):
-    """Lets a browser keep a file for good if the URL contains its hash."""
+    """Lets a browser keep a file for a year if the query of the URL has its hash."""
 
     def file_response(
         self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200

@@ -1,6 +1,6 @@
-"""The page that answers a browser at `/`, the list of errors, and what all pages share.
+"""The page at `/`, the list of errors, and the style and icon that all pages share.
 
-Every link is relative: a proxy may serve the application below a path of its own.
+Make every link relative, because a proxy can serve the application below another path.
 """
 
 from collections.abc import Iterator

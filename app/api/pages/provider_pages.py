@@ -1,8 +1,8 @@
 """The page of each provider, for deployments without a front end of their own.
 
-The page begins a sign-in, and the provider sends the browser back to it. After the
-sign-in the page can open another page of this site: a link names it as its fragment,
-`#/path`.
+The page begins a sign-in, and the provider sends the browser back to this page. After
+the sign-in it can open another page of this site, which the fragment `#/path` of its
+address names.
 """
 
 from importlib import import_module

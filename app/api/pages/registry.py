@@ -1,4 +1,7 @@
-"""The pages on which users sign in and look after their account, one a line."""
+"""The pages on which users sign in and look after their account.
+
+Write each on its own line.
+"""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
 """Asks a range service whether a password is known from a breach, by k-anonymity.
 
-The service gets the first five of 40 hex digits of a SHA-1 hash, which thousands of
-passwords share, and answers with the rest of each known hash. If the service gives no
-useful answer in time, the password is accepted, because its outage must not stop
-registrations.
+The range service gets the first five of the 40 hex digits of a SHA-1 hash. Thousands of
+passwords share these five digits. The service answers with the other digits of each
+known hash. If it gives no useful answer in time, the password is accepted, because an
+outage of the range service must not stop registrations.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from app.core.passwords.policy import WeakPassword
 PREFIX = 5
 MOST_BYTES = 512 * 1024  # several times the longest answer of haveibeenpwned.com
 TIMEOUT_SECONDS = 1.0
-# The padding hides from an observer how long the answer is. A compressed answer could
-# be far longer than its bytes on the way.
+# The padding hides from an observer how long the answer is. Compression is refused,
+# because a small compressed answer could become very long.
 HEADERS = {"Add-Padding": "true", "Accept-Encoding": "identity"}
 
 log = get_logger(__name__)
@@ -34,7 +34,7 @@ class Breaches:
     """The passwords that a range service knows."""
 
     def __init__(self, url: str) -> None:
-        # Without idle connections, so that there is nothing to close at the end.
+        # The client keeps no idle connections, so nothing has to be closed at the end.
         self._client = AsyncClient(
             base_url=f"{url.rstrip('/')}/",
             headers=HEADERS,

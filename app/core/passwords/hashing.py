@@ -25,8 +25,8 @@ MAX_LENGTH = 128  # code points: at most 512 bytes of UTF-8
 
 UNSUPPORTED = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates
 
-# Normalising composes at most four code points into one, so a longer text stays too
-# long. It is refused unread, because combining marks take quadratic time to normalise.
+# Normalising composes at most four code points into one, so a text longer than this
+# stays too long. Refuse it without normalising it: combining marks take quadratic time.
 _MAX_TYPED_LENGTH = 4 * MAX_LENGTH
 
 # (KiB of memory, passes), all equally strong (OWASP Password Storage Cheat Sheet).
@@ -34,7 +34,7 @@ _OWASP_MINIMA = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
 MEMORY_KIB = 19_456  # of each hash that is being computed
 
-UNUSABLE = "!"  # the first character of a hash without a password
+UNUSABLE = "!"  # the first character of a hash that no password matches
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class HashQueueFull(Overloaded):
 
 
 class Verification(NamedTuple):
-    """Whether the password is right, and a hash to store if the old is outdated."""
+    """Whether the password is right, and a new hash if the stored one is outdated."""
 
     ok: bool
     upgraded_hash: str | None = None
@@ -54,8 +54,8 @@ class PasswordHasher:
     """Hashes passwords on threads: `slots` at once, and at most `queue` waiting.
 
     Hashing needs at most `slots` times `memory_kib` of memory. When the queue is full,
-    the methods raise `HashQueueFull` before they cost anything. On Linux the threads
-    give way to the event loop by `nice`, so that other requests stay fast.
+    the methods raise `HashQueueFull` before they do any work. On Linux `nice` gives the
+    threads a lower priority than the event loop, so that other requests stay fast.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class PasswordHasher:
                 return Verification(
                     *self._hashes.verify_and_update(normalised, password_hash)
                 )
-        # The same work as for a wrong password, so that both take the same time.
+        # Do the same work as for a wrong password, so that both take the same time.
         self._hashes.hash(normalised or "")
         return Verification(ok=False)
 
@@ -126,7 +126,7 @@ class PasswordHasher:
 def unusable_hash() -> str:
     """Return a value that no password matches, for an account without a password.
 
-    It is random, because links and devices are bound to the password by its hash.
+    The value is random, because links and device tokens depend on the stored hash.
     """
     return UNUSABLE + secrets.token_urlsafe(32)
 
@@ -144,9 +144,9 @@ def timed(work: Callable[[], T]) -> T:
 def normalise(password: str) -> str | None:
     """Return the form that is hashed (NIST SP 800-63B-4 §3.1.1.2).
 
-    A keyboard may send an accented letter as one code point or as two; both give the
-    same form. The result is None for a password that is too long or has characters
-    that cannot be stored. A password is never shortened.
+    A keyboard can send an accented letter as one code point or as two. Both give the
+    same form. The result is None if the password is too long or has characters that
+    cannot be stored. A password is never shortened.
     """
     if len(password) > _MAX_TYPED_LENGTH:
         return None
@@ -157,13 +157,13 @@ def normalise(password: str) -> str | None:
 
 
 def _give_way(nice: int) -> None:
-    """Let the event loop run first. Only Linux has a nice value for each thread."""
+    """Lower the priority of this thread. Only Linux has one nice value per thread."""
     if sys.platform == "linux":
         os.nice(nice)
 
 
 def _superseded_hashers() -> tuple[HasherProtocol, ...]:
-    """Accept bcrypt hashes, if bcrypt is installed; a login replaces them by argon2."""
+    """Accept bcrypt hashes if bcrypt is installed. A login replaces them by argon2."""
     try:
         from pwdlib.hashers.bcrypt import BcryptHasher
     except HasherNotAvailable:

@@ -1,8 +1,8 @@
-"""Rules for new passwords: long and hard to guess (NIST SP 800-63B-4 §3.1.1).
+"""Refuses new passwords that are short or easy to guess (NIST SP 800-63B-4 §3.1.1).
 
-There are no composition rules. `common.txt` lists the most common of the passwords that
-became public. It also lists short words, because many passwords are such a word with
-digits before or after it.
+No rule demands digits or symbols. `common.txt` lists the most common passwords of data
+breaches. It also lists short words, because many passwords are such a word with digits
+before or after it.
 """
 
 import re
@@ -27,7 +27,7 @@ _SEQUENCES = (
     "a1b2c3d4e5f6g7h8i9j0",
     "!@#$%^&*()",
 )
-_RUN = 4  # ordinary words contain shorter runs: "first", "power"
+_RUN = 4  # ordinary words contain shorter runs, such as "rst" in "first"
 _RUNS = frozenset(
     line[start : start + _RUN]
     for sequence in _SEQUENCES
@@ -53,7 +53,7 @@ class WeakPassword(InvalidRequest):
 def check_password(
     password: str, *, min_length: int, context: Iterable[str] = (), pointer: str
 ) -> None:
-    """Raise `WeakPassword`, with the first fault, for a password that is easy to guess.
+    """Raise `WeakPassword` with the first fault of the password, if it has one.
 
     `context` holds words that an attacker knows about the account, such as its address.
     """
@@ -102,7 +102,7 @@ def _period(text: str) -> int:
 
 
 def _count_predictable(text: str, context: Iterable[str]) -> int:
-    """Count the characters that belong to a run or to a word of the context."""
+    """Count the characters that belong to a sequence or to a word of the context."""
     known: set[int] = set()
     for start in range(len(text) - _RUN + 1):
         run = text[start : start + _RUN]

@@ -10,14 +10,15 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-SENTINEL_SECONDS = 0.03  # below REPLY_SECONDS, so that another Sentinel can answer
+# Less than REPLY_SECONDS, so that there is time to ask another Sentinel.
+SENTINEL_SECONDS = 0.03
 
 
 def create_redis_client(url: str) -> Redis:
     """Make a client that connects at its first command. Close it with `aclose()`.
 
-    The client has no timeout for a reply, nor for the wait for one of its 50
-    connections. The caller sets one timeout for both, because two cost more.
+    The client has no timeout for a reply, and none for the wait for one of its 50
+    connections. The caller sets one timeout for both, because two would cost more.
     """
     # By default redis-py retries for seconds, and fails when the pool is used up.
     options: dict[str, Any] = {
@@ -25,7 +26,7 @@ def create_redis_client(url: str) -> Redis:
         "socket_timeout": None,
         "socket_connect_timeout": 1,
         "retry": Retry(NoBackoff(), 0),
-        # A server in maintenance could stretch the timeouts to 10 seconds.
+        # Otherwise a server in maintenance could extend the timeouts to 10 seconds.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     if "+sentinel://" in url:

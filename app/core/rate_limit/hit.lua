@@ -1,17 +1,20 @@
 -- Judges calls one after the other. If all the hits of a call fit, it records them.
 --
--- KEYS: a counter for each hit; those of one call are different. Each is a list of the
--- times of its hits, newest first. A hit expires one window after its time.
--- ARGV: limit, window and cost of each hit, and 1 after the last hit of a call, else 0.
--- Reply: {remaining, reset, wait, stamp} of each hit; wait is 0 for a hit that fits
--- and -1 for one whose cost exceeds its limit.
+-- KEYS: the counter of each hit. The counters of one call must be different. A counter
+-- is a list of the times of its hits, newest first. A hit expires one window after its
+-- time.
+-- ARGV: for each hit its limit, its window, its cost, and 1 if it is the last hit of a
+-- call, otherwise 0.
+-- Reply: for each hit {remaining, reset, wait, stamp}. `wait` is 0 for a hit that fits,
+-- and -1 for a hit whose cost exceeds its limit.
 --
 -- Times are integer microseconds: below 2^53, and so exact in Lua's doubles.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
--- Redis may write a large number with an exponent, which LREM would not find.
+-- Otherwise a large number could be written with an exponent, and LREM would not find
+-- it.
 local function integer(number)
   return string.format('%.0f', number)
 end
@@ -36,7 +39,7 @@ local function wait(counter)
   end
   local excess = counter.used + counter.cost - counter.limit
   local expires_at = redis.call('LINDEX', counter.key, -excess) + counter.window
-  return math.max(1, expires_at - now) -- the clock of a new primary may lag
+  return math.max(1, expires_at - now) -- the clock of a new primary can be behind
 end
 
 local function take(counter)

@@ -20,7 +20,7 @@ from app.core.rate_limit.policy import (
 
 
 class SlidingLog:
-    """The time of each hit, oldest first. A hit expires one window after its time."""
+    """The times of the hits, oldest first. A hit expires one window after its time."""
 
     def __init__(self) -> None:
         self.stamps: deque[int] = deque()
@@ -53,9 +53,10 @@ class SlidingLog:
 
 
 class MemoryRateLimiter:
-    """Counts in this process, and forgets the counters that were used longest ago.
+    """Counts in this process, with at most `max_keys` counters.
 
-    No method awaits anything, so each one is atomic without a lock.
+    When there are more, it forgets the counter that was used longest ago. No method
+    awaits anything, so each one is atomic without a lock.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class MemoryRateLimiter:
         return round(self._clock() * MICROSECONDS)
 
     def _find(self, hit: Hit, now: int) -> SlidingLog:
-        """Find a counter and mark it as used, even if the caller is refused."""
+        """Find a counter and mark it as used, also for a hit that is then refused."""
         log = self._logs.get(hit.key)
         if log is None:
             return SlidingLog()

@@ -1,4 +1,4 @@
-"""Every limit of the service. A new limit is one line here."""
+"""Every limit of the service. To add a limit, add one line here."""
 
 from datetime import timedelta
 
@@ -19,9 +19,10 @@ def policies(settings: Settings) -> dict[str, Policy]:
 
 
 def rates(settings: Settings) -> dict[str, Rate]:
-    """Map the name of each limit to its rate; None: the limit is switched off.
+    """Map the name of each limit to its rate. None: the limit is switched off.
 
-    The name is also that of the counter in Redis. `shown_name` shortens it for clients.
+    The name of a counter in Redis contains the name of its limit. `shown_name` shortens
+    the name of a limit for clients.
     """
     requests = settings.rate_limit_requests, settings.rate_limit_window_seconds
     of_address, of_account = (
@@ -35,7 +36,7 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "register": requests,
         "refresh": requests,
         "all": settings.rate_limit_all,
-        # Requests that change something, by account, or by address without one
+        # Requests that change something, by account, or by address without an account
         "writes": settings.rate_limit_writes,
         # Requests with a kind of credential, by credential
         "api_key": settings.rate_limit_api_keys,
@@ -44,7 +45,7 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "login-failures-account": (of_account, failures_window),  # unknown devices
         "login-failures-account-day": (5 * of_account, DAY),  # unknown devices
         "login-failures-device": (of_account, failures_window),
-        "login-failures-devices-day": (5 * of_account, DAY),  # known devices together
+        "login-failures-devices-day": (5 * of_account, DAY),  # all known devices
         # Wrong answers of second factors
         "mfa-failures-address": (10, 5 * MINUTE),  # unknown devices
         "mfa-failures-address-hour": (50, HOUR),  # unknown devices
@@ -53,12 +54,13 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "mfa-failures-account-day": (50, DAY),  # unknown devices
         "mfa-failures-device": (5, 5 * MINUTE),  # a known device, or a session
         "mfa-failures-devices-day": (50, DAY),  # all of these together
-        # Confirmations of a password by a caller who is logged in, right ones too
+        # Passwords that logged-in callers confirm, both right and wrong ones
         "password-confirmations": (30, HOUR),
         # Requests that send mail
         "mail-mailbox": (3, HOUR),
         "mail-address": (10, HOUR),
-        # Events of refusals, so that a flood of requests does not fill the disk
+        # Audit events about refusals, so that a flood of requests does not fill the
+        # disk
         "denied-event": (10, MINUTE),  # by account
         "login-throttled-event": (1, MINUTE),  # by address
         "refused-token-event": (10, MINUTE),  # by address

@@ -1,4 +1,4 @@
-"""The vocabulary of rate limiting: policies, hits, decisions and limiters."""
+"""The types of rate limiting: policies, hits, decisions and limiters."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ log = get_logger(__name__)
 class Policy:
     """At most `limit` hits in `window`, counted separately for each partition.
 
-    The limiter remembers the time of every hit, so no window holds more than `limit`
-    hits, wherever the window begins. A refused call counts nothing.
+    The limiter remembers the time of every hit. Therefore no window has more than
+    `limit` hits, whenever the window begins. A refused call counts nothing.
     """
 
     name: str
@@ -45,12 +45,13 @@ class Policy:
 
 @dataclass(slots=True)
 class Hit:
-    """One thing to count. A hit of cost 0 only reads the counter; it always fits."""
+    """One event to count. A hit of cost 0 only reads the counter, and always fits."""
 
     policy: Policy
     partition: str
     cost: int = 1
-    # The partition is hashed: it may be long or contain what a user has typed.
+    # Contains a hash of the partition, which can be long or contain the input of a
+    # user.
     key: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class Hit:
 
 
 class Quota(NamedTuple):
-    """How many hits a partition has left, and the seconds until it has more."""
+    """How many hits a partition has left, and the seconds until there is one more."""
 
     policy: Policy
     remaining: int
@@ -69,7 +70,7 @@ class Quota(NamedTuple):
 
 @dataclass(slots=True)
 class Receipt:
-    """The hits that a refund removes. It works once, so a second refund is harmless."""
+    """The hits that a refund removes. A second refund of a receipt has no effect."""
 
     taken: Sequence[tuple[Hit, int]] = ()  # each hit with the time it was stored under
     local: "Receipt | None" = None  # the same hits, counted in this process as well
@@ -83,8 +84,8 @@ class Receipt:
 class Decision:
     """The limiter's answer to one call, with a quota for each hit, in their order.
 
-    `retry_after` is exact, in seconds. A refusal without it means that a cost exceeds
-    its limit, so waiting does not help.
+    `retry_after` is exact, in seconds. If a refusal has no `retry_after`, the cost of a
+    hit exceeds its limit, so waiting does not help.
     """
 
     allowed: bool
@@ -137,7 +138,7 @@ def counter_key(policy: Policy, partition: str) -> str:
 
 
 def distinct_keys(hits: Sequence[Hit]) -> None:
-    """Refuse two hits of one counter: each would be judged without the other."""
+    """Refuse two hits on one counter: each would be judged without the other."""
     if len({hit.key for hit in hits}) < len(hits):
         raise ValueError("Two hits share one counter; make one hit with their cost.")
 

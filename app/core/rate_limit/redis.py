@@ -20,11 +20,11 @@ from app.core.rate_limit.policy import (
 )
 from app.core.round_trips import RoundTrips
 
-CALLS_IN_A_TRIP = 64  # bounds how long one script keeps Redis from other clients
+CALLS_IN_A_TRIP = 64  # so that one script does not hold up other clients of Redis
 
 
 class Script:
-    """A Lua script, called by its digest. A server that lost it gets the whole text."""
+    """A Lua script, called by its digest. If Redis does not have it, send its text."""
 
     def __init__(self, client: Redis, name: str) -> None:
         self._client = client
@@ -43,9 +43,10 @@ class RedisRateLimiter:
     """Counts in Redis. Calls of the same moment share one round trip.
 
     It needs a single node, or a primary that Sentinel names. Redis Cluster runs a
-    script only if all its keys are in one slot, and the hits of a call (an address, an
-    account) are in several. For a cluster, make one call for each partition, with a
-    hash tag in the key, and refund the earlier calls when a later one refuses.
+    script only if all its keys are in one slot, but the hits of one call (for example
+    on an address and on an account) are in several slots. To support a cluster, make
+    one call for each partition, with a hash tag in the key, and refund the earlier
+    calls if a later one is refused.
     """
 
     def __init__(self, client: Redis) -> None:
@@ -59,7 +60,7 @@ class RedisRateLimiter:
         return decide(hits, map(Outcome._make, await self._trips.ask(hits)))
 
     async def _count(self, calls: Sequence[Sequence[Hit]]) -> Iterator[list[list[int]]]:
-        """Count the calls in their order, each by itself."""
+        """Judge the calls one after the other, in their order."""
         arguments: list[int] = []
         for hits in calls:
             for hit in hits:

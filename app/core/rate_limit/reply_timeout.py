@@ -13,9 +13,9 @@ TICKS = 10
 class ReplyTimeout:
     """Gives up on a reply after `seconds`.
 
-    All replies share one timer, because a timer for each costs more than the wait that
-    it guards. The timer counts ticks instead of comparing clocks: time spent blocked
-    in the event loop does not count against a reply that has already arrived.
+    All replies share one timer, because a timer for each reply would cost more than the
+    reply itself. The timer counts ticks and does not read the clock. So a reply that
+    has already arrived is not late only because the event loop was blocked.
     """
 
     def __init__(self, seconds: float) -> None:

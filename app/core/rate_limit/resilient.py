@@ -25,20 +25,20 @@ FAILURES = 3
 WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
 REPLY_SECONDS = 0.1
-CALLS_AT_ONCE = 16  # fewer than the pool's connections, so no call waits for one
+CALLS_AT_ONCE = 16  # fewer than the pool has connections, so no call waits for one
 OUTAGE = (RedisError, OSError)  # includes every timeout and an exhausted pool
 
 log = get_logger(__name__)
 
 
 class CircuitOpen(Exception):
-    """Redis failed a moment ago, so this call does not ask it."""
+    """Redis failed a moment ago, so this call does not ask Redis."""
 
 
 class CircuitBreaker:
-    """Stops calling a Redis that keeps failing, and tries it again after a pause.
+    """Stops calls to Redis while Redis fails. After a pause, one call tries again.
 
-    Only one call at a time tries; the others raise `CircuitOpen` meanwhile.
+    Meanwhile all other calls raise `CircuitOpen`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -91,10 +91,10 @@ class CircuitBreaker:
 
 
 class ResilientRateLimiter:
-    """Asks the shared limiter. While it fails, counts with a share of each limit.
+    """Asks the shared limiter. While it fails, each process has a share of each limit.
 
-    This process also counts the hits that the shared limiter allows. An outage would
-    otherwise begin with empty counters.
+    A process also counts the hits that the shared limiter allows. Otherwise an outage
+    would begin with empty counters.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ResilientRateLimiter:
         self._local = local
         self._processes = processes
         self._breaker = CircuitBreaker(clock)
-        # Each process counts with this share of the limit.
+        # Return the policy with the share of the limit that this process has.
         self._share_of = cache(
             lambda policy: replace(policy, limit=-(-policy.limit // processes))
         )
@@ -128,7 +128,7 @@ class ResilientRateLimiter:
         return decision
 
     async def refund(self, decision: Decision) -> None:
-        """Remove the hits of a decision. In an outage Redis keeps them; they expire."""
+        """Remove the hits of a decision. In an outage, they expire in Redis instead."""
         if decision.degraded:
             await self._local.refund(decision)
             return

@@ -33,7 +33,7 @@ class InvalidAccessToken(Unauthorized):
     """The access token is malformed, expired or revoked."""
 
     code = "invalid_token"
-    # One detail for every reason: only the log says the reason.
+    # The answer has one detail for every reason. Only the log says the reason.
     detail = "The access token is not valid. Refresh it or log in again."
     headers = MappingProxyType({"WWW-Authenticate": _CHALLENGE})
 
@@ -78,10 +78,10 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessTokens:
-    """Signs tokens with the current key; accepts those of every key not yet expired.
+    """Signs tokens with the current key. Accepts tokens of every key not yet expired.
 
-    It remembers the claims of a token whose signature was right, because neither ever
-    changes. It checks each time whether the token is still valid.
+    It remembers the claims of each token whose signature was right, because the token
+    cannot change. It checks each time whether the token is still valid.
     """
 
     keys: SigningKeys
@@ -125,7 +125,7 @@ class AccessTokens:
         return f"{text}.{_encode(key.sign(text.encode()))}"
 
     def verify(self, token: str) -> AccessClaims:
-        """Read a token, which anyone can write. Raises only `InvalidAccessToken`."""
+        """Read a token from an unknown sender. Raises only `InvalidAccessToken`."""
         try:
             key, claims = self._remembered(token)
             if key.expired:
@@ -182,7 +182,7 @@ def _encode(content: bytes) -> str:
 
 
 def _decode(segment: str) -> bytes:
-    """Read base64url; refuse the other spellings of the same bytes (RFC 4648 §3.5)."""
+    """Read base64url. Refuse any other encoding of the same bytes (RFC 4648 §3.5)."""
     content = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     if _encode(content) != segment:
         raise _Refused("shape")
@@ -191,7 +191,8 @@ def _decode(segment: str) -> bytes:
 
 def _refuse_repeated_members(text: bytes) -> None:
     """Refuse `{"sub": 1, "sub": 2}`: orjson and pydantic read 2, other readers 1."""
-    # orjson wrote our own tokens, so writing them again gives the same bytes. It would
-    # lose a repeated member. The strict reader is slower, and judges all other tokens.
+    # orjson wrote the tokens of this service, so reading and writing one gives the same
+    # bytes, but loses a repeated member. Only if the bytes differ, use the strict
+    # reader, which is slower.
     if orjson.dumps(orjson.loads(text)) != text:
         strict_json.parse(text)

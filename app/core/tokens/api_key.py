@@ -18,7 +18,7 @@ def generate() -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    """Whether the checksum is right. A typing error or a guess costs no query."""
+    """Whether the checksum is right. So a typing error or a guess needs no query."""
     match = _SHAPE.fullmatch(key)
     return match is not None and checksum(match[1]) == match[2]
 
@@ -29,5 +29,5 @@ def digest(key: str) -> bytes:
 
 
 def hint(key: str) -> str:
-    """Return the beginning and the end of a key, by which its owner recognises it."""
+    """Return the beginning and the end of a key, so that its owner recognises it."""
     return f"{key[: len(PREFIX) + 4]}...{key[-4:]}"

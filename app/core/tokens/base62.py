@@ -1,4 +1,4 @@
-"""Bytes as letters and digits, which a double click selects as one word."""
+"""Writes bytes as letters and digits, which a double click selects as one word."""
 
 import math
 import zlib
@@ -9,7 +9,7 @@ _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
 def encode_base62(data: bytes) -> str:
-    """Encode `data`; the length of the text depends only on the size of `data`."""
+    """Encode `data`. The length of the text depends only on the size of `data`."""
     number = int.from_bytes(data)
     characters = []
     for _ in range(base62_length(len(data))):
@@ -19,7 +19,7 @@ def encode_base62(data: bytes) -> str:
 
 
 def decode_base62(text: str, size: int) -> bytes:
-    """Decode exactly `size` bytes. Raises `ValueError`."""
+    """Decode exactly `size` bytes. Raises `ValueError` for any other text."""
     number = 0
     try:
         for character in text:
@@ -38,5 +38,5 @@ def base62_length(size: int) -> int:
 
 
 def checksum(text: str) -> str:
-    """Return the CRC-32 of a token in six characters: it finds typing errors."""
+    """Return the CRC-32 of a text in six characters. A checksum finds typing errors."""
     return encode_base62(zlib.crc32(text.encode()).to_bytes(4))

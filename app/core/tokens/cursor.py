@@ -27,7 +27,7 @@ class CursorInvalid(BadRequest):
 
 
 class CursorSigner:
-    """Signs a position together with its listing, owner, filters and order."""
+    """Signs a position. The signature covers the listing, owner, filters and order."""
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring

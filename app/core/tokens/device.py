@@ -1,4 +1,4 @@
-"""Device tokens: a device shows one when its owner logs in again.
+"""Device tokens. A device sends its token when its owner logs in again.
 
 A device token gives no access. The login attempts of a known device are counted apart
 from those of unknown devices, so that an attacker cannot use up the attempts of the

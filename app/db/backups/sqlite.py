@@ -1,4 +1,4 @@
-"""Backups of SQLite, whose backup API reads one snapshot while others write."""
+"""Backups of SQLite. Its backup API reads one snapshot, even while others write."""
 
 import os
 import sqlite3
@@ -14,7 +14,8 @@ from app.core.settings.database import DatabaseSettings
 from app.db.backups import BackupFailed, Counts, NotEmpty, compare
 from app.db.sqlite import BUSY_TIMEOUT_SECONDS, lower
 
-# The virtual table of the search has its rows in ordinary tables, which are listed.
+# The virtual table of the search stores its rows in ordinary tables. This query lists
+# the ordinary tables.
 TABLES = """
 SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
 AND sql NOT LIKE 'CREATE VIRTUAL %'

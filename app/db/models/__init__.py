@@ -1,4 +1,4 @@
-"""A module for each resource. All are imported: `Base.metadata` must be complete."""
+"""Imports the module of each resource, because `Base.metadata` must be complete."""
 
 from importlib import import_module
 from pkgutil import iter_modules

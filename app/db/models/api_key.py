@@ -7,7 +7,7 @@ from app.db.base import Credential
 
 
 class ApiKey(Credential):
-    """A key with which a program acts for its user. Lists are space-separated."""
+    """A key with which a program acts for its user. Spaces separate items of lists."""
 
     __tablename__ = "api_keys"
 
@@ -16,7 +16,8 @@ class ApiKey(Credential):
     hint: Mapped[str] = mapped_column(String(20))  # the beginning and the end
     scope: Mapped[str] = mapped_column(String(500))
     allowed_networks: Mapped[str] = mapped_column(String(1000))  # empty: all
-    # Each a /24, or a /48 of IPv6. The last one is that of the last use.
+    # Networks from which the key was used, a /24 of IPv4 or a /48 of IPv6. The last use
+    # came from the last network.
     seen_networks: Mapped[str] = mapped_column(String(500), default="")
     last_used_at: Mapped[datetime | None]
 

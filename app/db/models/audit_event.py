@@ -11,10 +11,10 @@ from app.db.base import Base, utc_now
 
 
 class AuditEvent(Base):
-    """An event in the life of an account, or a change that has an author.
+    """An event of an account, or a change together with its author.
 
-    Triggers refuse every change of a row, except to erase its `ip` and `user_agent`.
-    They refuse to delete a row of the last 30 days.
+    Triggers refuse every change of a row, except the change that erases its `ip` and
+    `user_agent`. They refuse to delete a row of the last 30 days.
 
     There are no foreign keys, so that events outlive the accounts they are about.
     """

@@ -16,8 +16,8 @@ class TokenPurpose(StrEnum):
 class OneTimeToken(Base):
     """The newest mailed token of a user for a purpose. Using it deletes the row.
 
-    Each registration of an address that is not verified has a token of its own. The
-    fingerprint of its password tells it apart.
+    An address that is not verified can be registered several times. Each registration
+    then has its own token, and the tokens differ by the fingerprint of the password.
     """
 
     __tablename__ = "one_time_tokens"
@@ -25,7 +25,8 @@ class OneTimeToken(Base):
     user_id: Mapped[OfUser] = mapped_column(primary_key=True)
     purpose: Mapped[str] = mapped_column(String(16), primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    # Copied when the token is issued: it is invalid once the user changes either.
+    # The address and the password are copied when the token is issued. If the user
+    # changes one of them, the token is no longer valid.
     email_canonical: Mapped[str] = mapped_column(String(254))
     password_fingerprint: Mapped[bytes] = mapped_column(
         LargeBinary(8), primary_key=True

@@ -17,8 +17,8 @@ class OutboxMail(Record, Base):
     recipient: Mapped[str | None] = mapped_column(String(254))  # None: never sent
     context: Mapped[dict[str, str]] = mapped_column(JSON)  # emptied after delivery
     expires_at: Mapped[datetime | None]  # when its link expires
-    # Earliest delivery time. Claiming the mail moves it forward by the lease, so that
-    # another worker takes the mail if this one dies.
+    # Earliest time of delivery. A worker that claims the mail adds the lease to this
+    # time, so that another worker takes the mail if this worker dies.
     due_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(String(200))

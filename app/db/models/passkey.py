@@ -17,7 +17,7 @@ class Passkey(Record, Base):
     user_handle: Mapped[bytes] = mapped_column(LargeBinary(64))  # one for each user
     credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
     public_key: Mapped[bytes] = mapped_column(LargeBinary)  # a COSE key (RFC 9052 §7)
-    sign_count: Mapped[int] = mapped_column(BigInteger)  # 32 bits without a sign
+    sign_count: Mapped[int] = mapped_column(BigInteger)  # an unsigned 32-bit number
     backup_eligible: Mapped[bool]
     backed_up: Mapped[bool]
     aaguid: Mapped[UUID]  # the model of the authenticator

@@ -9,9 +9,9 @@ from uuid_utils.compat import uuid7
 
 from app.db.base import Base, Record, stored_enum, utc_now
 
-# Only the migration knows these, because search differs by database.
+# Objects that only the migration creates, because search differs by database.
 OF_SEARCH = ("products.search", "products.ix_products_search", "products_search*")
-# PostgreSQL then sorts by bytes in every locale, as SQLite does.
+# With this collation PostgreSQL sorts by bytes in every locale, as SQLite does.
 SortedText = String(200).with_variant(String(200, collation="C"), "postgresql")
 
 
@@ -41,9 +41,10 @@ class Product(Record, Base):
     __table_args__ = (
         CheckConstraint("stock >= 0", name="stock_not_negative"),
         CheckConstraint("price >= 0", name="price_not_negative"),
-        # The database reads a page in order from one of these. An index of status and
-        # price, or of status and name, would make an import a tenth slower, so lists of
-        # visitors in these two orders skip the inactive products.
+        # The database reads the rows of a page in order from one of these indexes. An
+        # index of status and price, or of status and name, would make an import a tenth
+        # slower. Without such an index, a list that a visitor sorts by price or by name
+        # reads the inactive products, too, and skips them.
         Index(None, "status", "created_at", "id"),
         Index(None, "created_at", "id"),
         Index(None, "price", "id"),

@@ -9,10 +9,10 @@ TIME_TO_ACTIVATE = timedelta(hours=1)
 
 
 class Totp(Base):
-    """A secret that an authenticator app shares.
+    """A secret that the service shares with an authenticator app.
 
-    A user has at most one active secret, and at most one that waits for its first code.
-    The active secret works until this code comes.
+    A user has at most one active secret, and at most one new secret that waits for its
+    first code. The active secret works until the new one has proved to work.
     """
 
     __tablename__ = "totp_secrets"

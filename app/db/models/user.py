@@ -28,7 +28,8 @@ class User(Record, Base):
     second_factors: Mapped[str] = mapped_column(
         String(100), default="", server_default=text("''")
     )
-    # When the grace of MFA_REQUIRED_ROLES began. An account has only one.
+    # When the grace period for MFA_REQUIRED_ROLES began. An account has only one such
+    # period.
     mfa_asked_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
 
@@ -36,7 +37,7 @@ class User(Record, Base):
         Index(None, "created_at", "id"),
         Index(None, "role", "created_at", "id"),
         Index(None, "is_active", "created_at", "id"),
-        # Finding the last admin must not read every user.
+        # Without this index, a search for active admins would read every user.
         Index(
             "ix_users_active_admins",
             "id",

@@ -15,11 +15,11 @@ const ui = SwaggerUIBundle({
 function authorize(token) {
   if (!token) return false;
   ui.preauthorizeApiKey("HTTPBearer", token);
-  ui.authActions.persistAuthorizationIfNeeded(); // only the dialog does it itself
+  ui.authActions.persistAuthorizationIfNeeded(); // only Swagger's dialog does this itself
   return true;
 }
 
-// The dialog takes only a token, because the login reads JSON.
+// The dialog of Swagger UI cannot log in, because the login reads JSON. This form can.
 const form = document.querySelector("#sign-in");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();

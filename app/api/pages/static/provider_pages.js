@@ -29,7 +29,7 @@ async function post(path, body, more) {
   }
 }
 
-// Only a page of this site: another site must not choose where a sign-in leads.
+// Returns a page of this site: another site must not choose where a sign-in leads.
 function ours(path) {
   const url = new URL(path || `${base}/`, origin);
   return url.origin === origin ? url.href : `${origin}${base}/`;

@@ -22,8 +22,8 @@ SEARCH = (
     " || string_to_array(category_words, ' ')"
     " || string_to_array(description_words, ' '))"
 )
-# For words that few products have. The planner cannot know how few, and would read the
-# whole table in the order of the page instead.
+# Finds products by words that few products have. Without this function, the planner
+# does not know how few these are, and reads the whole table in the order of the page.
 MATCHING = """
 CREATE FUNCTION products_matching(query tsquery, most integer)
 RETURNS SETOF products LANGUAGE sql STABLE SET enable_seqscan = off AS
@@ -34,10 +34,10 @@ CREATE TRIGGER stock_movements_refuse_change
 BEFORE UPDATE OR DELETE OR TRUNCATE ON stock_movements
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 """
-# Of ASCII, words contain only letters, digits and the mark of titles, so this tokenizer
-# splits them only at spaces. The index refers to rowids, which VACUUM keeps because the
-# table has indexes. A migration that copies `products` must create the triggers again
-# and run 'rebuild'.
+# The only ASCII characters in words are letters, digits and the mark of titles `^`.
+# Therefore this tokenizer splits the words only at spaces. The index refers to rowids.
+# VACUUM keeps the rowids, because the table has indexes. A migration that copies
+# `products` must create the triggers again and run 'rebuild'.
 WORDS = "title_words, category_words, description_words"
 FORGET = """
 INSERT INTO products_search
@@ -155,6 +155,6 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION products_matching")
     else:
         op.execute("DROP TABLE products_search")
-    # Their indexes and triggers go with them.
+    # This drops their indexes and triggers, too.
     op.drop_table("stock_movements")
     op.drop_table("products")

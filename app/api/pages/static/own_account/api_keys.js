@@ -1,4 +1,4 @@
-// API keys: offers the scopes that the caller has. No key can change the account.
+// Offers the scopes of the user for a new API key. No key can change the account.
 import { scopes } from "./session.js";
 
 const fieldset = document.querySelector("#api_keys fieldset");

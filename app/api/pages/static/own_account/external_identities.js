@@ -1,4 +1,4 @@
-// Offers the providers: to visitors for a sign-in, to users for a link to the account.
+// Offers the providers: visitors sign in with them, and users link them to the account.
 import { call } from "./session.js";
 
 const section = document.querySelector("#external_identities");

@@ -1,9 +1,9 @@
 // Fills the sections from the API, and sends their forms and buttons to it.
 //   data-list="/path"      a list; its <template> is one item
 //   data-show="/path"      one object
-//   data-text="name"       the text of a member; data-link is its link, data-image its picture
-//   data-if="name"         only if the member is there; data-unless is the opposite
-//   data-if="name:word"    only if the member, a list, has this word
+//   data-text="name"       shows a member as text; data-link: as link, data-image: as picture
+//   data-if="name"         is shown only if the member is there; data-unless: only if not
+//   data-if="name:word"    is shown only if the member, a list, has this word
 //   data-send="POST /path" what a form or a button sends; {name} is a member of the item
 //   data-into="#id"        where the answer is shown, for secrets that are shown once
 import { call, factor, renew, signIn, signOut } from "./session.js";
@@ -12,10 +12,10 @@ const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => within.querySelectorAll(selector);
 const status = $("#status");
 const secondStep = $("#second-step");
-let visit = 0; // another number after each sign-in and sign-out
+let visit = 0; // changes with each sign-in and each sign-out
 const INSTANT = /^\d{4}-\d\d-\d\dT/;
 
-// The header of a browser also names those that it resembles: the first match counts.
+// The User-Agent of a browser also names similar browsers. The first match counts.
 const BROWSERS = ["Edg/", "OPR/", "Firefox/", "Chrome/", "Safari/"];
 const SYSTEMS = ["Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux"];
 
@@ -86,7 +86,7 @@ async function fillList(list, cursor) {
   }
 }
 
-// Says in the section of an element how its work has ended.
+// Does `work`, and then shows its result in the section of the element.
 export async function tell(element, work, done = "") {
   const place = $(":scope > [role=status]", element.closest("section") ?? document.body) ?? status;
   const during = visit;
@@ -121,7 +121,7 @@ export function show(signedIn, text = "") {
   $("#signed-out").hidden = signedIn;
   secondStep.hidden = true;
   $("#sign-in").hidden = false;
-  // Nothing of an account stays in the page after it.
+  // After a sign-out, no data of the account must stay in the page.
   for (const each of $$("form")) each.reset();
   for (const each of $$("[data-list] > li")) each.remove();
   forget(document);
@@ -186,7 +186,7 @@ $("#sign-in").addEventListener("submit", (event) => {
     secondStep.elements.code.focus();
   });
 });
-// Ends a login that waits for a second factor.
+// Completes a login that waits for a second factor.
 export async function finish(body) {
   await call("POST", "/auth/login/mfa", body);
   await show(true);

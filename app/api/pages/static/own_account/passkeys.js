@@ -1,4 +1,4 @@
-// Passkeys: adds one, and takes one to sign in, as second factor and to confirm.
+// Adds passkeys. Uses a passkey to sign in, as a second factor, and to confirm a change.
 import { call, confirm } from "./session.js";
 import { fill, finish, refresh, show, tell } from "./page.js";
 
@@ -32,7 +32,7 @@ async function add() {
   codes.hidden = false;
 }
 
-// Not an error: the user has taken another passkey, or none.
+// Shows no error if the user has chosen another passkey or none.
 async function unlessLeft(work) {
   try {
     await work();

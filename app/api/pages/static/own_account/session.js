@@ -41,12 +41,12 @@ async function send(method, path, body, headers) {
 }
 
 // Lets the tabs take turns to replace the cookie: the service ends the session if a
-// refresh brings a cookie of two refreshes ago.
+// refresh sends a cookie that is two refreshes old.
 function inTurn(path, body) {
   return navigator.locks.request("session", () => send("POST", path, body));
 }
 
-// One refresh at a time: all requests that wait get its access token.
+// Sends one refresh at a time. All requests that wait use its access token.
 export function renew() {
   access = null;
   renewing ??= inTurn("/auth/refresh", {}).finally(() => { renewing = null; });
@@ -91,7 +91,7 @@ export function factor(code) {
   return /^[0-9]{6}$/.test(code) ? { code } : { recovery_code: code };
 }
 
-// Reauthenticates, and closes the dialog. `answer` is for POST /auth/reauthenticate.
+// Sends `answer` to POST /auth/reauthenticate. If it is right, closes the dialog.
 export async function confirm(answer) {
   const status = dialog.querySelector("[role=status]");
   try {
