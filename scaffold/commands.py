@@ -18,7 +18,7 @@ Owner = Literal["user", "none"]
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Exit with 2: the command could not begin, and nothing has changed."""
+    """Exit with 2 if the command refuses to begin. Nothing has changed then."""
     try:
         yield
     except Refused as refused:
@@ -37,20 +37,22 @@ def new(
     slug: Annotated[
         str | None,
         typer.Option(
-            help="The name of the package and of the command; the default is made "
-            "from the title."
+            help="Name of the package and of the command. Default: made from the title."
         ),
     ] = None,
     *,
     without: Annotated[
         list[str] | None,
         typer.Option(
-            help="A resource or a feature to leave out, such as products or passkeys; "
-            "repeatable."
+            help="A resource or a feature to leave out, such as products or passkeys. "
+            "You can repeat this option."
         ),
     ] = None,
 ) -> None:
-    """Make a repository of your own from this checkout, with a name that you choose."""
+    """Make a repository of your own from this checkout.
+
+    The new service has the name that you choose.
+    """
     from scaffold import copying
 
     with refusals():
@@ -63,7 +65,8 @@ add = typer.Typer(name="add", help="Add code to the project.", no_args_is_help=T
 group.add_typer(add)
 
 FIELDS = (
-    "name:type, with ? for optional, =value for a default, :unique. Types: str:200, "
+    "Each field is name:type. After the type, write ? if the field is optional, =value "
+    "for a default, or :unique if no two rows can have the same value. Types: str:200, "
     "text, int, bool, decimal(3,1), money, currency, date, instant, url, email, "
     "enum(a|b), json, ref(resource)."
 )
@@ -79,17 +82,22 @@ def add_resource(
     owner: Annotated[
         Owner,
         typer.Option(
-            help="user: rows belong to the caller; none: editors change all rows."
+            help="user: each row belongs to the user who made it. none: every editor "
+            "can change all rows."
         ),
     ] = "none",
     plural: Annotated[
         str | None, typer.Option(help="The name in the plural, if it is not regular.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be written.")
+        bool, typer.Option("--dry-run", help="Only show what the command would write.")
     ] = False,
 ) -> None:
-    """Write a resource: its table, rules, endpoints, tests, page and revision."""
+    """Write the code of a new resource.
+
+    This includes the table, the rules, the endpoints, the tests, the documentation page
+    and the revision.
+    """
     from scaffold import adding
     from scaffold.regenerating import regenerate
     from scaffold.repository import ROOT
@@ -117,19 +125,22 @@ group.add_typer(remove)
 
 
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only show what would be removed.")
+    bool, typer.Option("--dry-run", help="Only show what the command would remove.")
 ]
 
 
 @remove.command("resource")
 def remove_resource(
-    name: Annotated[str, typer.Argument(help="Its name: product, or products.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the resource, such as products.")
+    ],
     *,
     dry_run: DryRun = False,
 ) -> None:
-    """Remove a resource: its files, its registry lines, and its tables by a revision.
+    """Remove a resource and everything that belongs to it.
 
-    An update does not bring it back.
+    The command deletes the files and the registry lines of the resource, and writes a
+    revision that drops its tables. An update does not bring the resource back.
     """
     from scaffold.stems import find
 
@@ -139,14 +150,19 @@ def remove_resource(
 @remove.command("feature")
 def remove_feature(
     name: Annotated[
-        str, typer.Argument(help="Its name. An unknown name prints the list.")
+        str,
+        typer.Argument(
+            help="Name of the feature. With an unknown name, the command lists all "
+            "features."
+        ),
     ],
     *,
     dry_run: DryRun = False,
 ) -> None:
-    """Remove a feature, such as passkeys, as `remove resource` removes a resource.
+    """Remove a feature, such as passkeys.
 
-    An update does not bring it back.
+    The command does the same as `remove resource` does for a resource. An update does
+    not bring the feature back.
     """
     from scaffold.features import find
 
@@ -187,10 +203,10 @@ def update(
         typer.Argument(help="A tag, branch or commit; the default is the newest tag."),
     ] = None,
 ) -> None:
-    """Merge a newer release of the project into this copy, on a branch of its own.
+    """Merge a newer release of the project into this copy.
 
-    It runs the code of that release. Exits with 1 if conflicts are left, and with 2 if
-    it could not begin.
+    The command works on a new branch, and runs the code of that release. It exits with
+    1 if conflicts are left, and with 2 if it could not begin.
     """
     from scaffold import updating
     from scaffold.repository import ROOT

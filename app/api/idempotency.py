@@ -131,8 +131,8 @@ async def claim_key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="A text that you choose, new for each request. If you send "
-            "the request again with it within 24 hours, there is no second effect.",
+            description="A text that you choose, new for each request. If you repeat "
+            "the request with the same text within 24 hours, it has no second effect.",
             json_schema_extra={
                 "pattern": rf"^({_VISIBLE}|\"{_VISIBLE}\")$",
                 "maxLength": 257,  # 255 characters and two quotes

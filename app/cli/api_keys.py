@@ -36,7 +36,8 @@ async def create(
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network from which the key works. You can repeat it. Default: all."
+            help="A network from which the key works. You can repeat this option. "
+            "Default: all networks."
         ),
     ] = None,
     as_json: Json = False,
@@ -67,7 +68,10 @@ async def rotate(
     expires_days: Days = None,
     as_json: Json = False,
 ) -> None:
-    """Replace an API key by a new one with the same name, scopes and networks."""
+    """Replace an API key by a new one.
+
+    The new key has the same name, scopes and networks.
+    """
     values = {"overlap_seconds": overlap_seconds, "expires_in_days": expires_days}
     await make(user, key, values, as_json=as_json)
 
@@ -101,7 +105,7 @@ async def make(
 @group.command()
 @awaited
 async def revoke(key: KeyId, user: Who) -> None:
-    """Revoke an API key. The next request with it is refused."""
+    """Revoke an API key. The service refuses the next request with this key."""
     async with keys_of(user) as (keys, owner):
         await keys.revoke(owner, key)
     output.print(f"The API key {key} is revoked.")
@@ -130,7 +134,7 @@ async def list_(user: Who, *, limit: Limit = 100, as_json: JsonLines = False) ->
 async def keys_of(
     who: str, *, locked: bool = False
 ) -> "AsyncGenerator[tuple[ApiKeyService, Owner]]":
-    """Open a transaction. `locked`: lock the row of the user, before making a key."""
+    """Open a transaction. With `locked`, first lock the row of the user."""
     from app.services.accounts.roles import SCOPES
     from app.services.api_keys.keys import ApiKeyService, Owner
 

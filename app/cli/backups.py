@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from app.schemas.audit import EventName
 
 group = db.group
-FILE = typer.Argument(help="The backup.", dir_okay=False)
+FILE = typer.Argument(help="File of the backup.", dir_okay=False)
 Backup = Annotated[Path, FILE]
 
 
 @group.command()
 def backup(file: Backup) -> None:
-    """Write a consistent copy of the database, also while the service runs.
+    """Write a consistent copy of the database to a file.
 
-    Also keep a copy of SECRET_KEY, but not in the same place as the backup: a thief who
-    has both can make valid tokens. PostgreSQL needs pg_dump.
+    The service can run meanwhile. Also keep a copy of SECRET_KEY, but not in the same
+    place as the backup: a thief who has both can make valid tokens. PostgreSQL needs
+    pg_dump.
     """
     from app.db import backups
 
@@ -42,15 +43,16 @@ def restore(
         bool,
         typer.Option(
             "--verify",
-            help="Only prove that FILE can be restored: restore it into a scratch "
-            "place, and compare the rows. The database gets only an audit event.",
+            help="Only check that the backup can be restored: restore it into a "
+            "temporary database, and compare the rows. In your database, this only "
+            "adds an audit event.",
         ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a database that has tables.")
     ] = False,
 ) -> None:
-    """Fill the database from a backup. It changes nothing if it fails."""
+    """Fill the database from a backup. If this fails, nothing changes."""
     from app.db import backups
 
     if verify and force:
@@ -75,7 +77,7 @@ def restore(
 
 
 async def note(event: "EventName", file: Path) -> None:
-    """Add an event to the audit trail, from which `/metrics` reads its time."""
+    """Add an event to the audit trail. `/metrics` shows the time of the event."""
     from sqlalchemy.exc import DBAPIError
 
     from app.core.errors import AppError, explain

@@ -19,7 +19,10 @@ def check(
         bool, typer.Option("--strict", help="Treat a warning like an error.")
     ] = False,
 ) -> None:
-    """Check the settings and exit non-zero if the service would refuse to start."""
+    """Check the settings.
+
+    The command exits with 1 if the service would refuse to start with them.
+    """
     try:
         settings = get_settings()
     except ConfigurationError as error:

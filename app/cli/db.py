@@ -21,8 +21,8 @@ def upgrade(
 ) -> None:
     """Upgrade the schema. Running it twice, or twice at the same time, is safe.
 
-    If a newer release has already upgraded the database, the command changes nothing.
-    So you can run this older release again.
+    If a newer release has already upgraded the database, the command changes nothing,
+    and you can run this older release with the newer schema.
     """
     from app.db import migrate
 
@@ -36,7 +36,7 @@ def downgrade(
     revision: Annotated[
         str,
         typer.Argument(
-            help="Target revision: its id, -1 for one step back, or base for no tables."
+            help="Target revision: an id, -1 for one step back, or base for no tables."
         ),
     ],
 ) -> None:
@@ -50,7 +50,7 @@ def downgrade(
 
 
 def report(settings: Settings, done: str, steps: list[str]) -> None:
-    """Name the revisions, because the target can be relative, such as -1."""
+    """Print the names of the revisions: the target can be relative, such as -1."""
     revisions = known()
     for step in steps:
         output.print(f"{done} {revisions.name(step)}.")
@@ -74,7 +74,7 @@ def find_heads(settings: Settings) -> list[str]:
 
 @group.command()
 def current(*, as_json: Json = False) -> None:
-    """Name the newest revision of the database."""
+    """Print the newest revision that the database has."""
     heads = find_heads(existing(get_settings()))
     revisions = known()
     if as_json:
@@ -90,7 +90,11 @@ def current(*, as_json: Json = False) -> None:
 
 @group.command()
 def history(*, as_json: JsonLines = False) -> None:
-    """List the revisions of the release and those that you wrote, newest first."""
+    """List all revisions, newest first.
+
+    These are the revisions of the release and those that you wrote. The list shows
+    which of them the database has.
+    """
     revisions = known()
     applied = revisions.applied(find_heads(existing(get_settings())))
     newer = sorted(applied - revisions.known)
@@ -117,10 +121,11 @@ def revision(
         typer.Option("--empty", help="Write an empty revision."),
     ] = False,
 ) -> None:
-    """Write a revision from the differences between the models and the database.
+    """Write a revision for the changes of the models.
 
-    Read it before you apply it, because the command cannot detect every change. It sees
-    a renamed column, for example, as one removed and one added.
+    The command compares the models with the database. Read the revision before you
+    apply it, because the command cannot detect every change. For example, it takes a
+    renamed column for one removed and one added column.
     """
     from app.db import migrate
 
@@ -129,7 +134,11 @@ def revision(
 
 @group.command()
 def check(*, as_json: Json = False) -> None:
-    """Exit non-zero if the database lacks a revision or differs from the models."""
+    """Compare the database with the revisions and the models.
+
+    The command exits with 1 if the database lacks a revision or differs from the
+    models.
+    """
     from app.db import migrate
 
     try:

@@ -23,7 +23,7 @@ def demo(
         ),
     ] = 0,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Add them in production, too.")
+        bool, typer.Option("--yes", help="Add the rows in production, too.")
     ] = False,
     **counts: int,
 ) -> None:

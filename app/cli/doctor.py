@@ -23,14 +23,15 @@ def doctor(
         bool,
         typer.Option(
             "--review",
-            help="Print the questions of a production readiness review, and the "
-            "command that answers each one. Check nothing.",
+            help="Print the questions of a production readiness review, and where to "
+            "find each answer. Check nothing.",
         ),
     ] = False,
 ) -> None:
-    """Check the settings, the database, Redis, the mail and this machine.
+    """Check settings, database, Redis, mail server and this machine.
 
-    It connects, and changes nothing. It exits 1 if a check failed, else 0.
+    The command connects to the servers, but changes nothing. It exits with 1 if a check
+    failed, else with 0.
     """
     if review:
         from app.cli.review import REVIEW

@@ -18,7 +18,7 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, AppError):
         faults = getattr(error, "errors", [])
         said = [error.detail, *(fault["message"] for fault in faults)]
-        return " ".join(dict.fromkeys(said))  # without a repeated sentence
+        return " ".join(dict.fromkeys(said))  # each sentence only once
     if isinstance(error, DBAPIError):
         message = explain(error).get("message", type(error).__name__)
         if sqlstate(error) in UNDEFINED or message.startswith("no such "):

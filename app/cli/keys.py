@@ -18,12 +18,12 @@ def generate(
     algorithm: Annotated[
         Literal["HS256", "ES256", "Ed25519"],
         typer.Option(
-            help="HS256 prints a secret; the others print a key ring: a list of a "
-            "current and a next key pair."
+            help="HS256 prints a secret for SECRET_KEY. The others print a key ring "
+            "for SIGNING_KEYS: a list of a current and a next key pair."
         ),
     ] = "HS256",
 ) -> None:
-    """Print a new value for SECRET_KEY (HS256) or SIGNING_KEYS (key pairs)."""
+    """Print a new value for SECRET_KEY or SIGNING_KEYS."""
     from app.core.tokens.signing_keys import generate
 
     if algorithm == "HS256":

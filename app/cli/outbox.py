@@ -14,7 +14,7 @@ group = typer.Typer(name="outbox", help="Inspect and retry mail.")
 @group.command()
 @awaited
 async def status(*, as_json: Json = False) -> None:
-    """Count pending, failed and delivered mail, and list the mail that failed."""
+    """Count pending, failed and delivered mail; list failed mail."""
     from app.db.base import utc_now
     from app.db.session import Database, transaction
     from app.services.mail import outbox

@@ -32,12 +32,14 @@ MODES = "strict imports all rows or none; partial imports the valid rows."
 @awaited
 async def import_(
     file: Annotated[
-        typer.FileBinaryRead, typer.Argument(help="The file; - for stdin.")
+        typer.FileBinaryRead, typer.Argument(help="The file, or - for stdin.")
     ],
     format_: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="Default: CSV if the file ends in .csv, else NDJSON."
+            "--format",
+            help="Format of the file. Default: csv if its name ends in .csv, "
+            "else ndjson.",
         ),
     ] = None,
     mode: Annotated[Mode, typer.Option(help=MODES)] = "strict",

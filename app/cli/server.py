@@ -36,9 +36,10 @@ def setup(
         ),
     ] = "",
 ) -> None:
-    """Prepare a first start: create .env, the database and an administrator.
+    """Create .env, the database and an administrator.
 
-    It keeps everything that exists. In development it also adds demo data.
+    Run this command before the first start. It keeps everything that exists already. In
+    development it also adds demo data.
     """
     write_env(Path(".env"))
     settings = get_settings()
@@ -100,9 +101,10 @@ async def load_demo(settings: Settings) -> None:
 
 @group.command()
 def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Serve for development: one process, which restarts when the code changes.
+    """Serve for development, and restart when the code changes.
 
-    If there is no database file yet, it first does the same as `setup`.
+    The service runs in one process. If there is no database file yet, the command first
+    does the same as `setup`.
     """
     refuse_taken("dev", host, port)
     settings = get_settings()
@@ -141,8 +143,8 @@ def serve(
         int | None,
         typer.Option(
             min=1,
-            help="Number of worker processes (default: WEB_CONCURRENCY; else one per "
-            "core, at most 4; on SQLite, one).",
+            help="Number of worker processes. Default: WEB_CONCURRENCY. If this is not "
+            "set either: one per core, at most 4, but only one on SQLite.",
         ),
     ] = None,
 ) -> None:
@@ -216,8 +218,8 @@ def is_taken(host: str, port: int) -> bool:
     """Whether another program listens. The server reports any other fault itself."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
-        # The servers set it, too. So they can use a port whose connections have just
-        # ended.
+        # The servers set this option, too. With it they can use a port whose
+        # connections have just ended.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

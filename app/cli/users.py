@@ -81,7 +81,9 @@ async def list_(
     q: Annotated[
         str | None, typer.Option(help="Text in the e-mail address or the name.")
     ] = None,
-    role: Annotated[RoleName | None, typer.Option(help="Only this role.")] = None,
+    role: Annotated[
+        RoleName | None, typer.Option(help="Only accounts with this role.")
+    ] = None,
     active: Annotated[
         bool | None,
         typer.Option("--active/--disabled", help="Only accounts in this state."),
@@ -140,7 +142,7 @@ async def disable(who: Who) -> None:
 @group.command()
 @awaited
 async def enable(who: Who) -> None:
-    """Enable an account again. Its user must log in."""
+    """Enable an account again. The user must log in again."""
     output.print(f"{await update(who, is_active=True)} is enabled.")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer()
 Line = dict[str, Any]
-# Not printed as fields: the story says them in a sentence, or every line has them.
+# Not shown as fields, because the output shows them in another form or place.
 SHOWN = {"event", "level", "logger", "timestamp", "request_id", "exception"}
 
 
@@ -28,13 +28,14 @@ def why(
     *,
     logs: Annotated[
         str | None,
-        typer.Option(help="File with the log of the service as JSON; - reads stdin."),
+        typer.Option(help="File with the JSON log of the service, or - for stdin."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell the story of one request: outcome, caller, waits, mails, audit events.
+    """Show what happened during one request.
 
-    Without --logs it shows only what the database knows.
+    The command shows the outcome, the caller, the waits, the mails and the audit
+    events. Without --logs it shows only what is in the database.
     """
     lines: list[Line] = []
     if logs is not None:

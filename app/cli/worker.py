@@ -18,8 +18,8 @@ def worker(
         bool,
         typer.Option(
             "--check",
-            help="Deliver nothing. Check by WORKER_HEARTBEAT_FILE whether the running "
-            "worker still works, and exit 1 if it does not.",
+            help="Deliver nothing. Check with WORKER_HEARTBEAT_FILE whether a running "
+            "worker still works, and exit with 1 if it does not.",
         ),
     ] = False,
 ) -> None:

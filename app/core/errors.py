@@ -114,7 +114,7 @@ def shown_name(policy: str) -> str:
 class TooManyRequests(AppError):
     """The caller sent too many requests.
 
-    `Retry-After` says how long to wait. It is absent if waiting does not help.
+    `Retry-After` says how long to wait. This header is absent if waiting does not help.
     """
 
     status = HTTPStatus.TOO_MANY_REQUESTS

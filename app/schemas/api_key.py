@@ -29,8 +29,8 @@ ExpiresInDays = Annotated[
     Field(
         ge=1,
         le=366,
-        description="Days until the key expires. Without a value: 90 days. "
-        "API_KEY_MAX_DAYS is the largest value.",
+        description="Days until the key expires, at most API_KEY_MAX_DAYS. Default: "
+        "90, or API_KEY_MAX_DAYS if that is less.",
         examples=[90],
     ),
 ]
@@ -47,14 +47,14 @@ class ApiKeyCreate(RequestBody):
     scopes: list[Scope] = Field(
         min_length=1,
         max_length=9,
-        description="Each must be a scope that you have now. `account:write` is "
-        "refused, so that a key cannot change how you sign in.",
+        description="Each must be a scope that you have now, except `account:write`, "
+        "because a key must not change how you sign in.",
     )
     expires_in_days: ExpiresInDays = None
     allowed_networks: list[Network] = Field(
         default_factory=list,
         max_length=20,
-        description="The key works only from these networks. Without one: from all.",
+        description="The key works only from these networks. Empty: from all networks.",
     )
 
 
@@ -88,7 +88,7 @@ class ApiKeyRead(Representation):
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None = Field(
-        description="Time of the last use. It can be a minute old."
+        description="Time of the last use, stored at most once a minute."
     )
     last_used_network: Annotated[str | None, BeforeValidator(last_word)] = Field(
         validation_alias="seen_networks",
@@ -101,6 +101,6 @@ class ApiKeyCreated(ApiKeyRead):
     """A new API key. Only this answer contains the secret, as `key`."""
 
     key: str = Field(
-        description="Send it as `Authorization: Bearer`.",
+        description="Send this key as `Authorization: Bearer`.",
         examples=["app_pat_4fQ2Lr8sV0nXcB7yHw3KtZ6mPjDq1A2bC3x9Zq"],
     )

@@ -9,8 +9,8 @@ from app.schemas.base import USER_AGENT, Representation, RequestBody
 from app.schemas.user import Password
 from app.schemas.values import Email
 
-# Far longer than our tokens, so that the token of another service is refused as
-# invalid, not as too long.
+# Far longer than our tokens: the token of another service then gets the answer that it
+# is invalid, not that it is too long.
 LONGEST_TOKEN = 4096
 
 
@@ -40,7 +40,7 @@ class LeakedToken(RequestBody):
         Field(
             max_length=LONGEST_TOKEN,
             repr=False,
-            description="A refresh token or another bearer token.",
+            description="A token of this service, such as a refresh token.",
             examples=["app_rt_AZqPPlpw"],
         ),
         AfterValidator(str.strip),
@@ -89,7 +89,7 @@ class EmailChange(RequestBody):
 
 
 class CheckEmail(BaseModel):
-    """The same answer for every address. The mail tells its owner more."""
+    """The same answer for every address. Only the mail tells the owner more."""
 
     status: Literal["check_email"] = "check_email"
 
@@ -112,14 +112,14 @@ class SessionRead(Representation):
 
 class TokenPair(BaseModel):
     access_token: str = Field(
-        description="Send it as `Authorization: Bearer`.",
+        description="Send this token as `Authorization: Bearer`.",
         examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTlhIn0.c2lnbmF0dXJl"],
     )
     refresh_token: str | MISSING = Field(
         default=MISSING,  # browser_sessions
-        description="Use it once. "
+        description="Send this token to `/auth/refresh`, only once. "
         "Absent if you sent `X-Token-Transport: cookie`. "  # browser_sessions
-        "The answer contains the next one.",
+        "The answer to the refresh contains the next token.",
         examples=["app_rt_AZqPPlpw"],
     )
     token_type: Literal["bearer"] = "bearer"  # noqa: S105

@@ -29,7 +29,7 @@ class Representation(BaseModel):
 
 
 # Control characters, ends of lines, and marks that change the direction of text: in a
-# terminal or a log they hide or rewrite what stands beside them. NUL is not here,
+# terminal or a log they hide or change the text around them. NUL is not here,
 # because the readers of JSON and CSV refuse it.
 _REFUSED = r"\x01-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _CONTROL = re.compile(f"[{_REFUSED}]")
@@ -61,7 +61,7 @@ def composed(max_length: int) -> AfterValidator:
 def trimmed(text: str) -> str:
     """Trim the text after its length was checked, and refuse more than one line.
 
-    The schema describes it in this order.
+    The JSON Schema describes these checks in the same order.
     """
     text = text.strip()
     if not text:

@@ -12,8 +12,10 @@ Secret = Annotated[str, Field(max_length=4096, repr=False)]
 class ProviderRead(Representation):
     """A provider with which users can sign in."""
 
-    name: str = Field(description="Name in the paths.", examples=["google"])
-    title: str = Field(description="Name for people.", examples=["Google"])
+    name: str = Field(description="Name of the provider in paths.", examples=["google"])
+    title: str = Field(
+        description="Name of the provider for people.", examples=["Google"]
+    )
 
 
 class ProviderList(BaseModel):
@@ -28,8 +30,8 @@ class ExternalSignInStarted(BaseModel):
         examples=["https://accounts.google.com/o/oauth2/v2/auth?state=x"],
     )
     transaction: str = Field(
-        description="Keep it in this browser, for example in `sessionStorage`, and "
-        "send it to `finish`. It works once.",
+        description="Keep this value in the browser, for example in "
+        "`sessionStorage`, and send it to `finish`. It works once.",
         examples=["app_vt_AZqPPlpw"],
     )
     expires_in: int = Field(

@@ -111,8 +111,8 @@ class ProductQuery(PageParameters):
 
     q: SearchText = Field(
         None,
-        description="Search words. Each must begin a word of the name, SKU, category "
-        "or description.",
+        description="Search words. Each must be the beginning of a word of the name, "
+        "SKU, category or description.",
     )
     category: Category | None = None
     status: Status | None = None
@@ -126,8 +126,8 @@ class ProductQuery(PageParameters):
         Field(
             "-created_at",
             title="ProductSort",
-            description="Order of the list. A search without it puts matches of name "
-            "and SKU first.",
+            description="Order of the list. A search without `sort` lists first the "
+            "products whose name or SKU matches.",
         )
     )
 
@@ -159,7 +159,8 @@ class ImportQuery(QueryParameters):
     mode: ImportMode = Field(
         "strict",
         title="ImportMode",
-        description="`strict` imports all rows or none; `partial`, the valid rows.",
+        description="`strict` imports all rows or none. `partial` imports the valid "
+        "rows.",
     )
 
 
@@ -191,7 +192,9 @@ class ProductRow(RequestBody):
 class LineFault(BaseModel):
     """A fault in a line of the file."""
 
-    line: int = Field(description="Line number from 1; a CSV header counts.")
+    line: int = Field(
+        description="Number of the line. The first line, such as a CSV header, is 1."
+    )
     pointer: str = Field(examples=["#/name"])
     code: str = Field(examples=["missing"])
     message: str = Field(examples=["Field required"])

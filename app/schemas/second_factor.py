@@ -49,7 +49,7 @@ class FactorAnswer(RequestBody):
     """The answer of one factor. Send exactly one of its fields."""
 
     model_config = exactly(recovery_code=RECOVERY_CODE)
-    beside: ClassVar[frozenset[str]] = frozenset()  # fields that are no answer
+    beside: ClassVar[frozenset[str]] = frozenset()  # not the answer
 
     code: totp.Code | MISSING = Field(MISSING, repr=False)
     passkey: SignedCredential | MISSING = Field(MISSING, repr=False)
@@ -99,8 +99,8 @@ class SecondFactorRequired(BaseModel):
 
     status: Literal["mfa_required"] = "mfa_required"
     mfa_token: str = Field(
-        description="Send it to `/auth/login/mfa` within five minutes. It works for "
-        "one login, and ends after five wrong answers.",
+        description="Send this token to `/auth/login/mfa` within five minutes. It "
+        "works for one login, and ends after five wrong answers.",
         examples=["app_mt_AZqPPlpw"],
     )
     methods: list[str] = Field(

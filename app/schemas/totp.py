@@ -21,7 +21,7 @@ class TotpSecret(BaseModel):
     """A secret for an authenticator app. The service shows it only once."""
 
     secret: str = Field(
-        description="In base32, for typing.",
+        description="The secret in base32, which a user can type into the app.",
         examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"],
     )
     uri: str = Field(

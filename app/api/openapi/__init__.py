@@ -25,8 +25,8 @@ DESCRIPTION = """\
 Send and receive JSON in UTF-8. Times are RFC 3339 in UTC, and amounts of money are
 decimal strings.
 
-- **Authentication:** `POST /auth/login` returns an access token. Send it as
-  `Authorization: Bearer`. `POST /auth/refresh` renews it.
+- **Authentication:** `POST /auth/login` returns an access token. Send this token as
+  `Authorization: Bearer`. `POST /auth/refresh` returns a new one.
 
 - **Browser sessions:** `X-Token-Transport: cookie` puts the refresh token in a cookie.
 
@@ -39,7 +39,7 @@ decimal strings.
 
 - **Retries:** with an `Idempotency-Key` you can repeat a POST until it has an answer.
 
-- **Support:** quote the `X-Request-ID` of the answer.
+- **Support:** when you report a problem, quote the `X-Request-ID` of the answer.
 """
 FIRST, LAST = ("auth", "users", "audit"), ("health",)
 

@@ -41,8 +41,8 @@ def add_transport(operation: dict[str, Any], route: RouteContext) -> None:
             "name": TRANSPORT.lower(),
             "in": "header",
             "required": False,
-            "description": "`cookie`: the refresh token of this browser is in a cookie "
-            "that no script can read, and not in the body.",
+            "description": "`cookie`: the refresh token is in a cookie that no script "
+            "can read. `body`: it is in the body.",
             "schema": {"type": "string", "enum": [*TRANSPORTS], "default": "body"},
         }
         operation.setdefault("parameters", []).append(parameter)

@@ -16,18 +16,18 @@ from app.api.routes import ApiRoute, depends_on
 DESCRIBED: dict[str, tuple[str, str | int]] = {
     **browser_sessions.HEADERS,
     "Accept": ("Media types that the operation reads.", "application/json"),
-    "Accept-Encoding": ("Content codings that the service reads.", "identity"),
+    "Accept-Encoding": ("Content encodings that the service reads.", "identity"),
     "Deprecation": (
-        "Since when the operation is deprecated (RFC 9745).",
+        "The time since which the operation is deprecated (RFC 9745).",
         "@1767225600",
     ),
     "ETag": ("The version of the resource, for `If-Match`.", '"v1"'),
     "Idempotent-Replayed": (
-        "`true`: the answer to the first request with this `Idempotency-Key`.",
+        "`true`: the service repeats the answer to the first request with this key.",
         "true",
     ),
     "Link": (
-        "Where the deprecation is explained.",
+        "A page that explains the deprecation.",
         '<https://api.example.com/changes>; rel="deprecation"',
     ),
     "Location": (
@@ -41,7 +41,7 @@ DESCRIBED: dict[str, tuple[str, str | int]] = {
     "RateLimit-Policy": ("The limits that count this request.", '"all";q=1200;w=60'),
     "Retry-After": ("Seconds to wait before the next attempt.", 2),
     "Sunset": (
-        "When the operation will stop working (RFC 8594).",
+        "The time at which the operation stops working (RFC 8594).",
         "Fri, 01 Jan 2027 00:00:00 GMT",
     ),
     "WWW-Authenticate": ("What the request needs to succeed.", 'Bearer realm="api"'),

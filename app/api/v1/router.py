@@ -15,9 +15,9 @@ from app.api.v1.endpoints import (
     users,
 )
 
-# The busiest come first, because FastAPI compares a request with one after the other.
-# The application includes each directly, because FastAPI would also compare the request
-# with a common parent.
+# The busiest routers come first, because FastAPI compares a request with the routers
+# one after the other. The application includes each router directly, because FastAPI
+# would also compare the request with a common parent.
 ROUTERS = (
     *products.ROUTERS,
     users.router,

@@ -1,4 +1,4 @@
-"""The checks of `doctor`. Each module has those of one concern.
+"""The checks of `doctor`. Each module has the checks of one concern.
 
 A check yields its findings. If it raises, its dependency does not answer.
 """

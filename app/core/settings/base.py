@@ -24,14 +24,14 @@ def split_commas(value: object) -> object:
 
 
 def parse_networks(value: object) -> object:
-    """Read networks with one message for a bad one: pydantic has one per type."""
+    """Read networks. A bad one gets one message; pydantic would write one a type."""
     parts = split_commas(value)
     if not isinstance(parts, list):
         return parts
     try:
         return tuple(map(ip_network, parts))
     except ValueError:
-        # Without its cause, because that contains the value.
+        # `from None`, because the cause contains the value.
         raise ValueError("must list addresses such as 10.0.0.7, or networks") from None
 
 

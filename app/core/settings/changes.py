@@ -1,8 +1,8 @@
 """What releases change about settings: new defaults, and settings that go away.
 
 A new default is an entry of `NEW_DEFAULTS`, so that a copy keeps the old behaviour
-until it chooses the new one. What goes away warns for at least one release: see
-"What may a release change?" in docs/starting.md.
+until it chooses the new one. A setting that goes away causes a warning for at least one
+release: see "What may a release change?" in docs/starting.md.
 """
 
 import re
@@ -13,7 +13,7 @@ RELEASE = re.compile(r"\d+\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class NewDefault:
-    """Since a release, a setting has another default than `before`."""
+    """From `release` on, the default of a setting is no longer `before`."""
 
     release: str
     setting: str
@@ -30,7 +30,7 @@ class Deprecation:
     instead: str  # a sentence
 
 
-# Each in the order of releases, one a line.
+# One entry a line, in the order of the releases.
 NEW_DEFAULTS: tuple[NewDefault, ...] = ()
 DEPRECATIONS: tuple[Deprecation, ...] = ()
 
@@ -40,7 +40,7 @@ def is_newer(release: str, than: str) -> bool:
 
 
 def kept_defaults(release: str) -> dict[str, object]:
-    """Map each setting whose default is newer than a release to the default of then."""
+    """Return the old defaults that changed after a release, by the setting."""
     kept: dict[str, object] = {}
     for change in NEW_DEFAULTS if RELEASE.fullmatch(release) else ():
         if is_newer(change.release, release):

@@ -18,7 +18,7 @@ from app.core.settings.base import AppSettings, is_local, refuse, split_url
 
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 NAME = r"^[a-z][a-z0-9-]{0,30}$"  # of a provider, as in paths
-# The part of the path that Entra fills in with the directory of the user.
+# Entra replaces this part of the path by the ID of the user's directory.
 TENANT = "{tenantid}"
 
 
@@ -58,7 +58,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def completed(given: dict[str, Any]) -> dict[str, Any]:
-    """Add what the preset of a provider knows to the members that are given."""
+    """Return the given members of a provider together with those of its preset."""
     preset = PRESETS.get(given.get("preset", ""), {})
     entry = {"title": given.get("name", "").capitalize(), **preset, **given}
     if entry.get("preset") == "entra":
@@ -126,7 +126,7 @@ def parse_providers(text: SecretStr | None) -> tuple[Provider, ...]:
 
 
 def is_safe_url(url: str, *, local: bool) -> bool:
-    """Whether it is https, or with `local` plain http on this machine."""
+    """Whether the URL is https, or, with `local`, http on this machine."""
     parts = split_url(url.replace(TENANT, "tenant"))
     plain = local and parts.scheme == "http" and is_local(parts.hostname or "")
     return bool(parts.hostname) and (parts.scheme == "https" or plain)

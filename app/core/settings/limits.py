@@ -89,8 +89,8 @@ class LimitSettings(AppSettings):
     """Limits: how much a client can ask for."""
 
     redis_url: str = Field("", repr=False)
-    """Redis server that counts for all processes: `redis://…`, `rediss://…` (TLS) or
-    `unix://…`. For Sentinel, name the Sentinels and the service:
+    """Redis server that holds the rate-limit counters of all processes: `redis://…`,
+    `rediss://…` (TLS) or `unix://…`. For Sentinel, name the Sentinels and the service:
     `redis+sentinel://:password@host:26379,host2:26379/service/0`, or
     `rediss+sentinel://…`. Without REDIS_URL, each process counts alone. Outside
     development, a Redis on another machine needs TLS or an entry in PLAINTEXT_HOSTS.
@@ -118,7 +118,8 @@ class LimitSettings(AppSettings):
     """Limit for the wrong passwords for one account in LOGIN_FAILURES_WINDOW_SECONDS.
     Each known device has its own counter, and all unknown devices share one. There is
     also a limit for each day: all unknown devices together can send five times this
-    number of wrong passwords, and so can all known devices together.
+    number of wrong passwords. A second limit of the same size applies to all known
+    devices together.
     """
 
     login_failures_window_seconds: int = Field(900, ge=1, le=86_400)

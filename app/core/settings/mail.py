@@ -66,8 +66,8 @@ class MailSettings(DatabaseSettings):
 
     worker_heartbeat_file: Path | None = None
     """File that the mail worker touches, at least as often as it checks the outbox.
-    `worker --check` fails when the file is old: use the command as the health check of
-    a container. Empty: no heartbeat.
+    `worker --check` fails if the file is missing or too old. Use this command as the
+    health check of a container. Empty: no heartbeat.
     """
 
     @field_validator("smtp_url")
@@ -130,6 +130,9 @@ class MailSettings(DatabaseSettings):
 
     @property
     def writes_mail_to_files(self) -> bool:
-        """Whether only one developer uses the outbox: others can share a PostgreSQL."""
+        """Whether only one developer uses the outbox, because PostgreSQL can be shared.
+
+        With OUTBOX_IN_PROCESS, the developer states that no other person uses it.
+        """
         its_own = self.on_sqlite or bool(self.outbox_in_process)
         return self.environment == "development" and its_own

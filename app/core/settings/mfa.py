@@ -26,8 +26,8 @@ class MfaSettings(AppSettings):
 
     mfa_grace_days: int = Field(7, ge=0, le=90)
     """Days in which a user of MFA_REQUIRED_ROLES can still use all routes without a
-    second factor. The days begin with the first request of the user in such a role. An
-    account gets them once. `0`: no grace.
+    second factor. This period begins with the first request that the user sends in such
+    a role. Each account has only one such period. `0`: no period.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""What operators see."""
+"""Metrics, traces, error reports and log sampling."""
 
 import socket
 from importlib.util import find_spec
@@ -17,17 +17,18 @@ LEAST_TOKEN = 16  # characters
 
 
 class ObservationSettings(AppSettings):
-    """What operators see."""
+    """Metrics, traces, error reports and log sampling."""
 
     log_sample: float = Field(1.0, ge=0, le=1)
-    """Share of the requests whose log line is kept: `0.1` keeps one in ten. The lines
-    of statuses from 400 on, and of requests that take more than a second, are always
-    kept.
+    """Share of the requests whose log line the service keeps: `0.1` keeps one in ten.
+    The service always keeps the lines of requests that get a status of 400 or higher,
+    or that take more than a second.
     """
 
     metrics_token: SecretStr | None = Field(None, repr=False)
     """Token of at least 16 characters that Prometheus sends to read `/metrics`. Without
-    it, `/metrics` is open in development and does not exist otherwise.
+    METRICS_TOKEN, everyone can read `/metrics` in development, and `/metrics` does not
+    exist outside development.
     """
 
     metrics_port: int | None = Field(None, ge=1, le=65535)
@@ -50,13 +51,13 @@ class ObservationSettings(AppSettings):
 
     trace_url: str = ""
     """Address of a trace in your tracing tool, such as
-    `https://traces.example.com/trace/{trace_id}`. `why` prints it for a request that
-    was traced.
+    `https://traces.example.com/trace/{trace_id}`. The command `why` prints this address
+    for a request that was traced.
     """
 
     sentry_dsn: SecretStr | None = Field(None, repr=False)
     """DSN of a Sentry project that gets unexpected errors, without their messages and
-    values. It needs the packages of `requirements/extras.txt`.
+    values. This setting needs the packages of `requirements/extras.txt`.
     """
 
     @field_validator("metrics_token")

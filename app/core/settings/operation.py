@@ -27,7 +27,8 @@ class OperationSettings(AppSettings):
     defaults: str = Field(DEFAULTS, pattern=rf"^({RELEASE.pattern})?$")
     """Release, such as `0.1.0`, whose defaults the service uses. If a later release has
     changed the default of a setting, the service keeps the earlier default. Empty: the
-    newest defaults. `new` sets this for a copy, to the release that it copies.
+    newest defaults. The command `new` sets DEFAULTS in a new repository to the release
+    that it copies.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -41,9 +42,9 @@ class OperationSettings(AppSettings):
     """
 
     readiness_critical: Names = ("database",)
-    """Dependencies without which readiness answers 503, comma-separated: `database`,
-    `redis`. With `database`, readiness also answers 503 while the schema lacks a
-    migration.
+    """Dependencies, comma-separated: `database`, `redis`. If one of them fails,
+    readiness answers 503. With `database`, readiness also answers 503 while the schema
+    lacks a migration.
     """
 
     health_probe_seconds: PositiveSeconds = 2.0
@@ -58,8 +59,8 @@ class OperationSettings(AppSettings):
     max_connections: int = Field(900, ge=1)
     """Client connections that a worker keeps open. When there are more, the worker
     closes the connection that has waited longest for a request. The service raises its
-    limit for open files to this number plus 100. The service does not start if the hard
-    limit (`ulimit -Hn`) is lower.
+    limit for open files to MAX_CONNECTIONS plus 100. The service does not start if the
+    hard limit (`ulimit -Hn`) is lower.
     """
 
     request_deadline_seconds: PositiveSeconds = 10
@@ -69,28 +70,29 @@ class OperationSettings(AppSettings):
     """
 
     export_timeout_seconds: PositiveSeconds = 600
-    """Seconds that a client can take to read an export. Then the service cuts the
-    export, because an export holds a database connection.
+    """Seconds that a client can take to read an export. After this time the service
+    cuts the export, because an export holds a database connection.
     """
 
     audit_retention_days: int = Field(365, ge=30, le=36500)
-    """Days after which an audit event is deleted."""
+    """Days after which the service deletes an audit event."""
 
     max_in_flight: int = Field(0, ge=0, le=10_000)
-    """Largest number of reads that a worker handles at the same time; as many other
-    requests can run beside them. Further requests wait at most 50 ms, and then get a
-    503. With 0 the worker finds this number itself, between 16 and 16 * (DB_POOL_SIZE +
-    DB_MAX_OVERFLOW).
+    """Largest number of reads that a worker handles at the same time. In addition, the
+    worker handles the same number of changes. Further requests wait at most 50 ms, and
+    then get a 503. With 0 the worker finds the number itself, between 16 and
+    16 * (DB_POOL_SIZE + DB_MAX_OVERFLOW).
     """
 
     drain_delay_seconds: Seconds | None = None
-    """Seconds that a worker still serves after SIGTERM, while readiness answers 503, so
-    that load balancers turn to other instances and clients end their connections. A
-    preStop hook does not replace it. Default: 0 in development, else 5.
+    """Seconds for which a worker continues to serve after SIGTERM. Meanwhile readiness
+    answers 503, so that load balancers send new requests to other instances, and
+    clients end their connections. A preStop hook does not replace this delay. Default:
+    0 in development, else 5.
     """
 
     graceful_timeout_seconds: PositiveSeconds = 30
-    """Seconds that a worker has to stop. First the worker still serves, for
+    """Seconds that a worker has to stop. First the worker continues to serve for
     DRAIN_DELAY_SECONDS. Then it waits for the requests that still run, until 3 seconds
     before the end. At the end, gunicorn kills the worker. Therefore this setting must
     exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3 seconds.

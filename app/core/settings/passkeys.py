@@ -18,9 +18,9 @@ class PasskeySettings(MailSettings):
         "", max_length=253, pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*)?$"
     )
     """Domain that passkeys belong to, such as `example.org`. A passkey also works on
-    the subdomains. If you change the domain, no passkey works any more. Default: the
-    host of PUBLIC_BASE_URL, or `localhost` if this host is an IP address, because
-    browsers make no passkey for an address.
+    the subdomains. If you change the domain, no existing passkey works any more.
+    Default: the host of PUBLIC_BASE_URL, or `localhost` if this host is an IP address,
+    because browsers make no passkey for an IP address.
     """
 
     passkey_origins: Names = ()

@@ -75,7 +75,8 @@ class SecuritySettings(AppSettings):
     `open` in development, else `verified`.
     """
 
-    # Its link, which shows that it registered, is kept for 30 days more.
+    # At most 30, because the purge finds such an account by its link, which the service
+    # keeps for 30 days after the link has expired.
     unverified_account_days: int = Field(7, ge=1, le=30)
     """Days after which the service deletes a new account whose owner has not
     confirmed the e-mail address. Not used if REGISTRATION is `open`.

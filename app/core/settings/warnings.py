@@ -36,7 +36,7 @@ def of_releases(settings: Settings) -> Iterator[str]:
 
 
 def is_open_to_others(file: Path) -> bool:
-    """Whether accounts beside the owner can read the SQLite database or its WAL."""
+    """Whether other users of this machine can read the SQLite database or its WAL."""
     files = [Path(f"{file}{suffix}") for suffix in ("", "-wal", "-shm")]
     return any(each.exists() and each.stat().st_mode & 0o077 for each in files)
 

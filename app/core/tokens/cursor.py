@@ -20,7 +20,7 @@ _MAC_SIZE = 16
 
 
 class CursorInvalid(BadRequest):
-    """The service did not issue this cursor for this listing."""
+    """The cursor is not from this list with the same order and filters."""
 
     code = "cursor_invalid"
     detail = "The cursor is not valid for this listing. Start again without a cursor."

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class TooManyFailures(TooManyRequests):
     """The caller sent too many requests.
 
-    `Retry-After` says how long to wait. It is absent if waiting does not help.
+    `Retry-After` says how long to wait. This header is absent if waiting does not help.
     """
 
     keeps_changes = True  # commit the audit event, although the request is refused

@@ -42,7 +42,7 @@ TRANSPORTS = {"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"}
 
 
 class PasskeyInvalid(BadRequest):
-    """The new passkey was not made with options that this session got."""
+    """The new passkey was not made with the options that this session got."""
 
     code = "passkey_invalid"
     detail = "This passkey was not accepted. Ask for new options and try again."

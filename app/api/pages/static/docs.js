@@ -34,6 +34,6 @@ form.addEventListener("submit", async (event) => {
     form.elements.password.value = "";
     said.value = "Signed in. The next requests send your token.";
   } else {
-    said.value = body.detail ?? "This account has a second factor: try out the login below, then its second step.";
+    said.value = body.detail ?? "This account has a second factor. Use the operations /auth/login and /auth/login/mfa below.";
   }
 });

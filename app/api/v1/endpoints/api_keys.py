@@ -30,7 +30,7 @@ router = api_router(
 
 KeyReader = Annotated[Principal, caller_with("account:read")]
 KeyOwner = Annotated[Principal, caller_with("account:write", fresh=True)]
-# An API key works without a second factor, so making a key needs one.
+# A program with a key never gives a second factor, so the owner must give it first.
 KeyMaker = Annotated[Principal, caller_with("account:write", factor=True)]
 MADE = documented(ApiKeyScopeRefused, ApiKeyTooLong, TooManyApiKeys)
 
@@ -57,8 +57,8 @@ async def create_api_key(
 ) -> dict[str, Any]:
     """Make an API key. Only this answer contains its secret.
 
-    The key can do what its scopes and your present role both allow. It cannot do what
-    needs a fresh session, and has no `account:write`.
+    The key can do what its scopes and your present role both allow. It never has
+    `account:write`, and it cannot call operations that need a fresh session.
     """
     return await keys.create(owner, data)
 
@@ -85,7 +85,7 @@ async def read_api_key(owner: KeyReader, keys: ApiKeysDep, api_key_id: UUID) -> 
     responses=documented(ApiKeyNotFound),
 )
 async def revoke_api_key(owner: KeyOwner, keys: ApiKeysDep, api_key_id: UUID) -> None:
-    """Revoke one of your API keys. The next request with it is refused."""
+    """Revoke one of your API keys. The service refuses the next request with it."""
     await keys.revoke(owner_of(owner), api_key_id)
 
 
@@ -103,7 +103,7 @@ async def rotate_api_key(
 ) -> dict[str, Any]:
     """Replace an API key by a new one with the same name, scopes and networks.
 
-    The old key ends at once, or after `overlap_seconds`, in which you can give the new
-    key to all programs.
+    The old key ends at once, or after `overlap_seconds`. In this time you can give the
+    new key to all programs.
     """
     return await keys.rotate(owner, api_key_id, data)

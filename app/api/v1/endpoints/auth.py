@@ -53,7 +53,7 @@ router = api_router(
 
 DEVICE_TOKEN = {
     "X-Device-Token": {
-        "description": "Send it with the next login on this device.",
+        "description": "Send this token with the next login on this device.",
         "schema": {"type": "string"},
     }
 }
@@ -111,9 +111,9 @@ async def login(
     The answer is the same for an unknown address and for a wrong password. If the
     account has a second factor, the answer to the right password has the status
     `mfa_required` and a token for `POST /auth/login/mfa`. An account has at most 20
-    sessions: one more ends the least recently used one. Store the `X-Device-Token`
-    header of the answer and send it with your next login. Wrong passwords that others
-    send for your account then do not block you.
+    sessions: a further login ends the least recently used one. Store the
+    `X-Device-Token` header of the answer and send it with your next login. Wrong
+    passwords that others send for your account then do not block you.
     """
     answer, device_token = await accounts.auth.login(
         credentials, client, x_device_token
@@ -133,7 +133,7 @@ async def login(
 async def login_with_factor(
     accounts: AccountsDep, client: ClientDep, response: Response, answer: SecondStep
 ) -> TokenPair:
-    """Complete a login by a second factor.
+    """Complete a login with a second factor.
 
     A code works once. Store the `X-Device-Token` header of the answer, as after a login
     without a second factor.
@@ -173,8 +173,9 @@ async def reauthenticate(
 ) -> TokenPair:
     """Give your password or a second factor again.
 
-    A new session replaces yours and counts as fresh. It keeps the level of yours: after
-    a login with a second factor it has `aal2`, even if you now give only the password.
+    A new session replaces the current one and counts as fresh. The new session keeps
+    the level of the old one: after a login with a second factor it has `aal2`, even if
+    you now give only the password.
     """
     return await accounts.auth.reauthenticate(user, data, client)
 
@@ -187,8 +188,8 @@ async def reauthenticate(
 async def logout(accounts: AccountsDep, leaver: LeaverDep) -> None:
     """End the session of a refresh token.
 
-    Without a refresh token, this ends the session of the access token. An unknown
-    token, or none, gets the same answer.
+    If the request has no refresh token, the session of the access token ends. The
+    answer is the same if the token is unknown or missing.
     """
     await accounts.log_out(leaver)
 
@@ -199,8 +200,8 @@ async def logout(accounts: AccountsDep, leaver: LeaverDep) -> None:
 async def revoke(accounts: AccountsDep, data: LeakedToken) -> Revoked:
     """Revoke a token that you have found, for example in a public repository.
 
-    A refresh token ends its session. The answer is the same for every text, so that it
-    does not tell whether a token was valid.
+    If it is a refresh token, its session ends. The answer is the same for every text,
+    so that it does not show whether the token was valid.
     """
     await accounts.revoke_leaked(data.token)
     return Revoked()
@@ -214,7 +215,7 @@ async def logout_all(
         bool, Query(description="Do not end the session of this request.")
     ] = False,
 ) -> None:
-    """End all your sessions, including this one."""
+    """End all your sessions, also this one unless `keep_current` is true."""
     await accounts.sessions.end_all(user, keep_current=keep_current)
 
 

@@ -31,7 +31,10 @@ async def verify_email(accounts: AccountsDep, data: TokenProof) -> None:
 async def resend_verification(
     accounts: AccountsDep, client: ClientDep, data: EmailAddress
 ) -> CheckEmail:
-    """Mail the link again. The answer is the same for every address."""
+    """Mail the link of `/auth/verify-email` again.
+
+    The answer is the same for every address.
+    """
     await accounts.email_addresses.resend(data.email, client)
     return CheckEmail()
 
@@ -47,7 +50,10 @@ async def change_email(
     client: ClientDep,
     data: EmailChange,
 ) -> CheckEmail:
-    """Mail a link to a new address. Its token moves the account to that address."""
+    """Mail a link to a new address.
+
+    The token in the link moves the account to this address: see `/auth/email/confirm`.
+    """
     await accounts.email_addresses.request_change(user, data, client)
     return CheckEmail()
 

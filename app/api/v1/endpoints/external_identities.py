@@ -96,8 +96,8 @@ async def start_external_sign_in(
     """Begin a sign-in with a provider.
 
     Keep `transaction` in the browser, and send the browser to `authorization_url`. The
-    provider sends it back to the redirect URI with `code` and `state`. Send these with
-    the transaction to `finish`, within ten minutes.
+    provider then sends the browser to the redirect URI with `code` and `state`. Send
+    these two and the transaction to `finish`, within ten minutes.
     """
     return await identities.sign_ins.start(provider)
 
@@ -119,7 +119,8 @@ async def finish_external_sign_in(
     A new identity is linked to the account of its e-mail address if both the provider
     and this service have verified the address. Without such an account the service
     creates one, unless REGISTRATION is `closed`. In every other case the answer is the
-    same 401. If the account has a second factor, the answer asks for it, like a login.
+    same 401. If the account has a second factor, the answer asks for this factor, as
+    the answer to a login does.
     """
     return await identities.sign_ins.finish(provider, data, client)
 
@@ -143,7 +144,7 @@ async def list_external_identities(
 async def start_linking_identity(
     user: FactorHolder, identities: IdentitiesDep, provider: ProviderName
 ) -> ExternalSignInStarted:
-    """Begin to link an identity to your account. It works like a sign-in."""
+    """Begin to link an identity to your account. The steps are those of a sign-in."""
     return await identities.sign_ins.start(provider, user.user_id)
 
 

@@ -50,7 +50,7 @@ async def live() -> Liveness:
 )
 @unlimited(PROBE)
 async def ready(state: StateDep, response: Response) -> Readiness:
-    """Report whether this instance can serve, from the last background probe."""
+    """Report whether this instance could serve at the last background probe."""
     healthy = state.health.healthy
     checks: dict[Name, State] = dict.fromkeys(NAMES, "disabled")
     for name in NAMES:

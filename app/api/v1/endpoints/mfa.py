@@ -13,7 +13,7 @@ router = api_router("/auth/mfa", tags=["auth"])
 async def read_second_factors(
     user: CurrentUser, accounts: AccountsDep
 ) -> SecondFactorsRead:
-    """List your second factors, and count the recovery codes that are left."""
+    """List your second factors, and say how many recovery codes are left."""
     return await accounts.mfa.read(user)
 
 

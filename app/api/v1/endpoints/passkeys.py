@@ -84,8 +84,8 @@ router = api_router(
 async def start_passkey_login(passkeys: PasskeysDep) -> PasskeyRequestOptions:
     """Get the options for `navigator.credentials.get()`.
 
-    They are the same for everyone, except for the challenge. The challenge is valid for
-    five minutes and for one login.
+    The options are the same for everyone, except for the challenge. The challenge is
+    valid for five minutes and for one login.
     """
     return await passkeys.login.options()
 
@@ -154,7 +154,7 @@ async def register_passkey(
 ) -> PasskeyCreated:
     """Add a passkey to your account. Your other sessions end.
 
-    From now on, a login with the password also needs a second factor, such as this
+    Afterwards, a login with the password also needs a second factor, such as this
     passkey. If you have no recovery codes yet, the answer contains ten. Store them
     safely.
     """

@@ -58,7 +58,7 @@ async def update_me(
     tagged: TaggedDep,
     data: ProfileUpdate,
 ) -> User:
-    """Change the fields of your account that you send."""
+    """Change your account. A field that you leave out keeps its value."""
     return tagged(await accounts.users.update(user.user_id, data, expected))
 
 
@@ -128,7 +128,10 @@ async def update_user(
     user_id: UUID,
     data: UserUpdate,
 ) -> User:
-    """Change the fields that you send. Deactivating an account ends its sessions."""
+    """Change an account. A field that you leave out keeps its value.
+
+    If you deactivate an account, its sessions end.
+    """
     return tagged(await accounts.users.update(user_id, data, expected))
 
 
@@ -163,5 +166,5 @@ async def reset_user_mfa(_: UserAdmin, accounts: AccountsDep, user_id: UUID) -> 
     responses=documented(UserNotFound),
 )
 async def end_user_sessions(_: UserAdmin, accounts: AccountsDep, user_id: UUID) -> None:
-    """End all sessions of a user, who can log in again with the password."""
+    """End all sessions of a user. The user can log in again with the password."""
     await accounts.users.end_sessions(user_id)

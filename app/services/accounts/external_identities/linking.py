@@ -53,7 +53,7 @@ class IdentityNotFound(NotFound):
 
 
 class LastWayToSignIn(Conflict):
-    """The account would have no way to sign in left."""
+    """After this change, the account would have no way to sign in."""
 
     code = "last_way_to_sign_in"
     detail = (

@@ -46,7 +46,7 @@ LOCK_BY_EMAIL = SELECT_BY_EMAIL.with_for_update()
 
 
 class IdentityUnknown(Unauthorized):
-    """The identity does not sign in to any account."""
+    """The service has no account to which this identity can sign in."""
 
     code = "identity_unknown"
     detail = (

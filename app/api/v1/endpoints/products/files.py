@@ -30,8 +30,8 @@ class FileSlots:
     def __init__(self, state: AppState) -> None:
         self.uploads = asyncio.Semaphore(state.settings.import_max_uploads)
         self.imports = asyncio.Lock()
-        # Exports use the connections of changes, and clients may read slowly. So
-        # exports use at most half of these connections.
+        # Exports use the same connections as changes, and clients may read slowly.
+        # Exports therefore use at most half of these connections.
         self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 4))
 
 
@@ -118,8 +118,8 @@ async def export(
 ) -> StreamedResponse:
     """Read all products as one consistent snapshot.
 
-    In CSV, an apostrophe precedes text that a spreadsheet would run as a formula. An
-    import removes it again.
+    In CSV, the service adds an apostrophe before text that a spreadsheet would run as a
+    formula. An import removes this apostrophe again.
     """
     [media_type] = (
         name for name, value in MEDIA_TYPES.items() if value == query.format

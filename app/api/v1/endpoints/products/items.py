@@ -112,7 +112,7 @@ async def read_product(
     conditional: ConditionalGetDep,
     product_id: UUID,
 ) -> Any:
-    """Read a product. Inactive products return 404 to visitors."""
+    """Read a product. A visitor gets a 404 for a product that is not active."""
     return conditional(await catalogue.get(product_id, viewer))
 
 
@@ -129,9 +129,10 @@ async def update_product(
     product_id: UUID,
     data: ProductUpdate,
 ) -> Product:
-    """Change the fields that you send, if the version is still the one you read.
+    """Change a product, if it has not changed since you read it.
 
-    Send the ETag that you read as `If-Match`.
+    As `If-Match`, send the `ETag` that you have read. A field that you leave out keeps
+    its value.
     """
     return tagged(await products.update(product_id, expected, data, editor.user_id))
 
@@ -147,9 +148,9 @@ async def delete_product(
     expected: RequiredVersionDep,
     product_id: UUID,
 ) -> None:
-    """Delete a product, if the version is still the one you read.
+    """Delete a product, if it has not changed since you read it.
 
-    Send the ETag that you read as `If-Match`.
+    As `If-Match`, send the `ETag` that you have read.
     """
     await products.delete(product_id, expected)
 
