@@ -3,9 +3,10 @@
     python -m drills [NAME ...] [--long] [--mutants] [--write]
     python -m drills --base-url URL [--email EMAIL --password-stdin]
 
-`--mutants` also runs each drill on a copy that breaks the promise. `--write` writes
-docs/promises.md; the HTML report is var/drills.html. `--base-url` checks a service
-that runs, with the drills that need no control over its processes.
+`--mutants` also runs each drill on a copy of the code that breaks the promise.
+`--write` writes docs/promises.md. The HTML report is in var/drills.html.
+`--base-url` checks a service that already runs. It uses only the drills that need no
+control over the processes of the service.
 """
 
 import os
@@ -30,18 +31,18 @@ from testbed.checkouts import make_checkout
 from testbed.service import ROOT
 
 REPORT = Path("var/drills.html")
-LANES = 2  # drills at the same time: they often wait, for example for a drain
+LANES = 2  # drills at the same time, because a drill often only waits
 
 
 @contextmanager
 def copied(wanted: bool) -> Iterator[Path | None]:
-    """Copy the repository, for mutants."""
+    """Copy the repository if mutants need a copy. Otherwise yield None."""
     with tempfile.TemporaryDirectory() as directory:
         yield make_checkout(Path(directory, "copy")) if wanted else None
 
 
 def try_drill(result: Result, *, long: bool, copy: Path | None) -> None:
-    """Run a drill, and then with each of its mutants if there is a copy to change."""
+    """Run a drill. If there is a copy, run the drill also on it, with each mutant."""
     drill = result.drill
     began = time.monotonic()
     arguments = drill.long if long else drill.short or ""
@@ -53,7 +54,7 @@ def try_drill(result: Result, *, long: bool, copy: Path | None) -> None:
         if result.outcome.kept:
             break
     result.seconds = time.monotonic() - began
-    # A drill that fails without a mutant proves nothing by failing with one.
+    # If a drill fails without a mutant, its failure with a mutant proves nothing.
     if copy is None or result.outcome is None or not result.outcome.kept:
         return
     for mutant in drill.mutant:
@@ -96,7 +97,7 @@ def main() -> None:
                 try_drill(result, long=flags.long, copy=copy)
 
         alone = [each for each in due if each.drill.needs_the_machine]
-        # One at a time with a copy: a mutant changes the copy that all drills share.
+        # With a copy, run one drill at a time: each mutant changes this one copy.
         with ThreadPoolExecutor(1 if copy else LANES) as pool:
             list(pool.map(try_one, [each for each in due if each not in alone]))
         for result in alone:

@@ -1,4 +1,4 @@
-"""The failure modes: each has a promise, a drill, and mutants that it must notice.
+"""Reads the drills. Each has a promise, and mutants that the drill must notice.
 
 `drills/failures/` lists them. A drill is a program, or tests of the suite.
 """
@@ -18,7 +18,7 @@ PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/bin"
 
 
 class PatchFailed(Exception):
-    """The text that a mutant replaces is not in its file exactly once."""
+    """A file does not contain the text that a mutant replaces exactly once."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Mutant:
     file: str
     old: str
     new: str
-    arguments: str = ""  # of the drill, where the mutant needs others
+    arguments: str = ""  # for the drill, if the mutant needs others than `short`
 
     def patched(self, root: Path) -> tuple[Path, str, str]:
         """Return the file below `root`, its text, and the text with the change."""
@@ -52,10 +52,11 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Drill:
-    """`program` is a module with arguments. `short` and `long` are further ones.
+    """A drill runs the module `program` with its arguments, or it runs `tests`.
 
-    A program without `short` runs only with `--long`, and so do tests, because
-    `make test` runs them as well.
+    `short` and `long` are further arguments of the program. A program without `short`
+    runs only with `--long` or by its name. The same is true for tests, because
+    `make test` runs them anyway.
     """
 
     name: str
@@ -65,13 +66,13 @@ class Drill:
     long: str = ""
     tests: Sequence[str] = ()
     needs: str = ""  # a program or a package that must be installed
-    attempts: int = 1  # tries, because a busy machine can break a promise about times
+    attempts: int = 1  # a busy machine can break a promise about times, so try again
     mutant: Sequence[Mutant] = ()
     group: str = ""
 
     @property
     def needs_the_machine(self) -> bool:
-        """Whether other drills would disturb its times, or its tests' database."""
+        """Whether it runs alone: it measures times, or its tests share a database."""
         return self.attempts > 1 or not self.program
 
     @property

@@ -1,4 +1,4 @@
-"""Compile the generated clients, and use them against the service.
+"""Compile the generated clients, and call the service with them.
 
     python -m drills.clients
 

@@ -1,9 +1,10 @@
-"""Storm the service: it never opens more connections than its budget.
+"""Send 200 requests at once: the service never exceeds its budget of connections.
 
     python -m drills.connections
 
-Four workers share a PostgreSQL that accepts few connections. Then every change waits
-for a locked table, longer than clients wait: no query stays behind in PostgreSQL.
+Four workers share a PostgreSQL that accepts few connections. Then the drill locks a
+table and sends changes to it. When the service has answered all of them, no query may
+still wait in PostgreSQL.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from testbed.postgres import PostgresServer
 from testbed.service import Service
 
 WORKERS, POOL, PROBE = 4, 2, 1
-CLOSING = 1  # PostgreSQL counts a connection until its process has ended
+CLOSING = 1  # per worker: PostgreSQL counts a connection until its process has ended
 BUDGET = WORKERS * (POOL + PROBE + CLOSING)
 REQUESTS, LOCKED, AFTERWARDS = 200, 60, 10
 OPEN = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND pid <> $1"
@@ -34,7 +35,7 @@ async def ask(client: httpx2.AsyncClient, seen: Timeline, *, change: bool) -> No
 
 
 async def watch(monitor: asyncpg.Connection, seen: list[int]) -> None:
-    """Count the connections that the service has open, until it is cancelled."""
+    """Append the number of open connections to `seen` until the task is cancelled."""
     own = monitor.get_server_pid()
     while True:
         seen.append(await monitor.fetchval(OPEN, own))

@@ -23,10 +23,13 @@ class Copy:
     def __init__(self, directory: Path, postgres_url: str) -> None:
         self.directory = directory
         self.postgres_url = postgres_url
-        self.python_path = ""  # where the metadata of a copy with another name are
+        self.python_path = ""  # the package metadata of a copy with another name
 
     def link_environment(self) -> None:
-        """Link to the environment, with own stamps, so that `make` installs nothing."""
+        """Link to the virtual environment of the repository.
+
+        The copy gets new stamps, so that `make` does not install anything.
+        """
         (self.directory / ".venv").mkdir()
         for part in ("bin", "lib", "pyvenv.cfg"):
             (self.directory / ".venv" / part).symlink_to(ROOT / ".venv" / part)
@@ -38,7 +41,7 @@ class Copy:
 
     def run(self, *command: str, database_url: str = "") -> str:
         environment = {
-            # The package index, because `make check` resolves the lock files.
+            # These name the package index: `make check` resolves the lock files.
             **{k: v for k, v in os.environ.items() if k.startswith(INDEX)},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),
@@ -71,11 +74,14 @@ class Copy:
         return self.run(python, "-m", "pytest", "-q", *arguments)
 
     def collect(self) -> None:
-        """Import every test, to find imports of modules that are gone."""
+        """Import all tests, to find imports of modules that were removed."""
         self.test("-n0", "--collect-only")
 
     def check(self, *, short: bool, tests: Sequence[str]) -> None:
-        """Run `make check`, or a part if `short`, and these tests, or all if empty."""
+        """Run `make check` and these tests, or all tests if `tests` is empty.
+
+        With `short`, run only a part of `make check`.
+        """
         self.run("git", "add", "--all")  # a test reads the list of files
         if short:
             self.run(".venv/bin/ruff", "check", ".")
@@ -84,7 +90,7 @@ class Copy:
             self.run(".venv/bin/python", "-m", "reference", "--check")
         else:
             self.run("make", "check")
-        # The suite runs the short form, and itself uses the other cores.
+        # The test suite runs the short form, and already uses the other cores.
         tested = self.test("-n0" if short else "-nauto", *tests)
         print(f" {tested.splitlines()[-1]}", end="")
 

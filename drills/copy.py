@@ -1,4 +1,4 @@
-"""Make a copy of the project under an odd name, and run its own checks and tests.
+"""Make a copy of the project under an odd name, and run the checks and tests in it.
 
     python -m drills.copy [--without products]
 

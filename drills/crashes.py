@@ -1,9 +1,9 @@
-"""Kill workers, connections and PostgreSQL under writes: no acknowledged write is lost.
+"""Kill workers, connections and PostgreSQL: no acknowledged write is lost.
 
     python -m drills.crashes [--faults 12]
 
 Clients create accounts without a pause, and repeat each request until they know its
-outcome. At the end every account that was acknowledged must be there, once.
+outcome. At the end every acknowledged account must exist exactly once.
 """
 
 import asyncio
@@ -23,20 +23,23 @@ from testbed.postgres import KILL_OTHERS, PostgresServer, execute
 from testbed.service import Service
 
 CLIENTS = 6
-BETWEEN_FAULTS = 15  # acknowledged accounts, so that each fault meets writes
+BETWEEN_FAULTS = 15  # new accounts, so that clients write during each fault
 STEP_ENDS_WITHIN_SECONDS = 240
-EXPECTED = {"201", "409", "503", "504"}  # and connections that a killed worker cut
+EXPECTED = {"201", "409", "503", "504"}  # a killed worker also cuts connections
 numbers = count()
 
 
 async def create(
     client: httpx2.AsyncClient, seen: Timeline, made: dict[str, str]
 ) -> None:
-    """Create accounts until it is cancelled. `made` maps addresses to identifiers."""
+    """Create accounts until the task is cancelled, and add them to `made`.
+
+    `made` maps addresses to identifiers.
+    """
     while True:
         email = f"user{next(numbers)}@example.org"
         body, status = {"email": email, "password": PASSWORD}, 0
-        while status not in {201, 409}:  # 409: the repeated request had succeeded
+        while status not in {201, 409}:  # 409: an earlier attempt had succeeded
             sent = seen.now
             try:
                 answer = await client.post("/auth/register", json=body)

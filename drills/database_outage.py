@@ -1,9 +1,9 @@
-"""Restart PostgreSQL and let it hang, under load: clients get 503 or 504, in time.
+"""Stop and then pause PostgreSQL under load: clients soon get a 503 or 504.
 
     python -m drills.database_outage [--seconds 10]
 
-Each outage lasts for `--seconds`. The service stays alive and says that it is not
-ready; afterwards it recovers without help.
+Each outage lasts for `--seconds`. Meanwhile the service says that it is alive but not
+ready. After the outage it recovers without help.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from testbed.service import Service
 PER_SECOND = 20
 DEADLINE_SECONDS = 5
 RECOVERED_WITHIN_SECONDS = 60
-FIRST = 50  # requests after an outage, none of which can fail
+FIRST = 50  # requests after an outage; none of them may fail
 READY = "/api/v1/health/ready"
 READ = "GET /api/v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n\r\n"
 CHANGE = (
@@ -65,7 +65,7 @@ async def drill(postgres: PostgresServer, service: Service, seconds: float) -> O
                 async with outage(postgres):
                     unready = asyncio.create_task(until(client, 503))
                     await asyncio.sleep(seconds)
-                    # A busy machine makes the probes late.
+                    # Wait longer, because probes are late on a busy machine.
                     await asyncio.wait({unready}, timeout=2 * seconds)
             ended = time.monotonic()
             if not unready.done():
@@ -115,5 +115,5 @@ def run(home: Path, seconds: float) -> Outcome:
 
 if __name__ == "__main__":
     parser = make_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="of each outage")
+    parser.add_argument("--seconds", type=float, default=10, help="for each outage")
     main(parser, run)

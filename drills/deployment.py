@@ -4,8 +4,8 @@
 
 Clients read and write without a pause, through a balancer in front of two instances.
 The drill replaces one instance after the other by SIGTERM, and then reloads both at
-once by SIGHUP. `--through nginx` and `--through haproxy` run these proxies with the
-samples in `deploy/`.
+once by SIGHUP. With `--through nginx` or `--through haproxy`, the balancer is this
+proxy, with its sample configuration from `deploy/`.
 """
 
 import asyncio
@@ -66,18 +66,18 @@ class Instances:
         self._stack.push(service)
 
     async def replace(self, port: int) -> int:
-        """Stop an instance, start another one later, and return the exit code."""
+        """Stop an instance, and later start another one. Return the exit code."""
         process = self.running[port].process
         process.terminate()
         code = await asyncio.to_thread(process.wait, STEP_ENDS_WITHIN_SECONDS)
-        # Otherwise the next instance would hide a fault: at the same port, it would
-        # take connections that the balancer sends to an instance that left too early.
+        # Wait, because the next instance has the same port and would hide a fault: it
+        # would accept connections for an instance that has closed its port too early.
         await asyncio.sleep(DEAD_SECONDS)
         await self.start(port)
         return code
 
     async def reload(self, port: int) -> None:
-        """Replace the workers of an instance, and wait until the old ones ended."""
+        """Replace the workers of an instance. Wait until the old ones have ended."""
         service = self.running[port]
         ended = exits(service)
         service.process.send_signal(signal.SIGHUP)
@@ -90,7 +90,7 @@ class Instances:
 
 
 def exits(service: Service) -> int:
-    """Count the workers that have ended, by the last line of their log."""
+    """Count the workers that have ended. Each of them logs one of these last lines."""
     last = ("Worker exiting", "Finished server process")
     return sum(str(line["event"]).startswith(last) for line in service.log())
 
@@ -109,7 +109,7 @@ async def calling(url: str, seen: Timeline) -> AsyncGenerator[None]:
 
 
 async def call(url: str, seen: Timeline, *, keeps: bool) -> None:
-    """Use one connection for all requests, or a new one for each."""
+    """Send requests: all on one connection if `keeps`, otherwise each on a new one."""
     headers = {} if keeps else {"Connection": "close"}
     account = {"email": EMAIL, "password": PASSWORD}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
@@ -129,7 +129,7 @@ async def call(url: str, seen: Timeline, *, keeps: bool) -> None:
 async def note(
     answer: Awaitable[httpx2.Response], method: str, sent: float, seen: Timeline
 ) -> Any:
-    """Note the answer, or why there is none. Return the content of a success."""
+    """Note the status or the error. Return the content of a success, otherwise None."""
     try:
         received = await answer
     except httpx2.TransportError as error:
@@ -156,7 +156,7 @@ async def drill(
     through: str = "tcp",
     delay: float = 5,
 ) -> Outcome:
-    """Run on a migrated database. `delay` is DRAIN_DELAY_SECONDS."""
+    """Run the drill on a migrated database. `delay` is DRAIN_DELAY_SECONDS."""
     environment = make_environment(
         home,
         DATABASE_URL=database_url,
@@ -190,7 +190,7 @@ async def balancing(
 
 
 async def replace_all(instances: Instances, url: str, requests: int) -> Outcome:
-    """Do each step under load, and return what the clients saw."""
+    """Replace the instances under load, and judge the answers that clients got."""
     seen, codes = Timeline(), set()
     async with calling(url, seen):
         await answered(seen, 50)

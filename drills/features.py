@@ -1,11 +1,12 @@
-"""Take features out of copies of the repository, each out of a copy of its own.
+"""Remove features from copies of the repository, each feature from its own copy.
 
     python -m drills.features [NAME …] [--together] [--short]
 
 The drill upgrades a database that had the feature and a new one, on SQLite and on
-PostgreSQL, and looks for the stem in the code that is left. It runs `make check` and
-the suite of the copy; the short form runs fewer checks and tests. Without a name, the
-drill takes out each feature. With `--together`, one copy loses all of them.
+PostgreSQL. It looks for names of the feature in the code that is left, and runs
+`make check` and the tests of the copy. The short form runs fewer checks and tests.
+Without a name, the drill removes every feature. With `--together`, it removes all
+these features from the same copy.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from testbed.postgres import start_postgres
 from testbed.service import ROOT
 
 CODE = {".py", ".toml", ".lua", ".html", ".js", ".sh"}
-# Tools and their tests name features as examples.
+# These directories are not searched, because tools name features as examples.
 TOOLS = {"drills", "scaffold"}
 FACTORS = ("passkey", "totp")
 GIVE = f"UPDATE users SET second_factors = '{' '.join(FACTORS)}' RETURNING id"
@@ -41,7 +42,11 @@ REST = (  # the tests that the short form runs
 
 
 def drill(directory: Path, postgres_url: str, *names: str, short: bool) -> None:
-    """Raises `DrillFailed` with the output of the command that failed."""
+    """Remove the features from a copy, and check and test the copy.
+
+    Raises:
+        DrillFailed: A command failed. The message has its output.
+    """
     copy, said = take_out(directory, postgres_url, *names)
     lines = sum(line.startswith("deleted a line of ") for line in said)
     files = sum(line.startswith("deleted ") for line in said) - lines
@@ -59,12 +64,12 @@ def take_out(directory: Path, postgres_url: str, *names: str) -> tuple[Copy, lis
     with step(f"{', '.join(names)}: copy the repository"):
         copy = make_copy(directory / "copy", postgres_url)
     urls = databases(directory, postgres_url, "features")
-    with step("make databases that have it"):
+    with step("make databases with the feature"):
         for url in urls["old"]:
             copy.app("db", "upgrade", database_url=url)
             copy.app("users", "create", "--email", "a@b.example", database_url=url)
             asyncio.run(read(url, GIVE))
-    with step("take it out"):
+    with step("remove the feature"):
         for name in names:
             said += copy.app("remove", "feature", name).splitlines()
         copy.renew_stamps()
@@ -81,7 +86,7 @@ def take_out(directory: Path, postgres_url: str, *names: str) -> tuple[Copy, lis
 
 def refuse_traces(copy: Path, stem: Stem) -> None:
     if named := traces(copy, stem, tracked(copy)):
-        raise DrillFailed("These lines still name it:\n" + "\n".join(named))
+        raise DrillFailed("These lines name the feature:\n" + "\n".join(named))
 
 
 def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
@@ -89,8 +94,8 @@ def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
         f"{file}:{number}: {line}"
         for file in files
         if file.suffix in CODE and not TOOLS & {*file.parts[:2]}
-        if file.as_posix() != upstream.FILE  # lists what was removed
-        # A revision stays, because databases have applied it.
+        if file.as_posix() != upstream.FILE  # this file lists what was removed
+        # Revisions stay, because databases have applied them.
         if not file.as_posix().startswith(MIGRATIONS)
         for number, line in enumerate((root / file).read_text().splitlines(), 1)
         if stem.is_in(line)
@@ -98,7 +103,10 @@ def traces(root: Path, stem: Stem, files: Iterable[Path]) -> list[str]:
 
 
 def refuse_factors(left: list[str], stems: list[Stem]) -> None:
-    """Refuse factors that no code knows: their owner could change nothing."""
+    """Fail if the user still has a removed factor.
+
+    No code could ask for this factor, so the user could never prove it.
+    """
     gone = {name for stem in stems for name in stem.names}
     if left != [" ".join(each for each in FACTORS if each not in gone)]:
         raise DrillFailed(f"The user has the second factors {left}.")
@@ -109,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(there))
     parser.add_argument(
-        "--together", action="store_true", help="Take all out of one copy."
+        "--together", action="store_true", help="Remove all from the same copy."
     )
     parser.add_argument(
         "--short", action="store_true", help="Run fewer checks and tests."

@@ -1,9 +1,10 @@
-"""Stop a worker as a blocked event loop would: metrics show it, gunicorn replaces it.
+"""Stop a worker: metrics show the delay, and gunicorn replaces the worker.
 
     python -m drills.hang
 
-The other worker goes on. New connections that the kernel gives to the stopped worker
-get no answer, until gunicorn has had no heartbeat of it for 30 seconds and replaces it.
+A stopped worker behaves like one with a blocked event loop. The other worker goes on.
+New connections that the kernel gives to the stopped worker get no answer. When this
+worker has sent no heartbeat for 30 seconds, gunicorn replaces it.
 """
 
 import asyncio
@@ -21,12 +22,12 @@ from testbed.service import Service
 
 BLOCKED_SECONDS = 2.0
 TOKEN = "a-token-of-the-drills"
-REPLACED_WITHIN_SECONDS = 45  # gunicorn waits 30, and looks only from time to time
+REPLACED_WITHIN_SECONDS = 45  # gunicorn waits 30 s, and checks only now and then
 AFTERWARDS = 100
 
 
 async def longest_lag(client: httpx2.AsyncClient) -> float:
-    """Return the bound of the highest bucket that counts a delay of the event loop."""
+    """Return the lower bound of the bucket with the longest delay of the event loop."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     text = (await client.get("/metrics", headers=headers)).text
     [lag] = [

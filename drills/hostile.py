@@ -1,4 +1,7 @@
-"""Requests that no honest client sends, as bytes: each is refused, none is a 5xx."""
+"""Malformed and hostile requests, as bytes: the service must refuse each of them.
+
+No answer may be a 5xx, except a 501 for an unknown method.
+"""
 
 import asyncio
 import ssl
@@ -17,7 +20,7 @@ def head(method: str, path: str, *lines: str) -> bytes:
 
 
 def requests(host: str) -> dict[str, tuple[bytes, set[int]]]:
-    """Name each request, with the statuses that are right."""
+    """Return each request and its right statuses, by a name for the request."""
     at, json = f"Host: {host}", "Content-Type: application/json"
     chunked = "Transfer-Encoding: chunked"
 

@@ -1,9 +1,9 @@
-"""Use connections again after a pause, as load balancers do: none has been closed.
+"""Use connections again after a pause: the service has not closed any of them.
 
     python -m drills.idle [--seconds 61] [--worker-class asgi]
 
-A load balancer keeps idle connections for up to 60 seconds. If the service closes one
-sooner, the next request on it is lost.
+A load balancer keeps idle connections for up to 60 seconds. If the service closes such
+a connection sooner, the next request on it is lost.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ async def drill(service: Service, seconds: float) -> Outcome:
     seen = Timeline()
     async with asyncio.TaskGroup() as group:
         for number in range(CONNECTIONS):
-            # Not all at the same moment: some just before and some after a timeout.
+            # The pauses differ, so that some end just before a timeout, some after it.
             pause = seconds * (1 + 0.1 * number / CONNECTIONS)
             group.create_task(ask_twice(service, pause, seen))
 
@@ -56,6 +56,6 @@ def run(home: Path, seconds: float, worker_class: str) -> Outcome:
 
 if __name__ == "__main__":
     parser = make_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=61, help="of the pause")
+    parser.add_argument("--seconds", type=float, default=61, help="shortest pause")
     parser.add_argument("--worker-class", choices=WORKER_CLASSES, default="asgi")
     main(parser, run)

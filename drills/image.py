@@ -1,8 +1,8 @@
 """Run the steps of the Dockerfile without a container engine.
 
-Each stage has a root of its own. The system and the Python of this machine are mounted
-into it, read-only, in place of the base image. The last stage runs as the user of the
-image, on a read-only root. This needs Linux, root and the port 8000.
+Each stage has its own root directory. In place of the base image, the drill mounts the
+system and the Python of this machine into it, read-only. The last stage runs as the
+user of the image, on a read-only root. The drill needs Linux, root and the port 8000.
 """
 
 import json
@@ -18,7 +18,7 @@ from app.identity import NAME
 from testbed.dockerfile import instructions
 from testbed.service import ROOT
 
-# The mounts end with the processes of this namespace, before the directory is deleted.
+# In its own namespaces, all mounts of the drill end before the directory is deleted.
 ALONE = "unshare --mount --pid --fork --kill-child --propagation=private".split()
 # A mirror of the package index can be in /opt.
 BASE = ["/usr", "/etc", sys.base_prefix, *map(str, Path("/opt").iterdir())]

@@ -9,7 +9,7 @@ GIVES_UP_AFTER_SECONDS = 1.0
 
 
 class Connection(asyncio.Protocol):
-    """Has at most one request under way, and goes back to `idle` after its answer."""
+    """A connection with at most one request. After the answer it is in `idle` again."""
 
     def __init__(
         self, idle: list["Connection"], seen: Timeline, gives_up_after: float
@@ -96,7 +96,7 @@ class Load:
         connection.sent = sent
 
     async def back_to_back(self, connections: int, seconds: float) -> None:
-        """Measure the capacity: send the next request after each answer."""
+        """Send the next request after each answer, to measure the capacity."""
         async with asyncio.timeout(seconds + 60):
             await asyncio.gather(
                 *(self._repeat(number, seconds) for number in range(connections))

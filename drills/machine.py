@@ -1,8 +1,8 @@
 """Paste the blocks of docs/deploying.md on a fresh Debian, as a new operator would.
 
-debootstrap makes the machine and systemd-nspawn boots it, so systemd, PostgreSQL and
-Valkey in it are Debian's. This needs Linux, root, both programs, and a network. An
-argument names another release of Debian: `python -m drills.machine bookworm`.
+debootstrap makes the machine and systemd-nspawn boots it, so that systemd, PostgreSQL
+and Valkey are those of Debian. The drill needs Linux, root, both programs, and a
+network. To use another release of Debian, name it: `python -m drills.machine bookworm`.
 """
 
 import os
@@ -19,11 +19,11 @@ from testbed.service import ROOT
 PAGE = ROOT / "docs/deploying.md"
 NEWER = "99.0.0"
 PACKAGES = "systemd-sysv,dbus,sudo,ca-certificates,iproute2,openssl"
-# How this machine reaches the package indexes; a mirror can be in /opt.
+# The machine reaches the package index as its host does. A mirror can be in /opt.
 MIRRORS = [Path("/etc/pip.conf"), Path.home() / ".config/pip/pip.conf"]
 MIRRORS += Path("/opt").iterdir()
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
-# Runs the commands that need systemd, and ends the machine with their result.
+# This unit runs the commands that need systemd, and ends the machine with their result.
 UNIT = """[Unit]
 After=postgresql.service caddy.service
 SuccessAction=exit-force
@@ -37,7 +37,7 @@ StandardOutput=file:/home/ada/output
 StandardError=inherit
 """
 CURL = 'curl() { command curl --insecure --fail "$@"; }\n'
-# Asks all the time, and ends at the first answer that is not 200.
+# This client sends requests all the time, and ends when one of them fails.
 CLIENT = """
 while curl -sSo /dev/null https://api.example.com/api/v1/products; do sleep 0.1; done &
 client=$!
@@ -63,7 +63,7 @@ def steps(valkey: str) -> tuple[str, str]:
     """Return the commands that need the network, and those that need systemd."""
     _, packages, user, install, command, *rest = blocks("How do I install it")
     database, settings, setup, start, tls = rest
-    installed = install.replace(VERSION, NEWER), install  # the last one runs
+    installed = install.replace(VERSION, NEWER), install  # the service runs the second
     early = [packages.replace("valkey-server", valkey), user, *installed, command]
     # The mail server of the page does not exist, so `doctor` fails.
     start = start.replace(f"{NAME} doctor", f"! {NAME} doctor")
@@ -103,7 +103,7 @@ def make(root: Path, release: str) -> None:
 
 
 def copy(home: Path, valkey: str) -> None:
-    """Copy the files of step 1, for two versions, and write the steps after it."""
+    """Copy the files that step 1 makes, for two versions, and write the other steps."""
     for version in (VERSION, NEWER):
         build(version, home)
     for file in (ROOT / "requirements/base.txt", *(ROOT / "deploy/systemd").iterdir()):
@@ -121,7 +121,7 @@ def paste(root: Path) -> int:
     mirrors = [f"--bind-ro={path}" for path in MIRRORS if path.exists()]
     early = ["--resolv-conf=copy-host", "su", "--login", "ada", "-c", "bash -ev early"]
     subprocess.run([*line, *mirrors, *early], check=True, stdin=subprocess.DEVNULL)
-    # systemd in the machine needs cgroups of version 2, whatever this machine has.
+    # systemd in the machine needs cgroups of version 2, even if the host has version 1.
     environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
     line += ["--private-network", "--resolv-conf=off", "--boot"]
     with (root / "console").open("wb") as console:

@@ -1,11 +1,11 @@
-"""Kill the worker while it delivers: every mail arrives, none for a rollback.
+"""Kill the worker while it delivers mail: no mail is lost.
 
     python -m drills.outbox [--mails 500] [--kills 10]
 
-The worker runs in a separate process. The drill kills it with SIGKILL at the worst
-moments: before the SMTP server keeps the mail, after that but before the worker knows,
-and at random moments between two mails. Then it starts another worker, as a supervisor
-would.
+Some changes are rolled back, and their mail must never arrive. The worker runs in a
+separate process. The drill kills it with SIGKILL at the worst moments: before the SMTP
+server keeps a mail, after that but before the worker knows it, and at random moments
+between two mails. Then the drill starts another worker, as a supervisor would.
 """
 
 import asyncio
@@ -36,9 +36,13 @@ DELIVERED_WITHIN_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of a drill; `lag_seconds` runs from the last kill to the end."""
+    """The result of a drill.
 
-    owed: int
+    `lag_seconds` begins with the last kill, or with the last change if that was later.
+    It ends when no mail is pending.
+    """
+
+    owed: int  # mails that must arrive
     arrived: int  # different messages
     copies: int  # of messages that had already arrived
     unowed: int  # mails for changes that were rolled back
@@ -95,7 +99,10 @@ class Killer:
         self.worker: Worker | None = None
 
     def interrupt(self, kept: bool) -> None:
-        """Called by the SMTP server, before and after it keeps a mail."""
+        """Kill the worker if that is planned.
+
+        The SMTP server calls this before and after it keeps a mail.
+        """
         if not kept:
             self.seen += 1
         plan = self.planned.get(self.seen)

@@ -1,11 +1,12 @@
-"""Check a service from outside, over HTTP alone, by its contract.
+"""Check only over HTTP whether a service keeps its contract.
 
     python -m drills.outside [--only CHECK]
     python -m drills --base-url URL [--email EMAIL --password-stdin]
 
-The first line starts a service. The checks `login`, `updates` and `repeats` need
-an account, and `repeats` that of an administrator: it creates a user and deletes it.
-`updates` changes the full name of the account, and restores it.
+The first command starts a service and checks it, the second checks one that already
+runs. The checks `login`, `updates` and `repeats` need an account. For `repeats` it must
+be an administrator, because this check creates a user and deletes it. `updates` changes
+the full name of the account, and restores it.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from drills.timeline import Outcome, Timeline
 from testbed.accounts import PASSWORD
 
 CLIENTS, INCREMENTS, REPEATS, PAIRS = 5, 4, 20, 4
-SLOWER = 3.0  # largest ratio of the fastest logins; `drills.timing` is more exact
+SLOWER = 3.0  # allowed ratio of the fastest logins; `drills.timing` is more exact
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ async def health(service: Outside) -> Outcome:
 
 
 async def headers(service: Outside) -> Outcome:
-    """Every kind of answer has an id and the security headers; errors are problems."""
+    """Each answer has the request id and a security header. Errors are problems."""
     asked = [
         ("GET", "/api/v1/health/live", 200),
         ("GET", "/api/v1/absent", 404),
@@ -195,9 +196,10 @@ def verdict(figures: dict[str, bool]) -> Outcome:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--base-url", default="", help="of a service that runs")
-    parser.add_argument("--email", default="", help="of an account")
-    parser.add_argument("--password-stdin", action="store_true", help="of the account")
+    parser.add_argument("--base-url", default="", help="URL of a running service")
+    parser.add_argument("--email", default="", help="address of an account")
+    help_ = "read the password of the account from stdin"
+    parser.add_argument("--password-stdin", action="store_true", help=help_)
 
 
 async def ask(url: str, email: str, password: str, only: str = "") -> Outcome:

@@ -1,16 +1,17 @@
-"""Send three times as many requests as the service can handle: it stays useful.
+"""Send three times the requests that the service can serve: its goodput stays high.
 
     python -m drills.overload [--seconds 15] [--statement-ms 20] [--max-in-flight 0]
 
-One worker on one core, PostgreSQL and the clients on another. The drill measures the
-capacity with 16 clients, and then sends lists of users at three times this rate,
-whether or not the service answers. Meanwhile it probes the service and makes changes,
-which the reads must not displace.
+One worker runs on one core, PostgreSQL and the clients on the others. The drill
+measures the capacity with 16 clients. Then it reads lists of users at three times this
+rate, whether or not the service answers. Meanwhile it also probes the service and makes
+changes, almost all of which must succeed.
 
-Each statement of PostgreSQL takes 20 ms, as on a busy database: its connections are the
-bottleneck. With 0 the bottleneck is the CPU of the worker. Then refusals take a part of
-the CPU, and accepted reads share the rest. So the drill expects less goodput, and
-compares the time of a read with its time at the capacity.
+By default each statement takes 20 ms, as on a busy database, so that the connections of
+the database are the bottleneck. With `--statement-ms 0` the bottleneck is the CPU of
+the worker: refusals take a part of the CPU, and accepted reads share the rest. So the
+drill then expects less goodput, and compares the time of a read with its time at the
+capacity.
 """
 
 import asyncio
@@ -40,10 +41,10 @@ CHANGE = (
 )
 RECOVERY_SECONDS, REFUSAL_MS, PROBE_MS, CHANGES_SERVED = 1.0, 100, 250, 0.9
 CLIENTS_AT_CAPACITY = 16
-# A read takes at most so many times as long as with one client or, if the CPU is busy,
-# as at the capacity.
+# A read may take at most 3 times as long as with one client. If the CPU is the
+# bottleneck, the drill compares it with a read at the capacity.
 SLOWER = 3
-BY_DATABASE, BY_CPU = 0.9, 0.6  # the part of the capacity that is served
+BY_DATABASE, BY_CPU = 0.9, 0.6  # least goodput, as a part of the capacity
 
 
 async def drill(
@@ -53,7 +54,7 @@ async def drill(
     for thread in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(thread), {core})
     token = (await asyncio.to_thread(log_in, service, ADMIN))["Authorization"]
-    # Requests for the same page at the same moment would share a query.
+    # Each read has another limit, because requests for the same page share a query.
     reads = [LIST.format(limit, token).encode() for limit in range(60, 101)]
     alone, full, seen = Timeline(), Timeline(), Timeline()
     await Load(service.port, reads, alone).back_to_back(1, seconds / 3)
@@ -165,7 +166,7 @@ async def slowed(
 
 if __name__ == "__main__":
     parser = make_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=15, help="of the overload")
+    parser.add_argument("--seconds", type=float, default=15, help="for the overload")
     parser.add_argument("--statement-ms", type=float, default=20)
     parser.add_argument("--max-in-flight", type=int, default=0)
     main(parser, run)

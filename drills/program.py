@@ -1,4 +1,4 @@
-"""Shared by the programs `python -m drills.NAME`: arguments, a service, the result."""
+"""Arguments, a service and the result, for all programs `python -m drills.NAME`."""
 
 import argparse
 import sys
@@ -26,7 +26,7 @@ def make_parser(doc: str | None) -> argparse.ArgumentParser:
 
 
 def main(parser: argparse.ArgumentParser, run: Callable[..., Outcome]) -> None:
-    """Run a drill with the options of the command line, and exit 1 if it is broken."""
+    """Run a drill with the options of the command line. Exit 1 if it finds a fault."""
     parser.add_argument("--result", type=Path, help="a file for the outcome, as JSON")
     options = vars(parser.parse_args())
     result: Path | None = options.pop("result")
@@ -45,7 +45,7 @@ def serving(
     postgres: Mapping[str, str] = MappingProxyType({}),
     **settings: str,
 ) -> Iterator[tuple[PostgresServer, Service]]:
-    """Run the service on a PostgreSQL, with an administrator and without limits.
+    """Run the service on a PostgreSQL, with an administrator, without rate limits.
 
     Its timeouts are those of production, unless `settings` change them.
     """
@@ -69,7 +69,7 @@ def prepare(environment: Mapping[str, str]) -> None:
 
 
 def workers(service: Service) -> list[int]:
-    """List the worker processes of a service that are alive, by its log."""
+    """List the worker processes that the log of a service names and that are alive."""
     prefix = "Booting worker with pid: "
     events = [str(line["event"]) for line in service.log()]
     pids = [int(e.removeprefix(prefix)) for e in events if e.startswith(prefix)]

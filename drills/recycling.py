@@ -2,7 +2,7 @@
 
     python -m drills.recycling [--requests 3000] [--worker-class asgi]
 
-`--max-requests` of gunicorn is a way to live with a leak of memory.
+Gunicorn does this with `--max-requests`, which limits the effect of a memory leak.
 """
 
 import asyncio

@@ -1,7 +1,9 @@
 """Stop Redis under load: no request fails, limits hold, other requests are fast.
 
-`python -m drills.redis_outage` kills, freezes, restarts and empties the Valkey of a
-running service, and compares the answers with those before.
+    python -m drills.redis_outage [--seconds 8]
+
+The drill kills, freezes, restarts and empties the Valkey of a running service. It
+compares the answers with those before the first fault.
 """
 
 import asyncio
@@ -21,8 +23,8 @@ from testbed.accounts import create_account, log_in
 from testbed.service import Service, command, make_environment, start_service
 from testbed.valkey import ValkeyServer, start_valkey
 
-LIMIT = 50  # of each counter, in the window
-WINDOW_SECONDS = 3600  # no hit expires during the drill
+LIMIT = 50  # hits of a counter in the window
+WINDOW_SECONDS = 3600  # longer than the drill, so that no hit expires
 GRACE_SECONDS = 1.0
 ATTEMPTS = 2 * LIMIT  # in each phase, however slow the machine is
 READS = 200
@@ -49,8 +51,8 @@ def order(words: str) -> Callable[[ValkeyServer], None]:
     return give
 
 
-# Each event, and how often the limit can start again after it. When an outage begins,
-# the counters of the process are full. The counters of Redis are empty if it lost them.
+# Each event, and how often the limit can start again after it: once if Redis has lost
+# its counters, otherwise never, because the counters of the process are full.
 OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], int]] = {
     "SCRIPT FLUSH": (order("SCRIPT FLUSH"), 0),
     "frozen": (ValkeyServer.pause, 0),
@@ -68,7 +70,7 @@ class Phase:
 
     name: str
     began: float = field(default_factory=time.perf_counter)
-    read_ms: list[float] = field(default_factory=list)  # after the first second
+    read_ms: list[float] = field(default_factory=list)  # without the first second
     statuses: Counter[int] = field(default_factory=Counter)
     attempts: int = 0
     let_in: int = 0
@@ -90,7 +92,7 @@ class Phase:
 class Phases:
     healthy: Phase
     phases: list[Phase]
-    healed: bool  # Redis counts again, up to the limit
+    healed: bool  # whether Redis counts again, up to the limit
     seen: Timeline  # the reads
 
     @property
@@ -112,7 +114,7 @@ class Phases:
         ]
 
     def slow(self, at_least_ms: float) -> list[str]:
-        """The phases in which other requests waited for Redis, too."""
+        """The phases in which reads were too slow, because they waited for Redis."""
         allowed = max(2 * self.healthy.p99, at_least_ms)
         return [phase.name for phase in self.phases if phase.p99 > allowed]
 
@@ -189,8 +191,8 @@ async def load(port: int, token: str, valkey: ValkeyServer, seconds: float) -> P
                 await asyncio.to_thread(event, valkey)
                 await current.last(seconds)
             for task in tasks:
-                if task.done():  # a connection was cut
-                    await task
+                if task.done():
+                    await task  # raises the error, such as a connection that was cut
         healed = await asyncio.to_thread(fills_up, valkey)
     finally:
         for task in tasks:
@@ -238,6 +240,7 @@ def run(home: Path, seconds: float, at_least_ms: float) -> Outcome:
 if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="of each phase")
-    # On a busy machine, raise it up to 100 ms: a wait for Redis takes longer.
-    parser.add_argument("--at-least-ms", type=float, default=0, help="is slow")
+    # Give up to 100 ms on a busy machine. A read that waits for Redis takes longer.
+    help_ = "reads that take less are never too slow"
+    parser.add_argument("--at-least-ms", type=float, default=0, help=help_)
     main(parser, run)

@@ -21,21 +21,21 @@ svg { width: 100%; background: #f5f7fa; border-radius: 6px } p { margin: .3rem 0
   svg { background: #1e242e } }
 """
 LEGEND = (
-    "One column for each part of the time: successes in green, refusals in yellow, "
-    "failures in red, and a blue line for the slowest answer. The shaded spans are "
-    "what the drill did."
+    "Each column is a part of the time: successes are green, refusals are yellow, and "
+    "failures are red. The blue line is the slowest answer. The shaded spans are the "
+    "faults that the drill caused."
 )
 INTRODUCTION = """# Promises
 
 What happens to clients when something fails, and how do you know? Each promise has a
 drill: a program that breaks running processes and looks at the answers, or tests of the
 suite. A mutant is a change that breaks the service on purpose, in a copy. The drill
-must notice it. *Not run* and *not tried* mean: not in the last run.
+must notice each mutant. *Not run* and *not tried* mean: not in the last run.
 
-`python -m drills NAME` runs one drill, `make drill MUTANTS=1` all drills with their
-mutants. `python -m drills --long --mutants --write` also writes this page.
-`python -m drills --base-url URL` checks a service that runs elsewhere, with the drills
-that need no control over its processes.
+`python -m drills NAME` runs one drill, and `make drill MUTANTS=1` runs all drills with
+their mutants. `python -m drills --long --mutants --write` also writes this page.
+`python -m drills --base-url URL` checks a service that runs elsewhere. It uses only the
+drills that need no control over the processes of the service.
 """
 
 
@@ -66,7 +66,7 @@ def section(result: Result) -> str:
         timeline = outcome.timeline
         broken = "".join(f"<li class=broken>{escape(it)}</li>" for it in outcome.broken)
     elif not drill.is_possible:
-        figures = f"It needs {drill.needs}."
+        figures = f"The drill needs {drill.needs}."
     style = {"kept": "kept", "BROKEN": "broken"}.get(result.verdict, "idle")
     mutants = "".join(
         f"<li class={'kept' if it else 'broken'}>{escape(_noticed(it))}: "
@@ -84,7 +84,7 @@ def section(result: Result) -> str:
 
 
 def chart(seen: Timeline, columns: int = 150) -> str:
-    """Draw how many requests ended how and how slowly, over the time of the drill."""
+    """Draw the outcomes and the slowest answer over the time of the drill."""
     length = max((each.second + each.seconds for each in seen.answers), default=0) or 1
     bars = [{"good": 0, "refused": 0, "failed": 0} for _ in range(columns)]
     slowest = [0.0] * columns

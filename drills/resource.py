@@ -2,10 +2,11 @@
 
     python -m drills.resource [--short]
 
-The drill removes products by the command `remove resource`. It upgrades a database that
-had them and a new one, on SQLite and on PostgreSQL, and runs `make check` and the rest
-of the suite. Then it runs the commands of `docs/adding-a-resource.md`, which add
-suppliers, and the tests of that page. The short form runs fewer checks and tests.
+The drill removes products with the command `remove resource`. On SQLite and on
+PostgreSQL it upgrades a database that had products, and a new one. Then it runs
+`make check` and the tests that are left. Finally it adds suppliers with the command of
+`docs/adding-a-resource.md`, and runs their tests. The short form runs fewer checks and
+tests.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from testbed.postgres import execute, start_postgres
 PRODUCTS = re.compile(r"product(?!ion)", re.IGNORECASE)
 PAGE = "docs/adding-a-resource.md"
 SKILLS = ".agents/skills"
-# Everything that a schema can contain, by name.
+# The names of everything in a schema, for SQLite with the statement that created it.
 SCHEMA = {
     "sqlite": "SELECT name || ' ' || coalesce(sql, '') FROM sqlite_master",
     "postgresql": """
@@ -39,7 +40,7 @@ SCHEMA = {
 }
 LEFT_OVER = ("stock_movements",)
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-REST = (  # the tests of the short form; races do not depend on products
+REST = (  # the tests of the short form, without races: they do not need products
     *("-k", "not concurrent"),
     "tests/api/test_authorization.py",
     "tests/api/test_idempotency.py",
@@ -88,7 +89,7 @@ def drill(directory: Path, postgres_url: str, *, short: bool) -> list[str]:
 
 
 def skill(copy: Path, name: str, module: str) -> list[list[str]]:
-    """The commands of a module that the instructions for agents name."""
+    """List the commands of a module in the instructions for agents."""
     text = (copy / SKILLS / name / "SKILL.md").read_text()
     found = re.findall(rf"^ *(\.venv/bin/python -m {module} .+)$", text, re.MULTILINE)
     return [shlex.split(line) for line in found]
@@ -101,7 +102,7 @@ def command_line(text: str) -> list[str]:
 def databases(
     directory: Path, postgres_url: str, drill: str = "resource"
 ) -> dict[str, list[str]]:
-    """Return two databases on each system. The drill fills the old ones."""
+    """Return the URLs of two old and two new databases, which are all empty."""
     urls = {}
     for age in ("old", "new"):
         name = f"test_{drill}_{age}"
@@ -121,7 +122,8 @@ def refuse_leftovers(copy: Path) -> None:
         for file in tracked(copy)
         if file.suffix in {".py", ".toml", ".lua", ".html", ".js", ".sh"}
         and PRODUCTS.search((copy / file).read_text())
-        # Databases have applied the revisions. Tools name products as examples.
+        # Revisions stay, because databases have applied them. Tools name products as
+        # examples.
         and not {"migrations", "drills", "scaffold"} & {*file.parts}
     ]
     if named:

@@ -39,7 +39,7 @@ def run(drill: Drill, arguments: str, root: Path = ROOT) -> Outcome:
     """Run a drill on the code in `root`.
 
     Raises:
-        DrillFailed: It ended without an outcome, so it says nothing about the promise.
+        DrillFailed: The drill has no outcome, so it says nothing about the promise.
     """
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory, "result")
@@ -70,7 +70,7 @@ def execute(line: list[str], root: Path) -> tuple[int | str, str]:
             timeout=LONGEST_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return "none", f"It did not end within {LONGEST_SECONDS} seconds."
+        return "none", f"The drill did not end within {LONGEST_SECONDS} seconds."
     return ended.returncode, ended.stdout
 
 

@@ -19,12 +19,12 @@ NOTICED = {True: "noticed", False: "NOT NOTICED"}
 
 @dataclass
 class Result:
-    """The last run of a drill. `mutants` says for each one whether it was noticed."""
+    """The last run of a drill. `mutants` tells which mutants the drill noticed."""
 
     drill: Drill
     outcome: Outcome | None = None
     seconds: float = 0.0
-    began: float = 0.0  # while it runs
+    began: float = 0.0  # not 0 only while the drill runs
     mutants: dict[str, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 

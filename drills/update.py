@@ -1,11 +1,12 @@
-"""Update a copy with edits of its own over two releases made for the drill.
+"""Update a copy that has its own edits over two releases that the drill makes.
 
     python -m drills.update [--short]
 
 The copy has another name, an added and a removed resource, a dependency of its own, a
-changed service that both releases move, and edits to a page that the second deletes.
-The update loses none of this. Only that page is a conflict, the lock files and the
-generated files are those of the copy, and its own `make check` and `make test` pass.
+changed service that both releases move, and edits to a page that the second release
+deletes. The update must not lose any of this, and only that page may be a conflict.
+The lock files and the generated files must match the copy, so that `make check` and the
+tests of the copy pass.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from testbed.service import ROOT
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
     "version"
 ]
-# The next release can have codemods already.
+# The repository can already have codemods for its next release.
 KNOWN = [file.stem for file in (ROOT / "scaffold/codemods").glob("*.toml")]
 MAJOR, MINOR, PATCH = max(
     [int(number) for number in version.split(".")] for version in (VERSION, *KNOWN)
@@ -38,7 +39,7 @@ MOVED = (
 )
 PAGE = "docs/performance.md"
 SOME = ("tests/api/suppliers", "tests/services/test_retention.py")
-# The codemods of the releases have changed the names in this drill, too.
+# The codemods of the releases also change names in this file, so its test would fail.
 ALL = ("--ignore=tests/scaffold/test_update.py",)
 MINE = "app/mine.py"
 SERVICE = "app/services/health.py"
@@ -78,9 +79,10 @@ def edit(file: Path, change: Callable[[str], str]) -> None:
 
 
 def make_releases(checkout: Path, revoked: str = "") -> None:
-    """Make two releases; each moves a module, and renames a name of it.
+    """Make two releases. Each moves a module, and renames a function in it.
 
-    The later one also deletes a file, adds one, and revokes a scope.
+    The second one also deletes a file, adds a file, and takes the scope `revoked` from
+    a role.
     """
     begin_release(checkout, NEXT, than=VERSION)
     end_release(checkout, NEXT)
@@ -115,7 +117,7 @@ def end_release(checkout: Path, version: str) -> None:
 
 
 def edit_copy(shop: Path) -> None:
-    """Edit what the release changes, moves and deletes, and add code of the copy."""
+    """Edit files that the releases change, move or delete, and add a file."""
     edit(shop / ROLES, lambda text: text.replace('    "users:read"', OWN_SCOPE))
     edit(shop / MOVED[0], lambda text: f"{text}\n\nOURS = 1\n")
     edit(shop / PAGE, lambda text: f"{text}\nOurs.\n")
@@ -157,7 +159,7 @@ def lock(shop: Copy, *options: str) -> None:
 
 
 def update(shop: Copy) -> None:
-    """Run the command, and keep the page in its only conflict."""
+    """Run the command `update`, and keep the page that is its only conflict."""
     try:
         said = shop.app("update")
     except DrillFailed as failed:

@@ -9,8 +9,8 @@ import httpx2
 from testbed.fault_proxy import Relay
 
 READY = "/api/v1/health/ready"
-# Together these are longer than a worker needs to notice a signal. Shorter times would
-# hide a missing delay. DRAIN_DELAY_SECONDS must be longer than both.
+# The sum is longer than a worker needs to notice a signal, because a shorter time would
+# hide a missing delay. DRAIN_DELAY_SECONDS must be longer than the sum.
 PROBE_SECONDS, LAG_SECONDS = 0.3, 1.0
 
 

@@ -27,7 +27,8 @@ AUTHENTICATOR = {
     "defaultBackupEligibility": True,
     "defaultBackupState": True,
 }
-# Looks again after each change of the page, until WebDriver's timeout ends it.
+# Evaluates the expression after each change of the page, until it is true or WebDriver
+# ends the script because of its timeout.
 UNTIL = """
 return new Promise((resolve) => {{
   const look = () => {{
@@ -165,7 +166,7 @@ class Browser:
         return found
 
     async def errors(self) -> list[str]:
-        """Take the errors from the console, such as a broken policy."""
+        """Take the errors from the console, such as a breach of the security policy."""
         body = {"type": "browser"}
         lines = await self.command("POST", f"{self.session}/se/log", body)
         return [line["message"] for line in lines if line["level"] == "SEVERE"]

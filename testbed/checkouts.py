@@ -20,10 +20,10 @@ def make_checkout(target: Path) -> Path:
 
 
 def environment_of(checkout: Path, home: Path) -> dict[str, str]:
-    """The environment of commands in a copy that has its own name.
+    """Return the environment of commands in a copy that has its own name.
 
-    It writes the metadata of a package, because the application reads its version
-    there.
+    The function also writes package metadata, because the application reads its version
+    from them.
     """
     slug = naming.current(checkout).slug
     metadata = checkout / f"{slug.replace('-', '_')}-0.1.0.dist-info"

@@ -56,7 +56,7 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def errors(self) -> list[Any]:
-        """The events in Sentry's envelopes, which are their third lines."""
+        """The events for Sentry: each is the third line of its envelope."""
         bodies = [body for path, body in self.received if path != TRACES]
         return [orjson.loads(body.splitlines()[2]) for body in bodies]
 

@@ -1,4 +1,4 @@
-"""Proxies that cut answers, or break a connection where a test asks for it."""
+"""Proxies that delay or cut answers, or hold a connection when a test asks for it."""
 
 from asyncio import (
     FIRST_COMPLETED,
@@ -66,7 +66,7 @@ class SlowServer(Relay):
 class FaultProxy(Relay):
     """Cuts the first answer on some connections in half.
 
-    The seed alone decides which connections these are, in the order they arrive.
+    The seed decides for each connection, in the order in which they arrive.
     """
 
     def __init__(self, server_port: int, *, doomed: float, seed: int) -> None:

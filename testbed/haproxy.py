@@ -14,7 +14,7 @@ class Haproxy(ReverseProxy):
     def changes(self) -> dict[str, str]:
         return {
             "bind :80\n": f"bind 127.0.0.1:{self.port}\n",
-            # Only root can become another user.
+            # Removed, because only root can become another user.
             "    user haproxy\n    group haproxy\n": "",
             # One thread, as nginx has one worker process here.
             "log /dev/log local0": "nbthread 1\n    log stdout format raw local0",

@@ -1,9 +1,9 @@
-"""Run a command that dies with its parent, under another account if asked.
+"""Run a command that ends with its parent, as another account if one is given.
 
 Usage: leash.py PARENT_PID SIGNAL UID:GID|- COMMAND [ARGUMENT...]
 
-It is a program because a `preexec_fn` can deadlock in a process with threads. It
-imports only the standard library, because it runs with `python -I -S`.
+This is a separate program because a `preexec_fn` can deadlock in a process with
+threads. It imports only the standard library, because it runs with `python -I -S`.
 """
 
 import ctypes

@@ -41,7 +41,7 @@ class Mailbox:
 
     `answers` are the server's replies to recipients, by address. The server calls
     `interrupt` twice for each mail: before it keeps the mail, and again before it
-    replies. A `ConnectionError` from the first call makes it drop the mail.
+    replies. A `ConnectionError` from the first call makes the server drop the mail.
     """
 
     def __init__(self, interrupt: Callable[[bool], None] = lambda kept: None) -> None:

@@ -37,7 +37,8 @@ class Nginx(ReverseProxy):
     def _command(self) -> Sequence[str | Path]:
         (self.directory / "site.conf").write_text(self.configuration())
         main = self.directory / "nginx.conf"
-        # By default the workers of root's nginx cannot enter this directory.
+        # If root starts nginx, its workers by default run as a user who cannot enter
+        # this directory.
         user = "" if os.geteuid() else "user root;"
         main.write_text(AROUND.format(home=self.directory, user=user))
         return [str(self.binary()), "-e", self.directory / "error.log", "-c", main]

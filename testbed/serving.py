@@ -17,7 +17,7 @@ class Later:
         self.requests: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.app is None:  # a browser can ask until its page is closed
+        if self.app is None:  # a page sends requests until the browser closes it
             raise RuntimeError("The application has left.")
         request = asyncio.ensure_future(self.app(scope, receive, send))
         self.requests.add(request)
@@ -25,7 +25,7 @@ class Later:
         await request
 
     async def leave(self) -> None:
-        """Serve no further request, and wait for those under way.
+        """Refuse further requests, and wait for those that are running.
 
         A request after the end of the lifespan would open connections again.
         """

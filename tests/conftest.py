@@ -37,7 +37,7 @@ from tests.support.memory import remember_endpoints
 from tests.support.people import Client, People, open_client
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)
-# The tests ignore settings of this machine.
+# The tests ignore the settings in the environment variables of the machine.
 for name in (*NotesSettings.model_fields, "fastapi_env"):
     os.environ.pop(name.upper(), None)
 os.environ["DEFAULTS"] = str(patience.SETTINGS["defaults"])
@@ -94,7 +94,7 @@ def redis_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def sqlite_directory() -> Iterator[Path]:
-    """Use memory if possible: syncing a disk is slow while others write to it."""
+    """Use memory if possible, because a sync of a busy disk is slow."""
     memory = Path("/dev/shm")  # noqa: S108 - each run makes a directory of its own there
     with tempfile.TemporaryDirectory(
         prefix="test-", dir=memory if os.access(memory, os.W_OK) else None
@@ -182,7 +182,7 @@ def settings(
 
 @pytest.fixture
 async def without_notes(settings: Settings) -> None:
-    """Drop the notes: they refer to users, and no migration knows them."""
+    """Drop the table of notes: it refers to users, and no migration knows it."""
     async with Database(settings) as database:
         await drop_table(database.writer)
 

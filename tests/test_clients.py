@@ -18,7 +18,7 @@ TOOLS = ("node_modules/.bin/openapi-typescript", ".venv/bin/openapi-python-clien
     reason="The generators are not installed: run `make clients`.",
 )
 def test_every_operation_is_generated(tmp_path: Path) -> None:
-    """Mutant: an upload whose media type the generator of Python leaves out."""
+    """Mutant: give an upload a media type that the Python generator leaves out."""
     line = (sys.executable, "-m", "clients", tmp_path)
     subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 

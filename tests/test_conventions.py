@@ -27,7 +27,7 @@ def test_instructions_name_targets_that_exist(target: str) -> None:
 
 
 def test_the_workflow_runs_the_checks_and_may_only_read() -> None:
-    """Mutant: an action of others, or the default permissions."""
+    """Mutants: use an action of others; keep the default permissions."""
     [job] = WORKFLOW["jobs"].values()
 
     assert WORKFLOW["permissions"] == {"contents": "read"}

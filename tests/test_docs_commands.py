@@ -33,7 +33,7 @@ ONLY_CHECKED = {
     "add resource": "changes the code: drills.resource",
     "remove resource": "changes the code: drills.resource",
     "app worker": "runs until Ctrl-C",
-    "db revision": "writes into the code: tests/db/test_together.py",
+    "db revision": "writes into the code: tests/db/test_migrate.py",
     "db copy": "needs an empty PostgreSQL: tests/db/test_copying.py",
 }
 PROGRAMS = "|".join(each for each in ONLY_CHECKED if not each.endswith(".md"))
@@ -44,7 +44,7 @@ LINE_OF_APP = re.compile(rf"{STARTS} +([a-z-][^`#|&;>)\n]+)", re.MULTILINE)
 TARGETS = re.compile(r"(?:^|`|&& )make ([a-z]\w*)((?: [A-Z]+=)*)", re.MULTILINE)
 MODULES = re.compile(r"python -m (?!app\b)([\w.]+)")
 PATHS = re.compile(r"(?<![\w/.])(?:deploy|docs|requirements|tests)/[\w./*-]+")
-# `add resource` makes it.
+# `add resource` makes this directory.
 NOT_YET = {"tests/api/suppliers"}
 SETTINGS = {*Settings.model_fields, "version"}  # the version that a server installs
 
@@ -63,7 +63,11 @@ def text(page: Path) -> str:
 
 
 def runnable() -> Iterator[str]:
-    """Each block that runs, in a shell of its own page. The index comes first."""
+    """Yield the blocks of each page that can run.
+
+    The index comes first. Each other page gets a subshell, which knows the variables of
+    the index.
+    """
     for page in sorted(PAGES, key=lambda page: page != INDEX):
         if page == INDEX or page.name not in ONLY_CHECKED:
             found = [each for each in blocks(page) if not CANNOT_RUN.search(each)]
@@ -137,7 +141,7 @@ def test_targets_modules_paths_and_settings_exist(page: Path) -> None:
             assert {name.lower() for name in names} <= SETTINGS, names
 
 
-def test_agents_add_a_resource_as_the_page_does_that_a_drill_runs() -> None:
+def test_agents_add_a_resource_with_the_command_that_a_drill_runs() -> None:
     """Mutant: change the fields in one of the two files."""
     [block] = blocks(ROOT / ".agents/skills/add-a-resource/SKILL.md")
 

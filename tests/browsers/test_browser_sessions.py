@@ -1,7 +1,7 @@
 """The example of `docs/browsers.md`, in a real browser.
 
-The page and the API have different ports, so that the browser asks for CORS. It treats
-`localhost` and `127.0.0.1` as different sites.
+The page and the API have different ports, so that the browser asks for CORS. The
+browser treats `localhost` and `127.0.0.1` as different sites.
 """
 
 from collections.abc import AsyncGenerator
@@ -127,7 +127,7 @@ async def test_keeps_the_session_without_a_token_that_a_script_can_read(
 async def test_lets_tabs_refresh_one_after_the_other(
     people: People, port: int, api: str, browser: Browser
 ) -> None:
-    """Mutant: refresh without the lock, so that a tab can bring an old cookie."""
+    """Mutant: refresh without the lock, so that a tab can send an old cookie."""
     account = await people.add()
     await browser.visit(f"http://localhost:{port}")
     await browser.until(says("Signed out"))
@@ -138,7 +138,7 @@ async def test_lets_tabs_refresh_one_after_the_other(
     answers = await browser.run(FRAMES, 8)
 
     assert answers == [f"Hello {account.email}"] * 8
-    # A refresh with a cookie that was used before makes no new generation.
+    # Each refresh makes a new generation, unless its cookie was used before.
     generation = select(AuthSession.generation).where(AuthSession.user_id == account.id)
     async with transaction(people.app.state.shared.database) as session:
         assert await session.scalar(generation) == 8

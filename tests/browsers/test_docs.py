@@ -9,7 +9,7 @@ from testbed.browser import Browser
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
 
-async def test_signs_in_by_address_and_password_and_stays_so(
+async def test_signs_a_user_in_and_remembers_it_after_a_reload(
     browser: Browser, site: str, account: User
 ) -> None:
     """Mutants: forget the token on reload; keep the password in the page."""

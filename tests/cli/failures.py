@@ -1,4 +1,4 @@
-"""The errors of every command for a database that it cannot use."""
+"""Errors that every command must report if it cannot use its database."""
 
 from pathlib import Path
 

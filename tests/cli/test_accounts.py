@@ -1,4 +1,4 @@
-"""Commands for accounts, beside a service that uses the same database."""
+"""Commands for accounts, while a service uses the same database."""
 
 import json
 
@@ -22,7 +22,7 @@ class TestUsersList:
     async def test_reads_more_than_one_page_and_says_if_there_are_more(
         self, run: Run, people: People
     ) -> None:
-        """Mutants: stop after a page of 100; say nothing of the rows left out."""
+        """Mutants: stop after a page of 100; do not say that there are more rows."""
         for number in range(103):
             await people.add(email=f"{number}@example.org")
 
@@ -74,7 +74,7 @@ class TestUsersChange:
     async def test_a_role_counts_at_once_and_is_recorded_and_mailed(
         self, run: Run, people: People, admin: Client, user: Client, settings: Settings
     ) -> None:
-        """Mutant: write the row without the service."""
+        """Mutant: change the row directly, without the service for users."""
         done = await run(f"users set-role {user.email} admin")
 
         assert done.stdout == f"{user.email} is now admin.\n", done.stderr
@@ -135,7 +135,7 @@ class TestUsersSetPassword:
     async def test_reads_no_password_from_a_pipe_unless_asked(
         self, run: Run, user: Client
     ) -> None:
-        """Mutant: take the next line of a script for a password."""
+        """Mutant: use the next line of a script as the password."""
         refused = await run(f"users set-password {user.email}", stdin=f"{NEW}\n")
 
         assert refused.returncode == 2

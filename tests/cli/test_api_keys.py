@@ -1,4 +1,4 @@
-"""API keys of service accounts, made beside a running service."""
+"""Commands for the API keys of service accounts, while a service runs."""
 
 import json
 from uuid import UUID
@@ -9,7 +9,7 @@ from tests.support.people import Client, People
 from tests.support.sessions import is_logged_in
 
 
-async def test_are_made_listed_rotated_and_revoked_by_the_system(
+async def test_keys_are_made_listed_rotated_and_revoked_by_the_system(
     run: Run, people: People, client: Client, admin: Client
 ) -> None:
     robot = await people.add("editor", email="robot@example.org")

@@ -1,4 +1,4 @@
-"""`config check`: what is refused, and what is allowed with a warning."""
+"""`config check`: which settings it refuses, and which it allows with a warning."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def deployed(environment: dict[str, str]) -> dict[str, str]:
 
 
 class TestCheck:
-    def test_has_nothing_to_say_of_good_settings(
+    def test_reports_no_problem_with_good_settings(
         self, deployed: dict[str, str]
     ) -> None:
         ended = command("config", "check", "--strict", environment=deployed)

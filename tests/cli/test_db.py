@@ -28,7 +28,7 @@ def environment(tmp_path: Path, settings: Settings) -> dict[str, str]:
 async def test_names_the_revision_of_the_database(
     environment: dict[str, str],
 ) -> None:
-    """Mutant: repeat the given target, such as `head` or `-1`."""
+    """Mutant: print the given target, such as `head` or `-1`, instead of a revision."""
     mistyped = command("db", "downgrade", "--nope", environment=environment)
     stepped = command("db", "downgrade", "-1", environment=environment)
     history = command("db", "history", "--json", environment=environment)

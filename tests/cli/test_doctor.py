@@ -74,7 +74,7 @@ async def test_prints_every_finding_and_no_secret(
 async def test_finds_a_schema_that_is_behind_or_ahead(
     settings: Settings, without_notes: None, database_of_test: Database
 ) -> None:
-    """Mutants: compare with one revision only; fail after a rollback."""
+    """Mutants: compare only with the newest revision; fail if the schema is newer."""
     await migrate.downgrade(settings, "-1")
     behind = (await examine(settings))["database.schema"]
     async with database_of_test.writer.begin() as connection:
@@ -110,7 +110,10 @@ async def test_finds_dependencies_that_do_not_answer(
 
 @pytest.mark.parametrize("mode", ["yes", "no"])
 async def test_finds_a_redis_in_cluster_mode(tmp_path: Path, mode: str) -> None:
-    """Mutant: leave the check out. The scripts then fail, and each worker counts."""
+    """In cluster mode the scripts fail, so that each worker counts only its own hits.
+
+    Mutant: leave the check out.
+    """
     with start_valkey(tmp_path, f"cluster-enabled {mode}") as valkey:
         settings = make_settings(database_url=f"sqlite:///{tmp_path / 'a.db'}")
         found = await examine(settings, redis_url=valkey.url)
@@ -171,7 +174,7 @@ class TestMailServer:
             ("smtp+starttls://app:right-one@{}", "failed", "SMTPException"),
         ],
     )
-    async def test_is_asked_as_by_the_mail_worker(
+    async def test_is_checked_with_the_login_of_the_mail_worker(
         self,
         settings: Settings,
         mailbox: Mailbox,
@@ -180,7 +183,7 @@ class TestMailServer:
         result: str,
         value: str,
     ) -> None:
-        """Mutants: connect to the port only; send a mail."""
+        """Mutants: only connect to the port; send a mail."""
         found = (await examine(settings, smtp_url=url.format(address)))["mail.server"]
 
         assert (found.result, found.value[: len(value)]) == (result, value)
@@ -192,7 +195,7 @@ class TestMailServer:
 def test_compares_the_memory_of_hashes_with_the_limit_of_the_container(
     tmp_path: Path, file: str
 ) -> None:
-    """Mutants: the memory of the machine only; the hashes of one worker."""
+    """Mutants: read only the memory of the machine; count the hashes of one worker."""
     limit = tmp_path / file
     limit.parent.mkdir(exist_ok=True)
     more = make_settings(database_url="sqlite:///unused", web_concurrency=8)
@@ -209,10 +212,10 @@ def test_compares_the_memory_of_hashes_with_the_limit_of_the_container(
 @pytest.mark.parametrize(
     ("flags", "result"), [("", "ok"), ("--keep-alive 5 --workers 2", "warning")]
 )
-async def test_finds_a_keep_alive_that_a_load_balancer_outlives(
+async def test_finds_a_keep_alive_that_is_too_short_for_a_load_balancer(
     monkeypatch: pytest.MonkeyPatch, flags: str, result: str
 ) -> None:
-    """Mutant: read only the configuration file."""
+    """Mutant: read only the configuration file, not the flags in the environment."""
     monkeypatch.setenv("GUNICORN_CMD_ARGS", flags)
 
     settings = make_settings(database_url="sqlite:///unused")
@@ -234,7 +237,7 @@ def test_reports_settings_with_which_the_service_does_not_start(
     assert any("SECRET_KEY" in each["value"] for each in findings)
 
 
-def test_links_lead_to_a_page_and_a_heading() -> None:
+def test_links_lead_to_existing_pages_and_headings() -> None:
     code = "".join(file.read_text() for file in CHECKS.glob("*.py"))
     code += (ROOT / "app" / "cli" / "doctor.py").read_text()
     for page, anchor in re.findall(r'"(docs/[\w-]+\.md)#?([\w-]*)"', code):

@@ -58,7 +58,7 @@ class TestSetup:
     def test_asks_for_the_first_administrator_outside_development(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutant: an administrator whose mailbox belongs to no person."""
+        """Mutant: create an administrator whose address belongs to no person."""
         environment |= {"ENVIRONMENT": "staging", "SECRET_KEY": STRONG}
         environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'staging.db'}"
 
@@ -168,7 +168,8 @@ def test_fastapi_dev_and_run_serve_the_application(
 
     Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`.
 
-    With a path, FastAPI looks for `app` in `dir()` of the module. Mutant: no `__dir__`.
+    If `fastapi run` gets a path, it looks for `app` in `dir()` of the module. Mutant:
+    remove `__dir__` from the module.
     """
     starts: list[tuple[str, list[str], Path]] = [
         ("fastapi", ["dev"], ROOT),  # reads pyproject.toml there

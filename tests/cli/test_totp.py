@@ -1,4 +1,4 @@
-"""Commands for second factors, beside a service that uses the same database."""
+"""Commands for second factors, while a service uses the same database."""
 
 import asyncio
 from pathlib import Path

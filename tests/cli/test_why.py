@@ -1,4 +1,4 @@
-"""`why` tells the story of a request from its log and the database."""
+"""`why` shows what happened to a request, from the log and the database."""
 
 import json
 import re
@@ -44,7 +44,7 @@ async def ask(
     return capfd.readouterr().out
 
 
-async def test_shows_who_asked_what_was_queued_and_what_became_of_it(
+async def test_shows_the_caller_and_the_mails_and_audit_events_of_a_request(
     user: Client, why: Why, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Mutants: leave the mails out of the log line; look for audit events by user."""
@@ -96,7 +96,7 @@ async def test_shows_the_limit_that_refused_and_the_lines_of_the_request(
 async def test_needs_no_database(
     client: Client, why: Why, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Mutant: fail without the database: `why` is for outages."""
+    """`why` must also help in an outage. Mutant: fail without the database."""
     log = await ask(client, capfd, "/users/me")
     url = "postgresql://app:p@127.0.0.1:1/app"
     story = why(ID, log=log, DATABASE_URL=url)
@@ -125,7 +125,7 @@ class TestStatements:
     async def test_are_shown_with_times_and_rows(
         self, user: Client, why: Why, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """Mutants: log the values of statements, or no rows of reads by key."""
+        """Mutants: log the values of statements; log no row counts of reads by key."""
         sent = {"current_password": "wrong", "new_password": "a glass typewriter"}
         log = await ask(user, capfd, "/auth/password/change", json=sent)
         story = why(ID, log=log)

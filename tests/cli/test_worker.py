@@ -41,9 +41,10 @@ class TestWorker:
     async def test_shows_by_its_heartbeat_that_it_works(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Its exit code says whether Ctrl-C ended it.
+        """The exit code of the worker also tells whether Ctrl-C ended it.
 
-        Mutants: touch the file only once; take every file for a heartbeat; exit with 0.
+        Mutants: touch the file only once; accept a file of any age as a heartbeat; exit
+        with 0 after Ctrl-C.
         """
         heartbeat = tmp_path / "heartbeat"
         environment |= {

@@ -1,4 +1,4 @@
-"""The limit of requests under way, on a simulated server and on a real event loop."""
+"""The limit of simultaneous requests, on a simulated server and in an event loop."""
 
 import asyncio
 from collections import deque
@@ -64,13 +64,13 @@ class TestSimulatedServer:
         assert quantiles(server.latencies, n=100)[98] < MOST * STEPS * STEP_SECONDS / 2
 
     def test_serves_nearly_nothing_without_a_limit(self) -> None:
-        """Shows that the test above can fail: here most clients leave too early."""
+        """Without a limit most clients leave too early. So the test above can fail."""
         server = SimulatedServer(Limit(MOST, fixed=10_000))
 
         assert server.serve(3 * CAPACITY, 20) < 0.5 * CAPACITY
 
     def test_recovers_at_once(self) -> None:
-        """Mutant: serve all that has arrived before anything new."""
+        """Mutant: serve all requests that have waited before any new request."""
         server = SimulatedServer(Limit(MOST))
         server.serve(3 * CAPACITY, 5)
 
@@ -113,7 +113,7 @@ class TestAdmission:
         assert not admission.enter()
         waiting = asyncio.create_task(admission.wait())
         await asyncio.sleep(0)
-        assert not await admission.wait()  # one waits already
+        assert not await admission.wait()  # because another request waits
 
         admission.leave()
 
@@ -146,7 +146,7 @@ class TestAdmission:
     async def test_gives_back_the_place_of_a_request_that_is_cancelled(
         self, limit: Limit
     ) -> None:
-        """Mutant: keep the place that it got at the same moment."""
+        """Mutant: keep the place if the request got it at the same moment."""
         admission = Admission(limit)
         admission.enter()
         waiting = asyncio.create_task(admission.wait())

@@ -13,7 +13,7 @@ GOOD = {
     "ALLOWED_HOSTS": "api.example.com",
 }
 
-# What PostgreSQL needs in development.
+# Development on PostgreSQL needs these two settings.
 OWN = {"ENVIRONMENT": "development", "SECRET_KEY": GOOD["SECRET_KEY"]}
 
 
@@ -148,7 +148,7 @@ class TestProductionSettings:
     def test_report_an_invalid_network_once(
         self, monkeypatch: pytest.MonkeyPatch, networks: str
     ) -> None:
-        """Mutant: one problem for each IP version that pydantic tried."""
+        """Mutant: report a problem for each IP version that pydantic tried."""
         with pytest.raises(ConfigurationError) as refusal:
             load(monkeypatch, TRUSTED_PROXIES=networks)
 

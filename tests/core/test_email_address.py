@@ -92,7 +92,7 @@ class TestParseEmail:
             parse_email(text)
 
     @given(st.emails())
-    def test_returns_an_address_that_compares_as_the_given_one(self, text: str) -> None:
+    def test_returns_an_address_that_is_equal_to_the_given_one(self, text: str) -> None:
         identity = parse_email(text)
 
         assert identity.email.isascii()
@@ -108,5 +108,5 @@ class TestCanonicalEmail:
         "text", ["no address", " ada@example.org", "\N{KELVIN SIGN}@example.org"]
     )
     def test_of_a_malformed_address_matches_no_account(self, text: str) -> None:
-        """Mutant: `lower()`, which turns a look-alike into an account's address."""
+        """Mutant: use `lower()`, which turns look-alike letters into ASCII letters."""
         assert canonical_email(text) == text

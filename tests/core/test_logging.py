@@ -91,7 +91,7 @@ class TestJsonFormat:
     def test_has_only_fields_that_are_allowed(
         self, library: type[logging.Logger], written: Written
     ) -> None:
-        """Mutant: a list of forbidden fields, which lacks the name of a new one."""
+        """Mutant: list the forbidden fields instead, so that new fields are allowed."""
         configure_logging(level="info", json=True)
         fields: dict[str, Any] = {"reason": "kept", "api_token": "t0p-s3cret"}
 
@@ -180,7 +180,7 @@ def test_a_new_configuration_reaches_loggers_in_use(
 def test_a_full_disk_loses_only_the_lines_written_meanwhile(
     monkeypatch: pytest.MonkeyPatch, written: Written
 ) -> None:
-    """Mutant: let the error of the write through, which ends the thread."""
+    """Mutant: do not catch the error of the write, so that the thread ends."""
     configure_logging(level="info", json=True)
     with Path("/dev/full").open("w") as full, monkeypatch.context() as patched:
         patched.setattr("sys.stdout", full)

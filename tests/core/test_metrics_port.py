@@ -23,7 +23,7 @@ async def scrape() -> bytes:
     ids=["a scrape", "an endless head"],
 )
 async def test_a_long_head_only_ends_its_connection(head: bytes, answer: bytes) -> None:
-    """Mutant: do not expect `LimitOverrunError`. The log then has a traceback."""
+    """Mutant: do not catch `LimitOverrunError`, so that the log has a traceback."""
     settings, failures = ObservationSettings(metrics_port=free_port()), list[Any]()
     asyncio.get_running_loop().set_exception_handler(
         lambda _, failure: failures.append(failure)

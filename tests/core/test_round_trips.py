@@ -12,9 +12,9 @@ CALLER: ContextVar[str] = ContextVar("caller", default="none")
 
 
 class Server:
-    """Answers each question by its own text, when the test opens the gate.
+    """Answers each question with its own text, when the test opens the gate.
 
-    `error` fails one trip.
+    If the test sets `error`, one trip fails with it.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,10 @@ async def leave(*callers: asyncio.Task[str]) -> None:
 
 
 async def results(*callers: asyncio.Task[str]) -> list[str]:
-    """Raises what a caller got, and `InvalidStateError` for one that still waits."""
+    """Return the answers of these callers.
+
+    Raises the error of a caller, or `InvalidStateError` if a caller still waits.
+    """
     await turns()
     return [caller.result() for caller in callers]
 
@@ -82,7 +85,7 @@ async def test_takes_the_questions_in_their_order(
 async def test_goes_on_for_the_others_when_a_caller_leaves(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
-    """Mutants: a caller who leaves ends the trip; the next trip counts for it."""
+    """Mutants: end the trip when a caller leaves; ask for a caller who has left."""
     left, stays = await begin(trips, "ab")
     left_early, waits = await begin(trips, "cd")
     await leave(left, left_early)
@@ -92,10 +95,10 @@ async def test_goes_on_for_the_others_when_a_caller_leaves(
     assert server.trips == [["a", "b"], ["d"]]
 
 
-async def test_fails_each_caller_aboard_and_no_other(
+async def test_fails_each_caller_of_the_trip_and_no_other(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
-    """Mutant: after an error no trip leaves any more."""
+    """Mutant: begin no further trip after an error."""
     aboard = await begin(trips, "ab")
     waiting = await begin(trips, "c")
     server.error = ConnectionError("gone")
@@ -110,7 +113,7 @@ async def test_fails_each_caller_aboard_and_no_other(
 async def test_ends_when_all_its_callers_have_left(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
-    """Mutant: a trip that hangs keeps all later callers waiting."""
+    """Mutant: go on with such a trip. If it hangs, all later callers wait."""
     aboard = await begin(trips, "ab")
     waiting = await begin(trips, "c")
 
@@ -121,10 +124,10 @@ async def test_ends_when_all_its_callers_have_left(
     assert await results(*waiting) == ["c"]
 
 
-async def test_leaves_when_a_caller_who_asks_alone_is_done(
+async def test_begins_when_a_caller_who_asks_alone_is_done(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
-    """Mutants: leave beside that caller; leave only if it got an answer."""
+    """Mutants: begin while that caller waits; begin only if it got an answer."""
     own: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     leader = asyncio.create_task(trips.lead(own))
     await turns()
@@ -141,7 +144,7 @@ async def test_leaves_when_a_caller_who_asks_alone_is_done(
 async def test_is_no_part_of_the_request_that_began_it(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
-    """Mutant: the log lines of a trip name the first of its requests."""
+    """Mutant: let the log lines of a trip have the id of its first request."""
     CALLER.set("ann")
 
     await begin(trips, "a")

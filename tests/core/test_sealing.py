@@ -11,7 +11,7 @@ OLD, NEW = b"old" * 16, b"new" * 16
 KEY: Info = "totp-kek-v1"
 
 
-def test_both_secrets_of_the_ring_open_it() -> None:
+def test_both_secrets_of_the_ring_open_a_seal() -> None:
     """Mutant: try only the key of the current secret."""
     sealed = seal(SecretRing(OLD), KEY, b"secret", b"ada")
     ring = SecretRing(NEW, OLD)
@@ -22,9 +22,10 @@ def test_both_secrets_of_the_ring_open_it() -> None:
 
 
 def test_a_seal_is_old_if_both_secrets_have_its_key_id() -> None:
-    """One pair of secrets in 256 has the same key id.
+    """One of 256 new secrets has the key id of the old secret.
 
-    Without the old secret, nothing opens an old seal.
+    If its seals counted as current, no command would encrypt them again, and they would
+    be lost with the old secret.
 
     Mutant: compare only the key id with that of the current secret.
     """
@@ -44,7 +45,7 @@ def test_a_seal_is_old_if_both_secrets_have_its_key_id() -> None:
     [(SecretRing(NEW), b"ada"), (SecretRing(OLD), b"bob")],
     ids=["another key", "another owner"],
 )
-def test_nothing_else_opens_it(ring: SecretRing, owner: bytes) -> None:
+def test_another_key_or_owner_opens_no_seal(ring: SecretRing, owner: bytes) -> None:
     """Mutant: encrypt without the owner, so that a row can be moved to another user."""
     sealed = seal(SecretRing(OLD), KEY, b"secret", b"ada")
 

@@ -21,7 +21,7 @@ NAMES: dict[str, Any] = {"a": {}, "a/b~c é": {}}
 
 
 class Value(RootModel[Any]):
-    """Any JSON, of which only these names are declared."""
+    """Any JSON. The schema declares only the names in `NAMES`."""
 
     model_config = ConfigDict(json_schema_extra={"properties": NAMES})
 
@@ -170,7 +170,7 @@ class TestTextInJson:
     @pytest.mark.parametrize(
         "body", [rb'"\ud83d\ude00"', rb'"\\u0000"', rb'"\\ud800"', '"é😀"'.encode()]
     )
-    async def test_that_only_resembles_it_is_read(
+    async def test_that_only_resembles_such_text_is_read(
         self, client: AsyncClient, body: bytes
     ) -> None:
         answer = await client.post("/echo", content=body, headers=JSON)

@@ -1,4 +1,4 @@
-"""Backups that can be restored, on both databases and while others write."""
+"""Backups that can be restored, on both databases and while clients write."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ Run = Callable[..., Awaitable["CompletedProcess[str]"]]
 COUNT = "SELECT count(*) FROM pairs"
 MADE = "backup_last_success_timestamp_seconds"
 VERIFIED = "restore_last_verified_timestamp_seconds"
-# A machine on which neither the tests nor the administrator installed a client.
+# Runs the command as on a machine without the wheel that contains `pg_dump`.
 WITHOUT_WHEEL = """
 import importlib.util
 
@@ -94,7 +94,7 @@ async def write_pairs(database: Database, name: int, done: asyncio.Event) -> Non
         step += 1
 
 
-async def test_a_backup_beside_writers_is_one_moment(
+async def test_a_backup_during_writes_shows_one_moment(
     run: Run, settings: Settings, tmp_path: Path, empty_url: str
 ) -> None:
     """Mutants: copy the SQLite file; dump each table in a transaction of its own."""
@@ -104,8 +104,8 @@ async def test_a_backup_beside_writers_is_one_moment(
     async with Database(settings) as database, asyncio.TaskGroup() as writers:
         for name in range(3):
             writers.create_task(write_pairs(database, name, done))
-        # Not by a second `Database`. When a process closes the file of SQLite once, it
-        # loses all its locks, and a command would delete the WAL in use.
+        # Do not count with a second `Database`. When a process closes a file of SQLite,
+        # it loses all its locks on this file. A command could then delete the WAL.
         while await number_in(database, COUNT) < 200:
             await asyncio.sleep(0)
         before = await number_in(database, COUNT)
@@ -123,7 +123,7 @@ async def test_a_backup_beside_writers_is_one_moment(
     assert [name for name in os.listdir(tmp_path) if "backup" in name] == ["backup"]
     rows = await number(empty_url, COUNT)
     assert before <= rows <= after
-    assert before < after  # they wrote meanwhile
+    assert before < after  # there were writes during the backup
     halves = "SELECT name FROM pairs GROUP BY name, step HAVING count(*) <> 2"
     broken = f"SELECT count(*) FROM ({halves}) AS broken"
     assert await number(empty_url, broken) == 0
@@ -135,7 +135,11 @@ async def test_a_backup_beside_writers_is_one_moment(
 async def test_the_metrics_show_the_last_backup(
     run: Run, app: FastAPI, settings: Settings, tmp_path: Path
 ) -> None:
-    """Mutants: one time for both; fail without the table; make an absent database."""
+    """A verification stores its time, too. It stores nothing if there is no database.
+
+    Mutants: use one time for both metrics; fail if the table of events is missing;
+    create a missing database.
+    """
     file, began = tmp_path / "backup", time()
     before = await scrape(app)
     await run("backup", file)
@@ -163,7 +167,7 @@ class TestRestore:
     async def test_replaces_a_database_only_by_force(
         self, settings: Settings, tmp_path: Path
     ) -> None:
-        """Mutants: restore over tables that hold rows; add to them."""
+        """Mutants: replace tables that have rows without `--force`; keep their rows."""
         url, file = settings.database_url, tmp_path / "backup"
         await change(url, "CREATE TABLE extra (id integer)")
         await change(url, "INSERT INTO extra VALUES (1)")
@@ -182,7 +186,7 @@ class TestRestore:
     async def test_a_damaged_file_changes_nothing(
         self, run: Run, settings: Settings, tmp_path: Path, empty_url: str
     ) -> None:
-        """Mutants: restore without one transaction, or without a check."""
+        """Mutants: restore without a transaction; do not check the file."""
         file = tmp_path / "backup"
         await backups.back_up(settings, file)
         whole = file.read_bytes()
@@ -206,7 +210,7 @@ class TestRestore:
 def test_names_the_missing_client_and_hides_the_password(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    """Mutants: a traceback; the password in the list of processes; a half file."""
+    """Mutants: a traceback; the password in the list of processes; a partial file."""
     password = make_url(postgres_url).password or ""
     environment = make_environment(tmp_path, DATABASE_URL=postgres_url)
     environment["PATH"] = str(tmp_path)

@@ -1,4 +1,4 @@
-"""`db copy` moves every row and every value from SQLite to PostgreSQL."""
+"""`db copy` copies every row and every value from SQLite to PostgreSQL."""
 
 import asyncio
 import re
@@ -106,7 +106,7 @@ async def test_every_table_has_the_same_values(
 async def test_a_target_with_rows_is_refused(
     source: Settings, target: Settings
 ) -> None:
-    """Mutant: add to what is there."""
+    """Mutant: add the rows to those of the target."""
     await copying.copy(source, target, LineProgress())
 
     with pytest.raises(copying.CopyFailed, match="has rows in"):
@@ -115,7 +115,7 @@ async def test_a_target_with_rows_is_refused(
 
 
 async def test_another_revision_is_refused(source: Settings, target: Settings) -> None:
-    """Mutant: copy what both schemas have."""
+    """Mutant: copy the columns that both schemas have."""
     async with Database(target) as database, transaction(database) as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
@@ -126,7 +126,7 @@ async def test_another_revision_is_refused(source: Settings, target: Settings) -
 async def test_nothing_stays_in_the_target_after_a_failure(
     source: Settings, target: Settings
 ) -> None:
-    """Mutant: commit each table."""
+    """Mutant: commit after each table."""
     last = TABLES[-1].name
     async with Database(target) as database, transaction(database) as session:
         await session.execute(text(f"ALTER TABLE {last} ADD CHECK (false) NO INHERIT"))
@@ -139,7 +139,10 @@ async def test_nothing_stays_in_the_target_after_a_failure(
 async def test_the_command_prints_the_rows_of_each_table(
     source: Settings, target: Settings, tmp_path: Path
 ) -> None:
-    """Mutant: read `--to` only, so that the password is in the list of processes."""
+    """DATABASE_URL names the target.
+
+    Mutant: require `--to`, so that the password is in the list of processes.
+    """
     environment = make_environment(tmp_path, DATABASE_URL=target.database_url)
     line = ("db", "copy", "--from", source.database_url)
 

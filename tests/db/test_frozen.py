@@ -1,4 +1,4 @@
-"""PostgreSQL stands still, and all its connections stay open."""
+"""PostgreSQL hangs, and all connections to it stay open."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ def database_url(postgres: PostgresServer) -> str:
 
 @pytest.fixture
 def overrides() -> dict[str, Any]:
-    """Every timeout ends just before the deadline, which therefore ends the request."""
+    """Each timeout is almost as long as the deadline, so the deadline ends requests."""
     return {
         "request_deadline_seconds": DEADLINE_SECONDS,
         "db_pool_timeout_seconds": DEADLINE_SECONDS - 0.1,
@@ -63,7 +63,7 @@ async def migrated(settings: Settings) -> None:
 async def test_the_answer_comes_at_the_deadline(
     postgres: PostgresServer, people: People, settings: Settings
 ) -> None:
-    """Afterwards no statement of an answered request is left, nor its transaction.
+    """After the answer, no statement and no transaction of the request is left.
 
     Mutants: SQLAlchemy's own `terminate`, which waits for two seconds more; a
     `terminate` that forgets the connection without closing it.
@@ -93,7 +93,7 @@ async def test_the_answer_comes_at_the_deadline(
 
 
 async def left_behind(url: str, service: str) -> list[str]:
-    """Return the statements that are left after all polls, or an empty list."""
+    """Poll until no statement is left. Return those that the last poll found."""
     left: list[str] = []
     connection = await asyncpg.connect(url)
     for _ in range(POLLS):

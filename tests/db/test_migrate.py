@@ -19,7 +19,7 @@ from tests.support.revisions import of_the_release_alone
 
 pytestmark = pytest.mark.usefixtures("without_notes")
 
-# On SQLite the others wait for the first to end, even on a slow machine.
+# On SQLite the other upgrades must wait until the first one ends, which can be slow.
 PATIENT_APP = """
 from app.cli import main
 from app.db import sqlite
@@ -103,7 +103,7 @@ async def test_downgrades_to_nothing_and_upgrades_again(
 async def test_each_downgrade_removes_all_objects_of_its_revision(
     settings: Settings, database: Database
 ) -> None:
-    """Mutants: leave a function or a table of the search; drop the audit's function."""
+    """Mutants: keep a function or a table of the search; drop the audit's function."""
     await migrate.downgrade(settings, "base")
     before = await objects(database)
     left = []
@@ -125,7 +125,7 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Mutants: upgrade to `head`; start a branch with each one; omit `depends_on`."""
+    """Mutants: upgrade to `head`; begin a branch with each file; omit `depends_on`."""
     monkeypatch.setattr(migrate, "OWN", tmp_path)
     full, released = await objects(database), texts(RELEASED)
 
@@ -155,7 +155,7 @@ async def test_own_revisions_are_kept_apart_from_the_released_ones(
 async def test_refuses_an_empty_revision_unless_asked(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant: write a file that changes nothing, which a person takes for a change."""
+    """Mutant: write a revision that changes nothing, but that looks like a change."""
     monkeypatch.setattr(migrate, "OWN", tmp_path)
 
     with pytest.raises(migrate.MigrationFailed, match="does not differ"):

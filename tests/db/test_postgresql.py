@@ -37,7 +37,7 @@ def backend() -> str:
 async def test_survives_connections_killed_while_idle(
     app: FastAPI, people: People, database_url: str
 ) -> None:
-    """Mutant: no check at checkout, which fails a request for each connection."""
+    """Mutant: do not check a connection at checkout, so that a request fails on it."""
     engine = app.state.shared.database.reader
     opened: list[Any] = []
 
@@ -97,7 +97,7 @@ async def test_answers_503_if_postgresql_ends_the_connection(
 async def test_answers_503_if_postgresql_ends_the_connection_of_a_login(
     app: FastAPI, people: People, database_url: str
 ) -> None:
-    """Mutant: let the error of asyncpg through, which answers 500."""
+    """Mutant: do not translate the error of asyncpg, so that the answer is a 500."""
     user = await people.add()
     read = app.state.shared.database.read
     blocker = await asyncpg.connect(database_url)
@@ -117,7 +117,7 @@ async def test_answers_503_if_postgresql_ends_the_connection_of_a_login(
 async def test_answers_503_to_changes_while_postgresql_is_read_only(
     app: FastAPI, user: Client, database_url: str
 ) -> None:
-    """Mutant: count the error as one of the service, which answers 500."""
+    """Mutant: treat this as a fault of the service, so that the answer is a 500."""
     name = make_url(database_url).database
     await execute(
         database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on"
@@ -194,7 +194,7 @@ class TestLoggedReason:
         assert WRONG not in str(logs)
 
     async def test_says_that_the_server_does_not_answer(self) -> None:
-        """Mutant: the innermost cause, which is the end of a task."""
+        """Mutant: log the innermost cause, which is only that a task was cancelled."""
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"postgresql://app:{WRONG}@127.0.0.1:{silent.getsockname()[1]}/app"
             settings = make_settings(database_url=url, db_connect_timeout_seconds=0.5)
@@ -248,9 +248,9 @@ class TestServerRestart:
     async def test_waits_for_the_primary_after_a_failover(
         self, postgres: PostgresServer, settings: Settings
     ) -> None:
-        """The name of the database can still lead to the server that was demoted.
+        """The host name can still lead to the server that is now a standby.
 
-        Mutant: use a standby, which answers 500 to changes and shows ended sessions.
+        Mutant: use a standby, so that changes get a 500, and ended sessions are valid.
         """
         await migrate.upgrade(settings)
         token = await log_in(settings)

@@ -1,4 +1,4 @@
-"""The rule by which a schema is new enough for the code."""
+"""Whether the schema of a database is new enough for the code."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_an_older_schema_is_not_new_enough() -> None:
 async def test_needs_own_revisions_too(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant: ignore `depends_on`, which makes the newest release a head as well."""
+    """Mutant: ignore `depends_on`, so that the newest release is a head as well."""
     monkeypatch.setattr(migrate, "OWN", tmp_path)
     [release] = Revisions(RELEASED).heads
     await migrate.write_revision(settings, "Nothing", empty=True)

@@ -73,7 +73,7 @@ async def test_four_processes_lose_no_update(sqlite_database_url: str) -> None:
 
 @pytest.fixture
 def _generous_umask() -> Iterator[None]:
-    """Gunicorn sets 0, so that every account could read a new file."""
+    """Set the umask to 0, as gunicorn does: all accounts could read a new file."""
     before = os.umask(0)
     yield
     os.umask(before)
@@ -81,7 +81,7 @@ def _generous_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_generous_umask")
 async def test_only_the_owner_reads_the_files_of_a_new_database(tmp_path: Path) -> None:
-    """Mutant: modes that the umask chooses. The files hold links and hashes."""
+    """The files contain links and hashes. Mutant: let the umask choose the modes."""
     url = f"sqlite:///{tmp_path}/var/app.db"
     async with Database(make_settings(database_url=url)) as database:
         async with transaction(database) as session:

@@ -38,7 +38,7 @@ class TestMigrations:
     async def test_wait_for_each_other_without_a_timeout(
         self, settings: Settings, database_url: str
     ) -> None:
-        """Mutants: leave the connection of the lock its timeouts; set them at BEGIN."""
+        """Mutants: keep timeouts on the connection of the lock; set them at BEGIN."""
         lock = f"SELECT pg_advisory_xact_lock({migrate.ADVISORY_LOCK})"
         async with holding(database_url, lock):
             upgrade = asyncio.create_task(migrate.upgrade(settings))
@@ -49,7 +49,7 @@ class TestMigrations:
     async def test_do_not_block_readers_while_they_wait(
         self, settings: Settings, database_url: str
     ) -> None:
-        """Mutants: wait for a table without a timeout; give up after the first one."""
+        """Mutants: wait for a table without a timeout; give up after one timeout."""
         waits = WAITS.replace("2s", "0s")
         async with holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE"):
             downgrade = asyncio.create_task(migrate.downgrade(settings, "base"))

@@ -111,7 +111,7 @@ class TestSharedRead:
     async def test_is_one_query_for_the_same_values(
         self, database: Database, people: People
     ) -> None:
-        """Mutants: a query for each caller; one query whatever the values are."""
+        """Mutants: a query for each caller; one query although the values differ."""
         ada, bob = [await people.add(full_name=name) for name in ("Ada", "Bob")]
         ids = [ada.id, bob.id] * 20
 
@@ -164,7 +164,7 @@ async def test_gives_each_caller_its_own_row(gate: Gate, people: People) -> None
 
 
 async def test_asks_for_a_bounded_number_of_keys(gate: Gate) -> None:
-    """Mutant: one query for all who wait."""
+    """Mutant: one query for all callers that wait."""
     names = gate.together()
 
     await asyncio.gather(*(names.ask(uuid4()) for _ in range(3 * MOST_KEYS)))
@@ -200,7 +200,7 @@ async def test_answers_the_other_callers_when_one_leaves(
 async def test_gives_an_error_to_each_caller_of_the_query_and_to_no_other(
     gate: Gate, people: People
 ) -> None:
-    """Mutants: answer only the first one; stop after an error."""
+    """Mutants: answer only the first caller; begin no query after an error."""
     [user] = await add_users(people, 1)
     names = gate.together()
     gate.error = Overloaded()
@@ -217,7 +217,7 @@ async def test_gives_an_error_to_each_caller_of_the_query_and_to_no_other(
 async def test_does_not_wait_behind_a_query_that_hangs(
     gate: Gate, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutant: only one query at a time, whatever it does."""
+    """Mutant: run one query at a time, even while that query hangs."""
     monkeypatch.setattr(together, "PATIENCE_SECONDS", 0)
     [user] = await add_users(people, 1)
     names = gate.together()
@@ -233,7 +233,7 @@ async def test_does_not_wait_behind_a_query_that_hangs(
 
 
 async def test_does_not_run_in_the_context_of_a_caller(gate: Gate) -> None:
-    """Otherwise its log lines would contain the request id of that caller."""
+    """Otherwise the log lines of the query would contain the request id of a caller."""
     variable = ContextVar("variable", default="nothing")
     seen = []
     read = gate.read

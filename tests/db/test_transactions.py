@@ -218,7 +218,7 @@ class TestStatement:
     async def test_belongs_to_the_transaction_of_its_session(
         self, probe: Client, database: Database, fails: bool
     ) -> None:
-        """Mutants: commit it by itself; use another connection than the session's."""
+        """Mutants: commit the statement by itself; use a connection of its own."""
         answer = await probe.post("/joined/1", params={"fails": fails})
 
         assert answer.status_code == (409 if fails else 200)
@@ -228,7 +228,7 @@ class TestStatement:
     async def test_after_a_rollback_belongs_to_the_next_transaction(
         self, probe: Client, database: Database
     ) -> None:
-        """Mutant: keep the connection of the first one."""
+        """Mutant: use the connection of the first transaction."""
         assert (await probe.post("/again/1")).status_code == 200
         assert await has_child(database, 1)
         assert not await has_child(database, 101)
@@ -236,7 +236,7 @@ class TestStatement:
     async def test_takes_several_sets_of_values(
         self, probe: Client, database: Database
     ) -> None:
-        """Mutant: take the first set only."""
+        """Mutant: use only the first set."""
         assert (await probe.post("/many/1")).status_code == 200
         assert await has_child(database, 1)
         assert await has_child(database, 101)
@@ -244,7 +244,7 @@ class TestStatement:
     async def test_names_a_broken_constraint(
         self, probe: Client, database: Database
     ) -> None:
-        """Mutant: let asyncpg's own error through, which no service knows."""
+        """Mutant: do not translate the error of asyncpg, which no service knows."""
         async with transaction(database) as session:
             child = {"id": 1, "parent": None}
             with pytest.raises(IntegrityError):
@@ -264,7 +264,7 @@ class TestOnlyStatement:
         assert len(own) == (2 if on_sqlite else 1), own
 
     async def test_keeps_a_connection(self, probe: Client, database: Database) -> None:
-        """Mutant: take it from the pool for each statement and give it back."""
+        """Mutant: take a connection from the pool for each statement."""
         checkouts: list[object] = []
         engine = database.writer.sync_engine
         event.listen(engine, "checkout", lambda *each: checkouts.append(each))
@@ -289,7 +289,7 @@ class TestOnlyStatement:
     async def test_belongs_to_a_transaction_that_has_begun(
         self, probe: Client, database: Database
     ) -> None:
-        """Mutant: commit it by itself in any case."""
+        """Mutant: commit the statement by itself although a transaction has begun."""
         assert (await probe.post("/not-only/1?first=true")).status_code == 200
         assert await has_child(database, 1)
         assert await has_child(database, 101)
@@ -297,7 +297,7 @@ class TestOnlyStatement:
     async def test_must_not_be_followed_by_another_change(
         self, probe: Client, app: FastAPI, database: Database
     ) -> None:
-        """Mutant: commit two changes one after the other, without a word."""
+        """Mutant: commit the two changes separately, without an error."""
         together = app.state.shared.database.direct is None
 
         response = await probe.post("/not-only/1?first=false")

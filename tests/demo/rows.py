@@ -1,4 +1,4 @@
-"""The values of a made-up row that depend on its seed."""
+"""The values of a made-up row that depend only on its number and the seed."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from tests.demo.rows import lasting
 
 class TestProducts:
     def test_are_the_same_for_the_same_seed(self) -> None:
-        """Mutants: `Random` without a seed; a seed of only the number."""
+        """Mutants: `Random` without a seed; a seed that is only the number."""
         first = [lasting(make_product(number)) for number in range(1, 51)]
         again = [lasting(make_product(number, seed=0)) for number in range(1, 51)]
         others = [lasting(make_product(number, seed=1)) for number in range(1, 51)]
@@ -21,7 +21,7 @@ class TestProducts:
         assert all(one != other for one, other in zip(first, others, strict=True))
 
     def test_are_valid_and_readable(self) -> None:
-        """Mutants: `a everyday`; `rainy sundays`; a material without care advice."""
+        """Mutants: write `a everyday`; write `rainy sundays`; give no care advice."""
         for number in range(1, 2001):
             product = make_product(number)
             fields = ProductCreate.model_fields.keys()

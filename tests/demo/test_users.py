@@ -10,7 +10,7 @@ from tests.demo.rows import lasting
 
 class TestUsers:
     def test_are_the_same_for_the_same_seed(self) -> None:
-        """Mutants: `Random` without a seed; a seed of only the number."""
+        """Mutants: `Random` without a seed; a seed that is only the number."""
         first = [lasting(make_user(number, "")) for number in range(1, 51)]
         again = [lasting(make_user(number, "", seed=0)) for number in range(1, 51)]
         others = [lasting(make_user(number, "", seed=1)) for number in range(1, 51)]
@@ -22,7 +22,7 @@ class TestUsers:
         assert {user["is_active"] for user in first} == {True, False}
 
     def test_have_unique_addresses_that_resemble_their_names(self) -> None:
-        """Mutants: an accent in the address; an address repeated in the next round."""
+        """Mutants: keep an accent in an address; repeat addresses when names repeat."""
         count = 2 * len(shuffled_names(0)) + 1
         users = [make_user(number, "") for number in range(1, count + 1)]
 

@@ -5,7 +5,7 @@ import yaml
 
 from tests.support.chart import Object, Values, render
 
-# Each differs from the default, so that a number in a template would be noticed.
+# Each value differs from the default, so that tests notice a fixed value in a template.
 GIVEN: Values = {
     "existingSecret": "vault",
     "settings": {

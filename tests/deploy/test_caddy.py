@@ -14,7 +14,7 @@ caddy = tool("caddy")
 
 
 @pytest.mark.skipif(not caddy, reason="caddy is missing")
-def test_caddy_accepts_it(tmp_path: Path) -> None:
+def test_caddy_accepts_the_sample(tmp_path: Path) -> None:
     """Mutant: misspell a directive."""
     line = [str(caddy), "validate", "--adapter=caddyfile", f"--config={SAMPLE}"]
     ended = subprocess.run(
@@ -29,7 +29,7 @@ def test_caddy_accepts_it(tmp_path: Path) -> None:
 
 
 def test_idle_connections_end_before_the_service_closes_them() -> None:
-    """Mutant: Caddy's own default, 2 minutes."""
+    """Mutant: use Caddy's default of 2 minutes."""
     [seconds] = re.findall(r"^\s+keepalive (\d+)s$", SAMPLE.read_text(), re.MULTILINE)
     ours = (ROOT / "app/server/gunicorn_conf.py").read_text()
     [kept] = re.findall(r"^keepalive = (\d+)$", ours, re.MULTILINE)

@@ -60,7 +60,7 @@ def test_production_accepts_the_settings(settings: Settings) -> None:
 
 
 def test_the_workers_fit_into_the_connections_of_postgresql(settings: Settings) -> None:
-    """Mutant: `WEB_CONCURRENCY: "16"`."""
+    """Mutant: set `WEB_CONCURRENCY: "16"`."""
     options = " ".join(SERVICES["database"]["command"])
     [most] = re.findall(r"max_connections=(\d+)", options)
 
@@ -77,15 +77,15 @@ def test_our_containers_have_no_rights(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_nothing_stops_before_its_requests(settings: Settings) -> None:
-    """Mutant: Docker's own 10 seconds."""
+def test_the_service_has_time_to_finish_its_requests(settings: Settings) -> None:
+    """Mutant: use Docker's default of 10 seconds."""
     grace = int(SERVICES["web"]["stop_grace_period"].removesuffix("s"))
 
     assert grace > settings.graceful_timeout_seconds
 
 
 def test_only_this_machine_reaches_the_port() -> None:
-    """Mutant: `8000:8000`, which the firewall of the machine does not see."""
+    """Mutant: publish `8000:8000`, which bypasses the firewall of the machine."""
     published = [port for each in SERVICES.values() for port in each.get("ports", [])]
 
     assert published
@@ -108,7 +108,7 @@ def test_prometheus_reads_the_metrics_with_their_token() -> None:
 
 
 def test_the_collector_takes_the_traces_and_passes_them_on() -> None:
-    """Mutants: another port than the page says; a processor that is not declared."""
+    """Mutants: use another port than the page; use a processor without declaring it."""
     config = yaml.safe_load(COMPOSE["configs"]["collector"]["content"])
     page = (ROOT / "docs/deploying.md").read_text()
     [endpoint] = re.findall(r"TELEMETRY_ENDPOINT=http://(\w+):(\d+)", page)

@@ -100,7 +100,7 @@ def test_no_account_has_a_token(objects: dict[str, Object]) -> None:
 def test_every_process_accepts_the_settings(
     objects: dict[str, Object], values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutants: `toString`, which writes 2e+06; a pod without the graceful timeout."""
+    """Mutants: use `toString`, which writes 2e+06; a pod without graceful timeout."""
     for name, template in templates(objects).items():
         with monkeypatch.context() as environment:
             settings = read(template["spec"], environment)
@@ -110,7 +110,7 @@ def test_every_process_accepts_the_settings(
 
 
 def test_secrets_are_references(objects: dict[str, Object], values: Values) -> None:
-    """Mutant: the name of the Secret in a template."""
+    """Mutant: write the name of the Secret into a template."""
     secret = merged(DEFAULTS, values)["existingSecret"]
 
     assert not any(name.startswith("Secret ") for name in objects)
@@ -122,7 +122,7 @@ def test_secrets_are_references(objects: dict[str, Object], values: Values) -> N
 def test_a_pod_has_time_to_drain_and_to_end(
     objects: dict[str, Object], values: Values, served: Settings
 ) -> None:
-    """Mutants: the grace period is 45, or leaves out the hook."""
+    """Mutants: always wait 45 seconds; do not add the seconds of the hook."""
     pod = web(objects)
     grace = pod["terminationGracePeriodSeconds"]
     [container] = pod["containers"]
@@ -153,14 +153,14 @@ def overrides(values: Values) -> dict[str, Any]:
 async def test_probes_reach_the_service(
     objects: dict[str, Object], client: Client
 ) -> None:
-    """Mutants: `/api/v1` in a probe; liveness that asks for readiness."""
+    """Mutants: write `/api/v1` into a probe; use the path of readiness for liveness."""
     [container] = web(objects)["containers"]
     [port] = container["ports"]
     asked = {}
     for kind in ("startup", "liveness", "readiness"):
         probe = container[f"{kind}Probe"]["httpGet"]
         assert probe["port"] == port["name"]
-        # The kubelet sends the address of the pod.
+        # The kubelet sends the address of the pod as Host.
         answer = await client.get(f"http://10.42.7.3:8000{probe['path']}")
         asked[kind] = answer.json()["status"]
 

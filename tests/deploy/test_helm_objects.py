@@ -1,4 +1,4 @@
-"""The objects of the chart find each other, and limit who reaches what."""
+"""The objects of the chart name the right pods and ports, and limit connections."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def chosen(objects: dict[str, Object], labels: dict[str, str]) -> set[str]:
     }
 
 
-def test_selectors_choose_the_pods_they_mean(objects: dict[str, Object]) -> None:
+def test_selectors_choose_the_right_pods(objects: dict[str, Object]) -> None:
     """Mutant: a Service without the component, which sends requests to the worker."""
     only_web = {"Deployment night-web"}
     spec = {name: each.get("spec", {}) for name, each in objects.items()}
@@ -57,7 +57,7 @@ def test_requests_reach_the_port_of_the_container(objects: dict[str, Object]) ->
     assert allowed["ports"] == [{"port": port["name"]}]
 
 
-def test_pods_are_always_left(objects: dict[str, Object]) -> None:
+def test_some_pods_always_run(objects: dict[str, Object]) -> None:
     """Mutants: `maxUnavailable: 2`; a fixed `replicas`, which resets the autoscaler."""
     deployment = objects["Deployment night-web"]["spec"]
     scaler = objects["HorizontalPodAutoscaler night-web"]["spec"]
@@ -68,11 +68,11 @@ def test_pods_are_always_left(objects: dict[str, Object]) -> None:
     assert budget["maxUnavailable"] < scaler["minReplicas"] <= scaler["maxReplicas"]
     assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     [container] = deployment["template"]["spec"]["containers"]
-    assert container["resources"]["requests"]["cpu"]  # the scaler needs it
+    assert container["resources"]["requests"]["cpu"]  # the autoscaler needs it
 
 
 def test_pods_spread_over_zones_and_nodes(objects: dict[str, Object]) -> None:
-    """Mutant: the labels of the worker."""
+    """Mutant: use the labels of the worker."""
     pod = templates(objects)["Deployment night-web"]["spec"]
     zone, node = pod["topologySpreadConstraints"]
 
@@ -88,7 +88,7 @@ def test_pods_spread_over_zones_and_nodes(objects: dict[str, Object]) -> None:
 def test_pods_reach_only_what_the_values_name(
     objects: dict[str, Object], values: Values
 ) -> None:
-    """Mutants: no `Egress` in policyTypes; `from` without its value."""
+    """Mutants: omit `Egress` from policyTypes; ignore the value of `from`."""
     given = merged(DEFAULTS, values)["networkPolicy"]
     policy = objects["NetworkPolicy night"]["spec"]
     dns, servers = policy["egress"]
@@ -101,7 +101,7 @@ def test_pods_reach_only_what_the_values_name(
 
 
 def test_the_migration_runs_before_the_rollout(objects: dict[str, Object]) -> None:
-    """Mutant: `post-upgrade`, so that new code meets the former schema."""
+    """Mutant: use `post-upgrade`, so that new code runs with the old schema."""
     job = objects["Job night-migrate"]
     hooks = job["metadata"]["annotations"]
     [container] = job["spec"]["template"]["spec"]["containers"]
@@ -110,13 +110,13 @@ def test_the_migration_runs_before_the_rollout(objects: dict[str, Object]) -> No
     # A Job cannot change, so the next upgrade needs a new one.
     assert "before-hook-creation" in hooks["helm.sh/hook-delete-policy"]
     assert container["command"] == [NAME, "db", "upgrade"]
-    # Neither exists yet at the first installation.
+    # At the first installation the ServiceAccount and the ConfigMap do not exist yet.
     assert "serviceAccountName" not in job["spec"]["template"]["spec"]
     assert "configMapRef" not in str(container)
 
 
 def test_one_image_runs_everywhere() -> None:
-    """Mutant: the tag in spite of a digest."""
+    """Mutant: use the tag although there is a digest."""
     digest = f"sha256:{'a' * 64}"
     rendered = render({"image": {"tag": "9", "digest": digest}}).stdout
 
@@ -133,7 +133,7 @@ def test_one_image_runs_everywhere() -> None:
     ids=["unknown", "set twice", "every port"],
 )
 def test_a_value_that_would_mislead_is_refused(given: Values, named: str) -> None:
-    """Mutants: no schema; no `minItems`, and an empty list allows every port."""
+    """Mutants: no schema; no `minItems`, so that an empty list allows every port."""
     refused = render(given)
 
     assert refused.returncode != 0

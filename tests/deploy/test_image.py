@@ -1,6 +1,6 @@
-"""The image is small, has no root, and installs only what the lock files name.
+"""The image does not run as root, and installs only what the lock files name.
 
-`drills/image.py` runs its steps.
+`drills/image.py` runs the steps of the Dockerfile.
 """
 
 import json
@@ -46,7 +46,7 @@ def test_pip_installs_only_wheels_with_a_locked_hash() -> None:
 
 
 def test_dependabot_can_update_the_base() -> None:
-    """Mutants: `FROM ${PYTHON}`, which Dependabot does not read; half a digest."""
+    """Mutants: `FROM ${PYTHON}`, which Dependabot cannot read; a part of a digest."""
     base, *others = values("FROM")
 
     assert re.fullmatch(r"python:\S+-slim-\w+(@sha256:[0-9a-f]{64})? AS base", base)

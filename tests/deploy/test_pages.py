@@ -58,7 +58,7 @@ def test_commands_exist_with_their_options(page: Path) -> None:
 
 
 def test_nothing_to_paste_enters_the_directory_of_the_settings() -> None:
-    """Mutant: `cd` into it, although only root and the service can enter it."""
+    """Mutant: `cd` into this directory, which only root and the service can enter."""
     assert "cd /etc" not in blocks(DEPLOYING)
 
 
@@ -79,7 +79,7 @@ def test_files_of_the_repository_exist(page: Path) -> None:
 
 
 def test_a_section_says_how_to_rotate_each_secret() -> None:
-    """Mutant: a new setting that is a secret."""
+    """Mutant: add a setting for a secret, but do not say how to rotate it."""
     pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
     sections = re.findall(r"^## How do I rotate .*?(?=^##? )", pages, re.M | re.S)
 

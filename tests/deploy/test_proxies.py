@@ -48,7 +48,7 @@ def service(home: Path, sqlite_template: Path) -> Iterator[Service]:
     environment = make_environment(
         home,
         DATABASE_URL=f"sqlite:///{shutil.copy(sqlite_template, home / 'app.db')}",
-        # The clients, too: the service would believe what they write about themselves.
+        # Trust the clients, too. So the service believes each header that gets through.
         TRUSTED_PROXIES="127.0.0.0/8",
         MAX_BODY_BYTES="3000000",
     )
@@ -90,7 +90,7 @@ class TestProxy:
     def test_names_the_client_by_its_connection(
         self, client: httpx2.Client, service: Service
     ) -> None:
-        """Mutants: append to X-Forwarded-For; pass it on."""
+        """Mutants: append to X-Forwarded-For; do not change X-Forwarded-For."""
         asked = uuid4().hex
         headers = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": asked}
         client.get("/nowhere", headers=headers)
@@ -117,7 +117,7 @@ class TestProxy:
     def test_leaves_the_limit_for_bodies_to_the_service(
         self, client: httpx2.Client
     ) -> None:
-        """Mutant: nginx's own limit of 1 MB."""
+        """Mutant: use nginx's default limit of 1 MB."""
         answer = client.post(REFRESH, json={"refresh_token": "x" * 2_000_000})
 
         assert answer.status_code == 422
@@ -147,7 +147,7 @@ def line_of(service: Service, request_id: str) -> dict[str, object]:
 
 
 def wait_for_text(log: Path, text: str) -> str:
-    """Return the line with the text, because a log follows the answer."""
+    """Wait for the line with the text: the log can be later than the answer."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         *lines, _ = log.read_text().split("\n")
@@ -158,7 +158,7 @@ def wait_for_text(log: Path, text: str) -> str:
 
 
 class Instance(ThreadingHTTPServer):
-    """Says who answers a GET, and ends the connection of a POST without an answer."""
+    """Answers a GET with its own address. Closes the connection of a POST."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
@@ -214,7 +214,7 @@ def test_never_sends_a_post_twice(kind: type[ReverseProxy], tmp_path: Path) -> N
 
 @needs_haproxy
 def test_haproxy_follows_readiness(tmp_path: Path) -> None:
-    """Mutants: without `check`; without `allbackups`, or without the backups."""
+    """Mutants: remove `check`; remove `allbackups`; remove the backup servers."""
     with (
         running() as (first, second),
         start_proxy(Haproxy, tmp_path, [first.address, second.address]) as proxy,

@@ -56,7 +56,7 @@ def test_the_web_process_has_time_to_end() -> None:
 
 
 def test_doctor_knows_the_number_of_workers() -> None:
-    """Mutant: `--workers=2` in the unit: `doctor` then counts connections of one."""
+    """Mutant: set `--workers=2` in the unit, while `doctor` assumes one worker."""
     assert "--workers" not in parsed("")["Service"]["ExecStart"]
 
 

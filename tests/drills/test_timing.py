@@ -21,7 +21,7 @@ def overrides() -> dict[str, Any]:
     return {
         "registration": "verified",
         "rate_limit_enabled": False,
-        "health_probe_seconds": 3600,  # keeps the probe's statements out
+        "health_probe_seconds": 3600,  # no probe adds statements
     }
 
 
@@ -51,7 +51,7 @@ class TestWorkForUnknownAddress:
 
         assert await measure(name, "unknown@example.org") == known
 
-    async def test_is_as_much_when_it_registers(self, measure: Measure) -> None:
+    async def test_of_a_registration_is_as_much(self, measure: Measure) -> None:
         """Mutants: look the address up before the hash; omit the mail or the event."""
         known_answer, known_hashes, known = await measure("register", KNOWN)
         answer, hashes, statements = await measure("register", "unknown@example.org")

@@ -92,14 +92,14 @@ def test_refuses_each_unsafe_change(tmp_path: Path) -> None:
 
 
 def test_accepts_each_safe_change(tmp_path: Path) -> None:
-    """Mutant: refuse what every release does."""
+    """Mutant: refuse a change that is safe."""
     files = [write(tmp_path, f"r{n}", body) for n, body in enumerate(SAFE)]
 
     assert {name: rule for name, rule in rules(files).items() if rule} == {}
 
 
-def test_accepts_one_rule_for_a_written_reason(tmp_path: Path) -> None:
-    """Mutants: accept it without a reason; accept every rule at once."""
+def test_a_written_reason_switches_one_rule_off(tmp_path: Path) -> None:
+    """Mutants: need no reason; switch all rules off."""
     drop = "op.drop_column('users', 'a')\n    op.rename_table('users', 'people')"
     marks = {
         "reason": "# safety: ban-drop-column: no release reads it",
@@ -114,6 +114,6 @@ def test_accepts_one_rule_for_a_written_reason(tmp_path: Path) -> None:
     assert "ban-drop-column" in found["none"]
 
 
-def test_make_check_runs_it() -> None:
+def test_make_check_runs_the_linter() -> None:
     makefile = Path(__file__).parents[2].joinpath("Makefile").read_text()
     assert re.search(r"^check:.*\n(\t.*\n)*\t\S+ -m linting\n", makefile, re.MULTILINE)

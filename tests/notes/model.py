@@ -12,10 +12,10 @@ from app.db.models.user import User
 
 
 class TestedBase(DeclarativeBase):
-    """A resource of the service uses `app.db.base.Base` instead.
+    """The base of the notes. A resource of the service uses `app.db.base.Base` instead.
 
-    This one has metadata of its own, because `db check` compares that of the service
-    with the migrations.
+    This base has its own metadata, because `db check` compares the metadata of the
+    service with the migrations.
     """
 
     metadata = MetaData(naming_convention=Base.metadata.naming_convention)
@@ -34,7 +34,7 @@ class Note(Record, TestedBase):
 
     __table_args__ = (
         Index(None, "owner_id", "title", unique=True),
-        # A page is read in order from one of these.
+        # The service reads a page in order from one of these indexes.
         Index(None, "owner_id", "created_at", "id"),
         Index(None, "owner_id", "title", "id"),
         Index(None, "owner_id", "budget", "id"),

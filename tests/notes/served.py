@@ -10,7 +10,7 @@ from tests.notes.endpoints import router
 
 
 class NotesSettings(Settings):
-    """Adds how large an uploaded note may be, and how long its upload may take."""
+    """Adds the largest size of an uploaded note, and the longest time of an upload."""
 
     note_max_body_bytes: int = 2**20
     note_timeout_seconds: PositiveSeconds = 100

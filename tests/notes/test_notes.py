@@ -1,4 +1,4 @@
-"""The resource's own rules; other tests use it for the shared machinery."""
+"""The rules of notes themselves. Other tests use notes to test shared code."""
 
 import pytest
 from httpx2 import Response

@@ -98,7 +98,7 @@ def test_every_alert_has_a_runbook() -> None:
         assert anchor in anchors(ROOT / file)
 
 
-def test_dashboards_have_ids_and_titles_of_their_own() -> None:
+def test_dashboards_have_unique_ids_and_belong_to_alerts() -> None:
     boards = [json.loads(f.read_text()) for f in (ROOT / "deploy/grafana").iterdir()]
     assert len({board["uid"] for board in boards}) == len(boards) == len(DASHBOARDS)
     assert {alert.board for alert in ALERTS} == {*DASHBOARDS}
@@ -116,5 +116,5 @@ class TestPromtool:
         promtool("check", "rules", RULES)
 
     def test_sees_alerts_fire_and_stay_silent(self) -> None:
-        """Mutants: compare with the target and not the budget; no short window."""
+        """Mutants: compare errors with the target, not the budget; no short window."""
         promtool("test", "rules", Path(__file__).with_name("alerts.yml"))

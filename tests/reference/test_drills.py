@@ -1,7 +1,7 @@
-"""Each alert that wakes someone: a fault of the real service makes it true.
+"""Each alert that pages a person fires when the real service has the fault.
 
-A drill reads the metrics before the fault and after it. `promtool` repeats them, minute
-by minute, to the rules that Prometheus loads.
+A drill reads the metrics before the fault and after it. `promtool` then gives these
+metrics, minute by minute, to the rules that Prometheus loads.
 """
 
 import ast
@@ -54,7 +54,7 @@ async def be_slow() -> None:
 
 
 class Scrape(dict[str, float]):
-    """The samples of one scrape, by their series; none if it failed."""
+    """The samples of one scrape, by their series. Empty if the scrape failed."""
 
     def __init__(self, text: str) -> None:
         for family in text_string_to_metric_families(text):
@@ -81,7 +81,7 @@ async def serving(settings: Settings) -> AsyncGenerator[FastAPI]:
 def assert_fires(
     name: str, directory: Path, calm: Scrape, faults: Sequence[Scrape]
 ) -> None:
-    """Give the rules `calm` for an hour, then `faults`. Only then the alert fires."""
+    """Give the rules `calm` for an hour, then `faults`: only these fire the alert."""
     minutes = [calm] * CALM + [*faults[:-1]] + [faults[-1]] * FAULT
     series = [
         {
@@ -133,7 +133,7 @@ class TestDrill:
         assert_fires("ErrorBudgetFastBurn", tmp_path, calm, faults)
 
     async def test_requests_are_slow(self, settings: Settings, tmp_path: Path) -> None:
-        """Mutant: observe a tenth of the time."""
+        """Mutant: record a tenth of the time."""
         async with serving(settings) as app:
             calm = await ask(app, "http://test/.well-known/jwks.json", 404)
             faults = [await ask(app, "/faults/slow", 200) for _ in range(2)]
@@ -144,7 +144,8 @@ class TestDrill:
     ) -> None:
         """PostgreSQL does not answer; the file of SQLite has no tables.
 
-        Mutants: read no metrics without the table of mails; 1 for an outage.
+        Mutants: give no metrics if the table of mails is missing; report 1 for
+        `dependency_up`.
         """
         url = make_url(settings.database_url)
         if backend == "postgresql":
@@ -161,7 +162,7 @@ class TestDrill:
     async def test_mail_waits(self, app: FastAPI, user: Client, tmp_path: Path) -> None:
         """No worker delivers the mail, and six minutes pass.
 
-        Mutant: the age of the youngest mail.
+        Mutant: report the age of the newest mail.
         """
         calm = await scrape(app)
         body = {"email": user.email}
@@ -175,7 +176,7 @@ class TestDrill:
     async def test_prometheus_reads_nothing(
         self, settings: Settings, tmp_path: Path
     ) -> None:
-        """The service starts without METRICS_TOKEN. Mutant: serve them to all."""
+        """The service starts without METRICS_TOKEN. Mutant: serve metrics to all."""
         closed = {"environment": "staging", "metrics_token": None}
         async with serving(settings) as app:
             calm = await scrape(app)
@@ -185,7 +186,7 @@ class TestDrill:
 
 
 def test_every_page_has_a_drill() -> None:
-    """Mutant: an alert that wakes someone, without a drill."""
+    """Mutant: add an alert that pages a person, but no drill."""
     page = (ROOT / RUNBOOKS).read_text()
     sections = {each.splitlines()[0]: each for each in page.split("\n## ")[1:]}
     for name in PAGES:

@@ -35,11 +35,11 @@ def bounded(changed: dict[str, Any], **bounds: int) -> None:
 
 BREAKING: dict[str, Change] = {
     "an operation is gone": lambda each: each["paths"][NOTES].pop("get"),
-    "it needs a token now": lambda each: each["paths"]["/api/v1/auth/login"][
+    "an operation needs a token now": lambda each: each["paths"]["/api/v1/auth/login"][
         "post"
     ].update(security=[{"HTTPBearer": []}]),
     "a member is required now": require_text,
-    "a request may not have a member": lambda each: schema("NoteCreate")(each)[
+    "a member of a request is gone": lambda each: schema("NoteCreate")(each)[
         "properties"
     ].pop("text"),
     "an answer lacks a member": lambda each: schema("NoteRead")(each)[

@@ -12,7 +12,7 @@ ROW = "| `GET /users/me` |"
 
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The page of routes, in a copy of the documentation."""
+    """The page with the table of routes, in a copy of the documentation."""
     for name in ("docs", "deploy/prometheus", "deploy/grafana"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in (".env.example", "openapi.json"):

@@ -1,4 +1,4 @@
-"""Each alert that waits until morning: silent at first, and then its fault begins."""
+"""Each alert that makes a ticket is silent until its fault begins, and then fires."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -89,8 +89,8 @@ def described(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not PROMTOOL, reason="promtool is not installed.")
-def test_each_is_silent_until_its_fault(tmp_path: Path) -> None:
-    """Mutants: the wrong direction of a comparison; a limit in minutes."""
+def test_each_ticket_is_silent_until_its_fault(tmp_path: Path) -> None:
+    """Mutants: compare in the wrong direction; write a limit in minutes."""
     groups = [each["name"] for each in yaml.safe_load(RULES.read_text())["groups"]]
     steps: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for name, (step, _) in CASES.items():
@@ -100,7 +100,7 @@ def test_each_is_silent_until_its_fault(tmp_path: Path) -> None:
         about = {
             "rule_files": [str(RULES)],
             "evaluation_interval": f"{step}m",
-            "group_eval_order": groups,  # otherwise it is random
+            "group_eval_order": groups,  # otherwise the order is random
             "tests": tests,
         }
         file.write_text(yaml.safe_dump(about))

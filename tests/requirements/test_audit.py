@@ -71,7 +71,7 @@ def osv() -> Iterator[Osv]:
 
 
 def audit(directory: Path, url: str, *variables: str) -> tuple[int, str]:
-    """Run `make audit`. The tests need its tools, so make need not install them."""
+    """Run `make audit`, which installs nothing: the tests have its tools already."""
     ended = subprocess.run(
         [
             *("make", "audit", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/audit"),
@@ -129,7 +129,7 @@ class TestAdvisories:
         assert {"fastapi", "pytest", "uv", "hatchling", "pip-audit"} <= asked
 
     def test_fail_the_audit(self, osv: Osv, tmp_path: Path) -> None:
-        """Mutant: exit 0 whatever is found."""
+        """Mutant: exit 0 although an advisory was found."""
         osv.vulnerable = {"jinja2"}
         status, output = audit(tmp_path, osv.url)
 

@@ -1,4 +1,4 @@
-"""`make install` runs no code whose hash is not in a lock file."""
+"""`make install` only runs code whose hash is in a lock file."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ class Environment:
         pip = self.binaries / "pip"
         pip.write_text(f'#!/bin/sh\nexec {self.binaries}/python -m pip "$@"\n')
         pip.chmod(0o755)
-        # The build backend, pip, and the dependencies of the command.
+        # Add the build backend, pip, and the dependencies of the command.
         [site_packages] = directory.glob("venv/lib/*/site-packages")
         (site_packages / "tools.pth").write_text(sysconfig.get_path("purelib"))
 
@@ -133,7 +133,7 @@ class TestInstall:
     def test_refuses_to_build_a_package(
         self, environment: Environment, tmp_path: Path
     ) -> None:
-        """Mutant: install sources, too, which downloads what their build needs."""
+        """Mutant: also install sources, whose build can run any code."""
         built = tmp_path / "built"
 
         assert environment.install(environment.add_source(built)).returncode != 0

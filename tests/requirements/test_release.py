@@ -1,4 +1,4 @@
-"""`make release` refuses a commit that does not say what it releases."""
+"""`make release` refuses a commit whose files do not name the version."""
 
 import subprocess
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_refuses_a_version_that_the_changelog_does_not_describe(checkout: Path) 
 
 
 def test_refuses_files_that_are_not_committed(checkout: Path) -> None:
-    """Mutant: build what lies in the directory."""
+    """Mutant: build from the files of the directory, even if they are not committed."""
     (checkout / "new.py").touch()
 
     code, message = release(checkout)

@@ -7,5 +7,5 @@ from testbed.checkouts import make_checkout
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository as it is, committed: commands refuse a tree with changes."""
+    """The present files, committed: commands refuse a repository with changes."""
     return make_checkout(tmp_path_factory.mktemp("checkout"))

@@ -1,4 +1,4 @@
-"""The parts of `remove feature` that change nothing."""
+"""`remove feature`, as far as tests can check it without removing anything."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,10 +15,10 @@ from testbed.service import ROOT, command, make_environment
 
 @pytest.mark.parametrize("name", features.present(ROOT))
 def test_no_other_code_uses_a_feature(name: str) -> None:
-    """`python -m drills.features` takes it out.
+    """`python -m drills.features` really removes the feature.
 
-    Mutants: import it anywhere else; write a registry that it owns, such as the list of
-    sections of the account page, after deleting it.
+    Mutants: import the feature in other code; write a registry that the feature owns,
+    such as the list of sections of the account page, after deleting this registry.
     """
     removal = removing.plan(ROOT, features.find(ROOT, name))
 
@@ -30,7 +30,10 @@ def test_no_other_code_uses_a_feature(name: str) -> None:
 
 
 def test_the_revision_that_drops_the_tables_passes_the_linter(tmp_path: Path) -> None:
-    """`make check` runs it. Mutant: name no rule, or only that of tables."""
+    """`make check` runs the linter.
+
+    Mutant: let the revision name no rule that it breaks, or only the rule for tables.
+    """
     removable = [feature.stem for feature in features.present(ROOT).values()]
     with suppress(Refused):  # a copy can be without products
         removable.append(stems.find(ROOT, "products"))
@@ -47,7 +50,7 @@ def test_the_revision_that_drops_the_tables_passes_the_linter(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", features.present(ROOT))
 def test_only_its_files_and_the_registries_name_a_feature(name: str) -> None:
-    """The drill fails on other lines. Mutant: name it where `remove` does not look."""
+    """Mutant: name a feature in a file that `remove` does not change."""
     stem = features.find(ROOT, name)
     others = [
         file
@@ -73,7 +76,7 @@ def test_an_unknown_name_prints_what_can_be_removed(
 
 
 def test_a_page_loses_the_examples_of_what_is_removed() -> None:
-    """Mutants: keep the heading of a block; take out blocks that only mention it."""
+    """Mutants: keep the heading of an example; remove blocks that only name it."""
     command = "## Next\n\n```sh\nremove tea\n```\n\nMore.\n"
     tour = "## Five minutes\n\n<!-- tour of teas -->\n```sh\ncurl /teas\n```\n\n"
     client = 'Like this:\n\n```ts title="clients/teas/a.mts"\nGET("/teas");\n```\n\n'

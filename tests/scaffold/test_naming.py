@@ -61,7 +61,7 @@ def test_writes_a_title_that_every_file_reads_back(tmp_path: Path, title: str) -
 
 
 def test_gives_the_name_to_the_files_of_a_deployment(tmp_path: Path) -> None:
-    """Mutant: leave a unit, the chart or a command of a page with the former name."""
+    """Mutant: keep the old name in a unit, in the chart or in a command of a page."""
     old = current(ROOT)
     own = [file for file in (ROOT / "deploy").rglob("*") if file.is_file()]
     pages = [ROOT / "docs/deploying.md", ROOT / "docs/scaling.md"]
@@ -81,7 +81,7 @@ def test_gives_the_name_to_the_files_of_a_deployment(tmp_path: Path) -> None:
 
 
 def test_gives_the_first_version_to_the_samples(tmp_path: Path) -> None:
-    """Mutant: leave the chart with the version of the release that was copied."""
+    """Mutant: keep the version of the release in the chart."""
     chart = Path("deploy/helm") / current(ROOT).slug / "Chart.yaml"
     files = [chart, Path("deploy/compose.yaml"), Path("docs/deploying.md")]
     copy_files(ROOT, tmp_path, files)

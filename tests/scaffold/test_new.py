@@ -1,4 +1,4 @@
-"""`new` makes a repository under another name, whose own tests pass."""
+"""`new` makes a repository with another name, in which the checks pass."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_commits_a_repository_that_knows_its_release(
 
 
 def test_remembers_the_features_that_it_was_made_without(copy: Path) -> None:
-    """Mutant: take `--without` for names of resources only."""
+    """Mutant: accept only names of resources after `--without`."""
     stems = [[*FEATURES[name].stem.names] for name in WITHOUT]
 
     assert upstream.read(copy).removed == stems
@@ -55,7 +55,7 @@ def test_remembers_the_features_that_it_was_made_without(copy: Path) -> None:
 
 
 def test_passes_its_own_checks(copy: Path, tmp_path: Path) -> None:
-    """Mutant: leave the name in a generated file, or in a test."""
+    """Mutant: keep the old name in a generated file, or in a test."""
     environment = environment_of(copy, tmp_path)
 
     for line in (
@@ -68,8 +68,10 @@ def test_passes_its_own_checks(copy: Path, tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stdout
 
 
-def test_names_services_with_hyphens_and_databases_without(copy: Path) -> None:
-    """Mutant: one spelling for both; PostgreSQL would need quotes around it."""
+def test_writes_services_with_hyphens_and_databases_with_underscores(
+    copy: Path,
+) -> None:
+    """Mutant: use hyphens for both, so that PostgreSQL needs quotes around the name."""
     assert (copy / "deploy/helm/o-neil-shop/Chart.yaml").exists()
     assert (copy / "deploy/systemd/o-neil-shop.service").exists()
     page = (copy / "docs/deploying.md").read_text()

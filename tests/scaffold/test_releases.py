@@ -1,4 +1,4 @@
-"""A release lists its moves for the copies, which cannot know them otherwise."""
+"""A release lists the files that it moves, because copies cannot find them out."""
 
 from itertools import pairwise
 from pathlib import Path

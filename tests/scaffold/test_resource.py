@@ -33,7 +33,7 @@ def app(checkout: Path, home: Path, *line: str) -> tuple[int, str]:
 def test_a_resource_of_every_type_passes_its_tests_and_can_be_removed(
     checkout: Path, tmp_path: Path, postgres_url: str
 ) -> None:
-    """Mutants: forget a registry on either way; one index or type that differs."""
+    """Mutants: forget a registry in `add` or `remove`; write a wrong index or type."""
     line = ("add", "resource", "gift_box", *FIELDS, "--owner", "user")
     database = {"DATABASE_URL": f"sqlite:///{tmp_path}/app.db"}
     environment = environment_of(checkout, tmp_path)
@@ -110,7 +110,7 @@ def test_refuses_in_one_line_and_writes_nothing(line: list[str], reason: str) ->
     assert "\n" not in str(refused.value)
 
 
-def test_a_stem_owns_no_longer_name() -> None:
+def test_a_stem_does_not_own_longer_names() -> None:
     """Mutant: look for the name as a part of a word."""
     stem = Stem(("product", "products"))
 

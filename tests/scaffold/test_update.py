@@ -31,9 +31,9 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy with edits, older than two releases.
+    """A copy with edits. After it was made, there were two releases.
 
-    No index can be reached, so uv cannot resolve the dependency of the copy.
+    No package index can be reached, so uv cannot resolve the dependency of the copy.
     """
     monkeypatch.setenv("UV_OFFLINE", "1")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
@@ -51,9 +51,10 @@ def copy(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_keeps_every_edit_and_reports_what_needs_a_decision(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Mutants: codemods on one side; a union merge of roles; the copier of files.
+    """Mutants: apply codemods only to one side; keep all roles of both sides.
 
-    Mutant: skip the codemods of the first release.
+    More mutants: copy the files of the release over those of the copy; skip the
+    codemods of the first release.
     """
     main = git(copy, "rev-parse", "HEAD")
 
@@ -94,7 +95,7 @@ def test_keeps_every_edit_and_reports_what_needs_a_decision(
 def test_refuses_before_it_changes_anything(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Mutant: move onto a file of the copy, which silently stays."""
+    """Mutant: let the release move a file to a path that the copy uses already."""
     before = git(copy, "rev-parse", "HEAD")
     (copy / "change").touch()
     with pytest.raises(Refused, match="has changes"):
@@ -112,7 +113,7 @@ def test_refuses_before_it_changes_anything(
 
 
 def test_a_codemod_that_leaves_an_old_name_fails(tmp_path: Path) -> None:
-    """Mutant: accept a half-run codemod, which looks like a wish of the copy."""
+    """Otherwise these names would look like edits of the copy. Mutant: accept them."""
     (tmp_path / "a.py").write_text("import x.old\n")
     steps = codemods.Codemods({"x/old.py": "x/old/old.py"})
 
@@ -120,7 +121,7 @@ def test_a_codemod_that_leaves_an_old_name_fails(tmp_path: Path) -> None:
         steps.apply(tmp_path, [Path("a.py")])
 
 
-def test_a_registry_is_a_set_in_which_a_removal_counts() -> None:
+def test_a_merged_registry_has_the_additions_and_removals_of_both_sides() -> None:
     hunk = (
         "<<<<<<< yours\n    a,\n    b,\n    c,\n"
         "||||||| before\n    a,\n    b,\n=======\n    a,\n    d,\n>>>>>>> release\n"
@@ -150,9 +151,10 @@ def lock(*pins: str) -> str:
 
 @pytest.mark.parametrize("start", [VERSION, NEXT], ids=["two", "one"])
 def test_codemods_of_several_releases_are_one_step(tmp_path: Path, start: str) -> None:
-    """Mutants: only the newest release; the names that the old module had.
+    """Mutants: use only the newest release; keep the names of the old module.
 
-    A file that only the copy has keeps its name, although a release moved such a file.
+    A file that only the copy has keeps its name, even if a release moved a file with
+    this name.
     """
     old, new = tmp_path / "old", tmp_path / "new"
     for release, text in CODEMODS.items():

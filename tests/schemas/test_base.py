@@ -35,7 +35,7 @@ def test_text_is_trimmed(title: str | None) -> None:
     ],
 )
 def test_text_is_measured_before_and_after_trimming(title: str, code: str) -> None:
-    """Mutant: measure only after trimming, which the document does not describe."""
+    """Mutant: measure only after trimming, which the JSON Schema does not describe."""
     with pytest.raises(ValidationError) as refusal:
         Note(title=title)
 
@@ -62,8 +62,8 @@ def test_text_that_would_control_a_terminal_is_refused(mark: str) -> None:
         ("a\u202eb", False),
     ],
 )
-def test_the_document_describes_the_same_text(title: str, accepted: bool) -> None:
-    """Mutant: a pattern that knows only blank text."""
+def test_the_json_schema_describes_the_same_text(title: str, accepted: bool) -> None:
+    """Mutant: a pattern that refuses only blank text."""
     pattern = Note.model_json_schema()["properties"]["title"]["anyOf"][0]["pattern"]
 
     assert bool(re.search(pattern, title)) == accepted

@@ -1,4 +1,4 @@
-"""Types of fields: they accept one spelling, and their faults repeat no input."""
+"""Types of fields accept one spelling, and their errors do not repeat the input."""
 
 from datetime import date
 from decimal import Decimal
@@ -22,7 +22,7 @@ Rating = Annotated[Decimal, DecimalText(3, 1)]
         (Url, "https://example.org/?a=1", "https://example.org/?a=1"),
     ],
 )
-def test_accepts(kind: Any, given: object, value: object) -> None:
+def test_accepts_a_valid_value(kind: Any, given: object, value: object) -> None:
     assert TypeAdapter(kind).validate_python(given, strict=True) == value
 
 

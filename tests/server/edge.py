@@ -42,7 +42,7 @@ def connect(service: Service, source: str = "127.0.0.1") -> Iterator[socket.sock
 @dataclass
 class Edge:
     service: Service
-    # The service closes it after 10 seconds. Meanwhile the other tests run.
+    # The service closes these connections after 10 seconds. Meanwhile other tests run.
     silent: socket.socket
     slow_head: socket.socket
     slow_body: socket.socket
@@ -59,7 +59,7 @@ class Edge:
             return read_answer(connection)
 
     def lines(self, request_id: str) -> list[dict[str, Any]]:
-        """Wait for the log lines of a request, because they follow its answer."""
+        """Wait for the log lines of a request, which can come after its answer."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             log = self.service.log()

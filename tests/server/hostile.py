@@ -26,12 +26,12 @@ HOSTILE = {
     "a slash that is encoded": head("GET", "/api/v1%2fnotes"),
     "chunked twice": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked, chunked")
     + b"0\r\n\r\n",
-    "a chunk of no size": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked")
+    "a chunk without a number": head("POST", LOGIN, JSON, "Transfer-Encoding: chunked")
     + b"zz\r\n{}\r\n0\r\n\r\n",
     "bare line feeds": f"GET {PATH} HTTP/1.1\n{HOST}\n\n".encode(),
     "a folded header": head("GET", PATH, "X-Folded: a", " b"),
     "a space before the colon": head("GET", PATH, "X-Space : a"),
-    "a name of no letters": head("GET", PATH, "X(Y): a"),
+    "brackets in a header name": head("GET", PATH, "X(Y): a"),
     "a nul in a header": head("GET", PATH, "X-Nul: a\0b"),
     "authorization twice": head(
         "GET", PATH, "Authorization: Bearer a", "Authorization: Bearer b"

@@ -61,7 +61,7 @@ def open_files(pid: int) -> int:
 def test_a_part_of_the_next_request_does_not_keep_a_connection(
     service: Service,
 ) -> None:
-    """Mutant: a timer that the first byte stops, as uvicorn has."""
+    """Mutant: stop the timer at the first byte, as uvicorn does."""
     with connect(service) as client:
         assert ask(client) == 200
         client.sendall(LIVE[:-2])
@@ -114,7 +114,7 @@ class TestTooManyConnections:
             assert open_files(worker) <= files + MOST_OPEN
 
     def test_leave_files_to_the_rest_of_the_service(self, service: Service) -> None:
-        """Catches connections that use up the files, so that no other is accepted."""
+        """Mutant: let connections use all files, so that the worker accepts no more."""
         [worker] = workers(service)
         allowed = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         few = (open_files(worker) + MOST_OPEN + 20, allowed[1])
@@ -131,7 +131,7 @@ class TestTooManyConnections:
 
 class TestUnreadAnswers:
     async def test_cut_a_client_only_if_it_does_not_read(self) -> None:
-        """Mutants: let it keep the connection and its request for ever; cut all."""
+        """Mutants: never cut a client; cut every client."""
         served: list[ImpatientWriter] = []
         cut = asyncio.Event()
 
@@ -212,10 +212,10 @@ def with_files(
 
 class TestStopping:
     @pytest.mark.parametrize("worker_class", WORKER_CLASSES)
-    def test_closes_what_waits_and_answers_the_rest(
+    def test_closes_idle_connections_and_answers_running_requests(
         self, tmp_path: Path, worker_class: str
     ) -> None:
-        """Mutant: wait for connections without a request until gunicorn kills."""
+        """Mutant: wait for idle connections until gunicorn kills the worker."""
         environment = make_environment(tmp_path, SECRET_KEY=SECRET)
         options = ("--worker-class", worker_class, "--graceful-timeout", "20")
         with (
@@ -256,6 +256,6 @@ class TestStopping:
             answer = read_answer(busy)
             assert (answer.status, answer.problem["code"]) == (503, "overloaded")
 
-        # The last event of a worker, after the shutdown: of gunicorn's, of uvicorn's.
+        # The last event after the shutdown: in gunicorn's worker, in uvicorn's workers.
         last = ("Worker exiting", "Application shutdown complete.")
         assert any(event.startswith(last) for event in events(service))

@@ -1,4 +1,4 @@
-"""Workers that are told to stop still serve, until clients have turned away."""
+"""A worker that must stop still serves until balancers use another instance."""
 
 import os
 import signal
@@ -48,9 +48,9 @@ class TestWithALongDelay:
     ) -> None:
         """A worker that another one replaces says that the instance is ready.
 
-        Mutants: gunicorn sends SIGTERM for both; gunicorn keeps the second SIGTERM to
-        itself; a worker takes SIGTERM from both systemd and gunicorn as a second one;
-        a worker of uvicorn ignores gunicorn's SIGQUIT.
+        Mutants: gunicorn sends SIGTERM also to a worker that it replaces; gunicorn does
+        not pass on the second SIGTERM; a worker counts a SIGTERM from systemd and one
+        from gunicorn as two; a worker of uvicorn ignores gunicorn's SIGQUIT.
         """
         [old] = workers(service)
         with connect(service) as kept:
@@ -58,7 +58,7 @@ class TestWithALongDelay:
             service.process.send_signal(signal.SIGHUP)
             wait_until(lambda: "server.draining" in events(service))
             assert ask_ready(kept) == (200, "ready", "close")
-        os.kill(old, signal.SIGHUP)  # gunicorn waits until it has ended
+        os.kill(old, signal.SIGHUP)  # gunicorn waits for its end
         wait_until(lambda: not Path(f"/proc/{old}").exists())
 
         with connect(service) as kept:

@@ -1,4 +1,4 @@
-"""The server refuses a read before it parses it, while all places are taken."""
+"""While all places are taken, the server refuses a read without parsing it."""
 
 import asyncio
 from contextlib import ExitStack
@@ -65,9 +65,9 @@ def test_keeps_the_request_id_of_the_client(refusal: EarlyRefusal) -> None:
 def test_leaves_all_but_one_plain_read_to_the_parser(
     refusal: EarlyRefusal, data: bytes
 ) -> None:
-    """Mutants: refuse probes; refuse before a body, which would be the next request.
+    """Mutants: refuse probes; refuse a request with a body, but do not read the body.
 
-    A proxy can see a Content-Length behind a bare line feed. Mutant: look for CRLF.
+    A proxy can see a Content-Length after a bare line feed. Mutant: look only for CRLF.
     """
     assert refusal.answer(PLAIN, None) is not None
     assert refusal.answer(data, None) is None
@@ -76,7 +76,7 @@ def test_leaves_all_but_one_plain_read_to_the_parser(
 def test_reads_a_long_line_without_end_in_linear_time(refusal: EarlyRefusal) -> None:
     """Mutant: let any visible character follow the path, not only a question mark.
 
-    One line of 200 KB then kept the worker busy for seconds.
+    A line of 200 KB would then keep the worker busy for seconds.
     """
 
     def seconds(length: int) -> float:

@@ -1,7 +1,7 @@
 """Hostile bytes on real sockets, under each worker class.
 
 Either the server's parser or the application refuses them, with a 4xx and a problem
-document. They reach no route.
+document. They reach no endpoint.
 """
 
 import socket
@@ -32,7 +32,7 @@ REGISTER = "/api/v1/auth/register"
 
 class TestHostileBytes:
     @pytest.mark.parametrize("name", HOSTILE)
-    def test_are_refused_before_any_route(self, edge: Edge, name: str) -> None:
+    def test_are_refused_before_any_endpoint(self, edge: Edge, name: str) -> None:
         answer = edge.ask(HOSTILE[name])
 
         assert 400 <= answer.status < 500, answer
@@ -53,12 +53,12 @@ class TestHostileBytes:
         assert edge.slow_body.recv(1) == b""
 
     def test_a_slow_head_is_cut(self, edge: Edge) -> None:
-        """Mutant: a timer from the second request on, as both servers have."""
+        """Mutant: use a timer only from the second request on, as both servers do."""
         assert edge.slow_head.recv(1) == b""
         assert edge.silent.recv(1) == b""
 
 
-# Routes that refuse the request themselves, by its method or while reading its body.
+# Here the route itself refuses: for the method, or while it reads the body.
 REACHED = {
     "a body over the limit": LOGIN,
     "chunks over the limit": LOGIN,
@@ -74,7 +74,7 @@ class TestRefusalsOfABody:
     @pytest.mark.parametrize(
         ("length", "status"), [("5000000", 413), ("+5000000", 400)]
     )
-    def test_arrive(self, edge: Edge, length: str, status: int) -> None:
+    def test_reach_the_client(self, edge: Edge, length: str, status: int) -> None:
         """Mutant: close at once, so that the kernel resets the connection."""
         request = head("POST", LOGIN, JSON, f"Content-Length: {length}")
         answers = [edge.ask(request + b" " * 5_000_000) for _ in range(50)]
@@ -83,7 +83,7 @@ class TestRefusalsOfABody:
         assert {answer.headers["connection"] for answer in answers} == {"close"}
 
     def test_say_whether_the_connection_ends(self, edge: Edge) -> None:
-        """Mutant: gunicorn closes it without `Connection: close`."""
+        """Mutant: let gunicorn close the connection without `Connection: close`."""
         with edge.connect() as connection:
             connection.sendall(head("POST", "/nowhere", JSON, "Content-Length: 60000"))
             answer = read_answer(connection)
@@ -96,7 +96,7 @@ class TestRefusalsOfABody:
                 assert read_answer(connection).status == 200
 
     def test_end_when_the_client_sends_without_end(self, edge: Edge) -> None:
-        """Mutant: read and drop for ever."""
+        """Mutant: read and drop the body for ever."""
         parts = 4 * LINGERING_BYTES // 1_000_000
         with edge.connect() as connection:
             connection.sendall(self.TOO_LARGE)
@@ -105,7 +105,7 @@ class TestRefusalsOfABody:
         assert LINGERING_BYTES // 2 < sent < parts * 1_000_000
 
     def test_end_when_the_client_does_not_leave(self, edge: Edge) -> None:
-        """Mutant: without a timer."""
+        """Mutant: do not limit the time."""
         assert read_answer(edge.refused).status == 413
 
         sent = send_until_cut(edge.refused, [b" "] * 3000, pause=0.02)
@@ -124,7 +124,7 @@ def send_until_cut(
         time.sleep(pause)
 
 
-class TestClientDisconnects:
+class TestDisconnect:
     """Mutant: gunicorn logs a 500 with a request id of its own."""
 
     BODY = b'{"email": "me@example.org", "password": "a quiet orange typewriter"}'
@@ -146,14 +146,14 @@ class TestClientDisconnects:
         assert [line for line in edge.service.log() if is_failure(line)] == []
         return found
 
-    def test_before_its_body_is_complete_is_logged_as_499(self, edge: Edge) -> None:
+    def test_before_the_body_is_complete_is_logged_as_499(self, edge: Edge) -> None:
         with self.being_read(edge, "left-before-the-body") as connection:
             connection.sendall(self.BODY[:9])
 
         [line] = self.logged(edge, "left-before-the-body")
         assert (line["event"], line["status_code"]) == ("http.request", 499)
 
-    def test_before_its_answer_does_not_undo_a_write(self, edge: Edge) -> None:
+    def test_before_the_answer_does_not_undo_a_write(self, edge: Edge) -> None:
         file = Path(edge.service.environment["HOME"]) / "var/app.db"
         with closing(sqlite3.connect(file)) as another:
             another.execute("BEGIN IMMEDIATE")
@@ -161,7 +161,7 @@ class TestClientDisconnects:
                 connection.sendall(self.BODY)
                 look_around(edge)  # the service has read the body
             look_around(edge)  # the service has noticed that the client left
-            # Another writer waits for longer than gunicorn would.
+            # This writer waits longer than gunicorn waits after a disconnect.
             with (
                 closing(sqlite3.connect(file, 4)) as third,
                 pytest.raises(sqlite3.OperationalError, match="locked"),
@@ -213,7 +213,7 @@ class TestClientAddress:
         [line] = edge.lines(answer.headers["x-request-id"])
         assert line["client_ip"] == "203.0.113.9"
 
-    def test_is_not_told_by_a_trailer(self, edge: Edge) -> None:
+    def test_is_not_read_from_a_trailer(self, edge: Edge) -> None:
         """Mutant: add trailers to the headers, as uvicorn does."""
         request = head(
             *("POST", LOGIN, JSON, "Transfer-Encoding: chunked"),
@@ -263,7 +263,7 @@ def test_an_upgrade_to_a_websocket_is_ignored(edge: Edge) -> None:
 
 
 def test_a_status_has_its_reason_phrase(edge: Edge) -> None:
-    """Mutant: gunicorn's own table, where some are `Unknown`."""
+    """Mutant: use gunicorn's table, in which some phrases are `Unknown`."""
     answer = edge.ask(head("GET", PATH, *(f"X-{n}: {'a' * 4000}" for n in range(9))))
 
     assert (answer.status, answer.reason) == (431, "Request Header Fields Too Large")

@@ -48,7 +48,8 @@ def test_a_replaced_worker_keeps_the_settings_of_startup(
 ) -> None:
     """Ctrl-C ends gunicorn with the exit code of an interrupted command.
 
-    Mutants: read the settings in each worker, while `.env` is being edited; exit by 0.
+    Mutants: read the settings again in each worker, although `.env` can have changed;
+    exit with 0 after Ctrl-C.
     """
     with start_service(tmp_path, environment=environment) as service:
         (tmp_path / ".env").write_text("ENVIRONMENT=nonsense\n")
@@ -74,5 +75,5 @@ def test_the_garbage_collector_of_a_worker_skips_the_application() -> None:
 
 
 def test_a_worker_has_no_table_of_the_sizes_of_chunks() -> None:
-    """Mutant: keep it."""
+    """Mutant: keep the table."""
     assert not protocol._CHUNK_PREFIXES

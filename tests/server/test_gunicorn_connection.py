@@ -1,4 +1,4 @@
-"""What a connection of gunicorn's `asgi` worker leaves in its process."""
+"""A closed connection leaves nothing in the process of gunicorn's `asgi` worker."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ AN_HOUR = 3600
 
 
 async def test_a_client_that_leaves_between_requests_leaves_nothing() -> None:
-    """Mutants: do not wake the task; let gunicorn start a timer, which keeps all."""
+    """Mutants: do not wake the task; let gunicorn's timer keep the connection."""
     loop = asyncio.get_running_loop()
     config = Config()
     config.set("asgi_disconnect_grace_period", AN_HOUR)

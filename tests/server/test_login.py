@@ -32,7 +32,7 @@ def log_in(service: Service) -> httpx2.Response:
 def test_right_passwords_in_flight_at_one_instance_do_not_lock_out_the_other(
     worker_class: str, tmp_path: Path, postgres_database_url: str, redis_url: str
 ) -> None:
-    """Mutant: an attempt that the other instance gives back counts as wrong."""
+    """Mutant: count an attempt as wrong while the other instance can give it back."""
     environment = make_environment(
         tmp_path,
         SECRET_KEY=SECRET,

@@ -59,7 +59,7 @@ def scrape(url: str) -> dict[str, float]:
 
 
 def eventually(ask: Callable[[], Answer | None]) -> Answer:
-    """Ask until there is an answer: other processes cannot set an event of ours."""
+    """Ask until there is an answer, because another process cannot set our event."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if answer := ask():
@@ -83,7 +83,7 @@ class TestWorkers:
     def test_answer_with_the_sum_of_all_also_after_one_was_killed(
         self, service: Service, environment: dict[str, str]
     ) -> None:
-        """Mutants: the metrics of the worker that answers; forget those that end."""
+        """Mutants: show the metrics of one worker; forget those of a killed worker."""
         asked, pids = 0, set[int]()
         while len(pids) < 2:
             for _ in range(20):

@@ -1,4 +1,4 @@
-"""The service in separate processes, started by the guide's command line."""
+"""The service in separate processes, started with a usual line of gunicorn."""
 
 import socket
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_answers_and_logs_the_same_under_every_server(service: Service) -> None:
 
 
 def test_stops_while_workers_are_still_starting(tmp_path: Path) -> None:
-    """Mutant: a signal before uvloop handles signals is lost until the timeout."""
+    """Mutant: lose a signal that arrives before uvloop handles signals."""
     environment = make_environment(tmp_path, SECRET_KEY=SECRET)
     environment["GRACEFUL_TIMEOUT_SECONDS"] = "3600"
 
@@ -76,7 +76,7 @@ def test_stops_while_workers_are_still_starting(tmp_path: Path) -> None:
 
 
 def test_workers_share_a_limit_while_redis_is_away(tmp_path: Path) -> None:
-    """Mutant: a worker that ignores the number of workers on the command line."""
+    """Mutant: let a worker ignore the number of workers on the command line."""
     with start_valkey(tmp_path) as valkey:
         environment = make_environment(
             tmp_path,

@@ -1,4 +1,4 @@
-"""systemd holds the port: a restart refuses no connection."""
+"""systemd keeps the port open, so that a restart refuses no connection."""
 
 import socket
 import subprocess
@@ -40,7 +40,7 @@ def activated(listener: socket.socket, home: Path) -> Iterator[Service]:
 
 
 def test_connections_wait_while_the_service_restarts(tmp_path: Path) -> None:
-    """Mutant: refuse connections by a filter, which stays on the socket of systemd."""
+    """Mutant: refuse connections with a filter, which stays on systemd's socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as to:
         with activated(listener, tmp_path) as service:
             wait_for(service)

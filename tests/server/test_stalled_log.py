@@ -1,4 +1,4 @@
-"""The service while the reader of its log stands still."""
+"""The service while nothing reads its log."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A process that is started with a setting missing harms no data."""
+"""A process that starts without a necessary setting does not harm the data."""
 
 import asyncio
 from pathlib import Path
@@ -40,7 +40,7 @@ class TestDatabaseOfAnotherService:
     async def test_a_start_without_environment_is_refused(
         self, database: Database, database_url: str, tmp_path: Path, worker_class: str
     ) -> None:
-        """Mutant: default to development, whatever the database is."""
+        """Mutant: make development the default for every database."""
         environment = make_environment(tmp_path, DATABASE_URL=database_url)
         del environment["ENVIRONMENT"], environment["SECRET_KEY"]
 

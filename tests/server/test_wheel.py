@@ -1,4 +1,4 @@
-"""The wheel serves on its own, from a directory without the repository."""
+"""The service runs from the wheel alone, in a directory without the repository."""
 
 import re
 import shutil
@@ -56,8 +56,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         env={},  # pip would believe metadata that it finds in PYTHONPATH
     )
     [packages] = environment.glob("lib/*/site-packages")
-    # Python adds the paths in this file without reading the .pth files there: one of
-    # those would put the repository on the path.
+    # Python adds the paths in this file, but does not read the .pth files at these
+    # paths. One of them would put the repository on the path.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return environment / "bin"
 
@@ -111,7 +111,7 @@ def test_two_builds_of_the_same_files_are_the_same_bytes(
 def test_plain_gunicorn_has_the_configuration_in_any_directory(
     installed: Path, tmp_path: Path
 ) -> None:
-    """Mutant: rely on `gunicorn.conf.py`, which lies only in the repository."""
+    """Mutant: rely on `gunicorn.conf.py`, which is only in the repository."""
     gunicorn = [str(installed / "python"), "-m", "gunicorn", "--print-config"]
     options = ["app.main:app", "--config", "python:app.server.gunicorn_conf"]
     environment = make_environment(tmp_path)
@@ -129,7 +129,7 @@ def test_plain_gunicorn_has_the_configuration_in_any_directory(
 
 
 def test_sets_up_and_serves(installed: Path, tmp_path: Path) -> None:
-    """Mutant: look for the server's configuration beside the package."""
+    """Mutant: look for the server's configuration next to the package."""
     environment = make_environment(tmp_path)
     del environment["PYTHONPATH"]
     here = partial(run, cwd=tmp_path, env=environment)

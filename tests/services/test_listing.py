@@ -42,7 +42,7 @@ class Query(PageParameters):
 
 
 async def add_rows(database: Database) -> list[dict[str, Any]]:
-    """Add two rows of each value and one that is not listed. Return the two."""
+    """Add two rows of each value, and return them. Also add one of another version."""
     numbers = count(1)
     rows = [
         {

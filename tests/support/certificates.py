@@ -1,4 +1,4 @@
-"""A certificate for this machine, which is its own CA."""
+"""A certificate for localhost that is its own CA."""
 
 from datetime import timedelta
 from ipaddress import ip_address

@@ -41,7 +41,7 @@ def merged(values: Values, given: Values) -> Values:
 
 
 def templates(objects: dict[str, Object]) -> dict[str, Object]:
-    """The pod that each object starts, by its name in `objects`."""
+    """Return the pod that each object starts, by the name of the object."""
     return {
         name: each["spec"]["template"]
         for name, each in objects.items()

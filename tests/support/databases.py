@@ -97,7 +97,7 @@ class Databases:
             await connection.close()
 
     async def _empty(self, url: str) -> bool:
-        """Remove all rows, unless the test changed more or left a session behind."""
+        """Remove all rows. Return False if the schema changed or a session is open."""
         connection = await asyncpg.connect(url)
         try:
             if await connection.fetchval(SESSIONS):
@@ -105,7 +105,7 @@ class Databases:
             if await connection.fetchval(SCHEMA) != self._schema:
                 return False
             if tables := await connection.fetchval(FILLED):
-                # As a replica: triggers would keep the rows of the audit trail.
+                # Act as a replica, which skips the triggers that keep audit events.
                 await connection.execute("SET session_replication_role = replica")
                 await connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
             await connection.execute("SELECT pg_stat_reset()")

@@ -1,4 +1,4 @@
-"""Routes whose dependencies a test describes, and a record of a request to one."""
+"""Routes whose dependencies a test describes, and a record of their calls."""
 
 import asyncio
 from dataclasses import dataclass
@@ -119,7 +119,7 @@ class Case:
 
 
 class Broken(Exception):
-    """Raised by the nodes that say so."""
+    """Raised by each node with `raises=True`."""
 
 
 def function(number: int, node: Node, case: Case, made: list[Any]) -> Any:
@@ -182,7 +182,7 @@ def dependency(case: Case, link: Link, made: list[Any]) -> Any:
 
 
 def told(value: Any) -> Any:
-    """Describe an argument: objects of a request differ between two requests."""
+    """Describe an argument, so that those of two requests can be compared."""
     if isinstance(value, SecurityScopes):
         return value.scopes, value.scope_str
     if isinstance(value, Response):

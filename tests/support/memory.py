@@ -14,13 +14,13 @@ included: dict[tuple[Any, ...], Any] = {}
 def remember(
     *, path: str, call: Callable[..., Any], dependencies: Sequence[params.Depends]
 ) -> Any:
-    """Analyse a function once: hundreds of tests do, and nothing changes the result."""
+    """Analyse each function only once, because all tests get the same result."""
     if not call.__module__.startswith(("app.", "tests.notes.")):
         return analyse(path=path, call=call, dependencies=dependencies)
     key = (path, call, *map(id, dependencies))
     if key not in known:
         found = analyse(path=path, call=call, dependencies=dependencies)
-        known[key] = found, dependencies  # `id` is unique as long as they live
+        known[key] = found, dependencies  # kept, so that each `id` stays unique
     return known[key][0]
 
 

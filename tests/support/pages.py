@@ -19,7 +19,7 @@ Expect = Callable[[Iterable[Any], Query], list[str]]
 
 START = datetime(2999, 1, 1, tzinfo=UTC)  # newer than the rows of the fixtures
 FIRST, LAST = 0, 9
-POSITIONS = [number // 3 for number in range(3, 15)]  # three rows at each of four
+POSITIONS = [number // 3 for number in range(3, 15)]  # three rows at each of 1-4
 chance = Random(7)  # noqa: S311
 
 
@@ -50,7 +50,7 @@ class Lists:
         await self.add([make(position, self.id)])
 
     async def remove(self, ids: Iterable[str]) -> None:
-        """Delete those of the rows that this object added."""
+        """Delete the rows with these ids, if this object has added them."""
         async with transaction(self.database) as session:
             for row in [self.added.pop(each) for each in ids if each in self.added]:
                 await session.delete(row)
@@ -76,7 +76,10 @@ def of(rows: Iterable[Any], seen: Iterable[str]) -> list[str]:
 
 
 def by_time(rows: Iterable[Any], query: Query) -> list[str]:
-    """The ids in the order of the list. Every sort order agrees with the time."""
+    """Return the ids in the order of the list.
+
+    Each column that a query sorts by grows with the time.
+    """
 
     def key(row: Any) -> tuple[datetime, UUID]:
         return getattr(row, "occurred_at", None) or row.created_at, row.id
@@ -97,9 +100,9 @@ async def check_changing_list(
     append_only: bool,
     expected: Expect = by_time,
 ) -> None:
-    """Add a row after each page of a list; then remove rows after each page.
+    """Read a list while rows are added, and then again while rows are removed.
 
-    These are two walks, because the mistakes of one could hide those of the other.
+    These are two walks, because a fault in one could hide a fault in the other.
     """
     for query in queries:
         rows = [make(position, lists.id) for position in POSITIONS]

@@ -88,13 +88,13 @@ async def fill(
     async with transaction(database) as session:
         for statement in statements:
             await session.execute(text(statement.format(**values)), {"rows": ROWS})
-    if name == "postgresql":  # autovacuum's task; SQLite has none
+    if name == "postgresql":  # as autovacuum does in production
         async with transaction(database) as session:
             await session.execute(text("ANALYZE"))
 
 
 class Plans:
-    """Records each reading statement and explains its plan."""
+    """Records each statement with a LIMIT, and explains its plan."""
 
     def __init__(self, database: Database) -> None:
         self.engine = database.reader
@@ -105,7 +105,7 @@ class Plans:
             self.statements.append((statement, values))
 
     async def explain(self) -> list[str]:
-        """The plans of the statements since the last call, each below its statement."""
+        """Return each statement since the last call, followed by its plan."""
         plans = [await self.of(*noted) for noted in self.statements]
         self.statements.clear()
         assert plans

@@ -4,5 +4,5 @@ from app.db.revisions import OWN
 
 of_the_release_alone = pytest.mark.skipif(
     any(OWN.glob("*.py")),
-    reason="It counts the revisions of the release, without yours.",
+    reason="This test is only for a repository without revisions of its own.",
 )

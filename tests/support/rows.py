@@ -50,6 +50,6 @@ async def _value(session: AsyncSession, column: Column[Any]) -> Any:
         return uuid7()
     if kind is datetime:
         return utc_now()
-    if kind is str:  # it can be unique, and short
+    if kind is str:  # unique, and short enough
         return uuid7().hex[-(getattr(column.type, "length", None) or 32) :]
     return VALUES[kind]

@@ -17,7 +17,7 @@ from testbed.service import (
 SECRET = "a-long-enough-key-that-is-only-for-tests-0123456789"
 # SQLite without Redis, and PostgreSQL with Valkey under each worker class.
 SERVERS = ("sqlite", *WORKER_CLASSES)
-# The guide's command line, but for the flag that gunicorn spells --keep-alive.
+# A usual command line of gunicorn.
 GUIDE = "--workers 2 --timeout 120 --keep-alive 5 --access-logfile - --error-logfile -"
 
 

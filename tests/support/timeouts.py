@@ -15,7 +15,7 @@ SHORT = {"db_lock_timeout_seconds": 1, "db_statement_timeout_seconds": 1.5}
 HELD_SECONDS = 0.1
 TIMEOUTS = ("statement", "lock", "idle_in_transaction_session")
 LIFTED = {f"{name}_timeout": "0" for name in TIMEOUTS}
-# Counts the waits that last twice as long as the timeouts allow.
+# Counts the waits for locks that have lasted for more than two seconds.
 WAITS = """
     SELECT count(*) FROM pg_locks
     WHERE NOT granted AND waitstart < now() - interval '2s'
@@ -42,7 +42,7 @@ async def holding(url: str, statement: str) -> AsyncIterator[asyncpg.Connection]
 
 
 async def until(url: str, question: str, ended: asyncio.Future[Any]) -> None:
-    """Return when the answer to the question is not zero."""
+    """Ask until the answer to the question is not zero."""
     connection = await asyncpg.connect(url, server_settings=LIFTED)
     try:
         while not await connection.fetchval(question):

@@ -1,4 +1,4 @@
-"""How long one task keeps the event loop from all others."""
+"""How long one task blocks the other tasks of the event loop."""
 
 import gc
 from asyncio import Task, sleep
@@ -9,8 +9,8 @@ from typing import Any
 async def longest_turn(task: Task[Any]) -> float:
     """Return the seconds of the longest turn until the task is done.
 
-    It counts CPU time, so that a busy machine does not matter, and keeps the garbage
-    collector from the many objects of the tests.
+    The function counts CPU time, so that a busy machine does not matter. It hides the
+    many objects of the tests from the garbage collector, which would take long.
     """
     gc.freeze()
     longest, before = 0.0, thread_time()

@@ -22,8 +22,8 @@ RUN_AXE = """
 return axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html)}`));
 """
-# Holds the request for the second factors. Marks the page after a refresh, when the
-# promises that wait for its answer have ended.
+# This script holds the request for the second factors. After a refresh, it marks the
+# page when the promises that wait for the answer have ended.
 HOLD = """
 const send = window.fetch;
 window.fetch = async (url, options) => {
@@ -72,7 +72,7 @@ async def test_lets_users_look_after_their_account(
     """Mutant: do not repeat an action after the user has confirmed the password."""
     browser = signed_in
     other = await people.log_in(account)
-    await browser.visit(page)  # the session goes on by the cookie
+    await browser.visit(page)  # the cookie continues the session
     await shows_account(browser, account)
     await browser.until("document.querySelectorAll('#sessions li').length === 2")
     await browser.until("sessions.textContent.includes('Chrome on Linux')")
@@ -109,7 +109,8 @@ async def test_lets_users_look_after_their_account(
     await browser.click("#deletion button")
     await browser.accept()
     await says(browser, "#account", "deleted")
-    # A refused request is an error for the console; a breach of the policy is one, too.
+    # The console shows requests that the service refused, which is right here. It would
+    # also show breaches of the security policy.
     assert not [e for e in await browser.errors() if "Failed to load resource" not in e]
 
 
@@ -117,7 +118,7 @@ async def test_lets_users_look_after_their_account(
 async def test_ignores_an_answer_that_comes_after_the_sign_out(
     signed_in: Browser,
 ) -> None:
-    """Mutant: end the session for each late 401, which empties the form of a login."""
+    """Mutant: end the session again after a late 401, which empties the login form."""
     browser = signed_in
     await browser.run(HOLD)
     await browser.click("#sessions > button")

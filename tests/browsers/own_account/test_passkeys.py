@@ -59,7 +59,7 @@ async def sign_out(browser: Browser) -> None:
 async def test_adds_a_passkey_and_signs_in_with_it(
     page: str, people: People, browser: Browser
 ) -> None:
-    """Mutants: a script inside the page; `127.0.0.1` as the domain of passkeys."""
+    """Mutants: an inline script in the page; `127.0.0.1` as the domain of passkeys."""
     user = await people.add()
     await browser.add_authenticator()
     await browser.visit(page)
@@ -77,11 +77,11 @@ async def test_adds_a_passkey_and_signs_in_with_it(
     )
     assert len(codes.split()) == 10
 
-    # The field of the address offers the passkey; this user takes it at once.
+    # The e-mail field offers the passkey, and the virtual user accepts it at once.
     await browser.click("#sign-out")
     await browser.until(f"{LOGINS} === 2")
 
-    # A browser that does not offer it has the button.
+    # In a browser without this offer, users click a button instead.
     await browser.run(WITHOUT_OFFER)
     await sign_out(browser)
     await browser.click("#other-ways button")

@@ -17,7 +17,7 @@ class TestDemo:
         assert first != others
 
     def test_needs_a_confirmation_in_production(self, tmp_path: Path) -> None:
-        """Mutant: ask in no environment."""
+        """Mutant: never ask for a confirmation."""
         production = make_environment(
             tmp_path,
             ENVIRONMENT="production",

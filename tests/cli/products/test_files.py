@@ -55,7 +55,7 @@ class TestImport:
     def test_shows_no_size_for_a_pipe(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutant: `Reading: 1520 of 1 bytes`."""
+        """Mutant: show the size of the pipe, as in `Reading: 1520 of 1 bytes`."""
         os.mkfifo(tmp_path / "pipe")
         process = start(environment, "import", "pipe")
         (tmp_path / "pipe").write_bytes(rows(20, "M"))
@@ -79,7 +79,7 @@ class TestImport:
     ) -> None:
         """Mutants: count the unchanged rows as updated; ignore the price or the stock.
 
-        A row without a stock leaves it as it is.
+        A row without a stock does not change the stock of the product.
         """
         environment |= {"DATABASE_URL": database_url}
         head = "sku,name,price,currency,stock\n"
@@ -146,10 +146,10 @@ class TestImport:
         assert (bad.returncode, report["failed"]) == (1, 1)
         assert report["errors"][0]["line"] == 1
 
-    def test_lets_no_file_control_the_terminal(
+    def test_shows_nothing_of_a_file_that_could_control_the_terminal(
         self, environment: dict[str, str], tmp_path: Path
     ) -> None:
-        """Mutant: print the name of a member."""
+        """Mutant: print the name of the unknown member."""
         member = '"\\u001b[31mEVIL\\u001b]0;t\\u202e\\u0007é"'
         (tmp_path / "evil.ndjson").write_text(f"{{{member}: 1}}\n")
 
@@ -177,7 +177,7 @@ class TestImport:
         exported = command("products", "export", environment=environment)
         assert (exported.returncode, exported.stdout) == (0, "")
 
-    async def test_does_not_say_so_if_it_is_interrupted_during_the_commit(
+    async def test_says_that_it_is_unsure_if_it_is_interrupted_during_the_commit(
         self, environment: dict[str, str], postgres_database_url: str
     ) -> None:
         """Mutant: say that nothing was imported after every interruption."""

@@ -66,7 +66,9 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 
 class TestHash:
-    async def test_uses_the_parameters_of_owasp(self, hasher: PasswordHasher) -> None:
+    async def test_uses_parameters_that_owasp_recommends(
+        self, hasher: PasswordHasher
+    ) -> None:
         assert (await hasher.hash(PASSWORD)).startswith(
             "$argon2id$v=19$m=19456,t=2,p=1$"
         )
@@ -129,7 +131,7 @@ class TestVerify:
     ) -> None:
         assert (await hasher.verify(typed, await hasher.hash(chosen))).ok
 
-    async def test_replaces_a_hash_with_other_parameters(
+    async def test_replaces_a_hash_that_has_other_parameters(
         self, hasher: PasswordHasher
     ) -> None:
         older = PasswordHasher(1, 1, memory_kib=7_168, passes=5)

@@ -158,7 +158,10 @@ class LogModel:
         return [at for at, _ in entries if at + window > now_us]
 
     def _wait_us(self, hit: Hit) -> int | None:
-        """Try now, and then each moment at which a hit expires."""
+        """Return how long the hit must wait, or None if it never fits.
+
+        Try the present moment, and then each moment at which an earlier hit expires.
+        """
         window = hit.policy.window // timedelta(microseconds=1)
         moments = (at + window for at in self._live(hit, self.now_us))
         for moment in [self.now_us, *sorted(moments)]:

@@ -1,4 +1,4 @@
-"""A real Valkey that hangs, stops and returns: no error, and no lost limit."""
+"""While a real Valkey hangs or is stopped, limits hold and no request fails."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,7 +43,7 @@ async def real(
 
 
 async def hit_in_redis(limiter: ResilientRateLimiter, clock: ManualClock) -> None:
-    """Repeat the hit: on a busy machine even a healthy server can answer late."""
+    """Repeat the hit until Redis counts it, because a busy machine can answer late."""
     for _ in range(50):
         if not (await limiter.hit(ANN)).degraded:
             return
@@ -72,7 +72,7 @@ class TestOutage:
         valkey.start()
 
         assert all(decision.degraded for decision in during)
-        # Mutant: counters that are empty when the outage begins allow ten more.
+        # Mutant: if the counters are empty when the outage begins, they allow ten more.
         assert 1 <= sum(decision.allowed for decision in during) <= 9
         assert not during[-1].allowed
         await hit_in_redis(real, clock)

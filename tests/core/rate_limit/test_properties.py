@@ -117,7 +117,7 @@ class TestConcurrentCalls:
     async def test_are_counted_one_after_the_other(
         self, kind: Kind, valkey: ValkeyServer, moments: list[list[list[Hit]]]
     ) -> None:
-        """Mutant: calls that share a round trip do not count for each other."""
+        """Mutant: do not count the earlier calls of the same round trip."""
         model = LogModel()
         async with open_stage(kind, valkey.url) as stage:
             for moment in moments:

@@ -138,7 +138,8 @@ class TestKeys:
     ) -> None:
         hit = Hit(SHORT, "ann")
         now = await server_time(client)
-        # Newest first. The middle hit has expired, but was written after the oldest.
+        # The server's clock went back and forth: the second hit of these three, which
+        # has expired, was written after the first.
         for second in (now + 10, now - 10, now):
             await client.lpush(hit.key, int(second * 1e6))
 

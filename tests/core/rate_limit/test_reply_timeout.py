@@ -1,4 +1,4 @@
-"""One shared timer for the replies that are awaited."""
+"""One timer for all replies that the process waits for."""
 
 import asyncio
 import time

@@ -158,7 +158,7 @@ class TestBreaker:
     async def test_shows_its_state_as_a_metric(
         self, limiter: ResilientRateLimiter, shared: ScriptedLimiter, clock: ManualClock
     ) -> None:
-        """Mutant: set the metric only when it opens."""
+        """Mutant: set the metric only when the breaker opens."""
 
         def state() -> float | None:
             return registry.get_sample_value("circuit_state", {"name": "redis"})

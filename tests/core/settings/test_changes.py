@@ -1,4 +1,7 @@
-"""A copy chooses when it gets a new default, and is warned before a setting goes."""
+"""A copy chooses when it gets new defaults.
+
+It gets a warning before a release removes a setting that it uses.
+"""
 
 import pytest
 
@@ -48,21 +51,27 @@ class TestDefaults:
         assert settings.password_min_length == (length or newest[0])
         assert settings.audit_retention_days == (days or newest[1].default)
 
-    def test_give_way_to_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_are_overridden_by_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("DEFAULTS", "0.1.0")
         monkeypatch.setenv("PASSWORD_MIN_LENGTH", "20")
         assert Settings().password_min_length == 20
         kept = "DEFAULTS keeps the defaults of 0.1.0 for AUDIT_RETENTION_DAYS, PASSW"
         assert any(line.startswith(kept) for line in find_warnings(Settings()))
 
-    def test_refuse_what_is_no_release(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_something_that_is_not_a_release_are_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("DEFAULTS", "newest")
         with pytest.raises(ConfigurationError, match="DEFAULTS"):
             get_settings()
 
 
 class TestDeprecations:
-    def test_warn_who_uses_the_setting(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_cause_a_warning_if_the_setting_is_used(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         entry = Deprecation("log_sample", "0.1.0", "0.3.0", "Use another one.")
         monkeypatch.setattr(warnings, "DEPRECATIONS", (entry,))
         expected = (

@@ -1,4 +1,4 @@
-"""`OIDC_PROVIDERS`: presets, and what the service refuses to start with."""
+"""`OIDC_PROVIDERS`: presets, and values with which the service does not start."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ GOOD = {
 
 
 def refusal(text: object, **settings: Any) -> str:
-    """Return the problem of `OIDC_PROVIDERS`, which may show no secret."""
+    """Return the problem of `OIDC_PROVIDERS`. The problem must not show a secret."""
     with pytest.raises(ValidationError) as refused:
         make_settings(oidc_providers=text, **settings)
     [problem] = [each for each in refused.value.errors() if "oidc" in str(each["loc"])]
@@ -51,8 +51,8 @@ def test_an_unsafe_or_incomplete_provider_is_refused(
     assert problem in refusal(text)
 
 
-def test_http_is_accepted_only_for_this_machine_and_in_development() -> None:
-    """Mutant: accept an http issuer on this machine in production, too."""
+def test_http_is_accepted_only_for_localhost_in_development() -> None:
+    """Mutant: accept an http issuer on localhost also outside development."""
     local = json.dumps([{**GOOD, "issuer": "http://localhost:8080/realms/a"}])
 
     make_settings(oidc_providers=local)

@@ -74,7 +74,7 @@ class TestMailInProduction:
         ],
     )
     def test_links_must_use_https_and_a_public_host(self, url: str) -> None:
-        """Mutant: refuse only the default."""
+        """Mutant: refuse only the default URL."""
         values = PRODUCTION | {"public_base_url": url}
         make_settings(**values)
         make_settings(**values | {"environment": "staging"}, smtp_url=SMTP)
@@ -83,7 +83,7 @@ class TestMailInProduction:
         assert refused.value.error_count() == 1
         assert url not in str(refused.value)
 
-    def test_names_the_issuer_of_tokens_for_other_services(self) -> None:
+    def test_signing_keys_also_need_a_public_url_with_https(self) -> None:
         ring = json.dumps([generate()])
         make_settings(**PRODUCTION, signing_keys=ring)
         values = PRODUCTION | {"public_base_url": "http://127.0.0.1:8000"}

@@ -1,4 +1,4 @@
-"""Traces and error reports need a place to go to, and their packages."""
+"""Traces and error reports need a valid URL and their packages."""
 
 import sys
 

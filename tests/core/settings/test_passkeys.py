@@ -24,7 +24,7 @@ class TestDefaults:
         ],
     )
     def test_come_from_the_public_url(self, url: str, domain: str, origin: str) -> None:
-        """Mutant: the URL itself, with a path or a port that no browser sends."""
+        """Mutant: use the URL itself, with a path or a port that no browser sends."""
         settings = make_settings(public_base_url=url)
 
         assert settings.passkey_rp_id == domain
@@ -40,7 +40,7 @@ class TestDomainAndOrigins:
             {"passkey_origins": ["*"]},
             {"passkey_origins": ["https://evil-example.org"]},
             {"passkey_origins": ["https://example.org.evil.test"]},
-            {"passkey_rp_id": "other.test"},  # the default origin is elsewhere
+            {"passkey_rp_id": "other.test"},  # not that of the default origin
             {"passkey_rp_id": "https://example.org"},
             {"passkey_origins": ["http://example.org"], "environment": "staging"},
         ],

@@ -1,4 +1,4 @@
-"""Settings that look safe and are not."""
+"""Settings that look safe but are not, and settings that are safe."""
 
 import secrets
 
@@ -203,12 +203,12 @@ class TestTrustedProxies:
         "networks",
         ["0.0.0.0/1,128.0.0.0/1", "::/1", "2000::/4,3000::/4", "10.0.0.0/8,64.0.0.0/2"],
     )
-    def test_do_not_add_up_to_everyone(self, networks: str) -> None:
+    def test_must_not_cover_all_addresses(self, networks: str) -> None:
         assert list(refusals(trusted_proxies=networks)) == ["trusted_proxies"]
 
     @pytest.mark.parametrize("networks", ["::ffff:10.0.0.7", "::ffff:0.0.0.0/96"])
     def test_are_no_ipv4_addresses_in_ipv6(self, networks: str) -> None:
-        """They would match no peer, because the service compares IPv4 addresses."""
+        """Such a network matches no peer: the service compares IPv4 addresses."""
         assert list(refusals(trusted_proxies=networks)) == ["trusted_proxies"]
 
     def test_are_networks_of_any_usual_size(self) -> None:

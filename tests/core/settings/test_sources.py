@@ -83,7 +83,7 @@ class TestSecretFile:
     def test_takes_precedence(
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str, in_dotenv: bool
     ) -> None:
-        """Mutant: the line that `setup` wrote to `.env` hides the file."""
+        """Mutant: use the empty line of `.env`, which `setup` wrote, not the file."""
         Path("secret").write_text(f"{value}\n")
         Path(".env").write_text(f"{name}=\n")
         if in_dotenv:
@@ -98,7 +98,7 @@ class TestSecretFile:
     def test_that_cannot_be_read_is_named_with_all_other_problems(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutant: a missing file is no setting, so the default is used."""
+        """Mutant: use the default if the file is missing."""
         Path("empty").touch()
         Path("binary").write_bytes(b"\xff\xfe")
         monkeypatch.setenv("SECRET_KEY_FILE", "/nowhere/secret")

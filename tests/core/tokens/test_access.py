@@ -353,7 +353,7 @@ class TestTokenClaims:
 
 
 class TestRepeatedMembers:
-    """orjson and pydantic read the last one; other verifiers can read the first."""
+    """Of two equal names, our parsers read the last one, other verifiers the first."""
 
     @pytest.mark.parametrize("name", [b'"sub"', b'"\\u0073ub"', b'"other"'])
     @pytest.mark.parametrize("separator", [b",", b" , "])
@@ -422,7 +422,7 @@ class TestTokenLifetime:
         assert service().verify(signed(header(), claims(nbf=now))).sub == USER
 
     def test_refuses_a_password_given_in_the_future(self) -> None:
-        """Mutant: accept it, so that such a token stays fresh for ever."""
+        """Mutant: accept such a token, which then stays fresh for ever."""
         later = int(time.time()) + 60
 
         assert refuses(signed(header(), claims(auth_time=later))) == "not yet valid"
@@ -434,7 +434,7 @@ class TestTokenLifetime:
     def test_is_checked_again_for_a_token_that_was_accepted(
         self, monkeypatch: pytest.MonkeyPatch, later: timedelta, reason: str | None
     ) -> None:
-        """Mutant: remember that a token was accepted, instead of what it says."""
+        """Mutant: remember only that a token was accepted, and not its claims."""
         tokens = service()
         token = issue(tokens)
         tokens.verify(token)

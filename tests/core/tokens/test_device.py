@@ -30,8 +30,8 @@ def test_a_token_is_worthless_for_another_user_or_secret() -> None:
     assert DeviceTokens(SecretRing(NEW, OLD)).find_device(token, ANN, HASH) is not None
 
 
-def test_ends_with_the_password() -> None:
-    """Mutant: keep old tokens valid, so that collected ones multiply the guesses."""
+def test_a_token_ends_with_the_password() -> None:
+    """Mutant: keep old tokens valid, so that with each one come more guesses."""
     tokens = DeviceTokens(SecretRing(NEW))
 
     assert tokens.find_device(tokens.issue(ANN, HASH), ANN, "$argon2id$other") is None

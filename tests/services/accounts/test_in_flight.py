@@ -45,7 +45,7 @@ class TestInFlight:
         assert not await work.wait(["a"])
 
     async def test_skips_a_caller_that_was_cancelled(self) -> None:
-        """Mutant: wake a cancelled caller before it runs, which raises."""
+        """Mutant: wake a cancelled caller before it runs, which raises an error."""
         work = InFlight()
         work.begin(["a"])
         work.begin(["a"])

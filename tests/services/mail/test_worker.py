@@ -137,7 +137,7 @@ class TestDelivery:
     async def test_sends_each_mail_once_with_several_workers(
         self, database: Database, settings: Settings, mailbox: tuple[str, Mailbox]
     ) -> None:
-        """Mutant: a claim that leaves the mail due, so that each worker sends it."""
+        """Mutant: let a claim leave the mail due, so that each worker sends it."""
         await owe(database, *(f"user{number}@example.org" for number in range(30)))
         settings = with_smtp(settings, mailbox[0])
 
@@ -151,7 +151,7 @@ class TestDelivery:
     async def test_takes_over_from_a_worker_that_died(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: a claim that never expires, so that the mail is lost."""
+        """Mutant: let a claim never expire, so that the mail is lost."""
         await owe(database, "ada@example.org")
         hanging = BrokenTransport(hangs=True)
         dying = asyncio.create_task(
@@ -173,7 +173,7 @@ class TestDelivery:
     async def test_uses_the_same_message_id_in_every_attempt(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: a new id for each attempt, so that servers keep every copy."""
+        """Mutant: use a new id for each attempt, so that servers keep every copy."""
         await owe(database, "ada@example.org")
         transport = BrokenTransport(failures=0)
         worker = make_worker(database, settings, transport)
@@ -317,7 +317,7 @@ class TestRunningWorker:
     async def test_survives_a_database_that_does_not_answer(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: a line in the log for each try of the same outage."""
+        """Mutant: log a line for each try during the same outage."""
         worker = make_worker(database, settings, BrokenTransport(failures=0))
         failed = asyncio.Event()
         tries = 0

@@ -1,4 +1,4 @@
-"""Sign-in with a provider, in a real browser: by its page, and by `/account`."""
+"""Sign-in with a provider, in a real browser: on the sign-in page and on `/account`."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def at(browser: Browser, url: str) -> None:
 async def test_a_visitor_signs_in_and_links_a_second_identity(
     browser: Browser, page: str, site: str, provider: Provider
 ) -> None:
-    """Mutants: leave the code in the history; store a token where scripts read it."""
+    """Mutants: keep the code in the history; store a token that scripts can read."""
     await browser.visit(f"{site}/account")
     await browser.until("document.querySelector('#other-ways a')")
     await browser.until("!document.querySelector('#signed-out').hidden")
@@ -42,7 +42,7 @@ async def test_a_visitor_signs_in_and_links_a_second_identity(
 async def test_the_page_refuses_the_link_of_an_attacker_and_leads_to_no_other_site(
     browser: Browser, page: str, site: str, provider: Provider
 ) -> None:
-    """Mutants: finish without a transaction; believe the path of the fragment."""
+    """Mutants: finish a sign-in that began elsewhere; go to any URL of a fragment."""
     await browser.visit(f"{page}?code=stolen&state=x&iss=y")
     await browser.until(f"{TEXT}.includes('You are not signed in.')")
     assert await browser.run("return location.search") == ""

@@ -20,7 +20,7 @@ async def test_the_page_asks_for_the_second_factor(
     people: People,
     provider: Provider,
 ) -> None:
-    """Mutant: take the answer without tokens for a sign-in."""
+    """Mutant: treat the answer as a complete sign-in, although it has no tokens."""
     phone = await enrolled(app, people)
     owner: Client = phone.owner
     provider.visitor["email"] = owner.email
