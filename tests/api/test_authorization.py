@@ -73,11 +73,11 @@ class TestRoutes:
     async def test_let_in_only_the_documented_roles(
         self, people: People, client: Client
     ) -> None:
-        # Mutants: a route without its scope, or with the scope of a lesser role.
+        # Mutants: declare no scope on a route; declare one that a lesser role has.
         callers = {"public": client}
         for role in ROLES:
             callers[role] = await people.sign_in(role)
-        # Last, because they end sessions of the caller.
+        # Call these operations last, because they end sessions of the caller.
         last = ("POST /auth/logout-all", "POST /auth/logout")
         rows = documented()
         table = sorted(
@@ -108,7 +108,7 @@ class TestRoutes:
         query = {"event": "authz.denied", "subject_id": caller.user_id}
         events = (await admin.get("/audit-events", params=query)).json()["items"]
 
-        assert len(events) == (0 if role == "admin" else 10)  # a flood is sampled
+        assert len(events) == (0 if role == "admin" else 10)  # at most 10 of a flood
         assert all(event["detail"] == {"scope": "audit:read"} for event in events)
 
 
@@ -122,7 +122,7 @@ class TestCallerLookup:
         assert sum("JOIN auth_sessions" in each for each in statements) == 1
 
     async def test_with_a_refused_token_is_logged(self, client: Client) -> None:
-        """The line has the reason, and a flood is sampled."""
+        """The line contains the reason. At most 10 lines of a flood are logged."""
         forged = {"Authorization": "Bearer forged"}
         with capture_logs() as logs:
             answers = [await client.get("/users/me", headers=forged) for _ in range(12)]
@@ -137,7 +137,7 @@ class TestCallerLookup:
 
 
 class TestRoutesWithoutAccessRule:
-    """Mutant: a check that does not look into included routers."""
+    """Mutant: do not check the routes of included routers."""
 
     async def endpoint(self) -> None: ...
 
@@ -185,7 +185,7 @@ class TestForeignRoutes:
     """A route of another class would have no limits, strict JSON or idempotency."""
 
     async def test_keep_the_service_from_starting(self) -> None:
-        """On a plain router, `limited` would allow every login."""
+        """On a plain `APIRouter`, `limited` would have no effect."""
         router = APIRouter()
 
         @router.post("/login", openapi_extra=public("A login has no token yet."))
@@ -196,7 +196,7 @@ class TestForeignRoutes:
             create_application(make_settings(), [router])
 
     async def test_cannot_ask_for_idempotency(self) -> None:
-        """The same key would change the stock twice."""
+        """Two requests with the same key would change the stock twice."""
         router = APIRouter()
 
         @router.post("/stock")
@@ -235,7 +235,7 @@ class TestObjectsOfOthers:
     async def test_answer_as_if_they_did_not_exist(
         self, people: People, user: Client
     ) -> None:
-        # Mutant: a query that ignores the owner.
+        # Mutant: find a session without its owner.
         other = await people.sign_in()
         [session] = (await other.get("/auth/sessions")).json()["items"]
         ids = {"session_id": session["id"], "user_id": other.user_id}
@@ -261,7 +261,7 @@ class TestFieldsTheServerSets:
     async def test_are_refused_in_every_request_body(
         self, app: FastAPI, people: People
     ) -> None:
-        # Mutants: a schema that allows unknown fields, or one derived from the table.
+        # Mutants: use a schema that allows unknown fields; derive one from the table.
         admin = await people.sign_in("admin")
         before = (await admin.get("/users/me")).json()
         mistakes = []

@@ -1,4 +1,4 @@
-"""A cursor continues only the list that it came from."""
+"""A cursor is valid only for the list that returned it."""
 
 import pytest
 from httpx2 import Response
@@ -17,7 +17,7 @@ async def get(client: Client, path: str, **parameters: str) -> Response:
 async def test_a_cursor_is_refused_by_every_other_list(
     people: People, path: str
 ) -> None:
-    """Mutants: a signature without the name of the list, or without its owner."""
+    """Mutants: sign cursors without the name of the list, or without its owner."""
     account, other = await people.add("admin"), await people.sign_in("admin")
     admin = [await people.log_in(account) for _ in range(2)][-1]
     for title in "AB":
@@ -41,7 +41,7 @@ async def test_a_cursor_is_refused_by_every_other_list(
 async def test_a_cursor_is_refused_with_another_sort_or_filter(
     user: Client, other: dict[str, str]
 ) -> None:
-    """Mutants: a signature without the order, or without the filters."""
+    """Mutants: sign cursors without the order; sign them without the filters."""
     for title in "AB":
         await user.post("/notes", json={"title": title})
     cursor = (await get(user, "/notes", sort="title")).json()["next_cursor"]

@@ -1,4 +1,4 @@
-"""An operation that says since when it is deprecated."""
+"""Deprecated operations, which say when they were deprecated and when they end."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ async def read_old(absent: bool = False) -> None:
 
 class TestDeprecatedOperation:
     @pytest.mark.parametrize("query", ["", "?absent=true"])
-    async def test_says_so_in_every_answer(
+    async def test_is_marked_in_every_answer(
         self, settings: Settings, query: str
     ) -> None:
         """Mutant: set the headers on the response that the endpoint returns."""
@@ -42,7 +42,7 @@ class TestDeprecatedOperation:
         link = '<https://api.example.com/changes>; rel="deprecation"'
         assert answer.headers["link"] == link
 
-    def test_says_so_in_the_document(self, settings: Settings) -> None:
+    def test_is_marked_in_the_openapi_document(self, settings: Settings) -> None:
         document = create_application(settings, [router]).openapi()
 
         operation = document["paths"]["/api/v1/old"]["get"]

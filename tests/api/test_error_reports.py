@@ -24,7 +24,7 @@ router = api_router("/faults", tags=["faults"])
 
 @router.post("/value", openapi_extra=public("a test"))
 async def fail(request: Request) -> None:
-    """Fail with a secret in a variable, the message and its cause."""
+    """Fail with a secret in a variable, in the message and in the cause."""
     body = (await request.body()).decode()
     try:
         raise KeyError(body)
@@ -41,7 +41,7 @@ async def fail_in_sql(state: StateDep) -> None:
 
 @pytest.fixture(autouse=True)
 def patience_for_sentry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer than in production: a busy machine is late without being down."""
+    """Wait longer than in production, because a busy machine can be slow."""
     monkeypatch.setattr("app.core.error_reports.CLOSE_SECONDS", 60.0)
 
 
@@ -56,10 +56,10 @@ def overrides(collector: Collector) -> dict[str, Any]:
     return {"sentry_dsn": collector.dsn}
 
 
-async def test_have_the_place_and_no_value(
+async def test_reports_have_the_place_and_no_value(
     settings: Settings, collector: Collector
 ) -> None:
-    """Mutants: no `before_send`; `include_local_variables`; keep `value`."""
+    """Mutants: leave out `before_send`; set `include_local_variables`; keep `value`."""
     app = create_application(settings, [router])
     transport = ASGITransport(app, raise_app_exceptions=False)
     client = AsyncClient(transport=transport, base_url="http://test/api/v1")
@@ -88,7 +88,7 @@ async def test_have_the_place_and_no_value(
     assert statement["tags"]["route"] == "/api/v1/faults/statement"
 
 
-async def test_of_a_mail_are_about_errors_and_no_outage(
+async def test_reports_of_mails_are_about_errors_and_not_about_outages(
     settings: Settings, collector: Collector
 ) -> None:
     """Mutant: report every failed attempt."""

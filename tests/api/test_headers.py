@@ -100,7 +100,7 @@ async def caller(app: FastAPI, people: People) -> Client:
 
 
 async def test_every_kind_of_answer_has_the_security_headers(caller: Client) -> None:
-    """Mutant: a middleware that answers outside the one that adds the headers."""
+    """Mutant: let a middleware answer outside the one that adds the headers."""
     for kind, (status, ask) in KINDS.items():
         answer: Response = await ask(caller)
 

@@ -46,7 +46,7 @@ async def test_health_requests_are_not_logged(client: Client) -> None:
 
 
 class TestSchema:
-    """Mutants: do not ask for the schema; treat every other revision as too old."""
+    """Mutants: do not check the schema; treat every other revision as too old."""
 
     @pytest.fixture
     def overrides(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class TestSchema:
         ("revision", "status", "schema"),
         [("0001", 503, "unhealthy"), ("of_a_newer_release", 200, "healthy")],
     )
-    async def test_that_is_too_old_takes_the_instance_out_of_service(
+    async def test_that_is_too_old_makes_the_instance_unready(
         self, settings: Settings, revision: str, status: int, schema: str
     ) -> None:
         async with Database(settings) as database, transaction(database) as session:
@@ -71,10 +71,10 @@ class TestSchema:
         assert ready.json()["checks"]["database"] == "healthy"
         assert ready.json()["checks"]["schema"] == schema
 
-    async def test_that_is_migrated_puts_the_instance_into_service(
+    async def test_that_is_migrated_makes_the_instance_ready(
         self, settings: Settings, without_notes: None
     ) -> None:
-        """Mutant: ask once, when the process starts."""
+        """Mutant: check the schema only once, when the process starts."""
         await migrate.downgrade(settings, "base")
         app = create_application(settings)
         with capture_logs() as logs:
@@ -108,7 +108,7 @@ class TestRedisDown:
     def overrides(self) -> dict[str, Any]:
         return {"health_probe_seconds": 0.05}
 
-    async def test_degrades_without_refusing_requests(
+    async def test_is_reported_as_degraded_and_requests_are_answered(
         self, client: Client, user: Client
     ) -> None:
         async with asyncio.timeout(60):  # the first probe of the database can be late

@@ -119,7 +119,10 @@ class TestReplay:
     async def test_repeats_a_refusal_that_a_retry_cannot_change(
         self, user: Client, url: str, body: dict[str, Any], status: int
     ) -> None:
-        """The `request_id` shows which answer it is. Mutant: store only one status."""
+        """The `request_id` in the body shows that the answer is the first one.
+
+        Mutants: do not store 404; do not store 422.
+        """
         first, again = [await post(user, "k", body, url) for _ in range(2)]
         mended = await post(user, "k")
 
@@ -154,7 +157,7 @@ class TestReplay:
         assert await count(app, IdempotencyKey) == 0
 
     async def test_ends_after_24_hours(self, app: FastAPI, user: Client) -> None:
-        """Mutant: another duration, such as an hour."""
+        """Mutant: keep answers for another time, such as an hour."""
         first = await post(user, "k")
 
         await let_pass(app, timedelta(hours=23, minutes=55))
@@ -180,7 +183,7 @@ class TestReplay:
     async def test_is_refused_to_a_caller_deleted_during_the_request(
         self, app: FastAPI, people: People, admin: Client
     ) -> None:
-        """Mutants: store the answer after the commit; a 500 when the caller is gone."""
+        """Mutants: store the answer after the commit; answer 500 to this caller."""
         leaving = await people.sign_in("admin")
 
         async def body() -> AsyncGenerator[bytes]:
@@ -199,7 +202,7 @@ class TestReplay:
     async def test_works_after_a_rotation_of_the_secret(
         self, settings: Settings
     ) -> None:
-        """Mutants: a hash without the secret; compare with the current secret only."""
+        """Mutants: hash without the secret; compare only by the current secret."""
         first, second = SECRETS
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
@@ -226,7 +229,7 @@ class TestIdempotencyKey:
         assert await count(app) == 2
 
     async def test_belongs_to_one_request(self, user: Client) -> None:
-        """Mutants: a fingerprint without the path, or without the body."""
+        """Mutants: compare without the path; compare without the body."""
         first, second = [
             (await post(user, title, {**NOTE, "title": title})).json()["id"]
             for title in "AB"
@@ -250,7 +253,7 @@ class TestIdempotencyKey:
             ]
 
     async def test_belongs_to_one_media_type(self, user: Client) -> None:
-        """Mutants: a fingerprint without the media type, or with its parameters."""
+        """Mutants: compare without the media type; compare it with its parameters."""
         url, key = "/notes/upload?title=Books", {"Idempotency-Key": "k"}
         first = await user.post(url, content="Emma", headers=PLAIN | key)
 
@@ -285,7 +288,7 @@ class TestConcurrentRequests:
     async def test_get_409_while_the_first_one_is_running(
         self, app: FastAPI, user: Client
     ) -> None:
-        """Mutants: wait for the lock; look the key up without a lock."""
+        """Mutants: wait for the lock; take no lock."""
         async with transaction(app.state.shared.database) as session:
             await OnceOnly(session, UUID(user.user_id), "k").claim()
             refused = await post(user, "k")
@@ -299,7 +302,7 @@ class TestConcurrentRequests:
     async def test_with_the_same_key_have_one_effect(
         self, app: FastAPI, user: Client, backend: str
     ) -> None:
-        """Mutant: do not look the key up."""
+        """Mutant: do not look up whether the key has an answer."""
         answers = await gather(*(post(user, "k") for _ in range(50)))
 
         statuses = Counter(answer.status_code for answer in answers)

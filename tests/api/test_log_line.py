@@ -24,7 +24,7 @@ async def line_of(client: Client, method: str, url: str, **sent: Any) -> dict[st
 
 
 async def test_counts_what_the_request_waited_for(user: Client, backend: str) -> None:
-    """Mutants: count nothing in a read by key, or nothing that SQLAlchemy runs."""
+    """Mutants: do not count reads by key; do not count statements of SQLAlchemy."""
     written = await line_of(user, "POST", "/notes", json={"title": "Groceries"})
     read = await line_of(user, "GET", "/users/me")
 
@@ -90,10 +90,10 @@ class TestRefusal:
         assert line["error_type"] == "rate_limited"
 
 
-async def test_is_an_error_while_the_database_is_down(
+async def test_has_the_level_error_while_the_database_is_down(
     settings: Settings, backend: str
 ) -> None:
-    """Mutant: no line above `warning` in an outage."""
+    """Mutant: log nothing above `warning` in an outage."""
     if backend == "sqlite":
         pytest.skip("SQLite has no server that can be down.")
     url = settings.database_url.replace(settings.database_url.split("/")[2], "[::1]:1")

@@ -14,7 +14,7 @@ def backend() -> str:
 
 
 class TestMethodNotAllowed:
-    """Mutant: an `Allow` header with the methods of the first route only."""
+    """Mutant: write only the methods of the first route into `Allow`."""
 
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
@@ -52,10 +52,10 @@ class TestHead:
         ["/health/live", "/notes", "/notes/upload", "http://test/docs", "/nowhere"],
     )
     async def test_is_get_without_content(self, user: Client, path: str) -> None:
-        """The length is that of the GET, also of a compressed one (RFC 9110 §8.6).
+        """The length is that of the GET, also if the GET is compressed (RFC 9110 §8.6).
 
-        Mutants: drop the content before its compression, as `/docs` shows; a refusal
-        with content, of which gunicorn warns in the log.
+        Mutants: drop the content before it is compressed, which `/docs` would show;
+        send a refusal with content, about which gunicorn would log a warning.
         """
         got, head = await user.get(path), await user.head(path)
 
@@ -101,7 +101,7 @@ class TestTrailingSlash:
     async def test_is_not_found_and_not_redirected(
         self, client: Client, path: str
     ) -> None:
-        """Mutant: redirect, which would trust the `Host` header."""
+        """Mutant: redirect to a URL that contains the `Host` header."""
         for method in ("GET", "POST", "PUT", "OPTIONS", "HEAD"):
             answer = await client.request(method, path)
 
@@ -110,7 +110,7 @@ class TestTrailingSlash:
 
 
 class TestRootPath:
-    """Mutant: compare a path that still contains the root path."""
+    """Mutant: compare paths without removing the root path."""
 
     async def test_does_not_change_the_allowed_methods(self, app: FastAPI) -> None:
         async def rooted(scope: Scope, receive: Receive, send: Send) -> None:

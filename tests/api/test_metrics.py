@@ -40,7 +40,7 @@ class TestRequests:
     async def test_are_counted_by_route_and_outcome(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
-        """Mutant: count only answers of endpoints."""
+        """Mutant: do not count answers that no endpoint gave."""
         route = "/api/v1/notes/{note_id}"
         before = await scrape(app)
         await user.post("/notes", json={"title": "Groceries"})
@@ -57,7 +57,7 @@ class TestRequests:
     async def test_of_unknown_paths_and_methods_add_no_series(
         self, app: FastAPI, client: Client
     ) -> None:
-        """Mutant: the path in place of the route; the method as the client sent it."""
+        """Mutants: label by path instead of route; label by any method."""
 
         async def ask(number: int) -> None:
             await client.request("GET", f"/absent-{number}")
@@ -73,11 +73,13 @@ class TestRequests:
         assert total(series, HTTP, http_route="__unmatched__") >= 200
         assert total(series, HTTP, http_request_method="_OTHER") >= 200
 
-    async def test_in_progress_are_counted(self, app: FastAPI, client: Client) -> None:
+    async def test_in_progress_do_not_include_the_scrape(
+        self, app: FastAPI, client: Client
+    ) -> None:
         assert total(await scrape(app), "http_server_active_requests") == 0
 
 
-async def test_show_what_the_service_waits_for(
+async def test_metrics_show_what_the_service_waits_for(
     app: FastAPI, user: Client, backend: str
 ) -> None:
     await user.post("/notes", json={"title": "a"}, headers={"Idempotency-Key": "k1"})
@@ -109,7 +111,7 @@ class TestAccess:
         return {"metrics_token": TOKEN}
 
     async def test_needs_the_token(self, app: FastAPI) -> None:
-        """Mutant: compare only if the client sends a token."""
+        """Mutant: check the token only if the client sends one."""
         assert await scrape(app, Authorization=f"Bearer {TOKEN}")
         async with open_client(app) as client:
             for given in ({}, {"Authorization": "Bearer another-one-of-theirs"}):

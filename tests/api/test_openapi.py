@@ -41,8 +41,8 @@ def test_every_operation_lists_the_errors_of_the_middleware() -> None:
             assert expected <= set(operation["responses"]), (method, path)
 
 
-def test_every_error_names_its_codes() -> None:
-    """Mutant: the schema of all problems, which allows any code."""
+def test_every_error_response_names_its_codes() -> None:
+    """Mutant: declare only the schema of all problems, which allows any code."""
     for name, operation in operations():
         for status, answer in operation["responses"].items():
             if status < "400":
@@ -70,15 +70,15 @@ def test_errors_that_a_dependency_raises_need_no_declaration() -> None:
 
 
 def test_if_match_is_required_where_a_request_without_it_is_refused() -> None:
-    """Mutant: leave the parameter optional, so that clients learn it from a 428."""
+    """Mutant: declare the parameter as optional, although the service answers 428."""
     for name, operation in operations():
         for parameter in operation.get("parameters", ()):
             if parameter["name"] == "if-match":
                 assert parameter["required"] == ("428" in operation["responses"]), name
 
 
-def test_shared_errors_are_written_once() -> None:
-    """Mutant: write every error out in every operation."""
+def test_shared_errors_are_declared_once() -> None:
+    """Mutant: repeat the whole declaration of an error in every operation."""
     errors = [
         answer
         for _, operation in operations()
@@ -102,7 +102,7 @@ def test_every_answer_has_its_headers() -> None:
 
 
 def test_every_operation_says_who_may_call_it() -> None:
-    """Mutant: leave `security` out for a public operation, so a default applies."""
+    """Mutant: leave out `security` of public operations, so that a default applies."""
     for name, operation in operations():
         security = operation["security"]
         assert ("x-public" in operation) == (security == [] or {} in security), name
@@ -119,7 +119,7 @@ def test_every_tag_is_described() -> None:
 
 
 def test_every_body_has_an_example_that_its_schema_accepts() -> None:
-    """Mutant: a text field without `examples`."""
+    """Mutant: declare a text field without `examples`."""
     components = document()["components"]
     for name, schema in components["schemas"].items():
         for example in schema.get("examples", ()):
@@ -146,8 +146,8 @@ def test_shared_enumerations_are_components() -> None:
     assert schemas["UserRead"]["properties"]["role"]["$ref"].endswith("/Role")
 
 
-def test_names_suit_a_client() -> None:
-    """Mutants: `Page_NoteRead_`, `live`."""
+def test_names_are_usable_in_generated_clients() -> None:
+    """Mutants: call a schema `Page_NoteRead_`; call an operation `read-note`."""
     for name, operation in operations():
         assert re.fullmatch("[a-z]+(_[a-z]+)*", operation["operationId"]), name
     for name in document()["components"]["schemas"]:
@@ -164,12 +164,12 @@ def test_the_document_names_the_public_url_and_the_licence() -> None:
 
 
 def test_every_code_has_one_meaning() -> None:
-    """`errors` raises when two classes introduce the same code."""
+    """`errors` raises an error if two classes introduce the same code."""
     assert len(list(errors())) > 30
 
 
 def test_every_422_names_the_invalid_field() -> None:
-    """Mutant: an error with this status but without `errors` in its document."""
+    """Mutant: declare an error with this status that does not list `errors`."""
     refusals = [error for error in errors() if error.status == 422]
 
     assert len(refusals) > 2

@@ -1,4 +1,4 @@
-"""Lists that change while a client reads them page by page."""
+"""Lists that change while a client reads their pages."""
 
 from decimal import Decimal
 from itertools import count
@@ -86,7 +86,7 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
 async def test_added_or_removed_rows_do_not_repeat_or_hide_others(
     lists: Lists, path: str
 ) -> None:
-    """Mutants: OFFSET; compare, or (on PostgreSQL) sort, without the id."""
+    """Mutants: page by OFFSET; compare without the id; (on PostgreSQL) sort so."""
     make, queries = LISTS[path]
     append_only = path in APPEND_ONLY
     await check_changing_list(lists, path, make, queries, append_only=append_only)

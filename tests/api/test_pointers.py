@@ -1,4 +1,4 @@
-"""A pointer to a fault never repeats a name that the client made up."""
+"""Pointers to faults never contain a name that only the client uses."""
 
 import re
 from typing import Any
@@ -18,8 +18,10 @@ BODIES: list[Any] = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=str)
-async def test_of_a_member(app: FastAPI, admin: Client, body: object) -> None:
-    """Mutants: write each part of the location; write those before the last one."""
+async def test_a_pointer_does_not_name_an_unknown_member(
+    app: FastAPI, admin: Client, body: object
+) -> None:
+    """Mutants: write all parts of the location; write all parts but the last one."""
     refused = 0
     for route in api_routes(app):
         for method in route.methods or ():
@@ -34,22 +36,24 @@ async def test_of_a_member(app: FastAPI, admin: Client, body: object) -> None:
 
 
 @pytest.mark.parametrize("query", [f"{SECRET}=1", f"{SECRET}=1&{SECRET}=2"])
-async def test_of_a_parameter(admin: Client, query: str) -> None:
-    """Mutant: write the name as the client sent it."""
+async def test_a_pointer_does_not_name_an_unknown_parameter(
+    admin: Client, query: str
+) -> None:
+    """Mutant: write the name of the parameter as the client sent it."""
     answer = await admin.get(f"/notes?{query}")
 
     assert answer.status_code == 422
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["query"]
 
 
-async def test_of_a_known_member_leads_to_it(user: Client) -> None:
+async def test_a_pointer_names_a_known_member(user: Client) -> None:
     answer = await user.post("/notes", json={"title": "a", "text": "\0"})
 
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/text"]
 
 
 async def test_no_message_repeats_a_character_of_the_input(admin: Client) -> None:
-    """Mutant: pydantic's own message for a UUID."""
+    """Mutant: send the message of pydantic for a UUID."""
     refused = await admin.get("/notes/§§§§§§§§-0000-7000-8000-000000000000")
 
     [fault] = refused.json()["errors"]

@@ -13,7 +13,7 @@ from tests.support.plans import Lists, Query, fill
 
 EVENT, RARE_EVENT = {"event": "auth.login.failure"}, {"event": "auth.refresh.reuse"}
 SINCE, UNTIL = {"since": "2026-01-01T10:00:00Z"}, {"until": "2026-01-01T20:00:00Z"}
-# The tests of one resource check the plans of these lists.
+# Tests in other directories check the plans of these lists.
 ELSEWHERE = [
     path
     for file in Path(__file__).parent.glob("*/test_query_plans.py")
@@ -27,7 +27,7 @@ LISTS: dict[str, tuple[Query, ...]] = {
     ),
     "/users": (
         {},
-        {"q": "u5"},  # a text without a match would read every user
+        {"q": "u5"},  # a text without a match would make the query read every user
         {"role": "editor"},
         {"role": "admin"},
         {"is_active": "true"},
@@ -67,7 +67,7 @@ FOUND_BY: dict[str, dict[str, tuple[Query, ...]]] = {
 }
 
 
-def test_every_list_has_its_plan_checked() -> None:
+def test_the_plan_of_every_list_is_checked() -> None:
     paths = document()["paths"].items()
     lists = {path for path, methods in paths if "Page'}" in str(methods.get("get"))}
 

@@ -26,8 +26,8 @@ async def statuses(*requests: Any) -> Counter[int]:
         }
     ],
 )
-async def test_concurrent_requests_pass_up_to_the_limit(client: Client) -> None:
-    """Mutant: read the counter first and count afterwards, which allows all 300."""
+async def test_concurrent_requests_are_accepted_up_to_the_limit(client: Client) -> None:
+    """Mutant: read the counter first and count later, which would allow all 300."""
     answers = await statuses(
         *(client.post("/auth/login", json=WRONG) for _ in range(300))
     )
@@ -84,7 +84,7 @@ async def test_limits_can_be_switched_off(client: Client) -> None:
 async def test_an_office_can_log_in_at_the_same_time(
     client: Client, people: People
 ) -> None:
-    """Mutant: refuse the eleventh login while ten hashes are still being compared."""
+    """Mutant: refuse the eleventh login while ten passwords are still being checked."""
     user = await people.add()
     credentials = {"email": user.email, "password": PASSWORD}
 

@@ -1,4 +1,4 @@
-"""The index of routes chooses as FastAPI's router does."""
+"""The index of routes finds the same route as the router of FastAPI."""
 
 import asyncio
 from contextlib import suppress
@@ -22,7 +22,7 @@ METHODS = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS"]
 
 
 async def find(chooser: Any, method: str, path: str) -> tuple[Any, ...]:
-    """Return the scope that the chosen route gets, without an application around it."""
+    """Call a router, and return what it has put into the scope about the route."""
     scope: dict[str, Any] = {
         "type": "http",
         "method": method,
@@ -53,7 +53,7 @@ def assert_same(method: str, path: str) -> tuple[Any, ...]:
 
 
 def test_every_route_is_found_as_the_router_finds_it() -> None:
-    """Mutant: prefer the parameter of `/users/{id}` to the literal `/users/me`."""
+    """Mutant: find `/users/{id}` for the path `/users/me`."""
     for route in api_routes(APP):
         for method in METHODS:
             path = str(route.path).replace("{", "").replace("}", "")

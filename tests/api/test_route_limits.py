@@ -26,7 +26,7 @@ async def rename(client: Client) -> Response:
 @pytest.mark.parametrize("overrides", [WRITES])
 class TestWriteLimit:
     async def test_counts_each_account_separately(self, people: People) -> None:
-        """Mutant: count by address, so that one account uses up another's quota."""
+        """Mutant: count by address, so that an account uses up the quota of another."""
         ann, bob = await people.sign_in(), await people.sign_in()
 
         answers = [(await rename(ann)).status_code for _ in range(3)]
@@ -49,7 +49,7 @@ class TestWriteLimit:
         assert answers == [401, 401, 429]
 
     async def test_counts_requests_whose_body_is_refused(self, user: Client) -> None:
-        """Mutant: count after the body was read, which never counts these requests."""
+        """Mutant: count after reading the body, so that these requests never count."""
         answers = [
             (await user.patch("/users/me", content=b"{")).status_code for _ in range(3)
         ]
@@ -121,8 +121,8 @@ class TestLimitOnAllRequests:
 
 class TestCost:
     @pytest.mark.parametrize("overrides", [ALL])
-    async def test_is_what_a_request_counts_as(self, client: Client) -> None:
-        """Mutants: count one hit; count one hit more for the request itself."""
+    async def test_is_counted_for_the_request(self, client: Client) -> None:
+        """Mutants: count one hit; count one hit in addition to the cost."""
         costly = await client.get("/notes/export")
         again = await client.get("/notes/export")
         cheap = await client.get("/notes")
@@ -131,8 +131,8 @@ class TestCost:
         assert (again.status_code, cheap.status_code) == (429, 401)
 
     @pytest.mark.parametrize("overrides", [{"rate_limit_all": "1/60"}])
-    async def test_above_the_limit_takes_all_of_it(self, client: Client) -> None:
-        """Mutant: refuse the request for ever."""
+    async def test_above_the_limit_uses_up_the_limit(self, client: Client) -> None:
+        """Mutant: refuse such a request for ever."""
         answers = [await client.get("/notes/export") for _ in range(2)]
 
         assert [answer.status_code for answer in answers] == [401, 429]
@@ -165,14 +165,14 @@ class TestLimitsOfAuthEndpoints:
 async def test_all_limits_of_a_request_take_one_round_trip(
     client: Client, user: Client, settings: Settings
 ) -> None:
-    """Mutant: one call to Redis for each policy."""
+    """Mutant: call Redis once for each policy."""
     requests: list[Callable[[], Awaitable[Response]]] = [
         lambda: client.get("/notes"),
         lambda: client.post("/auth/refresh", json={}),
         lambda: rename(user),
         lambda: rename(client),
     ]
-    await requests[0]()  # Redis does not know the script before the first call
+    await requests[0]()  # after the first call, Redis knows the script
     for request in requests:
         async with commands(settings.redis_url) as seen:
             await request()
@@ -181,7 +181,7 @@ async def test_all_limits_of_a_request_take_one_round_trip(
 
 @asynccontextmanager
 async def commands(url: str) -> AsyncGenerator[list[str]]:
-    """List the commands that clients send in the block, without those of scripts."""
+    """Collect the commands that Redis gets in the block, without those of scripts."""
     seen: list[str] = []
     async with Redis.from_url(url) as client, client.monitor() as monitor:
 

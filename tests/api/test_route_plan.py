@@ -1,4 +1,4 @@
-"""Requests handled by plans, compared with the same requests handled by FastAPI."""
+"""Route plans handle a request as FastAPI handles the same request."""
 
 from typing import Any
 
@@ -100,11 +100,11 @@ REPEATED = Case(
 @settings(max_examples=300)
 @example(REPEATED)
 @given(case=cases())
-def test_a_plan_does_what_fastapi_does(case: Case) -> None:
-    """Compare the order and the arguments of all calls, and every byte sent.
+def test_a_plan_handles_a_request_as_fastapi_does(case: Case) -> None:
+    """Compare the order and the arguments of all calls, and every byte of the answer.
 
-    Mutants: call a dependency twice; ignore `use_cache=False`; forget the faults of a
-    later dependency; end a generator before the error of the endpoint reaches it.
+    Mutants: call a dependency twice; ignore `use_cache=False`; leave out the faults of
+    a later dependency; end a generator before it gets the error of the endpoint.
     """
     try:
         expected = handle(case, planned=False)
@@ -114,15 +114,15 @@ def test_a_plan_does_what_fastapi_does(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_an_absent_parameter_is_what_it_is_in_fastapi(name: str) -> None:
-    """Mutant: work out a default once that FastAPI makes for each call."""
+def test_an_absent_parameter_has_the_same_value_as_in_fastapi(name: str) -> None:
+    """Mutant: make a default value once, although FastAPI makes it for each call."""
     case = Case((Node(parameters=(name,)), Node(parameters=(name,), links=(Link(0),))))
 
     assert handle(case, planned=True) == handle(case, planned=False)
 
 
 def test_every_route_has_a_plan() -> None:
-    """Mutant: a dependency of the application that is a plain `def`."""
+    """Mutant: write a dependency of the application as a plain `def`."""
     app = create_application(make_settings(), ROUTERS_WITH_NOTES)
 
     async def fastapi(_: Any) -> Any: ...

@@ -51,10 +51,10 @@ class TestQueryParameters:
             ("sort=name&limit=1&sort=price&limit=2&q=x", ["sort", "limit"]),
         ],
     )
-    async def test_refuses_to_repeat_a_single_value(
+    async def test_refuse_a_repeated_single_value(
         self, client: AsyncClient, query: str, names: list[str]
     ) -> None:
-        """Mutant: FastAPI's own reading, which uses the last of two values."""
+        """Mutant: let FastAPI read the query, which takes the last of two values."""
         answer = await client.get(f"/search?{query}")
 
         assert answer.status_code == 422
@@ -62,15 +62,15 @@ class TestQueryParameters:
         assert [fault["pointer"] for fault in faults] == [f"query/{n}" for n in names]
         assert {fault["code"] for fault in faults} == {"repeated"}
 
-    async def test_accepts_a_repeated_list(self, client: AsyncClient) -> None:
+    async def test_accept_a_repeated_list(self, client: AsyncClient) -> None:
         answer = await client.get("/search?tag=a&limit=1&tag=b")
 
         assert (answer.status_code, answer.json()) == (200, ["a", "b"])
 
 
 class TestIncludingARouter:
-    def test_does_not_keep_everything_twice(self, router: APIRouter) -> None:
-        """Mutant: let the route keep what FastAPI makes again."""
+    def test_shares_the_parts_of_the_route(self, router: APIRouter) -> None:
+        """Mutant: let FastAPI make these objects again for the included route."""
         [route] = router.routes
         app = FastAPI(openapi_url=None)
         app.include_router(router)
@@ -83,7 +83,7 @@ class TestIncludingARouter:
             assert getattr(included, name) is getattr(route, name)
 
     async def test_is_necessary(self, router: APIRouter) -> None:
-        """Mutant: answer by FastAPI's handler, without the checks of `ApiRoute`."""
+        """Mutant: answer by FastAPI alone, without the checks of `ApiRoute`."""
         transport = ASGITransport(router)
         async with AsyncClient(transport=transport, base_url="http://test") as client:
             with pytest.raises(RuntimeError, match="Include the router"):

@@ -1,4 +1,4 @@
-"""Rows that are written without a model, compared with the model."""
+"""JSON of rows that is written without a model, compared with that of the model."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -44,7 +44,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 
 
 def models() -> dict[str, Any]:
-    """The models of rows and pages that the API answers with."""
+    """Return the models of rows and pages in the answers of the API."""
     app = create_application(make_settings(), ROUTERS_WITH_NOTES)
     found = {}
     for context in iter_route_contexts(app.routes):
@@ -79,8 +79,10 @@ def rows_of(model: Any) -> st.SearchStrategy[Any]:
 
 @given(st.data())
 @pytest.mark.parametrize("name", PLAIN)
-def test_are_the_bytes_of_the_model(name: str, data: st.DataObject) -> None:
-    """Mutants: write all columns; another form of instants or amounts."""
+def test_a_row_writer_writes_the_same_bytes_as_the_model(
+    name: str, data: st.DataObject
+) -> None:
+    """Mutants: write all columns; write times or amounts in another form."""
     model = MODELS[name]
     if issubclass(model, Page):
         [item] = get_args(model.model_fields["items"].annotation)
@@ -96,8 +98,8 @@ def test_are_the_bytes_of_the_model(name: str, data: st.DataObject) -> None:
     assert write(result) == expected
 
 
-def test_exist_for_the_models_of_hot_routes() -> None:
-    """Mutant: a new field that makes a hot route slow, and nothing says so."""
+def test_row_writers_exist_for_the_models_of_busy_routes() -> None:
+    """Mutant: add a field for which `row_writer` has no fast way."""
     assert {"NoteRead", "UserRead", "NotePage", "UserPage"} <= {*PLAIN}
     assert "AuditEventPage" not in PLAIN  # `detail` is any object
 
@@ -137,13 +139,13 @@ class Unusual(Representation):
 
 
 @pytest.mark.parametrize("model", [Serialised, Computed, Aliased, Converted, Unusual])
-def test_are_left_to_a_model_that_is_not_plain(model: Any) -> None:
+def test_there_is_no_row_writer_for_a_model_that_is_not_plain(model: Any) -> None:
     assert row_writer(model) is None
     assert row_writer(Page[model]) is None
 
 
-def test_are_only_rows() -> None:
-    """Mutant: trust an object that an endpoint returns."""
+def test_a_row_writer_accepts_only_rows() -> None:
+    """Mutant: write every object that an endpoint returns."""
     write, write_page = row_writer(NoteRead), row_writer(Page[NoteRead])
     assert write is not None
     assert write_page is not None

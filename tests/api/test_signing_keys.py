@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: one secret, or a ring with public keys."""
+"""The keys that sign access tokens: a secret, or a ring of keys with public halves."""
 
 import json
 from contextlib import AsyncExitStack
@@ -50,7 +50,7 @@ async def assert_still_logged_in(people: People, user: Client) -> None:
 
 class TestKeyRotation:
     async def test_keeps_users_logged_in(self, settings: Settings) -> None:
-        # Mutant: a ring that verifies only with its current key.
+        # Mutant: verify only with the current key of the ring.
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
             before = await restarts.start(**with_ring(RING))
@@ -85,7 +85,7 @@ class TestKeyRing:
     async def test_refuses_tokens_that_the_secret_signed(
         self, settings: Settings
     ) -> None:
-        # Mutant: accept the secret beside the keys of the ring.
+        # Mutant: accept also tokens that the secret signed.
         async with AsyncExitStack() as stack:
             restarts = Restarts(settings, stack)
             with_secret = await restarts.start()
@@ -132,7 +132,7 @@ class TestSigningKeySettings:
     @pytest.mark.parametrize(
         "ring", ["nonsense", "[]", json.dumps([RING[0] | {"state": "next"}])]
     )
-    def test_refuse_a_ring_that_cannot_sign(self, ring: str) -> None:
+    def test_are_refused_if_the_ring_cannot_sign(self, ring: str) -> None:
         with pytest.raises(ValueError, match="signing_keys") as refusal:
             Settings(_env_file=None, signing_keys=ring)
 

@@ -1,4 +1,4 @@
-"""Streamed answers, which wait for slow clients."""
+"""Streamed answers, and their limits for slow clients."""
 
 from asyncio import Event, Semaphore, create_task
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -26,7 +26,7 @@ class TestSlowClient:
     async def test_holds_a_slot_until_it_has_read_everything(
         self, app: FastAPI, user: Client
     ) -> None:
-        """Mutants: no slots; release a slot before the end."""
+        """Mutants: stream without slots; release a slot before the end."""
         await user.post("/notes", json={"title": "Groceries"})
         slow = Download(app, user, EXPORT)
         downloading = create_task(slow.run())
@@ -65,20 +65,20 @@ class TestLimit:
     async def test_cuts_an_answer_that_the_client_still_reads(
         self, app: FastAPI, user: Client
     ) -> None:
-        """Mutant: bound only the time for one chunk."""
+        """Mutant: limit only the time of each chunk."""
         await user.post("/notes", json={"title": "Groceries"})
         slow = Download(app, user, EXPORT)
 
         with capture_logs() as logs:
             await slow.run()
 
-        assert slow.sent[-1]["more_body"]  # the end is missing
+        assert slow.sent[-1]["more_body"]  # so the client sees that the end is missing
         [cut] = [line for line in logs if line["event"] == "http.cut"]
         assert cut["code"] == "deadline_exceeded"
         assert (await user.get(EXPORT)).status_code == 200  # the slot is free
 
-    async def test_before_the_first_chunk_is_an_answer(self) -> None:
-        """Mutant: take each timeout for a client that went."""
+    async def test_before_the_first_chunk_is_answered_as_an_error(self) -> None:
+        """Mutant: treat each timeout as a disconnect of the client."""
         content = Content(first=Event().wait)
         limit = timedelta(seconds=0.1)
         response = StreamedResponse(content.chunks(), Semaphore(1), limit)
@@ -91,7 +91,7 @@ class TestLimit:
 
 class TestClientThatDisconnects:
     async def test_ends_the_generator(self) -> None:
-        """Mutant: leave the generator to the garbage collector."""
+        """Mutant: do not close the generator, but leave it to garbage collection."""
         content, slots = Content(), Semaphore(1)
         response = StreamedResponse(content.chunks(), slots, LIMIT)
 

@@ -1,4 +1,4 @@
-"""A trace shows what a request waited for, and nothing that is secret."""
+"""Traces show what a request waited for. They contain no secrets."""
 
 import asyncio
 import subprocess
@@ -33,7 +33,7 @@ SECRET = "planted-0123456789"
 
 @pytest.fixture(autouse=True)
 def patience_for_collectors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer than in production: a busy machine is late without being down."""
+    """Wait longer than in production, because a busy machine can be slow."""
     for name in ("CLOSE_SECONDS", "EXPORT_SECONDS"):
         monkeypatch.setattr(f"app.api.traces.{name}", 60.0)
 
@@ -55,7 +55,7 @@ def overrides(collector: Collector) -> dict[str, Any]:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncGenerator[People]:
-    """The service. At the end of the block, it sends all spans."""
+    """Run the service in the block. At its end, the service sends all spans."""
     app = create_application(settings, ROUTERS_WITH_NOTES)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))
@@ -71,7 +71,7 @@ class TestTrace:
     async def test_has_the_route_and_what_the_request_waited_for(
         self, settings: Settings, collector: Collector, backend: str
     ) -> None:
-        """Mutants: no span in `Direct`, or in `waiting_for`; no route from a plan."""
+        """Mutants: make no span in `Direct` or `waiting_for`; lose a route."""
         async with serving(settings) as people:
             user = await people.sign_in()
             with capture_logs() as logs:
@@ -129,7 +129,7 @@ class TestTrace:
     async def test_marks_a_statement_that_failed(
         self, settings: Settings, collector: Collector
     ) -> None:
-        """Mutant: count a failed statement without its error."""
+        """Mutant: make the span of a failed statement without the error."""
         async with serving(settings) as people:
             user = await people.sign_in()
             body = {"title": "Groceries"}
@@ -141,7 +141,7 @@ class TestTrace:
     async def test_shows_the_wait_for_a_connection(
         self, settings: Settings, collector: Collector
     ) -> None:
-        """Mutant: add the wait only to the log line."""
+        """Mutant: write the wait only into the log line."""
         async with serving(settings) as people:
             user = await people.sign_in()
             async with busy(people.app.state.shared.database.writer):
@@ -180,10 +180,10 @@ class TestCaller:
     def overrides(self, overrides: dict[str, Any], share: int) -> dict[str, Any]:
         return {**overrides, "telemetry_sample": share}
 
-    async def test_decides_only_through_a_trusted_proxy(
+    async def test_decides_about_the_trace_only_through_a_trusted_proxy(
         self, settings: Settings, collector: Collector, share: int
     ) -> None:
-        """Mutant: read `traceparent` of every peer."""
+        """Mutant: obey `traceparent` of every client."""
         async with serving(settings) as people:
             for address, headers in (
                 (PROXY, SAMPLED),
@@ -204,10 +204,10 @@ class TestCaller:
 
 
 class TestRequestThatIsNotTraced:
-    async def test_takes_hardly_a_step_more_than_without_traces(
+    async def test_costs_almost_the_same_as_without_traces(
         self, settings: Settings
     ) -> None:
-        """Mutant: leave the choice to `exclude` of FastAPI, which takes long for it."""
+        """Mutant: choose by the option `exclude` of FastAPI, which is slow."""
         counts = []
         for endpoint in ("", settings.telemetry_endpoint):
             update = {"telemetry_endpoint": endpoint, "telemetry_sample": 0}
@@ -237,7 +237,7 @@ async def steps(client: Client) -> int:
 class TestCollectorThatHangs:
     @pytest.fixture
     def patience_for_collectors(self) -> None:
-        """Wait as long as in production."""
+        """Use the timeouts of production."""
 
     @pytest.fixture
     def backend(self) -> str:
@@ -248,10 +248,10 @@ class TestCollectorThatHangs:
         with run_collector(answers=False) as collector:
             yield collector
 
-    async def test_does_not_hold_back_the_end(
+    async def test_does_not_delay_the_end_of_the_process(
         self, settings: Settings, collector: Collector
     ) -> None:
-        """Mutant: wait for `TracerProvider.shutdown`, which sends all that waits."""
+        """Mutant: wait for `TracerProvider.shutdown`, which sends all waiting spans."""
         watching = observers.make_observers(settings)
         async with watching.sending():
             assert watching.traces is not None

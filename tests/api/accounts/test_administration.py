@@ -1,4 +1,4 @@
-"""Administration needs a fresh password, and other administrators learn of it."""
+"""Administrators need a fresh login, and get a mail about new administrators."""
 
 import pytest
 from fastapi import FastAPI
@@ -16,7 +16,7 @@ class TestFreshness:
     async def test_is_needed_for_every_change_but_not_to_read(
         self, app: FastAPI, admin: Client, user: Client
     ) -> None:
-        """Mutant: a stolen token of an administrator creates a second one."""
+        """Mutant: let one of these routes accept a session that is not fresh."""
         url = f"/users/{user.user_id}"
         await make_stale(app, admin)
 
@@ -64,7 +64,7 @@ class TestNewAdministrator:
         accounts = {mail.context["user_id"] for mail in await read_outbox(app)}
         assert accounts == {created.json()["id"], str(user.id)}
 
-    async def test_is_also_one_that_was_enabled(
+    async def test_is_also_announced_when_the_account_is_enabled(
         self, app: FastAPI, admin: Client, people: People
     ) -> None:
         disabled = await people.add("admin", is_active=False)
@@ -94,7 +94,7 @@ class TestNewAdministrator:
 
 
 class TestEndSessions:
-    async def test_ends_all_of_one_user_and_is_on_record(
+    async def test_ends_all_sessions_of_one_user_and_is_recorded(
         self, admin: Client, user: Client, editor: Client, people: People
     ) -> None:
         other = await people.log_in(user.account)
@@ -112,7 +112,7 @@ class TestEndSessions:
         [event] = (await admin.get("/audit-events", params=query)).json()["items"]
         assert event["actor_id"] == admin.user_id
 
-    async def test_is_for_administrators_and_known_users(
+    async def test_needs_an_administrator_and_a_known_user(
         self, admin: Client, editor: Client
     ) -> None:
         url = f"/users/{editor.user_id}/sessions"

@@ -1,4 +1,4 @@
-"""The audit log: which events it contains, who reads them, and that they last."""
+"""The audit log: what its events contain, who reads them, and what can change them."""
 
 from datetime import timedelta
 from typing import Any
@@ -125,7 +125,7 @@ class TestAuditEvents:
     async def test_cannot_be_changed_even_in_the_database(
         self, app: FastAPI, admin: Client, user: Client, change: Any
     ) -> None:
-        # Mutant: a table without its triggers.
+        # Mutant: create the table without its triggers.
         await admin.delete(f"/users/{user.user_id}")
         database = app.state.shared.database
         before = await database.read.all(select(AuditEvent.id), {})
@@ -137,7 +137,7 @@ class TestAuditEvents:
         assert await database.read.all(select(AuditEvent.id), {}) == before != []
 
     async def test_of_the_last_30_days_cannot_be_deleted(self, app: FastAPI) -> None:
-        """Mutants: no limit of age; compare with another form of time."""
+        """Mutants: protect events of every age; write the time in another format."""
         database = app.state.shared.database
         for days in (31, 29):
             values = {"outcome": "", "actor_type": "system", "detail": {}}

@@ -1,4 +1,4 @@
-"""New passwords that a range service knows from a breach."""
+"""New passwords are checked by a service that knows passwords of data breaches."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -32,7 +32,10 @@ def split_hash(password: str) -> tuple[str, str]:
 
 
 class Ranges:
-    """The service of haveibeenpwned.com, with two passwords. It can fail."""
+    """Stands in for the service of haveibeenpwned.com. It can fail.
+
+    It lists one breached password, and a good one as padding.
+    """
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -94,7 +97,7 @@ class TestBreachedPassword:
     async def test_is_refused_wherever_a_user_chooses_one(
         self, app: FastAPI, client: Client, user: Client, admin: Client
     ) -> None:
-        """Mutant: look only at registrations."""
+        """Mutant: check only the passwords of registrations."""
         assert is_refused(await register(client, BREACHED))
         body = {"current_password": PASSWORD, "new_password": BREACHED}
         changed = await user.post("/auth/password/change", json=body)
@@ -106,7 +109,7 @@ class TestBreachedPassword:
         body = {"email": "other@example.org", "password": BREACHED}
         assert is_refused(await admin.post("/users", json=body))
 
-    async def test_is_not_one_that_only_pads_the_answer(
+    async def test_does_not_include_the_padding_of_the_answer(
         self, client: Client, ranges: Ranges
     ) -> None:
         """Mutant: ignore the count, which is 0 for padding."""
@@ -130,7 +133,10 @@ class TestRangeService:
     async def test_is_asked_without_a_database_connection(
         self, client: Client, user: Client, people: People, ranges: Ranges
     ) -> None:
-        """Mutant: begin the transaction before the check; the pool has one place."""
+        """Mutant: begin the transaction before the check.
+
+        The pool has only one connection, so the other requests would wait.
+        """
         reader = await people.sign_in()
         body = {"current_password": PASSWORD, "new_password": BREACHED}
         for wait in (
@@ -151,10 +157,10 @@ class TestRangeService:
             ranges.may_answer.set()
             assert (await waiting).status_code == 422
 
-    async def test_that_fails_stops_no_user(
+    async def test_that_fails_does_not_stop_a_registration(
         self, client: Client, ranges: Ranges, ranges_url: str
     ) -> None:
-        """Mutants: follow the redirect; read without a limit; trust any 200."""
+        """Mutants: follow redirects; read answers of any size; trust every 200."""
         followed = f"{ranges_url}/{split_hash(BREACHED)[0]}"
         failures: list[Answer] = [
             PlainTextResponse("busy", 503),
@@ -177,10 +183,12 @@ class TestRangeService:
     class TestThatHangs:
         @pytest.fixture
         def patience(self) -> None:
-            """Time out as soon as in production."""
+            """Use the timeouts of production, which are shorter than in other tests."""
 
-        async def test_stops_no_user(self, client: Client, ranges: Ranges) -> None:
-            """Mutant: wait for the answer however long it takes."""
+        async def test_does_not_stop_a_registration(
+            self, client: Client, ranges: Ranges
+        ) -> None:
+            """Mutant: wait for the answer without a timeout."""
             ranges.may_answer.clear()
             assert (await register(client, BREACHED)).status_code == 201
 

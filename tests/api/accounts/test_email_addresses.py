@@ -1,4 +1,4 @@
-"""Registering by mail, confirming an address, and changing it."""
+"""Registration with a mailed link, and confirming or changing an e-mail address."""
 
 import asyncio
 from typing import Any
@@ -55,7 +55,7 @@ class TestRegisterVerified:
     async def test_refuses_a_login_until_the_link_is_used(
         self, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: a login that ignores whether the address is confirmed."""
+        """Mutant: let users log in whose address is not confirmed."""
         await client.post("/auth/register", json=ADA)
 
         refused = await client.post("/auth/login", json=ADA)
@@ -98,10 +98,10 @@ class TestRegisterVerified:
         kinds = sorted(kind for kind, _ in await mailed(app))
         assert kinds == ["verify_email"] * 3
 
-    async def test_activates_the_password_of_the_one_who_confirms(
+    async def test_activates_the_password_of_the_registration_that_is_confirmed(
         self, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: a stranger who registered first keeps a password of the account."""
+        """Mutant: keep the password of a stranger who registered first."""
         stranger = {**ADA, "password": "seven velvet harbour lamps"}
         await client.post("/auth/register", json=stranger)
         early = await newest_token(app, "verify_email")
@@ -114,7 +114,7 @@ class TestRegisterVerified:
         assert await log_in(client, ADA["email"], stranger["password"]) == 401
         assert await use(client, "verify-email", early) == (400, "token_invalid")
 
-    async def test_sends_the_newest_registration_again(
+    async def test_resends_the_link_of_the_newest_registration(
         self, client: Client, app: FastAPI
     ) -> None:
         stranger = {**ADA, "password": "seven velvet harbour lamps"}
@@ -145,10 +145,10 @@ class TestRegisterVerified:
 
         assert await log_in(client, ADA["email"], "another quiet evening") == 200
 
-    async def test_lets_an_account_log_in_that_an_administrator_created(
+    async def test_is_not_needed_for_an_account_that_an_administrator_creates(
         self, admin: Client, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: an account that an administrator creates is unconfirmed, too."""
+        """Mutant: let an administrator create accounts that are not confirmed."""
         created = await admin.post("/users", json=ADA)
 
         assert created.json()["email_verified"] is True

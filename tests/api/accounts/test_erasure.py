@@ -1,4 +1,4 @@
-"""Personal data of a deleted user that is not in the row of the user."""
+"""Personal data of a deleted user in other tables than `users`."""
 
 import asyncio
 
@@ -14,10 +14,10 @@ AGENT = {"User-Agent": "Browser/1"}
 
 
 @pytest.mark.parametrize("by", ["user", "admin"])
-async def test_of_a_user_is_erased_and_that_of_others_stays(
+async def test_data_of_the_user_is_erased_and_data_of_others_stays(
     app: FastAPI, people: People, admin: Client, by: str
 ) -> None:
-    """Mutants: erase nothing; only actions of the user; actions of others, too."""
+    """Mutants: erase nothing; erase only what the user did; erase data of others."""
     user = await people.sign_in(email="Ada@example.org")
     other = await people.sign_in(email="other@example.org")
     stranger = await people.anonymous("198.51.100.7")
@@ -49,7 +49,7 @@ async def test_of_a_user_is_erased_and_that_of_others_stays(
 
 @pytest.mark.parametrize("backend", ["postgresql"])
 @pytest.mark.parametrize("overrides", [SHORT])
-async def test_may_take_longer_than_other_statements(
+async def test_erasing_can_take_longer_than_other_statements(
     user: Client, database_url: str
 ) -> None:
     """Mutant: keep the timeouts, so that a user with many events is never deleted."""

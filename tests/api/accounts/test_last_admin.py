@@ -38,8 +38,8 @@ Removal = Callable[[Client, Client], Awaitable[int]]
 async def test_two_administrators_cannot_remove_each_other_at_once(
     people: People, first: Removal, second: Removal
 ) -> None:
-    # Mutants: count the other administrators without a lock; lock the account to change
-    # first, which ends in a deadlock.
+    # Mutants: count the other administrators without a lock; lock the changed account
+    # before the administrators, so that the two requests deadlock.
     one, other = await people.sign_in("admin"), await people.sign_in("admin")
 
     statuses = await asyncio.gather(first(one, other), second(other, one))
@@ -60,10 +60,10 @@ async def test_the_last_administrator_stays(admin: Client, remove: Removal) -> N
     [({"registration": "verified"}, True), ({"registration": "open"}, False)],
 )
 @pytest.mark.parametrize("remove", [demote, disable, delete, leave])
-async def test_an_administrator_who_cannot_log_in_is_none(
+async def test_an_administrator_who_cannot_log_in_does_not_count(
     people: People, admin: Client, remove: Removal, stays: bool
 ) -> None:
-    """Mutants: ignore whether the address is verified; or whether a login needs it."""
+    """Mutants: ignore whether the address is verified; always demand that it is."""
     await people.add("admin", email_verified=False)
 
     assert (await remove(admin, admin) == 409) == stays

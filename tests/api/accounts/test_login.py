@@ -1,4 +1,4 @@
-"""Login: its answer, its cost, and its limits against guessing."""
+"""The login: its answer, its cost, and its limits on guessed passwords."""
 
 import asyncio
 import re
@@ -63,7 +63,7 @@ class TestLoginRefusal:
     async def test_costs_the_same_work_for_an_unknown_address(
         self, people: People, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutants: refuse an unknown address before the hash; write no audit event."""
+        """Mutants: refuse an unknown address without a hash; record no event for it."""
         known = await people.add()
         disabled = await people.add(is_active=False)
         hashes = watch_hashes(monkeypatch)
@@ -139,7 +139,7 @@ class TestPasswordGuessing:
     async def test_gets_the_same_429_from_every_counter(
         self, people: People, user: Client, client: Client
     ) -> None:
-        # Mutants: name the counter in the answer; limit only accounts that exist.
+        # Mutants: name the full counter in the answer; limit only existing accounts.
         for email in (user.email, "nobody@example.org"):
             for n in range(10):
                 attacker = await people.anonymous(f"198.51.100.{n}")
@@ -181,7 +181,7 @@ class TestPasswordGuessing:
     async def test_does_not_lock_out_a_known_device_behind_the_same_address(
         self, people: People, user: Client, client: Client
     ) -> None:
-        """Mutant: to count or check the address of a known device."""
+        """Mutant: apply the limit of the client address to known devices, too."""
         device = await device_of(client, user.email)
         for n in range(20):
             await log_in(client, f"n{n}@example.org", WRONG)
@@ -190,10 +190,10 @@ class TestPasswordGuessing:
         assert await log_in(client, user.email, **device) == 200
 
     @pytest.mark.parametrize("overrides", [{"login_failures_per_account": 2}])
-    async def test_by_many_known_devices_stops_for_the_day(
+    async def test_by_many_known_devices_is_stopped_for_a_day(
         self, user: Client, client: Client
     ) -> None:
-        """Mutant: every device token brings guesses of its own."""
+        """Mutant: limit each device, but not all devices of the account together."""
         devices = [await device_of(client, user.email) for _ in range(6)]
 
         statuses = [
@@ -254,7 +254,7 @@ class TestPasswordGuessing:
         "overrides",
         [{"rate_limit_requests": 5, "rate_limit_window_seconds": 3600}],
     )
-    async def test_meets_the_address_limit_that_counts_every_outcome(
+    async def test_is_also_limited_by_address_whatever_the_outcome(
         self, people: People, client: Client
     ) -> None:
         user = await people.add()
@@ -277,6 +277,6 @@ class TestPasswordGuessing:
 
         events = [event["event"] for event in answer.json()["items"]]
         assert events.count("auth.login.failure") == 10
-        assert events.count("auth.login.throttled") == 1  # a flood is recorded once
+        assert events.count("auth.login.throttled") == 1  # at most one a minute
         assert "typed-password" not in answer.text
         assert WRONG not in answer.text

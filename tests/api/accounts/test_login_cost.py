@@ -1,4 +1,4 @@
-"""What a login costs: hashes that give way to other requests, and statements."""
+"""The cost of a login: hashes, which must not delay other requests, and statements."""
 
 import asyncio
 import os
@@ -30,14 +30,14 @@ TABLE = re.compile(r"^(SELECT .*?FROM|UPDATE|INSERT INTO) (\w+)", re.DOTALL)
 
 
 def tables(statements: list[str]) -> list[tuple[str, str]]:
-    """List the verb and the table of each statement."""
+    """Return the verb and the table of each statement."""
     found = filter(None, map(TABLE.match, statements))  # BEGIN has no table
     return [(each[1].split()[0], each[2]) for each in found]
 
 
 @contextmanager
 def watch_flushes() -> Iterator[list[Session]]:
-    """List the sessions whose unit of work writes something in the block."""
+    """Collect the ORM sessions that flush changes in the block."""
     flushed: list[Session] = []
 
     def note(session: Session, *_: object) -> None:
@@ -64,7 +64,7 @@ class TestHashingCost:
         client: Client,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        # Mutants: hash on the event loop, in its default threads, or all at once.
+        # Mutants: hash on the event loop; hash in default threads; hash all at once.
         watch = watch_hashes(monkeypatch)
         watch.gate.clear()
         clients = [await people.anonymous() for _ in range(60)]
@@ -91,7 +91,7 @@ class TestHashingCost:
     async def test_gives_way_to_other_requests(
         self, user: Client, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutants: hash as eagerly as the event loop; slow the whole process down."""
+        """Mutants: hash with normal priority; lower the priority of all threads."""
         verify, found = argon2.PasswordHasher.verify, []
 
         def observed(*args: Any) -> bool:
@@ -131,7 +131,7 @@ class TestStatements:
             ("SELECT", "users"),  # locks the account
             ("UPDATE", "auth_sessions"),  # ends the least recently used session
             ("INSERT", "auth_sessions"),
-            ("INSERT", "audit_events"),  # of both sessions
+            ("INSERT", "audit_events"),  # for the new and the ended session
         ]
         assert tables(wrong) == [("SELECT", "users"), ("INSERT", "audit_events")]
         assert flushes == wrong_flushes == []
@@ -142,9 +142,10 @@ class TestSessionLimit:
     async def test_holds_for_logins_that_wait_for_each_other(
         self, app: FastAPI, people: People, backend: str
     ) -> None:
-        """Mutants: no lock; lock and make room in one statement.
+        """Mutants: do not lock the user; lock and end sessions in one statement.
 
-        PostgreSQL shows such a statement only what was committed before it waited.
+        On PostgreSQL, a statement that waits for a lock then sees only sessions that
+        were committed before it began.
         """
         account = await people.add()
         earlier = [await people.log_in(account) for _ in range(MAX_SESSIONS - 1)]
@@ -152,7 +153,7 @@ class TestSessionLimit:
         async with transaction(app.state.shared.database) as session:
             await session.execute(select(User).with_for_update())
             logins = [asyncio.create_task(people.log_in(account)) for _ in range(2)]
-            # On SQLite they wait to begin, because one transaction runs at a time.
+            # On SQLite the logins wait to begin: only one transaction runs at a time.
             while backend == "postgresql" and await session.scalar(WAITING) < 2:
                 await asyncio.sleep(0)
         await asyncio.gather(*logins)

@@ -1,4 +1,4 @@
-"""One quota for all mail that a stranger can cause, and unconfirmed accounts."""
+"""The quota of mail that strangers can cause, and deletion of unverified accounts."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ class TestMailQuota:
     async def test_of_a_mailbox_is_shared_by_every_request(
         self, app: FastAPI, people: People, user: Client
     ) -> None:
-        """Mutant: registering a known address mails its owner each time."""
+        """Mutant: do not count registrations of a known address."""
         owner = await people.add()
         clients = [await people.anonymous(f"198.51.100.{n}") for n in range(4)]
 
@@ -59,7 +59,7 @@ class TestMailQuota:
             ("reset_password", owner.email),
         ]
 
-    async def test_of_an_address_is_shared_by_every_mailbox(
+    async def test_of_a_client_address_is_shared_by_every_mailbox(
         self, app: FastAPI, client: Client, people: People
     ) -> None:
         for n in range(5):
@@ -108,8 +108,8 @@ class TestUnverifiedAccounts:
     ) -> None:
         """Mutants: delete accounts that were imported, used or verified.
 
-        An imported account stays one, even if its owner asks for a link, or a stranger
-        registers with its address.
+        An imported account stays, even if the owner asks for a link, or if a stranger
+        registers with the address.
         """
         for name in ("old", "young", "used"):
             await register(client, f"{name}@example.org")

@@ -134,7 +134,7 @@ class TestChangePassword:
     async def test_hashes_the_new_password_only_if_the_current_one_is_right(
         self, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutant: hash the new password first, so that refusals cost hashes, too."""
+        """Mutant: hash the new password first, so that a refusal costs two hashes."""
         watch = watch_hashes(monkeypatch)
         wrong = CHANGE | {"current_password": "not my password"}
 
@@ -156,10 +156,10 @@ class TestChangePassword:
 
         assert watch.started == 0
 
-    async def test_bounds_right_passwords_too(
+    async def test_also_limits_right_passwords(
         self, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutant: a refund for every right password leaves hashing without a limit."""
+        """Mutant: do not count right passwords, each of which costs a hash."""
         monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
         statuses = []
         for _ in range(31):
@@ -202,7 +202,7 @@ class TestForgotPassword:
         assert comparable(known.headers) == comparable(unknown.headers)
         assert [to for _, to in await mailed(app)] == [account.email, None]
 
-    async def test_links_to_the_configured_host_and_not_the_request_s(
+    async def test_links_to_the_configured_host_and_not_to_that_of_the_request(
         self, user: Client, app: FastAPI
     ) -> None:
         await user.post(
@@ -251,7 +251,7 @@ class TestResetPassword:
         assert (await mailed(app))[-1] == ("password_changed", account.email)
 
     async def test_works_once(self, user: Client, app: FastAPI) -> None:
-        """Mutant: redeem a token that an earlier SELECT found, without a lock."""
+        """Mutant: redeem a token by SELECT and DELETE, without a lock."""
         token = await forget(user, app, user.email)
 
         answers = await asyncio.gather(
@@ -273,7 +273,7 @@ class TestResetPassword:
     async def test_keeps_one_link_of_several_concurrent_requests(
         self, user: Client, app: FastAPI
     ) -> None:
-        """Mutant: DELETE and INSERT instead of the upsert break the primary key."""
+        """Mutant: use DELETE and INSERT instead of the upsert, so that two collide."""
         answers = await asyncio.gather(
             *(
                 user.post("/auth/password/forgot", json={"email": user.email})

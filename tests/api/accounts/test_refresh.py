@@ -48,8 +48,8 @@ class TestConcurrentRefreshes:
     async def test_all_return_the_same_successor(
         self, app: FastAPI, people: People, user: Client, client: Client
     ) -> None:
-        # Mutants: an UPDATE that does not compare the generation; without a leeway,
-        # ignore that the requests arrived before the rotation.
+        # Mutants: rotate without comparing the generation; without a leeway, ignore
+        # that the requests arrived before the rotation.
         clients = [await people.anonymous(f"192.0.2.{n}") for n in range(50)]
         token = user.tokens["refresh_token"]
 
@@ -76,7 +76,7 @@ class TestReuse:
         assert again.status_code == 200
         assert again.json()["refresh_token"] == first["refresh_token"]
         after = await only_session(app, user)
-        # Mutant: a replay that moves `rotated_at`, which extends the leeway for ever.
+        # Mutant: change `rotated_at` at a replay, so that the leeway never ends.
         assert (after.generation, after.rotated_at) == (1, before.rotated_at)
         query = {"subject_id": user.user_id, "event": "auth.refresh.replayed_in_leeway"}
         events = (await admin.get("/audit-events", params=query)).json()["items"]
@@ -100,7 +100,7 @@ class TestReuse:
     async def test_after_the_successor_was_used_ends_the_session(
         self, client: Client, user: Client
     ) -> None:
-        # Mutant: a leeway that checks only the time.
+        # Mutant: within the leeway, check only the time and not the generation.
         first = user.tokens["refresh_token"]
         second = (await refresh(client, first)).json()["refresh_token"]
         third = (await refresh(client, second)).json()["refresh_token"]
@@ -180,7 +180,7 @@ class TestForgedToken:
 
 
 class TestTokenNewerThanItsSession:
-    async def test_ends_the_session_as_after_restoring_a_backup(
+    async def test_ends_the_session_because_a_backup_may_have_been_restored(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
         session = await only_session(app, user)
@@ -197,7 +197,7 @@ class TestLogout:
     async def test_during_a_refresh_leaves_no_valid_token(
         self, people: People, client: Client
     ) -> None:
-        # Mutant: a rotation that does not check again whether the session was revoked.
+        # Mutant: rotate without checking again whether the session was revoked.
         account = await people.add()
         other = await people.anonymous("192.0.2.2")
         for _ in range(8):
@@ -228,13 +228,13 @@ class TestLogout:
     async def test_without_a_refresh_token_ends_the_session_of_the_access_token(
         self, client: Client, user: Client, body: dict[str, str] | None
     ) -> None:
-        """Mutant: answer 204 to an access token, but leave its session alive."""
-        for caller in (user, user, client):  # the second call has a dead session
+        """Mutant: answer 204 to an access token without ending its session."""
+        for caller in (user, user, client):  # at the second call the session has ended
             answer = await caller.post("/auth/logout", json=body)
             assert (answer.status_code, answer.content) == (204, b"")
         await assert_dead(client, user, user.tokens["refresh_token"])
 
-    async def test_ignores_the_access_token_beside_a_refresh_token(
+    async def test_ignores_the_access_token_if_there_is_a_refresh_token(
         self, client: Client, user: Client
     ) -> None:
         body = {"refresh_token": "app_rt_x"}
@@ -275,7 +275,7 @@ class TestRefusals:
     async def test_include_text_that_is_not_a_refresh_token(
         self, client: Client, user: Client
     ) -> None:
-        """Mutant: a schema that answers 422 to text that is longer than a token."""
+        """Mutant: answer 422 to text that is longer than a token."""
         for text in (*NO_REFRESH_TOKENS, user.tokens["access_token"]):
             answer = await refresh(client, text)
             assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""Registration, login, logout."""
+"""Registration in the mode `open`."""
 
 import pytest
 
@@ -45,7 +45,7 @@ class TestRegister:
             ("full_name", "\t", "#/full_name"),
             ("email", "no address", "#/email"),
             ("email", "x" * 255, "#/email"),
-            ("role", "admin", "#"),  # only an administrator sets these
+            ("role", "admin", "#"),  # only an administrator can set the last two
             ("is_active", True, "#"),
         ],
     )

@@ -27,7 +27,7 @@ class TestToken:
     async def test_tells_other_services_the_scopes_of_the_role(
         self, app: FastAPI, people: People
     ) -> None:
-        """Mutant: a token of every scope makes each user an administrator elsewhere."""
+        """Mutant: put every scope into each token, which other services trust."""
         verify = app.state.shared.access_tokens.verify
         user, admin = await people.sign_in(), await people.sign_in("admin")
 
@@ -96,7 +96,7 @@ class TestEndSession:
     async def test_does_not_end_a_session_of_another_user(
         self, user: Client, editor: Client, client: Client
     ) -> None:
-        # Mutant: a query that ignores the owner.
+        # Mutant: find the session without its owner.
         [session] = (await user.get("/auth/sessions")).json()["items"]
 
         answer = await editor.delete(f"/auth/sessions/{session['id']}")
@@ -138,11 +138,11 @@ class TestSessionLimit:
         sessions = (await last.get("/auth/sessions", params={"limit": 100})).json()
         assert len(sessions["items"]) == 20
 
-    async def test_holds_when_many_log_in_at_once(
+    async def test_holds_for_many_logins_at_once(
         self, people: People, user: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Mutant: no lock on the user, so that concurrent logins miss each other.
-        # Without the patch, hashing would spread the logins over time.
+        # Mutant: do not lock the user, so that concurrent logins do not see each other.
+        # The patch skips the hashes, which would spread the logins over time.
         monkeypatch.setattr(argon2.PasswordHasher, "verify", lambda *_: True)
         for n in range(16):
             await people.log_in(user.account, f"192.0.2.{n}")
@@ -180,7 +180,7 @@ class TestReauthenticate:
         assert after[0]["id"] != before[0]["id"]
         assert (await user.post("/auth/logout-all")).status_code == 204
 
-    async def test_is_required_to_end_a_session_but_not_to_list_them(
+    async def test_is_required_to_end_a_session_but_not_to_list_sessions(
         self, app: FastAPI, user: Client
     ) -> None:
         await make_stale(app, user)
@@ -193,7 +193,7 @@ class TestReauthenticate:
     async def test_is_judged_by_the_session_and_not_by_the_token(
         self, app: FastAPI, user: Client
     ) -> None:
-        """Mutant: believe `auth_time` of the token, which a leaked key can forge."""
+        """Mutant: trust `auth_time` of the token, which a leaked key can forge."""
         earlier = utc_now() - timedelta(minutes=11)
         await alter_sessions(app, user, auth_time=earlier)
 
@@ -204,7 +204,7 @@ class TestReauthenticate:
     async def test_limits_and_records_wrong_passwords(
         self, user: Client, client: Client
     ) -> None:
-        # Mutant: no limit, so that the thief of a token can guess the password.
+        # Mutant: remove the limit, so that the thief of a token can guess the password.
         wrong = {"password": "not my password at all"}
 
         answers = [
@@ -251,7 +251,7 @@ class TestDeleteAccount:
 
 
 class TestEffectsOfAccountChanges:
-    """A change and the end of its sessions are one transaction."""
+    """The change of an account and the end of its sessions are one transaction."""
 
     async def test_disabling_ends_every_session_and_enabling_restores_none(
         self, admin: Client, people: People, user: Client, client: Client
@@ -299,7 +299,7 @@ class TestEffectsOfAccountChanges:
     async def test_a_login_while_the_account_is_disabled_leaves_no_session(
         self, admin: Client, people: People, user: Client, client: Client
     ) -> None:
-        # Mutant: no lock on the user, so that the new session escapes the revocation.
+        # Mutant: do not lock the user, so that the new session is not revoked.
         path = f"/users/{user.user_id}"
 
         answer, _ = await asyncio.gather(

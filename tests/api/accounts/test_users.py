@@ -1,4 +1,4 @@
-"""Accounts over HTTP: the caller's own, and their administration."""
+"""The account of the caller, and the administration of accounts."""
 
 from typing import Any
 

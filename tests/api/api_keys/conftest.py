@@ -1,4 +1,4 @@
-"""API keys of the accounts of the tests."""
+"""Makes API keys for the accounts of the tests."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,7 +28,7 @@ async def status(client: Client) -> int:
 
 
 async def alter_key(app: FastAPI, client: Client, **values: Any) -> None:
-    """Change columns that otherwise change only with time."""
+    """Change columns of a key, for example to let time pass."""
     key = UUID(client.tokens["id"])
     async with transaction(app.state.shared.database) as session:
         await session.execute(update(ApiKey).where(ApiKey.id == key).values(values))

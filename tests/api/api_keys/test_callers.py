@@ -36,7 +36,7 @@ EVERY_SCOPE = sorted({*ADMIN_SCOPES} - {"account:write"})
 
 
 class TestScopes:
-    async def test_are_those_of_the_key_and_of_the_present_role(
+    async def test_are_those_that_both_the_key_and_the_current_role_have(
         self, people: People, admin: Client, program: Program
     ) -> None:
         """Mutants: use only the scopes of the role, or only those of the key."""
@@ -57,9 +57,9 @@ class TestScopes:
     async def test_never_change_the_account_or_what_needs_a_login(
         self, app: FastAPI, admin: Client, program: Program
     ) -> None:
-        """A key with every scope calls all routes. No key can make a key.
+        """Call all routes with a key that has every scope. No key can make a key.
 
-        Mutants: let a key count as fresh; let it have `account:write`.
+        Mutants: let a key count as fresh; let a key have `account:write`.
         """
         key = await program(admin, *EVERY_SCOPE)
         closed, answers = {"GET /auth/sessions"}, {}
@@ -82,7 +82,7 @@ class TestRefusal:
     async def test_is_the_same_for_every_reason(
         self, app: FastAPI, people: People, admin: Client, program: Program
     ) -> None:
-        """Mutants: leave out one condition of the query."""
+        """Mutants: leave out any condition of the query."""
         users = [await people.sign_in() for _ in range(7)]
         keys = [await program(each) for each in users]
         expired, revoked, disabled, deleted, reset, inactive, misspelt = keys
@@ -94,7 +94,7 @@ class TestRefusal:
 
         await alter_key(app, expired, expires_at=utc_now())
         await users[1].delete(f"/api-keys/{revoked.tokens['id']}")
-        for active in (False, True):  # enabled again, the user has no key again
+        for active in (False, True):  # enabling does not restore the key
             path = f"/users/{disabled.user_id}"
             await admin.patch(path, json={"is_active": active})
         await admin.delete(f"/users/{deleted.user_id}")
@@ -164,12 +164,12 @@ class TestOwnerWhoChangesThePassword:
 class TestCreateWhileTheSessionEnds:
     @pytest.fixture
     def backend(self) -> str:
-        return "postgresql"  # SQLite cannot say that a writer waits
+        return "postgresql"  # SQLite does not show that a writer waits
 
     async def test_makes_no_key(self, database_url: str, user: Client) -> None:
         """A thief must not keep a key when the owner resets the password.
 
-        Mutant: do not look at the session again under the lock on the user.
+        Mutant: do not check the session again after locking the user.
         """
         body = {"name": "A", "scopes": ["account:read"]}
 
@@ -187,7 +187,7 @@ class TestLimits:
     async def test_count_each_key_apart_from_its_owner(
         self, user: Client, program: Program
     ) -> None:
-        """Mutants: one counter for all keys; the counter of the owner."""
+        """Mutants: use one counter for all keys; use the counter of the owner."""
         one, other = await program(user), await program(user)
 
         answers = [await one.get("/users/me") for _ in range(3)]
@@ -202,7 +202,7 @@ class TestLastUse:
     async def test_is_written_once_a_minute(
         self, app: FastAPI, user: Client, program: Program
     ) -> None:
-        """Mutants: write at every request; do not notice a race for the minute."""
+        """Mutants: write at every request; let several parallel requests write."""
         key = await program(user)
         await asyncio.gather(*[status(key) for _ in range(5)])
 
@@ -217,7 +217,7 @@ class TestLastUse:
         assert first["last_used_network"] == "192.0.2.0/24"
         assert first["last_used_at"] < second["last_used_at"]
 
-    async def test_from_a_new_network_is_on_record_once(
+    async def test_from_a_new_network_is_recorded_once(
         self, people: People, admin: Client, user: Client
     ) -> None:
         made = await make_key(user)

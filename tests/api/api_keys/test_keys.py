@@ -1,4 +1,4 @@
-"""API keys as their owners make, list, rotate and revoke them."""
+"""Making, listing, rotating and revoking API keys."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from tests.api.api_keys.conftest import Program, alter_key, make_key, recorded, 
 from tests.support.people import Client, People
 from tests.support.sessions import alter_sessions, is_logged_in
 
-# The pattern that the page of API keys gives to scanners.
+# The pattern for secret scanners in docs/api-keys.md.
 SCANNED = re.compile(r"\bapp_(pat|rt|vt)_[0-9A-Za-z]{30,64}\b")
 BODY = {"name": "Nightly import", "scopes": ["account:read"]}
 
@@ -84,7 +84,10 @@ class TestCreate:
     async def test_needs_the_second_factor_of_the_owner(
         self, app: FastAPI, user: Client
     ) -> None:
-        """A key needs no second factor, so making it must. Mutant: only a password."""
+        """Requests with a key need no second factor, so making a key must need one.
+
+        Mutant: demand only the password.
+        """
         async with transaction(app.state.shared.database) as session:
             owner = await session.get_one(User, UUID(user.user_id))
             owner.second_factors = "any"
@@ -146,7 +149,7 @@ class TestKeysOfOthers:
     async def test_answer_as_if_they_did_not_exist(
         self, user: Client, editor: Client
     ) -> None:
-        """Mutant: a statement without the owner."""
+        """Mutant: find a key without its owner."""
         theirs = (await make_key(editor))["id"]
         absent = "019a8f3e-5a70-7000-8000-000000000000"
         user.headers["X-Request-ID"] = "the-same-id"
@@ -178,7 +181,7 @@ class TestRotate:
     async def test_lets_the_old_key_work_until_the_overlap_ends(
         self, app: FastAPI, user: Client, program: Program
     ) -> None:
-        """Mutants: an overlap that makes a key live longer, or that never ends."""
+        """Mutants: let the overlap extend the old key; never end the old key."""
         old = await program(user)
         soon = utc_now() + timedelta(minutes=1)
         await alter_key(app, old, expires_at=soon)
@@ -194,10 +197,10 @@ class TestRotate:
 
 
 class TestRevoke:
-    async def test_races_a_use_and_wins_from_the_next_request_on(
+    async def test_takes_effect_at_the_next_request(
         self, user: Client, program: Program
     ) -> None:
-        """Mutant: remember a key that was found once."""
+        """Mutant: cache a key that was found once."""
         key = await program(user)
         assert await status(key) == 200
 
@@ -235,7 +238,7 @@ class TestReportedLeak:
         assert event["actor_type"] == "anonymous"
         assert event["detail"] == {"api_key_id": key.tokens["id"]}
         assert key.tokens["key"] not in str(event)
-        assert len(await mailed(app)) == 2  # the key was made, and it leaked
+        assert len(await mailed(app)) == 2  # about the new key and the leak
 
     async def test_ends_the_session_of_a_refresh_token(
         self, user: Client, client: Client

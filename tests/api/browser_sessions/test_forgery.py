@@ -1,4 +1,4 @@
-"""Requests that another site lets the browser send, with its cookie."""
+"""Requests that another site makes the browser send, with the cookie of the user."""
 
 import pytest
 
@@ -41,9 +41,9 @@ FORGED: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("path", ["refresh", "logout"])
 class TestForgery:
-    """CSRF: another site lets the browser send its cookie."""
+    """Cross-site request forgery (CSRF)."""
 
-    async def test_from_a_trusted_page_is_none(
+    async def test_is_not_suspected_when_a_trusted_page_sends(
         self, client: Client, account: User, path: str
     ) -> None:
         for headers in TRUSTED:
@@ -54,7 +54,7 @@ class TestForgery:
     async def test_from_another_page_is_refused_and_changes_nothing(
         self, client: Client, token: str, path: str
     ) -> None:
-        """Mutants: accept no Origin at all; believe Origin whatever the site is."""
+        """Mutants: accept a missing Origin; trust the Origin, whatever the site is."""
         for headers in FORGED:
             answer = await send(client, path, token, {**BY_COOKIE, **headers})
             assert answer.status_code == 403, headers
@@ -65,7 +65,10 @@ class TestForgery:
     async def test_by_a_form_is_refused(
         self, client: Client, token: str, path: str
     ) -> None:
-        """Mutant: read a body of any media type; a form needs no preflight."""
+        """Mutant: read a body of any media type.
+
+        A form needs no preflight, so another site can send it.
+        """
         cookie = {"Cookie": f"{NAME}={token}", FROM: "same-origin"}
         for kind, headers, status in (
             ("text/plain", BY_COOKIE, 415),
@@ -77,7 +80,7 @@ class TestForgery:
             answer = await client.post(f"/auth/{path}", content="{}", headers=sent)
             assert answer.status_code == status, (kind, headers)
 
-    async def test_of_a_preflight_is_refused(self, client: Client, path: str) -> None:
+    async def test_is_refused_at_the_preflight(self, client: Client, path: str) -> None:
         asked = {
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "content-type, x-token-transport",
@@ -87,7 +90,7 @@ class TestForgery:
             answer = await client.options(f"/auth/{path}", headers=headers)
             assert answer.status_code == status
 
-    async def test_by_two_tokens_is_refused(
+    async def test_with_two_tokens_is_refused(
         self, client: Client, token: str, path: str
     ) -> None:
         """Mutants: take the last of two cookies; prefer the body to the cookie."""

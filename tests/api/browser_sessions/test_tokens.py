@@ -33,7 +33,7 @@ class TestTokenPair:
     async def test_of_every_operation_is_in_the_cookie(
         self, client: Client, people: People, account: User
     ) -> None:
-        """Mutant: move the token only in the answer of the login."""
+        """Mutant: put the token into the cookie only at a login."""
         answer = await log_in(client, account)
         tokens = {token_in(answer)}
         for path, body in (
@@ -71,7 +71,7 @@ class TestTokenPair:
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == "header/x-token-transport"
 
-    async def test_of_a_new_endpoint_is_in_the_cookie_without_its_doing(
+    async def test_of_a_new_endpoint_is_in_the_cookie_automatically(
         self, app: FastAPI, client: Client
     ) -> None:
         """Mutant: recognise only a response model that is `TokenPair` itself."""
@@ -89,8 +89,8 @@ class TestTokenPair:
         assert answer.json() == {"status": "check_email"}
         assert "set-cookie" not in answer.headers
 
-    def test_has_the_choice_in_each_operation_of_the_document(self) -> None:
-        """Mutant: forget the header in the document of one operation."""
+    def test_has_the_transport_header_in_the_openapi_document(self) -> None:
+        """Mutant: leave the header out of one operation of the document."""
         found = 0
         for path, operation in operations():
             names = {each["name"] for each in operation.get("parameters", ())}
@@ -109,7 +109,7 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def answers(operation: dict[str, Any], member: str) -> bool:
-    """Whether a success of the operation has a member of this name."""
+    """Whether the 200 of the operation has a member of this name."""
     schemas = document()["components"]["schemas"]
     given = operation["responses"].get("200", {}).get("content", {})
     names = [
@@ -152,7 +152,7 @@ class TestRefreshByCookie:
     async def test_never_answers_with_the_token_in_the_body(
         self, client: Client, token: str
     ) -> None:
-        """Mutant: let a script of an attacker choose `body`, and read the token."""
+        """Mutant: accept `body`, so that a script of an attacker can read the token."""
         for headers in ({}, {"X-Token-Transport": "body"}):
             sent = {"Sec-Fetch-Site": "same-origin", **headers}
             answer = await send(client, "refresh", token, sent)
@@ -183,7 +183,7 @@ class TestLogoutByCookie:
         again = await send(client, "logout", token)
         assert (again.status_code, deletes_cookie(again)) == (204, True)
 
-    async def test_is_not_what_a_token_in_the_body_gets(self, user: Client) -> None:
+    async def test_is_not_done_for_a_token_in_the_body(self, user: Client) -> None:
         body = {"refresh_token": user.tokens["refresh_token"]}
         answer = await user.post("/auth/logout", json=body)
 
@@ -204,10 +204,10 @@ class TestCookie:
             answer = await client.request(method, path, headers=cookie)
             assert answer.status_code == 401, path
 
-    async def test_has_a_session_in_the_same_table(
+    async def test_can_continue_a_session_that_began_without_it(
         self, app: FastAPI, client: Client, user: Client
     ) -> None:
-        """A session can go on by the other transport, and has the same rules."""
+        """The session goes from the body to the cookie, and back to the body."""
         token = user.tokens["refresh_token"]
         body = {"refresh_token": token}
         moved = await client.post("/auth/refresh", json=body, headers=BY_COOKIE)

@@ -1,6 +1,6 @@
-"""A provider for the tests, in this process: OpenID Connect, and GitHub's API.
+"""A sign-in provider for the tests, with OpenID Connect and the API of GitHub.
 
-It does what the specifications say, unless a test makes it lie.
+It runs in this process. It follows the specifications unless a test makes it lie.
 """
 
 import hmac
@@ -39,14 +39,14 @@ class Provider:
         self.key: Any = self.keys[0]
         self.codes: dict[str, tuple[dict[str, str], dict[str, Any]]] = {}
         self.people: dict[str, dict[str, Any]] = {}  # by access token
-        self.asked: Counter[str] = Counter()  # paths
-        # Tests set these, so that the provider is hostile or unusual.
+        self.asked: Counter[str] = Counter()  # requests by path
+        # Tests set these to make the provider hostile or unusual.
         self.metadata: dict[str, Any] = {}
         self.claims: dict[str, Any] = {}
         self.header: dict[str, Any] = {}
         self.algorithm = "ES256"
         self.known = b""  # the key of HS256
-        self.answers: dict[str, Answer] = {}  # by path, instead of its own
+        self.answers: dict[str, Answer] = {}  # by path, in place of the usual ones
         self.in_userinfo = False
         # The claims of the person for whom a browser opens `/authorize`.
         self.visitor: dict[str, Any] = {}

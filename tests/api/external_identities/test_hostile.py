@@ -1,4 +1,4 @@
-"""Providers, and attackers beside them, that lie: each lie is refused and recorded."""
+"""Lies of providers and of other attackers. Each lie is refused and recorded."""
 
 import json
 from typing import Any
@@ -95,7 +95,7 @@ class TestIdToken:
     async def test_for_several_audiences_needs_an_authorised_party(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """Mutant: accept a token that another client of the provider was given."""
+        """Mutant: accept a token that the provider issued for another client."""
         provider.claims["aud"] = [CLIENT_ID, "another-app"]
 
         assert (await refused(app, client, provider)).endswith("azp")
@@ -107,15 +107,15 @@ class TestIdToken:
     ) -> None:
         """Mutant: accept `none`, even if the provider announces it.
 
-        The test compares the reason, because only in tests the warning of joserfc is an
-        error.
+        The test compares the reason, because joserfc only warns about `none`. In tests,
+        each warning is an error, so the mutant would be refused for that reason.
         """
         provider.algorithm = "none"
         provider.metadata["id_token_signing_alg_values_supported"] = ["none"]
 
         assert await refused(app, client, provider) == UNSUPPORTED
 
-    async def test_signed_with_something_that_others_know_is_refused(
+    async def test_signed_with_a_key_that_others_know_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
         """Mutants: accept HS256; let joserfc choose if there is no common algorithm.
@@ -138,7 +138,7 @@ class TestIdToken:
 
         assert await refused(app, client, provider) == UNSUPPORTED
 
-    async def test_signed_with_a_key_of_another_is_refused(
+    async def test_signed_with_another_key_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
         """Mutant: do not check the signature."""
@@ -151,7 +151,7 @@ class TestIdToken:
     async def test_that_embeds_its_own_key_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """Mutant: use the key of the header (RFC 8725 §3.10)."""
+        """Mutant: verify with the key in the header of the token (RFC 8725 §3.10)."""
         provider.key = new_key()
         provider.header["jwk"] = provider.key.as_dict(private=False)
 
@@ -160,7 +160,7 @@ class TestIdToken:
             "ID token: ExceededSizeError",
         }
 
-    async def test_that_is_none_is_refused(
+    async def test_that_is_not_a_token_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
         for token in ("", "a.b.c", "." * 9, "a" * 20_000, 7, None):
@@ -174,7 +174,7 @@ class TestKeyRotation:
     async def test_is_followed_at_once(
         self, client: Client, provider: Provider
     ) -> None:
-        """Mutant: keep the keys for an hour."""
+        """Mutant: keep the keys for an hour, even if a token names a new key."""
         assert (await sign_in(client, provider)).status_code == 200
         provider.keys = [new_key()]
         provider.key = provider.keys[0]
@@ -182,10 +182,10 @@ class TestKeyRotation:
         assert (await sign_in(client, provider)).status_code == 200
         assert provider.asked["/keys"] == 2
 
-    async def test_cannot_be_claimed_again_and_again(
+    async def test_with_invented_names_does_not_read_the_keys_each_time(
         self, client: Client, provider: Provider
     ) -> None:
-        """Mutant: read the keys for every name of a key that is not known."""
+        """Mutant: read the keys again for every unknown name of a key."""
         for number in range(4):
             provider.header["kid"] = f"invented-{number}"
             answer = await sign_in(client, provider)
@@ -212,7 +212,7 @@ class TestCode:
     async def test_of_another_sign_in_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """An attacker puts a stolen code into a sign-in of their own.
+        """An attacker uses a stolen code in a sign-in of their own.
 
         Mutant: send no PKCE verifier.
         """
@@ -231,7 +231,7 @@ class TestCrossSiteRequest:
     async def test_with_the_code_of_an_attacker_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """The attacker's link signs the victim in to the attacker's account.
+        """A link of the attacker would sign the victim in to the attacker's account.
 
         Mutant: do not compare the state with the transaction of the browser.
         """
@@ -271,7 +271,7 @@ class TestCrossSiteRequest:
     async def test_cannot_turn_a_sign_in_into_a_link_or_a_link_into_a_sign_in(
         self, client: Client, user: Client, people: People, provider: Provider
     ) -> None:
-        """Mutant: do not compare the account for which the sign-in was begun."""
+        """Mutant: do not compare the account for which the client began the sign-in."""
         visitor = await consented(client, provider)
         linking = await consented(user, provider, "identities")
         stranger = await people.sign_in()
@@ -290,7 +290,7 @@ class TestMixUp:
     async def test_of_two_providers_is_refused_by_the_issuer_of_the_answer(
         self, app: FastAPI, client: Client, provider: Provider, other: Provider
     ) -> None:
-        """Mutant: ignore `iss` (RFC 9207), so that one provider gets another's code."""
+        """Mutant: ignore `iss` (RFC 9207), so that a provider gets another's code."""
         body = await consented(client, provider)
 
         answer = await finish(client, {**body, "iss": other.issuer})
@@ -299,7 +299,7 @@ class TestMixUp:
         assert await reasons(app) == ["iss"]
         assert provider.asked["/token"] == other.asked["/token"] == 0
 
-    async def test_of_a_provider_that_announces_its_issuer_and_leaves_it_out(
+    async def test_is_refused_if_the_provider_leaves_out_the_issuer_it_announced(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
         body = await consented(client, provider)
@@ -308,7 +308,7 @@ class TestMixUp:
         assert (await finish(client, body)).json()["code"] == INVALID
         assert await reasons(app) == ["iss"]
 
-    async def test_sends_no_code_to_another_provider_than_the_sign_in_began_with(
+    async def test_sends_no_code_to_a_provider_other_than_that_of_the_sign_in(
         self, client: Client, provider: Provider, other: Provider
     ) -> None:
         """Mutant: find the transaction without the name of the provider."""
@@ -325,7 +325,7 @@ class TestMixUp:
         """The same subject at another provider is another person.
 
         Mutant: find an identity by its subject alone. The test compares the reason,
-        because a later check refuses such a sign-in, too.
+        because a later check also refuses this sign-in.
         """
         await sign_in(client, provider)
         started = (await client.post("/auth/providers/other/start")).json()
@@ -378,10 +378,10 @@ class TestDiscovery:
 
 class TestProviderThatFails:
     @pytest.mark.parametrize("path", [DISCOVERY, "/keys"])
-    async def test_is_a_503_and_works_again_afterwards(
+    async def test_causes_a_503_until_it_works_again(
         self, client: Client, provider: Provider, path: str
     ) -> None:
-        """Mutants: follow redirects; read without a limit; keep a bad document."""
+        """Mutants: follow redirects; read any size; keep an invalid document."""
         _, own = provider.answer(path, {}, "")
         too_large = json.dumps(own).encode() + b" " * 300_000
         for failure in (*FAILURES, (200, too_large)):

@@ -48,10 +48,10 @@ async def events(app: FastAPI) -> list[str]:
 
 
 class TestLink:
-    async def test_lets_the_owner_sign_in_with_an_address_of_their_own(
+    async def test_lets_the_owner_sign_in_with_another_address(
         self, app: FastAPI, client: Client, user: Client, provider: Provider
     ) -> None:
-        """The provider need not verify it, because the owner is signed in."""
+        """The provider need not verify the address, because the owner is signed in."""
         linked = await link(user, provider, email_verified=False)
 
         assert linked.status_code == 201
@@ -67,7 +67,7 @@ class TestLink:
     ) -> None:
         """A thief must not link an identity while the owner ends the stolen session.
 
-        Mutant: do not look at the session again under the lock on the user.
+        Mutant: do not check the session again after locking the user.
         """
         body = await consented(user, provider, "identities")
 
@@ -80,7 +80,7 @@ class TestLink:
     async def test_ends_the_other_sessions_and_tells_the_owner(
         self, app: FastAPI, people: People, user: Client, provider: Provider
     ) -> None:
-        """Mutant: link without `SignInChanges`."""
+        """Mutant: link the identity without calling `SignInChanges`."""
         elsewhere = await people.log_in(user.account)
 
         await link(user, provider)
@@ -122,10 +122,10 @@ class TestLink:
     async def test_needs_a_confirmed_address(
         self, app: FastAPI, people: People, provider: Provider
     ) -> None:
-        """An attacker registers the address of a victim and links an identity.
+        """An attacker registers with the address of a victim and links an identity.
 
-        The victim confirms the address later, and the attacker could still sign in.
-        Mutant: link without looking at `email_verified`.
+        After the victim has confirmed the address, the attacker could still sign in.
+        Mutant: link without checking `email_verified`.
         """
         attacker = await people.sign_in(email_verified=False)
 
@@ -163,7 +163,7 @@ class TestRemove:
     async def test_needs_a_session_that_does_not_end_meanwhile(
         self, user: Client, provider: Provider, database_url: str
     ) -> None:
-        """Mutant: do not look at the session again under the lock on the user."""
+        """Mutant: do not check the session again after locking the user."""
         identity = (await link(user, provider)).json()
         remove = user.delete(f"/auth/identities/{identity['id']}")
 
@@ -175,9 +175,9 @@ class TestRemove:
     async def test_refuses_a_sign_in_that_waits_for_it(
         self, client: Client, user: Client, provider: Provider, database_url: str
     ) -> None:
-        """PostgreSQL still shows the identity to the statement that has waited.
+        """The statement that waited for the lock still sees the removed identity.
 
-        Mutant: start a session without a second look at the identity.
+        Mutant: start a session without reading the identity again.
         """
         await link(user, provider)
         body = await consented(client, provider)
@@ -192,7 +192,7 @@ class TestRemove:
     async def test_of_the_last_way_to_sign_in_is_refused(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """Mutant: lock the owner out of an account without a password."""
+        """Mutant: remove the identity, which locks the owner out of the account."""
         authorize(client, await sign_in(client, provider))
         [identity] = await identities(client)
         path = f"/auth/identities/{identity['id']}"
@@ -262,7 +262,7 @@ class TestLinkedAccount:
         provider: Provider,
         fields: dict[str, Any],
     ) -> None:
-        """Mutant: look only at the identity, not at the account."""
+        """Mutant: check only the identity, not the account."""
         await link(user, provider)
         async with transaction(app.state.shared.database) as session:
             await session.execute(update(User).values(fields))
@@ -272,7 +272,7 @@ class TestLinkedAccount:
         assert answer.status_code == 401
         assert answer.json()["code"] == "identity_unknown"
 
-    async def test_takes_its_identities_along_when_it_is_deleted(
+    async def test_loses_its_identities_when_it_is_deleted(
         self, app: FastAPI, user: Client, admin: Client, provider: Provider
     ) -> None:
         await link(user, provider)

@@ -1,4 +1,4 @@
-"""The page of each provider."""
+"""The sign-in page of each provider."""
 
 import re
 
@@ -13,7 +13,7 @@ class TestSignInPage:
     async def test_posts_to_an_existing_endpoint_by_a_script_from_a_file(
         self, client: Client
     ) -> None:
-        """Mutants: another path than that of the redirect URI; a script in the page."""
+        """Mutants: serve the page at a wrong path; put the script into the page."""
         started = (await client.post(f"/auth/providers/{PROVIDER}/start")).json()
         assert f"%2Faccount%2Fsign-in%2F{PROVIDER}&" in started["authorization_url"]
 

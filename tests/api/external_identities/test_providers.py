@@ -1,4 +1,4 @@
-"""Rules for single providers: GitHub, Google, Microsoft Entra, trust in `amr`."""
+"""Rules for GitHub, Google and Microsoft Entra, and for the trust in `amr`."""
 
 import json
 from typing import Any
@@ -48,7 +48,7 @@ class TestGitHub:
         emails: list[dict[str, Any]],
         status: int,
     ) -> None:
-        """Mutants: any address of the list; one that GitHub did not verify."""
+        """Mutants: take any address of the list; take an unverified address."""
         answer = await sign_in(client, provider, sub="583231", emails=emails)
 
         assert answer.status_code == status
@@ -59,7 +59,7 @@ class TestGitHub:
     async def test_refuses_a_code_that_was_used(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """GitHub answers 200 to a code that is not valid."""
+        """GitHub answers an invalid code with 200 and the member `error`."""
         wrong = {"error": "bad_verification_code"}
         provider.answers["/login/oauth/access_token"] = (200, wrong)
 
@@ -74,7 +74,7 @@ class TestEntra:
 
     @pytest.fixture
     def entries(self, provider: Provider) -> list[dict[str, Any]]:
-        """A provider for all directories, whose issuer names the person's directory."""
+        """A provider for all directories. Each token names one directory."""
         provider.issuer = f"{provider.url}/{{tenantid}}/v2.0"
         provider.claims["iss"] = f"{provider.url}/{self.TENANT}/v2.0"
         provider.claims["tid"] = self.TENANT
@@ -95,7 +95,7 @@ class TestEntra:
     async def test_counts_an_address_only_if_its_domain_is_verified(
         self, client: Client, provider: Provider, claims: dict[str, Any], status: int
     ) -> None:
-        """Mutant: believe `email`, which an administrator of any directory writes."""
+        """Mutant: trust `email`, which the administrator of any directory can set."""
         provider.claims |= {"email_verified": "", **claims}
 
         assert (await sign_in(client, provider)).status_code == status
@@ -112,7 +112,7 @@ class TestEntra:
     async def test_refuses_an_issuer_of_another_directory(
         self, app: FastAPI, client: Client, provider: Provider, claims: dict[str, str]
     ) -> None:
-        """Mutant: leave the issuer of a provider for all directories unchecked."""
+        """Mutant: do not check the issuer of a provider for all directories."""
         provider.claims |= {"xms_edov": True, **claims}
 
         answer = await sign_in(client, provider)
@@ -143,10 +143,10 @@ class TestGoogle:
             ({"email": "ada@gmail.com.evil.org", "email_verified": True}, False),
         ],
     )
-    def test_is_sure_only_of_its_own_mailboxes(
+    def test_is_trusted_only_for_mailboxes_that_it_hosts(
         self, claims: dict[str, Any], verified: bool
     ) -> None:
-        """Mutant: believe Google about mailboxes of other companies."""
+        """Mutant: trust Google about mailboxes of other companies."""
         entry = {"name": "google", "preset": "google", **CREDENTIALS}
         [google] = parse_providers(SecretStr(json.dumps([entry])))
 
@@ -164,7 +164,7 @@ class TestMethods:
         provider: Provider,
         acr: str,
     ) -> None:
-        """Mutant: believe every provider that says it asked for a second factor."""
+        """Mutant: trust every provider that reports a second factor."""
         person = {"amr": ["pwd", "mfa", "<script>"]}
 
         assert (await sign_in(client, provider, **person)).status_code == 200

@@ -1,6 +1,7 @@
 """Sign-in with a certified provider: oidc-provider, in a process of its own.
 
-It needs Node.js and one command, because the lock files of Python cannot name it:
+The tests need Node.js and the packages of this command, which the lock files of Python
+cannot name:
 
     npm ci --prefix tests/api/external_identities/oidc_provider
 """
@@ -80,7 +81,7 @@ async def consented(client: Client, login: str = "ada") -> dict[str, str]:
 async def test_signs_in_and_refuses_the_code_a_second_time(
     client: Client, issuer: str
 ) -> None:
-    """The whole protocol, as another implementation understands it."""
+    """The whole protocol, with the implementation of other authors."""
     for _ in range(2):  # a new account, and the same account again
         body = await consented(client)
         assert body["iss"] == issuer
@@ -95,7 +96,7 @@ async def test_signs_in_and_refuses_the_code_a_second_time(
     assert refused.json()["code"] == "provider_answer_invalid"
 
 
-async def test_does_not_believe_an_address_that_is_not_verified(
+async def test_does_not_trust_an_address_that_is_not_verified(
     client: Client,
 ) -> None:
     answer = await finish(client, await consented(client, "mallory"))

@@ -1,4 +1,4 @@
-"""Sign-in with a provider: whose account it is, and when a new one is made."""
+"""Sign-in with a provider: which account it opens, and when it makes a new one."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ async def count(app: FastAPI, model: type[Any]) -> int:
 
 
 async def reasons(app: FastAPI) -> list[str]:
-    """The reasons of the failures in the audit trail, oldest first."""
+    """Return the reasons of the failures in the audit trail, the oldest first."""
     failures = select(AuditEvent.detail).where(AuditEvent.outcome == "failure")
     async with transaction(app.state.shared.database) as session:
         found = await session.scalars(failures.order_by(AuditEvent.id))
@@ -45,7 +45,7 @@ class TestStart:
     async def test_sends_the_browser_to_the_provider_with_a_fresh_challenge(
         self, client: Client, provider: Provider
     ) -> None:
-        """Mutants: no PKCE, nonce or state; the same ones for two sign-ins."""
+        """Mutants: send no PKCE challenge, nonce or state; use them twice."""
         first, second = [await begin(client) for _ in range(2)]
 
         urls = [urlsplit(each["authorization_url"]) for each in (first, second)]
@@ -80,7 +80,7 @@ class TestStart:
 
 @pytest.mark.parametrize("entries", [[]])
 class TestWithoutProviders:
-    async def test_nothing_can_be_begun(self, client: Client, user: Client) -> None:
+    async def test_no_sign_in_can_begin(self, client: Client, user: Client) -> None:
         assert (await client.get("/auth/providers")).json() == {"items": []}
         for caller, kind in ((client, "providers"), (user, "identities")):
             answer = await caller.post(f"/auth/{kind}/{PROVIDER}/start")
@@ -102,7 +102,7 @@ class TestNewAccount:
         assert me["email_verified"] is True
         assert await mailed(app) == [("sign_in_changed", ADA["email"])]
 
-    async def test_has_no_password_that_fits(
+    async def test_has_no_password_that_works(
         self, client: Client, provider: Provider
     ) -> None:
         await sign_in(client, provider)
@@ -113,10 +113,10 @@ class TestNewAccount:
 
         assert answer.json()["code"] == "invalid_credentials"
 
-    async def test_is_the_same_at_the_next_sign_in(
+    async def test_is_found_again_at_the_next_sign_in(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """The subject names the person, not the address, which can change."""
+        """The subject identifies the person. The address can change."""
         await sign_in(client, provider)
 
         answer = await sign_in(client, provider, email="new@example.org")
@@ -133,7 +133,7 @@ class TestNewAccount:
     async def test_is_made_once_by_sign_ins_at_the_same_moment(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """Mutant: no second search, so that one of them gets a 409 or a 500."""
+        """Mutant: do not search again, so that some of them get a 409 or a 500."""
         bodies = [await consented(client, provider) for _ in range(4)]
 
         answers = await asyncio.gather(*(finish(client, body) for body in bodies))
@@ -202,7 +202,7 @@ class TestAccountOfTheSameAddress:
     ) -> None:
         """The answer is the same as for a person without an account.
 
-        Mutants: believe an address that the provider, or this service, did not verify.
+        Mutants: trust an address that the provider, or this service, did not verify.
         """
         await people.add(email=ADA["email"], **account)
 
@@ -219,7 +219,7 @@ class TestAccountOfTheSameAddress:
     async def test_is_not_linked_if_the_settings_do_not_trust_the_provider(
         self, app: FastAPI, client: Client, people: People, other: Provider
     ) -> None:
-        """Mutant: believe every provider that says `email_verified`."""
+        """Mutant: trust every provider that sends `email_verified`."""
         await people.add(email=ADA["email"])
         started = (await client.post("/auth/providers/wary/start")).json()
         answer = other.consent(started["authorization_url"], **ADA)
@@ -241,7 +241,7 @@ class TestThrottling:
     async def test_counts_requests_of_an_address_and_locks_no_account(
         self, client: Client, people: People, provider: Provider
     ) -> None:
-        """Mutant: no limit, or one that an attacker can fill for the owner."""
+        """Mutants: set no limit; count for the account, so that guesses lock it."""
         body = await consented(client, provider)
         wrong = {**body, "state": "guessed"}
 
@@ -256,7 +256,7 @@ class TestAttempt:
     async def test_can_be_finished_once(
         self, app: FastAPI, client: Client, provider: Provider
     ) -> None:
-        """Mutant: leave the row, so that a second code can finish the sign-in."""
+        """Mutant: keep the row, so that the sign-in can be finished again."""
         body = await consented(client, provider)
 
         answers = await asyncio.gather(*(finish(client, body) for _ in range(5)))

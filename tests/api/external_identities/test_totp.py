@@ -12,7 +12,7 @@ class TestLinkedAccount:
     async def test_with_a_second_factor_still_asks_for_it(
         self, app: FastAPI, client: Client, user: Client, provider: Provider
     ) -> None:
-        """Mutant: let the provider stand for the second factor of the account."""
+        """Mutant: accept the sign-in as the second factor of the account."""
         await link(user, provider)
         phone = await enrol(app, user)
 

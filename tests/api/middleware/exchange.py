@@ -66,7 +66,7 @@ def http_scope(
 
 
 def chunks(*bodies: bytes, ends: bool = True) -> list[Message]:
-    """Cut a request body into messages. Without `ends` the last one announces more."""
+    """Return a request body as messages. Without `ends`, the last announces more."""
     last = len(bodies) - 1 if ends else len(bodies)
     return [
         {"type": "http.request", "body": body, "more_body": index < last}
@@ -75,7 +75,7 @@ def chunks(*bodies: bytes, ends: bool = True) -> list[Message]:
 
 
 def receiving(*messages: Message) -> Receive:
-    """Receive `messages`; then the client stays connected and sends nothing."""
+    """Return a `receive` for these messages. Afterwards it waits for ever."""
     remaining = iter(messages)
 
     async def receive() -> Message:
@@ -88,7 +88,7 @@ def receiving(*messages: Message) -> Receive:
 
 
 async def ask(app: ASGIApp, scope: Scope, *messages: Message) -> Answer:
-    """Send the request to `app`. Without `messages` it has no body."""
+    """Send the request to `app`. Without `messages`, the request has no body."""
     answer = Answer()
 
     async def send(message: Message) -> None:

@@ -38,7 +38,7 @@ async def echo_or_complain(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def stream_back(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer each part of the body as it comes."""
+    """Send back each part of the body when it arrives."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     while (message := await receive())["type"] == "http.request":
         body = message["body"]
@@ -70,7 +70,7 @@ class TestBodySize:
         assert answer.body == b"1234567890"
 
     @pytest.mark.parametrize("value", [b"11", b"0011", b"9" * 18, b"9" * 5000])
-    async def test_a_declared_size_over_the_limit_is_refused_unread(
+    async def test_a_declared_size_over_the_limit_is_refused_without_reading(
         self, value: bytes
     ) -> None:
         app = BodyLimitMiddleware(forbidden, default=10)
@@ -107,7 +107,7 @@ class TestBodySize:
         assert (wide.status, narrow.status) == (200, 413)
 
     async def test_the_limit_of_a_path_applies_below_a_root_path(self) -> None:
-        """Mutant: compare a path that still contains the root path."""
+        """Mutant: compare paths without removing the root path."""
         app = BodyLimitMiddleware(
             echo, default=10, uploads={"/import": Allowance(20, timedelta(1))}
         )
@@ -125,7 +125,9 @@ class TestBodySize:
         assert answer.status == 413
         assert answer.problem["code"] == "body_too_large"
 
-    async def test_an_application_that_keeps_reading_does_not_change_it(self) -> None:
+    async def test_an_application_that_keeps_reading_does_not_change_the_refusal(
+        self,
+    ) -> None:
         async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
             for _ in range(3):
                 await receive()
@@ -192,7 +194,7 @@ class TestWithoutABody:
 
 
 async def passed_on(scope: Scope) -> bool:
-    """Return whether the application receives the server's own callables."""
+    """Whether the application gets the `receive` and `send` of the server unchanged."""
     given: list[Callable[..., Any]] = []
 
     async def app(_: Scope, receive: Receive, send: Send) -> None:

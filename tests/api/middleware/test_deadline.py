@@ -59,7 +59,7 @@ async def test_answers_504_and_cancels_a_slow_endpoint() -> None:
 
 
 async def test_does_not_count_the_time_of_a_slow_client() -> None:
-    """The deadline limits the service; the body timeouts limit the client."""
+    """The deadline limits the service. The timeouts of the body limit the client."""
     app, _ = make_app()
 
     @app.post("/api/v1/echo")
@@ -80,7 +80,7 @@ async def test_does_not_count_the_time_of_a_slow_client() -> None:
 
 
 async def test_the_deadline_of_a_path_applies_below_a_root_path() -> None:
-    """Mutant: compare a path that still contains the root path."""
+    """Mutant: compare paths without removing the root path."""
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0.3)  # three deadlines
@@ -92,8 +92,8 @@ async def test_the_deadline_of_a_path_applies_below_a_root_path() -> None:
     assert answer.status == 200
 
 
-async def test_answers_504_when_the_cleanup_of_a_request_still_receives() -> None:
-    """Mutant: restart a deadline that has expired, which raises RuntimeError."""
+async def test_answers_504_even_if_the_cleanup_of_the_request_reads_the_body() -> None:
+    """Mutant: start an expired deadline again, which raises RuntimeError."""
 
     async def stubborn(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -109,8 +109,8 @@ async def test_answers_504_when_the_cleanup_of_a_request_still_receives() -> Non
 async def test_the_end_of_a_drain_cuts_an_answer_that_has_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Mutant: send a problem document into the answer."""
-    monkeypatch.setattr(drain, "has_cut", False)  # and restore it after the test
+    """Mutant: send a problem document after the begun answer."""
+    monkeypatch.setattr(drain, "has_cut", False)  # restores it after the test
     begun, sent = asyncio.Event(), []
 
     async def begin(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The limit of requests under way, over HTTP."""
+"""The limit on requests that run at the same time, over HTTP."""
 
 import asyncio
 from itertools import islice
@@ -19,7 +19,7 @@ ONE_WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 class TestBlockedDatabase:
-    """Mutant: no limit."""
+    """Mutant: remove the limit."""
 
     @pytest.fixture
     def backend(self) -> str:
@@ -29,7 +29,7 @@ class TestBlockedDatabase:
     def overrides(self) -> dict[str, Any]:
         return {"max_in_flight": PLACES}
 
-    async def test_refuses_what_would_only_wait(
+    async def test_refuses_requests_that_would_only_wait(
         self, user: Client, database_url: str
     ) -> None:
         path = "/notes"
@@ -39,7 +39,7 @@ class TestBlockedDatabase:
                 assert (await answer).status_code == 503
             with capture_logs() as logs:
                 refused = await user.get(path)
-            # The places of reads are taken; changes and probes have others.
+            # All places of reads are taken. Changes and probes have other places.
             refresh = await user.post("/auth/refresh", json={"refresh_token": "x"})
             ready = await user.get("/health/ready")
 
@@ -57,7 +57,7 @@ class TestBlockedDatabase:
 
 
 class TestConnections:
-    """Mutant: a limit that follows the event loop alone."""
+    """Mutant: adapt the limit only to the event loop, not to waits for connections."""
 
     @pytest.fixture
     def backend(self) -> str:
@@ -67,7 +67,7 @@ class TestConnections:
     def overrides(self) -> dict[str, Any]:
         return {"db_pool_size": 2, "db_max_overflow": 0}  # one of the two is for reads
 
-    async def test_measures_how_long_a_request_waits_for_one(
+    async def test_are_measured_by_how_long_requests_wait_for_them(
         self, user: Client, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         waits: list[float] = []
@@ -86,10 +86,10 @@ class TestConnections:
 
 
 class TestClients:
-    """A client that is slow takes no place."""
+    """Slow clients take no place from other requests."""
 
     async def test_that_read_a_stream_or_send_a_body(self) -> None:
-        """Mutants: count a stream; count while the body arrives."""
+        """Mutants: count streams; count a request while its body arrives."""
         begun, end = asyncio.Event(), asyncio.Event()
 
         async def stream(scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +123,7 @@ class TestClients:
             assert 503 not in statuses
 
     async def test_that_does_not_read_the_answer(self) -> None:
-        """Mutant: count until the answer is sent, so that 80 such clients stop all."""
+        """Mutant: count until the answer is sent, so slow clients take all places."""
         statuses: list[int] = []
         unread = asyncio.Event()
 

@@ -175,7 +175,7 @@ class TestForwardedHeaders:
             ("10.0.0.1", f"00-{TRACE}", None),
         ],
     )
-    async def test_name_the_trace_only_if_a_trusted_proxy_sent_it(
+    async def test_name_the_trace_only_if_a_trusted_proxy_sent_them(
         self, peer: str, given: str, logged_id: str | None
     ) -> None:
         """Mutant: let any client choose the trace."""
@@ -228,7 +228,9 @@ class TestLogLine:
             (504, "error"),
         ],
     )
-    async def test_has_the_level_of_its_outcome(self, status: int, level: str) -> None:
+    async def test_has_a_level_according_to_the_status(
+        self, status: int, level: str
+    ) -> None:
         """Mutant: log each request as `info`."""
         entry = await logged(Response(b"", status), http_scope())
         assert entry["log_level"] == level
@@ -243,16 +245,16 @@ class TestLogLine:
         assert entry["http_response_body_size"] == 6
 
     @pytest.mark.parametrize(("status", "rate"), [(500, 1), (404, 1), (200, None)])
-    async def test_of_an_error_is_kept_by_a_sample(
+    async def test_of_an_error_is_in_every_sample(
         self, status: int, rate: int | None
     ) -> None:
-        """Mutant: a sample of all requests, in which most errors are missing."""
+        """Mutant: apply the sample to all requests, so that most errors are missing."""
         app = in_context(Response(b"", status), sample=0.0)
         with capture_logs() as logs:
             await ask(app, http_scope())
         assert [line["sample_rate"] for line in logs] == [rate] * bool(rate)
 
-    async def test_of_a_slow_request_is_kept_by_a_sample(
+    async def test_of_a_slow_request_is_in_every_sample(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("app.api.middleware.request_context.SLOW_MS", 0)
@@ -260,7 +262,7 @@ class TestLogLine:
             await ask(in_context(greet, sample=0.0), http_scope())
         assert [line["sample_rate"] for line in logs] == [1]
 
-    async def test_says_how_large_the_sample_is(self) -> None:
+    async def test_contains_the_rate_of_the_sample(self) -> None:
         with capture_logs() as logs:
             for _ in range(200):
                 await ask(in_context(greet, sample=0.5), http_scope())
@@ -312,7 +314,7 @@ class TestLogLine:
         assert entry["log_level"] == "error"
 
     async def test_is_written_once_when_an_overload_refuses_the_request(self) -> None:
-        """Mutant: a prepared answer that leaves no trace of its error."""
+        """Mutant: send the prepared answer without the code of its error in the log."""
         reached, leave = asyncio.Event(), asyncio.Event()
 
         async def hold(scope: Scope, receive: Receive, send: Send) -> None:
@@ -361,7 +363,7 @@ class TestClientDisconnects:
                 await task
         assert [entry["status_code"] for entry in logs] == [499]
 
-    async def test_after_the_answer_is_logged_as_served(self) -> None:
+    async def test_after_the_answer_is_logged_with_its_status(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await greet(scope, receive, send)
             await receive()

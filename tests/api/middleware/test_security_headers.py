@@ -45,7 +45,7 @@ class TestEveryAnswer:
             ("GET", "/bug", 500),
         ],
     )
-    async def test_carries_each_header_once(
+    async def test_has_each_header_once(
         self, method: str, path: str, status: int
     ) -> None:
         transport = ASGITransport(whole_application())

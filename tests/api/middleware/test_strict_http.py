@@ -100,7 +100,10 @@ class TestHostHeader:
         assert (await guard(scope, **options)).status == 421
 
     async def test_of_a_health_probe_can_be_missing_in_http_1_0(self) -> None:
-        """HAProxy's default probe sends no Host. Mutant: allow this on every path."""
+        """The default probe of HAProxy sends no Host.
+
+        Mutant: allow a missing Host on every path.
+        """
         scope = http_scope(path="/live", headers=[])
         scope["http_version"] = "1.0"
         options = {"allowed_hosts": ["a.example"], "any_host_paths": ["/live"]}
@@ -161,7 +164,7 @@ class TestRequestTarget:
         assert (await guard(filled)).status == 200
         assert await code(over) == (414, "uri_too_long")
 
-    async def test_path_is_limited_if_the_server_keeps_only_the_decoded_one(
+    async def test_path_is_limited_if_the_server_gives_only_the_decoded_path(
         self,
     ) -> None:
         over = http_scope(path="/" + "é" * 1024)
@@ -191,13 +194,13 @@ class TestRequestTarget:
     @pytest.mark.parametrize(
         "path", ["/a%2fb", "/a%5Cb", "/a\\b", "/a/%2e%2E/b", "/a/..", "/./a", "/a/.%2e"]
     )
-    async def test_path_is_one_that_proxies_read_alike(self, path: str) -> None:
+    async def test_path_must_mean_the_same_to_all_proxies(self, path: str) -> None:
         assert await code(http_scope(raw_path=path.encode())) == (400, "path_invalid")
 
     @pytest.mark.parametrize(
         "path", ["/.well-known/a", "/a..b", "/a%2Eb", "/a/...", "/"]
     )
-    async def test_path_may_hold_other_dots(self, path: str) -> None:
+    async def test_path_can_contain_other_dots(self, path: str) -> None:
         assert (await guard(http_scope(raw_path=path.encode()))).status == 200
 
 

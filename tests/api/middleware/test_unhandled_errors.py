@@ -47,8 +47,8 @@ class TestUnhandledError:
             await ask(failing(RuntimeError(), after_start=True), http_scope())
         assert [entry["event"] for entry in logs] == ["http.unhandled_error"]
 
-    async def test_that_is_an_expected_one_is_logged_in_one_line(self) -> None:
-        """Mutants: raise it, so that the server logs it; log all errors in one line."""
+    async def test_that_an_expected_error_caused_is_logged_in_one_line(self) -> None:
+        """Mutants: raise the error to the server; log also defects in one line."""
         refusal = RuntimeError("Starlette: the response has already started.")
         refusal.__cause__ = DatabaseUnavailable()
 

@@ -10,17 +10,17 @@ from tests.support.people import Client
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 class TestDocs:
     @pytest.mark.parametrize("overrides", [{"app_name": "Cut & <Paste>"}])
-    async def test_escape_the_name_of_the_application(self, client: Client) -> None:
-        """Mutant: templates without automatic escaping."""
+    async def test_escapes_the_name_of_the_application(self, client: Client) -> None:
+        """Mutant: render templates without automatic escaping."""
         response = await client.get("http://test/docs")
 
         assert response.status_code == 200
         assert "<title>Cut &amp; &lt;Paste&gt;</title>" in response.text
 
-    async def test_keeps_assets_until_their_content_changes(
+    async def test_lets_browsers_cache_assets_until_their_content_changes(
         self, client: Client
     ) -> None:
-        """Mutants: no hash in the URL; a file kept for good without its hash."""
+        """Mutants: use URLs without a hash; make files without a hash immutable."""
         page = (await client.get("http://test/docs")).text
         urls = re.findall(r'"(/docs/assets/[^"]+)"', page)
         kept = [await client.get(f"http://test{url}") for url in urls]
@@ -30,7 +30,7 @@ class TestDocs:
         assert all("immutable" in each.headers["cache-control"] for each in kept)
         assert "immutable" not in plain.headers.get("cache-control", "")
 
-    async def test_start_with_a_script_from_a_file(self, client: Client) -> None:
+    async def test_starts_with_a_script_from_a_file(self, client: Client) -> None:
         response = await client.get("http://test/docs/start.js")
 
         assert response.status_code == 200

@@ -31,10 +31,10 @@ PRODUCTION: dict[str, Any] = {
 class TestPages:
     @pytest.mark.parametrize("overrides", [{}, PRODUCTION], ids=["dev", "production"])
     @pytest.mark.parametrize("path", SERVED)
-    async def test_link_only_to_what_is_served(
+    async def test_link_only_to_pages_and_files_that_exist(
         self, client: Client, path: str, overrides: dict[str, Any]
     ) -> None:
-        """Mutants: link to the documentation in production; a misspelt stylesheet."""
+        """Mutants: link to the documentation in production; misspell the stylesheet."""
         page = await client.get(f"http://test{path}")
 
         assert page.status_code == 200
@@ -49,20 +49,22 @@ class TestPages:
         if path == "/":
             assert ("docs" in targets) == (not overrides)
 
-    async def test_need_no_script_but_for_tokens(self, client: Client) -> None:
+    async def test_without_tokens_need_no_script(self, client: Client) -> None:
         for path in ("/", "/errors"):
             page = await client.get(f"http://test{path}")
             assert "script" not in page.text + page.headers["content-security-policy"]
 
     @pytest.mark.parametrize("overrides", [{"app_name": "Cut & <Paste>"}])
-    async def test_say_what_runs(self, client: Client) -> None:
+    async def test_show_the_name_the_version_and_the_environment(
+        self, client: Client
+    ) -> None:
         page = await client.get("http://test/")
 
         assert "<h1>Cut &amp; &lt;Paste&gt;</h1>" in page.text
         assert re.search(r"Version \d+\.\d+\.\d+, development", page.text)
 
-    async def test_list_every_code(self, client: Client) -> None:
-        """Mutant: a code whose module the application does not import."""
+    async def test_list_every_error_code(self, client: Client) -> None:
+        """Mutant: define an error in a module that the application does not import."""
         page = await client.get("http://test/errors")
 
         listed = re.findall(r'<dt id="(\w+)">', page.text)

@@ -1,4 +1,4 @@
-"""The page of the last requests, which only development has."""
+"""The page of the last requests, which exists only in development."""
 
 import pytest
 from fastapi import FastAPI
@@ -15,9 +15,9 @@ PAGE = "http://test/dev/requests"
 async def test_shows_the_statements_and_mails_of_requests(
     user: Client, client: Client
 ) -> None:
-    """Mutants: keep no statements of reads by key; show values.
+    """Mutants: leave out the statements of reads by key; show the values of statements.
 
-    Mutant: show no rows of the reads that SQLite counts late.
+    Mutant: leave out the number of rows where SQLite knows it only after the read.
     """
     await user.post("/auth/password/forgot", json={"email": user.email})
     await user.get("/users/me")
@@ -32,8 +32,8 @@ async def test_shows_the_statements_and_mails_of_requests(
     assert user.email not in page
 
 
-async def test_keeps_a_bounded_number(app: FastAPI, client: Client) -> None:
-    """Mutant: a list that grows."""
+async def test_keeps_only_the_last_requests(app: FastAPI, client: Client) -> None:
+    """Mutant: keep every request."""
     for number in range(KEPT + 1):
         await client.get(f"/absent-{number:03}")
     page = (await client.get(PAGE)).text
@@ -64,7 +64,7 @@ async def test_shows_the_traceback_of_a_defect(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-async def test_does_not_exist_outside_of_development(
+async def test_does_not_exist_outside_development(
     settings: Settings, environment: str
 ) -> None:
     """Mutant: add the page everywhere but in production."""

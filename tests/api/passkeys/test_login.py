@@ -1,4 +1,4 @@
-"""Logging in with a passkey, and attacks that are refused."""
+"""Logging in with a passkey, and refusing attacks."""
 
 import asyncio
 from copy import copy
@@ -59,7 +59,7 @@ class TestLogin:
         claims = app.state.shared.access_tokens.verify(tokens["access_token"])
         assert (str(claims.sub), claims.acr) == (user.user_id, "aal2")
         assert claims.amr == ("webauthn", "mfa", "user")
-        # It counts as fresh, and the owner sees it.
+        # The session is fresh, and the owner sees that the passkey was used.
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         assert (await client.post("/auth/passkeys/options")).status_code == 200
         [seen] = (await client.get("/auth/passkeys")).json()["items"]
@@ -92,7 +92,7 @@ class TestRefusal:
     async def test_is_the_same_for_every_reason(
         self, app: FastAPI, people: People, client: Client
     ) -> None:
-        """Mutant: say that the account is disabled, or that the passkey is unknown."""
+        """Mutants: say that the account is disabled, or that the passkey is unknown."""
         owner = await people.sign_in()
         passkey = await register(owner)
         client.headers["X-Request-ID"] = "the-same-id"
@@ -113,7 +113,7 @@ class TestRefusal:
         assert {*unknown.headers} == {*disabled.headers} == {*forged.headers}
 
     @pytest.mark.parametrize("overrides", [{"registration": "verified"}])
-    async def test_covers_an_unverified_address(
+    async def test_is_the_answer_to_an_unverified_address(
         self, app: FastAPI, user: Client, client: Client
     ) -> None:
         passkey = await register(user)
@@ -122,10 +122,10 @@ class TestRefusal:
         assert (await log_in(client, passkey)).json()["code"] == "passkey_refused"
 
     @pytest.mark.parametrize("overrides", [{"rate_limit_enabled": False}])
-    async def test_stops_what_was_not_signed_for_this_login(
+    async def test_is_the_answer_to_what_was_not_signed_for_this_login(
         self, user: Client, client: Client
     ) -> None:
-        """Mutants: no check of the origin, domain, flags, handle or signature."""
+        """Mutants: do not check the origin, domain, flags, handle or signature."""
         passkey = await register(user)
         wrong: list[dict[str, Any]] = [
             {"origin": "http://test.example.org"},
@@ -152,10 +152,10 @@ class TestRefusal:
         assert accepted == []
         assert (await log_in(client, passkey)).status_code == 200
 
-    async def test_stops_a_replay_and_a_challenge_of_another_ceremony(
+    async def test_is_the_answer_to_a_replay_and_to_a_challenge_of_another_ceremony(
         self, app: FastAPI, user: Client, client: Client
     ) -> None:
-        """Mutant: leave the challenge in the table."""
+        """Mutant: keep the challenge after a login."""
         passkey = await register(user)
         credential = passkey.get(await login_options(client))
         registration = (await user.post("/auth/passkeys/options")).json()
@@ -170,10 +170,10 @@ class TestRefusal:
             await session.execute(update(PasskeyChallenge).values(expires_at=utc_now()))
         assert (await send(client, expired)).status_code == 401
 
-    async def test_lets_one_of_many_uses_of_a_challenge_through(
+    async def test_is_the_answer_to_all_uses_of_a_challenge_but_one(
         self, user: Client, client: Client
     ) -> None:
-        """Mutant: read the challenge, and delete it later."""
+        """Mutant: read the challenge, and delete it in a later statement."""
         passkey = await register(user)
         credential = passkey.get(await login_options(client))
 
@@ -181,10 +181,10 @@ class TestRefusal:
 
         assert sorted(each.status_code for each in answers) == [200, *[401] * 5]
 
-    async def test_survives_malformed_credentials(
+    async def test_is_the_answer_to_malformed_credentials(
         self, user: Client, client: Client
     ) -> None:
-        """Mutant: catch only the errors of the library, and not those of its parts."""
+        """Mutant: catch only the errors that the library itself raises."""
         passkey = await register(user)
         good = passkey.get(await login_options(client))
 
@@ -204,7 +204,7 @@ class TestRefusal:
         assert (await log_in(client, off_curve)).status_code == 401
         assert (await send(client, good)).status_code == 200
 
-    async def test_is_recorded_for_the_owner_and_a_flood_is_sampled(
+    async def test_is_recorded_for_the_owner_but_not_each_one_of_a_flood(
         self, user: Client, client: Client, admin: Client
     ) -> None:
         """Mutant: record each refusal, so that a flood of requests fills the disk."""
@@ -226,7 +226,7 @@ class TestRefusal:
     async def test_of_too_many_requests_leaves_other_addresses_alone(
         self, people: People, user: Client, client: Client
     ) -> None:
-        """Mutant: `login/options` without a limit, which writes a row each time."""
+        """Mutant: do not limit `login/options`, although each request stores a row."""
         elsewhere = await people.anonymous("198.51.100.7")
 
         answers = [

@@ -9,10 +9,10 @@ from tests.support.sessions import is_logged_in
 
 
 class TestOwnPasskeys:
-    async def test_are_renamed_and_removed_by_their_owner_only(
+    async def test_can_be_renamed_and_removed_only_by_their_owner(
         self, app: FastAPI, people: People, user: Client
     ) -> None:
-        """Mutant: a statement that ignores the owner."""
+        """Mutant: find a passkey without its owner."""
         await register(user)
         other = await people.sign_in()
         [passkey] = (await user.get("/auth/passkeys")).json()["items"]
@@ -39,7 +39,7 @@ class TestOwnPasskeys:
             "account.passkey.removed",
             "account.passkey.renamed",
         ]
-        # A new name changes no way to sign in.
+        # The two mails are about adding and removing. Renaming sends no mail.
         assert await mailed(app) == [("sign_in_changed", user.email)] * 2
 
     async def test_are_erased_with_the_account(

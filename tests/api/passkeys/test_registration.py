@@ -1,4 +1,4 @@
-"""Adding a passkey to an account, and what is refused."""
+"""Adding a passkey to an account, and refusing attacks."""
 
 import asyncio
 from datetime import timedelta
@@ -43,7 +43,7 @@ REFUSED = (400, "passkey_invalid")
 
 class TestOptions:
     async def test_ask_for_a_verified_user_and_reveal_no_id(self, user: Client) -> None:
-        """Mutant: the user ID or the address as the handle, which any page can read."""
+        """Mutant: use the user ID as the handle, which any page can read."""
         options = await options_for(user)
         again = await options_for(user)
 
@@ -60,7 +60,7 @@ class TestOptions:
         assert len(decode(options["user"]["id"])) == 64
         assert options["user"]["id"] != again["user"]["id"]
 
-    async def test_exclude_what_is_registered_and_repeat_the_handle(
+    async def test_exclude_registered_passkeys_and_repeat_the_handle(
         self, user: Client
     ) -> None:
         passkey = await register(user)
@@ -101,17 +101,17 @@ class TestRegister:
         assert phone["aaguid"] == "d7a423ad-3e19-4492-9200-78137dccc136"
         assert phone["last_used_at"] is None
         assert synced.user_handle == bound.user_handle
-        # Every other session ends, and the owner gets a mail.
+        # Adding a passkey ended the other session, and mailed the owner.
         assert await is_logged_in(client, user.tokens["access_token"])
         assert not await is_logged_in(client, other.tokens["access_token"])
         assert await mailed(app) == [("sign_in_changed", user.email)] * 2
         events = (await user.get("/users/me/security-events")).json()["items"]
         assert events[0]["event"] == "account.passkey.added"
 
-    async def test_refuses_what_was_not_made_for_these_options(
+    async def test_refuses_passkeys_that_were_not_made_for_these_options(
         self, user: Client
     ) -> None:
-        """Mutants: leave out the check of the origin, the domain or the flags."""
+        """Mutants: do not check the origin, the domain or the flags."""
         options = await options_for(user)
         wrong: list[dict[str, Any]] = [
             {"origin": "http://test.example.org"},
@@ -129,13 +129,13 @@ class TestRegister:
         for change in wrong:
             credential = Authenticator(**change).create(options)
             assert await finish(user, credential) == REFUSED, change
-        # The challenge is still good for the honest browser.
+        # None of these requests has used up the challenge.
         assert await finish(user, Authenticator().create(options)) == (201, "")
 
     async def test_refuses_challenges_of_other_sessions_and_ceremonies(
         self, app: FastAPI, people: People, user: Client
     ) -> None:
-        """Mutant: redeem a challenge in every session."""
+        """Mutant: accept a challenge of any session."""
         other_user = await people.sign_in()
         other_session = await people.log_in(user.account, "192.0.2.9")
         forged = {**await options_for(user), "challenge": "A" * 43}
@@ -154,7 +154,7 @@ class TestRegister:
     async def test_uses_a_challenge_once_even_for_requests_at_once(
         self, user: Client
     ) -> None:
-        """Mutant: read the challenge, and delete it later."""
+        """Mutant: read the challenge, and delete it in a later statement."""
         options = await options_for(user)
         authenticators = [Authenticator() for _ in range(5)]
 
@@ -164,12 +164,12 @@ class TestRegister:
 
         assert sorted(answers) == [(201, ""), *[REFUSED] * 4]
 
-    async def test_takes_no_passkey_of_another_account(
+    async def test_refuses_a_passkey_of_another_account(
         self, people: People, user: Client, client: Client
     ) -> None:
-        """Mutant: overwrite the row, so that the passkey signs in to another account.
+        """An attacker who learns the ID of a credential can send it with another key.
 
-        An attacker who learns the ID of a credential can register it with own keys.
+        Mutant: overwrite the row of the victim.
         """
         victim = await register(user)
         thief = await people.sign_in()
@@ -186,7 +186,7 @@ class TestRegister:
     async def test_stops_at_the_maximum_even_for_requests_at_once(
         self, user: Client
     ) -> None:
-        """Mutant: count without a lock on the user."""
+        """Mutant: count the passkeys without a lock on the user."""
         waiting = [await options_for(user) for _ in range(MOST_PASSKEYS + 2)]
 
         answers = await asyncio.gather(
@@ -197,7 +197,7 @@ class TestRegister:
         assert sorted(answers) == [*[(201, "")] * MOST_PASSKEYS, full, full]
         assert (await user.post("/auth/passkeys/options")).status_code == 409
 
-    async def test_refuses_malformed_credentials_without_a_failure(
+    async def test_refuses_malformed_credentials_without_an_error_500(
         self, user: Client
     ) -> None:
         """Mutant: catch only the errors that the library documents."""

@@ -1,4 +1,4 @@
-"""Passkeys after the password, and to confirm a change."""
+"""Passkeys as a second factor: after the password, and to confirm a change."""
 
 import asyncio
 from datetime import timedelta
@@ -18,7 +18,7 @@ Options = dict[str, Any]
 
 
 async def begin(client: Client, user: Client) -> str:
-    """Give the password, and return the `mfa_token`."""
+    """Log in with the password, and return the `mfa_token`."""
     body = {"email": user.email, "password": PASSWORD}
     answer = await client.post("/auth/login", json=body)
     assert answer.json()["status"] == "mfa_required", answer.text
@@ -50,7 +50,7 @@ class TestSecondStep:
     async def test_needs_the_password_and_the_passkey(
         self, app: FastAPI, user: Client, client: Client
     ) -> None:
-        """Mutant: the password alone still logs in, so the passkey adds nothing."""
+        """Mutant: start a session after the password alone."""
         passkey = await register(user)
         body = {"email": user.email, "password": PASSWORD}
         first = (await client.post("/auth/login", json=body)).json()
@@ -66,10 +66,10 @@ class TestSecondStep:
         assert claims.amr == ("pwd", "webauthn", "mfa", "user")
         assert claims.acr == "aal2"
 
-    async def test_refuses_what_was_signed_for_another_purpose(
+    async def test_refuses_a_signature_for_another_purpose(
         self, people: People, user: Client, client: Client
     ) -> None:
-        """Mutant: bind the challenge to the user, or to nothing."""
+        """Mutants: bind the challenge only to the user; bind it to nothing."""
         passkey = await register(user)
         stranger = await people.sign_in()
         theirs = await register(stranger)
@@ -135,7 +135,7 @@ class TestConfirmation:
     async def test_refuses_a_challenge_of_another_session_or_ceremony(
         self, user: Client, client: Client
     ) -> None:
-        """Mutant: bind the challenge to the session, and not to the ceremony."""
+        """Mutant: bind the challenge to the session, but not to the ceremony."""
         passkey = await register(user)
         credential = passkey.get(await login_options(client))
         login = await client.post(
@@ -156,13 +156,13 @@ class TestConfirmation:
 
 
 class TestLoss:
-    async def test_of_the_device_leaves_the_recovery_codes(
+    async def test_of_the_device_is_solved_by_a_recovery_code(
         self, user: Client, client: Client
     ) -> None:
         options = (await user.post("/auth/passkeys/options")).json()
         body = {"name": "Lost", "credential": Authenticator().create(options)}
         codes = (await user.post("/auth/passkeys", json=body)).json()["recovery_codes"]
-        await register(user)  # a second passkey, which makes no codes
+        await register(user)  # a second passkey makes no new codes
 
         token = await begin(client, user)
         body = {"mfa_token": token, "recovery_code": codes[0]}
@@ -174,10 +174,10 @@ class TestLoss:
         left = (await client.get("/auth/mfa")).json()
         assert left == {"second_factors": ["passkey"], "recovery_codes_left": 9}
 
-    async def test_of_the_last_passkey_leaves_the_password(
+    async def test_of_the_last_passkey_makes_the_password_enough(
         self, user: Client, client: Client
     ) -> None:
-        """Mutant: keep asking for a factor that the account no longer has."""
+        """Mutant: ask for a factor after the account has lost the last one."""
         await register(user)
         await register(user)
 
@@ -190,7 +190,7 @@ class TestLoss:
         body = {"email": user.email, "password": PASSWORD}
         assert "access_token" in (await client.post("/auth/login", json=body)).json()
 
-    async def test_of_everything_is_mended_by_an_administrator(
+    async def test_of_everything_is_solved_by_an_administrator(
         self, user: Client, admin: Client, client: Client
     ) -> None:
         passkey = await register(user)

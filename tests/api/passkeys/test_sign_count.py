@@ -1,4 +1,4 @@
-"""Authenticators that count their signatures, and copies of them."""
+"""Authenticators that count their signatures, and clones of such authenticators."""
 
 from tests.support.passkeys import Authenticator, log_in, register
 from tests.support.people import Client
@@ -29,7 +29,7 @@ class TestSignCount:
     async def test_of_a_forged_signature_suspects_no_clone(
         self, user: Client, client: Client, admin: Client
     ) -> None:
-        """Mutant: compare the count before the signature, which anyone can fake."""
+        """Mutant: compare the count, which anyone can forge, before the signature."""
         passkey = await register(user, Authenticator(sign_count=7))
         passkey.key = Authenticator().key
         passkey.sign_count = 1

@@ -1,7 +1,7 @@
-"""Published vectors of other authenticators, sent over HTTP.
+"""Published test vectors of other authenticators, sent over HTTP.
 
-The tests write their challenges into the table, because the service would make other
-challenges.
+The tests store the challenges of the vectors in the table, because the service would
+make other challenges.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Product files to send."""
+"""Product files that tests send."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who changed a price, deleted a product or imported a file is on record."""
+"""The audit trail of products: changed prices, deleted products, imported files."""
 
 from typing import Any
 
@@ -26,10 +26,10 @@ async def recorded(admin: Client, event: str) -> list[dict[str, Any]]:
     ("change", "new"),
     [({"price": "9"}, "9.00 EUR"), ({"currency": "USD"}, "12.50 USD")],
 )
-async def test_a_change_of_price(
+async def test_a_change_of_the_price_is_recorded(
     editor: Client, admin: Client, url: str, change: dict[str, str], new: str
 ) -> None:
-    """Mutants: no event; one that ignores the currency."""
+    """Mutants: record no event; ignore a change of the currency."""
     await editor.patch(url, json=change, headers=ANY_VERSION)
 
     [event] = await recorded(admin, "product.price_changed")
@@ -39,15 +39,17 @@ async def test_a_change_of_price(
     assert event["detail"] == {"sku": "MUG", "old": "12.50 EUR", "new": new}
 
 
-async def test_no_other_change(editor: Client, admin: Client, url: str) -> None:
-    """Mutant: an event for each PATCH."""
+async def test_another_change_is_not_recorded_as_a_change_of_the_price(
+    editor: Client, admin: Client, url: str
+) -> None:
+    """Mutant: record an event for each PATCH."""
     for change in ({"price": "12.5"}, {"name": "Cup"}, {"stock": 3}):
         await editor.patch(url, json=change, headers=ANY_VERSION)
 
     assert await recorded(admin, "product.price_changed") == []
 
 
-async def test_not_a_change_that_is_refused(
+async def test_a_refused_change_is_not_recorded(
     editor: Client, admin: Client, url: str
 ) -> None:
     """Mutant: commit the event in a transaction of its own."""
@@ -61,8 +63,8 @@ async def test_not_a_change_that_is_refused(
     assert await recorded(admin, "product.price_changed") == []
 
 
-async def test_a_deletion(editor: Client, admin: Client, url: str) -> None:
-    """Mutant: no event."""
+async def test_a_deletion_is_recorded(editor: Client, admin: Client, url: str) -> None:
+    """Mutant: record no event."""
     await editor.delete(url, headers=ANY_VERSION)
 
     [event] = await recorded(admin, "product.deleted")
@@ -72,8 +74,10 @@ async def test_a_deletion(editor: Client, admin: Client, url: str) -> None:
 
 
 @pytest.mark.usefixtures("url")
-async def test_an_import_with_its_counts(editor: Client, admin: Client) -> None:
-    """Mutants: no event; one for each row."""
+async def test_an_import_is_recorded_with_its_counts(
+    editor: Client, admin: Client
+) -> None:
+    """Mutants: record no event; record an event for each row."""
     known = rows(1, "MUG").replace(b"MUG0", b"MUG")
     content = known + rows(2, "NEW") + b'{"sku": "x"}\n'
 

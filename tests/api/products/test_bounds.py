@@ -12,7 +12,7 @@ MUG = {"sku": "MUG-1", "name": "Blue mug", "price": "12.50", "currency": "EUR"}
 async def test_the_document_states_the_length_that_the_service_accepts(
     editor: Client, field: str, longest: str
 ) -> None:
-    """Mutant: document another length than the service accepts."""
+    """Mutant: state another length in the OpenAPI document."""
     schema = document()["components"]["schemas"]["ProductCreate"]["properties"]
 
     accepted = await editor.post("/products", json={**MUG, field: longest})

@@ -44,7 +44,7 @@ def database_url(line: Tripwire, postgres_database_url: str) -> str:
 
 @pytest.fixture
 def driver(app: FastAPI) -> list[Any]:
-    """The connections of the driver; the list grows with each new one."""
+    """Return the connections of the driver. The list grows with each new connection."""
     made: list[Any] = []
     engine = app.state.shared.database.writer.sync_engine
 
@@ -69,7 +69,7 @@ async def assert_nothing_is_left(app: FastAPI, editor: Client, products: int) ->
     assert resources.database.writer.pool.checkedout() == 0
     slots = resources.single(FileSlots)
     assert not slots.imports.locked()
-    assert slots.exports._value == FileSlots(resources).exports._value  # all are free
+    assert slots.exports._value == FileSlots(resources).exports._value  # all free
     # The driver notices a moment later that PostgreSQL has ended its connections.
     while (exported := await editor.get("/products/export")).status_code == 503:
         await sleep(0.01)
@@ -123,8 +123,8 @@ class TestImport:
         driver: list[Any],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Mutant: leave the driver waiting for ever until it can write."""
-        # One COPY that is larger than the buffers of the system.
+        """Mutant: let the driver wait for ever until it can write."""
+        # With one batch, COPY sends more than the buffers of the system can hold.
         monkeypatch.setattr("app.services.products.importing.BATCH_BYTES", 1 << 30)
         await app.state.shared.database.writer.dispose()
         line.phrase = COPY
@@ -182,6 +182,6 @@ class TestExport:
 
 
 def is_full(connection: Any) -> bool:
-    """Return whether the driver has too many unsent bytes to accept more."""
+    """Whether the driver has so many unsent bytes that it accepts no more."""
     waits: int = connection._transport.get_write_buffer_size()
     return waits > 65_536

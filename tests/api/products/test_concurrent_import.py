@@ -36,7 +36,7 @@ def database(app: FastAPI) -> Database:
 async def begin_import(
     database: Database, editor: Client, *rows: dict[str, Any]
 ) -> Task[Response]:
-    """Start an import and return when it waits for another transaction."""
+    """Start an import. Return once the import waits for another transaction."""
     content = "\n".join(map(json.dumps, rows))
     headers = {"Content-Type": "application/x-ndjson"}
     url = "/products/import"
@@ -77,10 +77,10 @@ async def test_updates_a_product_created_during_the_import(
     assert await deltas(editor, product.id) == logged
 
 
-async def test_counts_from_the_stock_that_another_change_left(
+async def test_logs_the_difference_to_the_stock_that_another_change_left(
     database: Database, editor: Client
 ) -> None:
-    """Mutants: write movements without a lock, or from the stock at the start."""
+    """Mutants: log movements without a lock; log them from the stock at the start."""
     async with transaction(database) as session:
         product = await ProductService(session).create(CREATED)
     async with transaction(database) as delivery:

@@ -19,7 +19,7 @@ async def add_products(editor: Client) -> None:
 
 
 async def test_is_refused_by_every_other_list(admin: Client, user: Client) -> None:
-    """Mutant: a signature without the name of the list."""
+    """Mutant: sign cursors without the name of the list."""
     await add_products(admin)
     paths = ("/products", "/users")
     cursors = {path: (await get(admin, path)).json()["next_cursor"] for path in paths}
@@ -34,7 +34,7 @@ async def test_is_refused_by_every_other_list(admin: Client, user: Client) -> No
 async def test_works_only_for_callers_who_see_the_same_rows(
     client: Client, user: Client, editor: Client, query: dict[str, str]
 ) -> None:
-    """Mutant: a signature without the filters that the service adds."""
+    """Mutant: sign cursors without the filters that the service adds."""
     await add_products(editor)
     path = "/products"
     of_active = (await get(client, path, **query)).json()["next_cursor"]

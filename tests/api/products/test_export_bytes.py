@@ -1,4 +1,4 @@
-"""PostgreSQL writes exports itself, with the same bytes as Python on SQLite."""
+"""Exports that PostgreSQL writes have the same bytes as those of Python on SQLite."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -52,7 +52,7 @@ def make_products() -> list[dict[str, Any]]:
 async def test_an_export_has_the_bytes_that_python_writes(
     app: FastAPI, editor: Client, format_: str
 ) -> None:
-    """Mutants: no nullif; no replace of the microseconds."""
+    """Mutants: leave out `nullif`; write microseconds that are 0."""
     database = app.state.shared.database
     async with transaction(database) as session:
         await session.execute(insert(Product), make_products())

@@ -136,10 +136,10 @@ class TestImport:
             ({"stock": -1}, "#/stock"),
         ],
     )
-    async def test_points_to_known_members_only(
+    async def test_names_only_known_members(
         self, editor: Client, member: dict[str, Any], pointer: str
     ) -> None:
-        """Mutant: repeat a name that the file made up."""
+        """Mutant: repeat names of the file that the service does not know."""
         response = await send(editor, ndjson({**MUG, **member}))
 
         [fault] = response.json()["errors"]
@@ -238,7 +238,9 @@ class TestImport:
         assert rest.items() <= products["MUG-1"].items()
         assert (products["NEW"]["stock"], products["NEW"]["status"]) == (0, "draft")
 
-    async def test_with_a_repeated_key_is_done_once(self, editor: Client) -> None:
+    async def test_with_a_repeated_idempotency_key_is_done_once(
+        self, editor: Client
+    ) -> None:
         body = ndjson(*({**MUG, "sku": f"S{n}"} for n in range(50)))
 
         first = await send(editor, body, key="k")
@@ -332,7 +334,7 @@ class TestExport:
 
         exported = await editor.get("/products/export?format=csv")
 
-        for separator in ",;\t":  # the list separator differs between countries
+        for separator in ",;\t":  # spreadsheets split at different characters
             rows_read = csv.reader(exported.text.splitlines(), delimiter=separator)
             cells = [cell for row in rows_read for cell in row]
             assert not [each for each in cells if each[:1] in tuple("=+-@\uff1d\t\r\n")]
@@ -355,7 +357,7 @@ class TestExport:
         assert "content-length" not in headers.headers
 
     async def test_refuses_unknown_parameters(self, editor: Client) -> None:
-        """Mutant: ignore them: export every product, and import in strict mode."""
+        """Mutant: ignore them, so that every product is exported."""
         exported = await editor.get("/products/export?status=archived")
         imported = await editor.post(
             "/products/import?Mode=partial",

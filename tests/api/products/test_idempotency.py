@@ -37,7 +37,7 @@ class TestImport:
     async def test_is_recognised_by_its_bytes_and_media_type(
         self, editor: Client
     ) -> None:
-        """Mutants: a fingerprint without the media type, or with its parameters."""
+        """Mutants: compare without the media type; compare it with its parameters."""
         url, content = "/products/import", json.dumps(MUG)
         first = await editor.post(url, content=content, headers=NDJSON | KEY)
 

@@ -21,7 +21,7 @@ async def rows(count: int) -> AsyncIterator[bytes]:
 
 
 async def test_an_import_keeps_little_of_a_file_in_memory(editor: Client) -> None:
-    """Mutant: limit the lines that wait for the disk by number, not by size."""
+    """Mutant: end a batch only after a number of lines, not at a size."""
     tracemalloc.start()
     try:
         response = await editor.post(

@@ -1,4 +1,4 @@
-"""Random sequences of requests, compared with products in a dictionary."""
+"""Random sequences of requests, compared with a dictionary of products."""
 
 import asyncio
 import json
@@ -166,7 +166,7 @@ class Catalogue(RuleBasedStateMachine):
             said["price"] = f"{Decimal(row['price']):.2f}"
             new = {"version": before["version"] + 1, "updated_at": after["updated_at"]}
             assert after == before | said | new
-            self.products.setdefault(after["id"], after)  # new: has no movement
+            self.products.setdefault(after["id"], after)  # if new, without a movement
             self.changed(after, "import")
 
     @precondition(lambda self: self.products)
@@ -218,7 +218,7 @@ class Catalogue(RuleBasedStateMachine):
         path: str = "/products",
         between: Callable[[], None] | None = None,
     ) -> Any:
-        """Read all pages. Call `between` after the first one."""
+        """Read all pages. Call `between` after the first page."""
         seen: Any = []
         while query.get("cursor", "") is not None:
             page = (ask or self.call)("GET", path, params=query).json()
@@ -260,7 +260,7 @@ def found(product: Json, q: str) -> bool:
 
 
 def test_behaves_like_a_dictionary(settings: Settings) -> None:
-    """Mutants: OFFSET; an import without movements; drafts shown to visitors."""
+    """Mutants: page by OFFSET; import without movements; show drafts to visitors."""
     app = create_application(settings)
 
     async def empty() -> None:

@@ -35,7 +35,7 @@ def make_product(position: int, _: UUID) -> Product:
     number = next(numbers)
     return Product(
         **times(position),
-        # A search finds all products, every other one by its title.
+        # A search for "mug" finds all products, but only every second one by its title.
         sku=f"{('MUG', 'POT')[number % 2]}-{number}",
         name=f"Thing {position}",
         description="A mug.",
@@ -70,7 +70,7 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
 async def test_added_or_removed_products_do_not_repeat_or_hide_others(
     lists: Lists,
 ) -> None:
-    """Mutants: OFFSET; compare, or (on PostgreSQL) sort, without the id."""
+    """Mutants: page by OFFSET; compare without the id; (on PostgreSQL) sort so."""
     await check_changing_list(
         lists, "/products", make_product, PRODUCTS, append_only=False, expected=in_order
     )

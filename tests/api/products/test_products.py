@@ -1,4 +1,4 @@
-"""Products over HTTP."""
+"""Creating, reading, changing, listing and searching products over HTTP."""
 
 from asyncio import gather, sleep
 from collections import Counter
@@ -102,7 +102,7 @@ class TestCreateProduct:
         assert (fault["pointer"], fault["code"]) == ("#", "extra_forbidden")
 
     async def test_lists_the_first_hundred_errors(self, editor: Client) -> None:
-        """Mutant: list all, in an answer that is ten times as long as the body."""
+        """Mutant: list all errors, in an answer ten times as long as the body."""
         unknown = {f"a{number}": 1 for number in range(1000)}
 
         response = await editor.post("/products", json=MUG | unknown)
@@ -150,7 +150,7 @@ class TestReadProduct:
 
 
 class TestUpdateProduct:
-    async def test_changes_the_fields_sent(self, editor: Client) -> None:
+    async def test_changes_only_the_fields_of_the_body(self, editor: Client) -> None:
         product = await add(editor, description="Holds tea.")
         url = f"/products/{product['id']}"
 
@@ -207,7 +207,10 @@ class TestUpdateProduct:
     async def test_reads_several_lines_of_if_match_as_one_list(
         self, editor: Client, lines: list[str], status: int
     ) -> None:
-        """RFC 9110 §5.3, §5.6.1.2. Mutants: read one line; refuse empty elements."""
+        """RFC 9110 §5.3 and §5.6.1.2.
+
+        Mutants: read only one line; refuse empty elements.
+        """
         product = await add(editor)
 
         response = await editor.patch(
@@ -240,7 +243,7 @@ class TestUpdateProduct:
 
 
 class TestDeleteProduct:
-    async def test_removes_it(self, editor: Client) -> None:
+    async def test_removes_the_product(self, editor: Client) -> None:
         product = await add(editor)
         url = f"/products/{product['id']}"
 
@@ -282,10 +285,10 @@ class TestListProducts:
         assert await skus(editor, in_stock="true", category="b") == "C"
         assert await skus(editor, in_stock="false") == "B"
 
-    async def test_gives_each_caller_its_own_at_the_same_moment(
+    async def test_gives_each_of_many_callers_the_right_list(
         self, editor: Client, client: Client
     ) -> None:
-        """Mutant: one query for all who wait, whatever they ask for."""
+        """Mutant: share one query among callers who ask for different lists."""
         await add(editor, sku="A", price="5")
         await add(editor, sku="C", price="15", status="draft")
         lists = [
@@ -409,7 +412,9 @@ class TestSearchProducts:
 
         assert found == {q: skus.split() for q, skus in SEARCHES.items()}
 
-    async def test_follows_updates_and_deletions(self, searchable: Client) -> None:
+    async def test_finds_the_current_words_after_updates_and_deletions(
+        self, searchable: Client
+    ) -> None:
         page = (await searchable.get("/products", params={"q": "blue"})).json()
         url = f"/products/{page['items'][0]['id']}"
 
@@ -512,8 +517,8 @@ class TestChangeStock:
         assert response.json()["code"] == "insufficient_stock"
         assert response.json()["detail"] == "Only 1 left in stock."
 
-    async def test_honours_if_match(self, editor: Client) -> None:
-        """RFC 9110 §13.1.1. Mutants: ignore the header; change a stale version."""
+    async def test_obeys_if_match(self, editor: Client) -> None:
+        """RFC 9110 §13.1.1. Mutants: ignore `If-Match`; accept a stale version."""
         url = f"/products/{(await add(editor, stock=3))['id']}/stock"
         sale = {"delta": -1, "reason": "sold"}
 
@@ -593,7 +598,7 @@ class TestConcurrentEdits:
                 assert response.status_code in {200, 412}
                 if response.status_code == 200:
                     times -= 1
-                else:  # a random pause, or all clients would collide again
+                else:  # without a random pause, all clients would collide again
                     await sleep(random() * 0.5)  # noqa: S311
 
         await gather(*(increment(10) for _ in range(20)))

@@ -44,7 +44,7 @@ WORDS = {
     "postgresql": "Function Scan on products_matching",
     "sqlite": "SCAN products_search VIRTUAL TABLE INDEX",
 }
-NEAR = "Subquery Scan on products "  # the first look, at the next few products
+NEAR = "Subquery Scan on products "  # the search among the next few products
 MATCHING = """
 SELECT * FROM products WHERE search @@ to_tsquery('simple', 'rare') LIMIT 1001
 """
@@ -87,7 +87,7 @@ def overrides() -> dict[str, Any]:
 async def test_every_list_is_read_through_an_index(
     app: FastAPI, client: Client, admin: Client, backend: str
 ) -> None:
-    """Mutants: drop an index; add a column to the sort; look up the common word."""
+    """Mutants: drop an index; sort by one more column; look up the most common word."""
     product_id = (await admin.post("/products", json=MUG)).json()["id"]
     lists = Lists(app.state.shared.database, product_id=product_id)
     await fill(lists.database, FILL, product=product_id)

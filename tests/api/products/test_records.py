@@ -25,7 +25,7 @@ def split(content: bytes, size: int) -> list[Line]:
 
 
 def seconds(content: bytes, size: int) -> float:
-    """Return the best of five runs, because other processes use the machine, too."""
+    """Return the time of the fastest of five runs, because the machine can be busy."""
     taken = []
     for _ in range(5):
         started = process_time()
@@ -36,7 +36,7 @@ def seconds(content: bytes, size: int) -> float:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000, MAX_LINE])
 def test_the_size_of_the_chunks_makes_no_difference(size: int) -> None:
-    """Mutant: end a record that is too long before the end of its line."""
+    """Mutant: end a record at MAX_LINE, before its line ends."""
     whole = split(FILE, len(FILE))
 
     assert whole[0] == Line(1, 3, b'a,"b\n\n""c",d\r')

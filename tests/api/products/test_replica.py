@@ -1,4 +1,4 @@
-"""Products on a replica that never receives a change."""
+"""Reads of products from a replica. In this test no change reaches the replica."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def overrides(replica_url: str) -> dict[str, Any]:
 async def test_lists_and_exports_come_from_the_replica(
     replica_url: str, editor: Client, client: Client
 ) -> None:
-    """Mutant: `Catalogue(database.read, …)`, which leaves the replica idle."""
+    """Mutant: make `Catalogue` with `database.read` instead of the replica."""
     old = {"sku": "OLD", "name": "Old news", "price": 1, "stock": 1, "currency": "EUR"}
     async with (
         Database(make_settings(database_url=replica_url)) as replica,

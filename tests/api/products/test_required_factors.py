@@ -1,4 +1,4 @@
-"""Editors of products who must have a second factor and have none."""
+"""Editors without the second factor that their role needs."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,10 +26,10 @@ async def end_grace(app: FastAPI) -> None:
         await session.execute(update(User).values(mfa_asked_at=long_ago))
 
 
-async def test_see_of_a_public_list_what_visitors_see(
+async def test_see_only_what_visitors_see_in_a_public_list(
     app: FastAPI, editor: Client
 ) -> None:
-    """Mutant: check the scope only where a route needs one."""
+    """Mutant: restrict such callers only at routes that need a scope."""
     assert (await editor.post("/products", json=DRAFT)).status_code == 201
     assert len((await editor.get("/products")).json()["items"]) == 1
     await end_grace(app)
@@ -37,7 +37,7 @@ async def test_see_of_a_public_list_what_visitors_see(
     assert (await editor.get("/products")).json()["items"] == []
 
 
-async def test_are_free_in_another_role(
+async def test_need_no_factor_in_another_role(
     app: FastAPI, editor: Client, admin: Client
 ) -> None:
     await editor.get("/users/me")

@@ -1,4 +1,4 @@
-"""Each database indexes the words of all scripts as the service splits them."""
+"""Each database indexes exactly the words that the service splits, in all scripts."""
 
 from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
@@ -16,7 +16,7 @@ from app.services.products.search import search_columns, words
 from testbed.postgres import execute
 from tests.conftest import make_settings
 
-# The first two planes, the plane of tags, and both ends of the private use planes.
+# The first two planes of Unicode without surrogates, and a part of the plane of tags.
 CODE_POINTS = (*range(1, 0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE0200))
 LETTERS = {
     letter
@@ -42,7 +42,7 @@ async def database(settings: Settings) -> AsyncGenerator[Database]:
 
 
 async def index(database: Database, texts: Sequence[str]) -> list[set[str]]:
-    """Save a product with each description; return the words the database indexes."""
+    """Save a product with each text. Return the words that the database indexes."""
     products = [
         {"sku": str(n), "name": "x", "category": None, "description": each}
         for n, each in enumerate(texts)
@@ -62,7 +62,7 @@ async def index(database: Database, texts: Sequence[str]) -> list[set[str]]:
 
 
 async def test_the_database_indexes_the_words_unchanged(database: Database) -> None:
-    """Mutants: the tokenizer unicode61; to_tsvector; another mark for title words."""
+    """Mutants: use the tokenizer unicode61; use to_tsvector; use another title mark."""
     names = [f"aa{chr(point)}bb" for point in CODE_POINTS]
     texts = [" ".join(names[n : n + 800]) for n in range(0, len(names), 800)]
 
@@ -73,7 +73,7 @@ async def test_the_database_indexes_the_words_unchanged(database: Database) -> N
 
 
 async def test_the_locale_of_the_database_does_not_matter(postgres_url: str) -> None:
-    """Mutant: the database's lower(), which knows only ASCII in the locale C."""
+    """Mutant: use lower() of the database, which knows only ASCII in the locale C."""
     name = f"test_{uuid4().hex}"
     await execute(postgres_url, f"CREATE DATABASE {name} {IN_C}")
     url = make_url(postgres_url).set(database=name)
@@ -89,9 +89,9 @@ async def test_the_locale_of_the_database_does_not_matter(postgres_url: str) -> 
 
 
 def test_case_does_not_matter() -> None:
-    """Mutant: lower() does not fold the final sigma and the micro sign.
+    """Mutant: use lower(), which does not fold the final sigma and the micro sign.
 
-    The test omits the two Turkish letters i: their case depends on the language.
+    The test leaves out two Turkish letters, because their case depends on the language.
     """
     cases = {(a, b) for a in LETTERS - {*"ıİ"} for b in (a.upper(), a.lower())}
 

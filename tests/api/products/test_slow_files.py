@@ -96,7 +96,7 @@ class TestImport:
     async def test_beyond_the_limit_is_refused_before_its_body_is_read(
         self, editor: Client
     ) -> None:
-        """Mutants: keep any number of files; release the place of one too early."""
+        """Mutants: accept any number of files; release a place too early."""
         imports = [PausedImport(editor, number) for number in range(IMPORTS)]
         answers = [await each.begin() for each in imports]
         read: list[bytes] = []
@@ -120,8 +120,8 @@ class TestImport:
         ).status_code == 200
 
     @pytest.mark.parametrize("overrides", [{"import_max_uploads": 1}])
-    async def test_that_is_cut_gives_its_place_back(self, editor: Client) -> None:
-        """Mutant: give the place back only after an answer."""
+    async def test_that_is_cut_releases_its_place(self, editor: Client) -> None:
+        """Mutant: release the place only after an answer."""
         paused = PausedImport(editor, 0)
         answer = await paused.begin()
         answer.cancel()
@@ -137,7 +137,7 @@ class TestImport:
     async def test_waits_for_another_import_with_one_connection_in_total(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: let each waiting import hold its own transaction."""
+        """Mutant: let each waiting import begin a transaction."""
         database = app.state.shared.database
         imports = [PausedImport(editor, number) for number in range(IMPORTS)]
         async with database.probe.connect() as other:
@@ -173,7 +173,7 @@ class TestExport:
     async def test_to_slow_clients_leaves_connections_for_other_requests(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutants: no slots; release a slot before the end."""
+        """Mutants: export without slots; release a slot before the export ends."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         slow = Download(app, editor, EXPORT)
         downloading = create_task(slow.run())
@@ -194,7 +194,7 @@ class TestExport:
     async def test_without_a_free_connection_is_refused_before_it_starts(
         self, app: FastAPI, editor: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Mutants: send the status, or the CSV header, before the first row."""
+        """Mutants: send the status, or the CSV header, before the first row arrives."""
         resources = app.state.shared
         content = export_products(resources.database, "csv")
         slots = resources.single(FileSlots).exports
@@ -216,10 +216,10 @@ class TestExport:
         assert (await editor.get("/products/export")).status_code == 200
 
     @pytest.mark.parametrize("overrides", [{"export_timeout_seconds": 1}])
-    async def test_that_is_read_too_slowly_gives_its_connection_back(
+    async def test_that_is_read_too_slowly_releases_its_connection(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: bound only the time for one chunk."""
+        """Mutant: limit only the time of each chunk."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         slow = Download(app, editor, EXPORT)
 
@@ -231,7 +231,7 @@ class TestExport:
     async def test_stops_when_the_client_disconnects(
         self, app: FastAPI, editor: Client
     ) -> None:
-        """Mutant: leave the generator to the garbage collector."""
+        """Mutant: do not close the generator, but leave it to garbage collection."""
         await editor.post("/products/import", content=rows(5000, "S"), headers=NDJSON)
         download = Download(app, editor, EXPORT)
         download.gone = True
@@ -247,7 +247,7 @@ class TestExport:
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Make writing a larger file fail as on a full disk."""
+    """Make the writing of a larger file fail, as if the disk were full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -1,4 +1,4 @@
-"""Imports and exports take longer than the timeouts, and delay no other request."""
+"""Imports and exports can exceed the timeouts. They do not delay other requests."""
 
 import asyncio
 from typing import Any
@@ -51,16 +51,16 @@ class TestImports:
         assert (await imports).json()["created"] == 1
 
     @pytest.mark.parametrize("overrides", [{}])
-    async def test_leave_reads_their_connections_while_changes_wait(
+    async def test_leave_connections_for_reads_while_changes_wait(
         self, app: FastAPI, editor: Client, database_url: str
     ) -> None:
-        """Mutant: one pool for reads and changes."""
+        """Mutant: use one pool for reads and changes."""
         file = rows(CHANGES, "S", stock=1)
         await editor.post("/products/import", content=file, headers=NDJSON)
         products = (await editor.get("/products")).json()["items"]
         urls = [f"/products/{each['id']}/stock" for each in products]
         writers = app.state.shared.database.writer.pool.size()
-        # The import has locked all its products when it comes to this table.
+        # When the import reaches this table, it has locked all its products.
         log = "LOCK TABLE stock_movements IN EXCLUSIVE MODE"
         async with holding(database_url, log):
             send = editor.post("/products/import", content=file, headers=NDJSON)
@@ -88,7 +88,7 @@ class TestExports:
         self, app: FastAPI, editor: Client, database_url: str
     ) -> None:
         """Mutant: keep the timeouts of other requests."""
-        file = rows(5000, "S", description="x" * 5000)  # more than buffers hold
+        file = rows(5000, "S", description="x" * 5000)  # more than the buffers can hold
         await editor.post("/products/import", content=file, headers=NDJSON)
         download = Download(app, editor, EXPORT)
         downloading = asyncio.create_task(download.run())

@@ -1,4 +1,4 @@
-"""The commands of the README's tour, run in a shell under each server."""
+"""The commands of the tour in the README, run in a shell with each server."""
 
 import subprocess
 import sys

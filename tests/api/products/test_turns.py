@@ -1,4 +1,4 @@
-"""Other requests get their turn while the service reads a file of junk."""
+"""Other requests are answered while the service reads an invalid file."""
 
 from asyncio import create_task
 
@@ -12,7 +12,7 @@ from tests.support.turns import longest_turn
 CSV = {"Content-Type": "text/csv"}
 HEADER = b"sku,name,price,currency\n"
 MIB = 1 << 20
-# Each arrives in one piece, which is the worst case.
+# Each file arrives in one chunk, which is the worst case.
 FILES = {
     "short lines": (b"x\n" * (MIB // 4), NDJSON),
     "empty lines": (b"\n" * MIB, NDJSON),
@@ -32,7 +32,7 @@ FILES = {
 async def test_a_file_does_not_hold_up_other_requests(
     editor: Client, name: str
 ) -> None:
-    """Mutants: take turns once for each chunk; describe every fault."""
+    """Mutants: let other requests run only between chunks; describe every fault."""
     content, headers = FILES[name]
     importing = create_task(
         editor.post("/products/import?mode=partial", content=content, headers=headers)

@@ -40,7 +40,7 @@ async def log_in(client: Client, phone: Phone) -> int:
 
 
 class TestEnrolment:
-    async def test_gives_a_secret_for_an_app_and_changes_nothing_yet(
+    async def test_gives_a_secret_and_changes_nothing_before_a_code_confirms_it(
         self, user: Client, people: People
     ) -> None:
         """Mutant: ask for the second factor before a code was confirmed."""
@@ -56,7 +56,7 @@ class TestEnrolment:
     async def test_is_active_after_a_right_code(
         self, app: FastAPI, people: People, admin: Client
     ) -> None:
-        """Mutants: end no other session; leave the caller's session at aal1."""
+        """Mutants: end no other session; leave the session of the caller at `aal1`."""
         account = await people.add()
         user, other = await people.log_in(account), await people.log_in(account)
 
@@ -70,7 +70,7 @@ class TestEnrolment:
         assert (mail.template, mail.recipient) == ("sign_in_changed", user.email)
         assert len(await read_events(admin, "account.mfa.totp.enrolled")) == 1
         assert len(await read_events(admin, "account.recovery_codes.generated")) == 1
-        # The session has given the factor: it may change it.
+        # The session has given the factor, so it can remove the factor.
         assert (await user.delete("/auth/mfa/totp")).status_code == 204
 
     async def test_needs_a_code_of_the_new_secret_within_an_hour(
@@ -92,7 +92,7 @@ class TestEnrolment:
     async def test_uses_up_the_code(
         self, user: Client, client: Client, app: FastAPI
     ) -> None:
-        """Mutant: the first login accepts the code of the activation again."""
+        """Mutant: let a login accept the code of the activation again."""
         phone = await enrol(app, user)
 
         answer = await finish(client, await phone.begin(client), code=phone.used)
@@ -105,7 +105,7 @@ class TestEnrolment:
     ) -> None:
         """A thief must not keep an app when the owner ends the session of the thief.
 
-        Mutant: do not look at the session again under the lock on the user.
+        Mutant: do not check the session again after locking the user.
         """
         phone = Phone(app, user, (await user.post("/auth/mfa/totp")).json())
         body = {"code": phone.shows()}
@@ -128,7 +128,7 @@ class TestReplacement:
     async def test_takes_effect_when_a_code_confirms_it(
         self, app: FastAPI, phone: Phone, client: Client
     ) -> None:
-        """Mutants: the new secret works at once; the old one still works after it."""
+        """Mutants: accept the new secret at once; keep the old secret afterwards."""
         new = Phone(app, phone.owner, (await phone.owner.post("/auth/mfa/totp")).json())
         assert await log_in(client, new) == 401
         assert await log_in(client, phone) == 200
@@ -136,16 +136,16 @@ class TestReplacement:
         body = {"code": new.shows()}
         answer = await phone.owner.post("/auth/mfa/totp/activate", json=body)
 
-        assert answer.json() == {"recovery_codes": []}  # the owner has ten
+        assert answer.json() == {"recovery_codes": []}  # the owner still has ten
         assert await log_in(client, phone) == 401
         assert await log_in(client, new) == 200
 
 
 class TestRemoval:
-    async def test_leaves_the_password_alone(
+    async def test_makes_the_password_enough_to_log_in(
         self, app: FastAPI, phone: Phone, people: People, admin: Client
     ) -> None:
-        """Mutant: keep the recovery codes, which would be a second factor alone."""
+        """Mutant: keep the recovery codes, which would then be the only factor."""
         assert (await phone.owner.delete("/auth/mfa/totp")).status_code == 204
 
         read = (await phone.owner.get("/auth/mfa")).json()
@@ -156,8 +156,10 @@ class TestRemoval:
         assert (await read_outbox(app))[-1].template == "sign_in_changed"
         assert len(await read_events(admin, "account.mfa.totp.removed")) == 1
 
-    async def test_at_once_removes_it_once(self, phone: Phone, admin: Client) -> None:
-        """Mutant: look at the factors as they were before the lock."""
+    async def test_by_several_requests_at_once_is_done_once(
+        self, phone: Phone, admin: Client
+    ) -> None:
+        """Mutant: use the factors that were read before the lock."""
         removals = (phone.owner.delete("/auth/mfa/totp") for _ in range(5))
 
         answers = await asyncio.gather(*removals)
@@ -177,7 +179,7 @@ class TestStepUp:
     async def test_is_needed_for_every_change_of_a_factor(
         self, app: FastAPI, phone: Phone, client: Client
     ) -> None:
-        """Mutant: the password alone removes the second factor (downgrade)."""
+        """Mutant: let the password alone remove the second factor (downgrade)."""
         await phone.log_in(client)
         long_ago = utc_now() - timedelta(minutes=11)
         await alter_sessions(
@@ -204,7 +206,7 @@ class TestStepUp:
 
 class TestStoredSecret:
     async def test_is_encrypted_for_its_user(self, app: FastAPI, phone: Phone) -> None:
-        """Mutants: store the secret as it is; encrypt without the user's id."""
+        """Mutants: store the secret without encryption; encrypt without the user id."""
         secret = pyotp.TOTP(phone.secret).byte_secret()
         async with transaction(app.state.shared.database) as session:
             [row] = (await session.scalars(select(Totp))).all()

@@ -1,4 +1,4 @@
-"""Guessing codes, with the password of the owner."""
+"""Guessing codes of an authenticator app, by an attacker who knows the password."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ class TestGuessing:
     async def test_in_parallel_gets_no_more_comparisons_than_the_limit(
         self, people: People, phone: Phone, monkeypatch: object
     ) -> None:
-        """Mutant: count a wrong code after it was compared."""
+        """Mutant: count a wrong code only after the comparison."""
         clients = [await people.anonymous(f"198.51.100.{n}") for n in range(12)]
         tokens = [await phone.begin(client) for client in clients]
         await phone.code()
@@ -47,7 +47,7 @@ class TestGuessing:
     async def test_locks_out_neither_the_password_nor_a_known_device(
         self, people: People, phone: Phone, client: Client
     ) -> None:
-        """Mutants: one counter for all devices; give the device token too early."""
+        """Mutants: use one counter for all devices; give the device token too early."""
         known = await phone.log_in(client)
         device = {"X-Device-Token": known.headers["X-Device-Token"]}
         await use_up(people, phone)
@@ -72,7 +72,7 @@ class TestGuessing:
     async def test_is_counted_by_address_for_all_accounts(
         self, people: People, phone: Phone
     ) -> None:
-        """Mutant: no counter for the address."""
+        """Mutant: do not count by client address."""
         client = await people.anonymous("198.51.100.1")
         statuses = []
         for _ in range(3):
@@ -83,10 +83,10 @@ class TestGuessing:
 
         assert statuses == [401] * 10 + [429] * 2
 
-    async def test_gives_a_right_code_back(
+    async def test_is_not_counted_when_the_code_is_right(
         self, people: People, phone: Phone, client: Client
     ) -> None:
-        """Mutant: count every answer."""
+        """Mutant: count right answers, too."""
         for _ in range(6):
             await phone.log_in(client)
 

@@ -51,7 +51,7 @@ class TestLogin:
     async def test_needs_both_factors_and_reaches_aal2(
         self, phone: Phone, client: Client, admin: Client
     ) -> None:
-        """Mutants: start a session for the password alone; a refresh loses `acr`."""
+        """Mutants: start a session for the password alone; lose `acr` at a refresh."""
         body = {"email": phone.owner.email, "password": PASSWORD}
         first = await client.post("/auth/login", json=body)
 
@@ -73,7 +73,7 @@ class TestLogin:
         assert event["actor_id"] == phone.owner.user_id
         assert event["detail"] == {"factor": "totp"}
 
-    async def test_tells_a_stranger_no_more_than_before(
+    async def test_with_a_wrong_password_does_not_mention_the_factor(
         self, phone: Phone, client: Client
     ) -> None:
         """Mutant: ask for the second factor before the password was checked."""
@@ -93,7 +93,7 @@ class TestLogin:
 
 class TestCode:
     async def test_works_once(self, phone: Phone, client: Client) -> None:
-        """Mutant: remember the last code instead of its step."""
+        """Mutant: store the last code instead of its step."""
         code = await phone.code()
         first, second = await phone.begin(client), await phone.begin(client)
 
@@ -104,7 +104,7 @@ class TestCode:
     async def test_works_once_of_twenty_at_the_same_time(
         self, phone: Phone, client: Client
     ) -> None:
-        """Mutants: no lock and no comparison of the step; delete no pending login."""
+        """Mutants: do not lock the user or compare the step; keep the pending login."""
         same = await phone.begin(client)
         tokens = [same] * 10 + [await phone.begin(client) for _ in range(10)]
         code = await phone.code()
@@ -113,10 +113,10 @@ class TestCode:
 
         assert Counter(each.status_code for each in answers) == {200: 1, 401: 19}
 
-    async def test_of_the_step_before_is_accepted_and_no_older_one(
+    async def test_of_the_previous_step_is_accepted_but_no_older_one(
         self, phone: Phone, client: Client
     ) -> None:
-        """Mutants: accept only this step, two steps ago, or a step of the future."""
+        """Mutants: refuse the previous step; accept an older step; accept the next."""
         token = await phone.begin(client)
         await phone.code()
         assert await refusal(client, token, code=phone.shows(steps_ago=2)) == FAILED
@@ -142,7 +142,7 @@ class TestCode:
     async def test_has_six_ascii_digits(
         self, phone: Phone, client: Client, spell: Any
     ) -> None:
-        """Mutant: `str.isdigit`, which takes fullwidth digits for digits."""
+        """Mutant: check the code by `str.isdigit`, which accepts fullwidth digits."""
         token = await phone.begin(client)
 
         answer = await finish(client, token, code=spell(await phone.code()))
@@ -153,7 +153,7 @@ class TestCode:
 
 class TestMfaToken:
     async def test_works_once(self, phone: Phone, client: Client) -> None:
-        """Mutant: keep the pending login after its session has started."""
+        """Mutant: keep the pending login after the session has started."""
         token = await phone.begin(client)
         use(client, await finish(client, token, code=await phone.code()))
 
@@ -163,7 +163,7 @@ class TestMfaToken:
     async def test_belongs_to_one_user(
         self, app: FastAPI, people: People, phone: Phone, client: Client
     ) -> None:
-        """Mutant: look the code up without the user of the token (fixation)."""
+        """Mutant: check the code for another user than that of the token (fixation)."""
         other = await enrolled(app, people)
         token = await phone.begin(client)
 
@@ -174,7 +174,7 @@ class TestMfaToken:
 
     @pytest.mark.parametrize("overrides", [UNLIMITED])
     async def test_allows_five_tries(self, phone: Phone, client: Client) -> None:
-        """Mutants: roll the count of tries back; count after the comparison."""
+        """Mutants: roll back the count of tries; count only after the comparison."""
         token, other = await phone.begin(client), await phone.begin(client)
         guess = wrong(await phone.code())
 
@@ -203,7 +203,7 @@ class TestMfaToken:
     async def test_ends_with_a_change_of_the_account(
         self, phone: Phone, client: Client, admin: Client, change: str
     ) -> None:
-        """Mutant: only the time ends a pending login."""
+        """Mutant: do not end pending logins when the account changes."""
         token, owner = await phone.begin(client), phone.owner
         code = await phone.code()
         if change == "password":
@@ -223,7 +223,7 @@ class TestMfaToken:
     async def test_is_bound_to_the_password(
         self, app: FastAPI, phone: Phone, client: Client
     ) -> None:
-        """Mutant: store no fingerprint, so that a restored row works again."""
+        """Mutant: do not compare the fingerprint of the password."""
         token = await phone.begin(client)
         async with transaction(app.state.shared.database) as session:
             other = update(PendingLogin).values(password_fingerprint=b"12345678")
@@ -236,7 +236,7 @@ class TestPasswordReset:
     async def test_does_not_skip_the_second_factor(
         self, app: FastAPI, phone: Phone, client: Client
     ) -> None:
-        """Mutant: a reset removes the factor, or logs in."""
+        """Mutants: let a reset remove the factor; let a reset start a session."""
         await client.post("/auth/password/forgot", json={"email": phone.owner.email})
         token = await newest_token(app, "reset_password")
         body = {"token": token, "password": "seven velvet harbour lamps"}

@@ -1,4 +1,4 @@
-"""Confirming a session by any factor, and what the new session keeps."""
+"""Reauthentication by any factor, and what the new session keeps of the old one."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class TestReauthentication:
     async def test_keeps_what_the_session_has_proved(
         self, phone: Phone, client: Client, by: str
     ) -> None:
-        """Mutant: a session for the password alone replaces one with both factors."""
+        """Mutant: give the new session only the methods of the last proof."""
         await phone.log_in(client)
         old = client.tokens["access_token"]
 

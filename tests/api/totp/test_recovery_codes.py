@@ -1,4 +1,4 @@
-"""Recovery codes, for an owner who has lost the second factor."""
+"""Recovery codes, for users who have lost their second factor."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ class TestRecoveryCode:
     async def test_works_once_and_its_owner_gets_a_mail(
         self, app: FastAPI, phone: Phone, client: Client, admin: Client
     ) -> None:
-        """Mutants: keep the code; compare it as it is typed."""
+        """Mutants: keep a used code; compare a code exactly as it is typed."""
         code = phone.recovery_codes[3]
 
         assert await log_in(client, phone, f" {code.lower().replace('-', '')} ") == 200
@@ -41,7 +41,7 @@ class TestRecoveryCode:
     async def test_works_once_of_ten_at_the_same_time(
         self, phone: Phone, client: Client
     ) -> None:
-        """Mutant: select the code, then delete it."""
+        """Mutant: select the code, and delete it in a second statement."""
         tokens = [await phone.begin(client) for _ in range(10)]
         answer = {"recovery_code": phone.recovery_codes[0]}
 
@@ -55,7 +55,7 @@ class TestRecoveryCode:
     ) -> None:
         """A thief must not get new codes while the owner ends the stolen session.
 
-        Mutant: do not look at the session again under the lock on the user.
+        Mutant: do not check the session again after locking the user.
         """
         answer = await end_sessions_during(
             database_url, phone.owner.post("/auth/mfa/recovery-codes")
@@ -79,7 +79,7 @@ class TestRecoveryCode:
     async def test_is_random_and_stored_as_a_hash(
         self, app: FastAPI, phone: Phone
     ) -> None:
-        """Mutant: fewer than the 112 bits of ASVS 6.5.2, or the code itself."""
+        """Mutants: use fewer than the 112 bits of ASVS 6.5.2; store the code itself."""
         async with transaction(app.state.shared.database) as session:
             stored = {*await session.scalars(select(RecoveryCode.code_hash))}
 

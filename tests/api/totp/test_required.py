@@ -1,4 +1,4 @@
-"""Roles that need a second factor: MFA_REQUIRED_ROLES."""
+"""Roles whose users need a second factor, from `MFA_REQUIRED_ROLES`."""
 
 import asyncio
 from datetime import timedelta
@@ -32,7 +32,7 @@ class TestGrace:
     async def test_begins_once_with_the_first_request(
         self, app: FastAPI, people: People, user: Client
     ) -> None:
-        """Mutants: each request begins it again; it begins for every role."""
+        """Mutants: begin the grace again at each request; begin it for every role."""
         admin = await people.sign_in("admin")
         await asyncio.gather(*(admin.get("/users") for _ in range(4)))
         await user.get("/users/me")
@@ -41,7 +41,7 @@ class TestGrace:
         with watch_statements() as statements:
             assert (await admin.get("/users")).status_code == 200
 
-        assert len(statements) == 2  # the caller, and the users
+        assert len(statements) == 2  # one for the caller, one for the users
         assert version == '"v1"'
         [event] = await read_events(admin, "account.mfa.asked")
         assert event["subject_id"] == admin.user_id
@@ -57,7 +57,7 @@ class TestGrace:
 
 
 class TestAfterTheGrace:
-    async def test_only_the_own_account_is_open_until_a_factor_is_added(
+    async def test_callers_can_use_only_their_own_account_until_they_add_a_factor(
         self, app: FastAPI, people: People, client: Client
     ) -> None:
         """Mutants: refuse the routes that add a factor; read `acr` from the token."""

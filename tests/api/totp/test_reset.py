@@ -1,4 +1,4 @@
-"""Resetting the factors of a user who has lost them."""
+"""Resetting the second factors of a user who has lost them."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -20,7 +20,7 @@ class TestReset:
     async def test_lets_the_owner_log_in_with_the_password(
         self, app: FastAPI, phone: Phone, people: People, admin: Client
     ) -> None:
-        """Mutants: keep a secret; keep the sessions of whoever has the phone now."""
+        """Mutants: keep a secret; keep the sessions, which a thief can have."""
         owner = phone.owner
 
         answer = await admin.delete(f"/users/{owner.user_id}/mfa")
@@ -37,7 +37,7 @@ class TestReset:
                 assert await session.scalar(count) == 0
         await people.log_in(owner.account)
 
-    async def test_needs_a_fresh_administrator(
+    async def test_needs_an_administrator_with_a_fresh_session(
         self, app: FastAPI, phone: Phone, admin: Client
     ) -> None:
         unknown = await admin.delete(f"/users/{uuid4()}/mfa")

@@ -1,4 +1,4 @@
-"""A new SECRET_KEY, while users have authenticator apps."""
+"""Rotation of SECRET_KEY while users have authenticator apps."""
 
 import pytest
 from fastapi import FastAPI
@@ -23,10 +23,10 @@ async def accepts(app: FastAPI, phone: Phone, ring: SecretRing) -> bool:
 
 
 @pytest.mark.parametrize("by", ["login", "command"])
-async def test_can_end_when_all_secrets_are_encrypted_again(
+async def test_a_rotation_can_end_when_all_secrets_are_encrypted_again(
     app: FastAPI, phone: Phone, by: str
 ) -> None:
-    """Mutants: a login leaves the secret as it is; the command writes nothing."""
+    """Mutants: leave the secret unchanged at a login; let the command write nothing."""
     database = app.state.shared.database
     old = app.state.shared.settings.secret_key.get_secret_value().encode()
     assert not await accepts(app, phone, SecretRing(NEW))
