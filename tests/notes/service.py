@@ -121,7 +121,7 @@ class NoteService:
         try:
             await self.session.flush()
         except IntegrityError as error:
-            # The owner exists, so the unique title is the only constraint to break.
+            # The owner exists, so only the unique title can break a constraint.
             raise TitleTaken("You already have a note with this title.") from error
 
     async def _lock(
