@@ -42,8 +42,8 @@ def awaited(
 ) -> Callable[P, Result]:
     """Let a command be a coroutine function, which Typer cannot call.
 
-    Do not use it for a command that prompts: the event loop takes the first Ctrl-C, so
-    that the prompt does not see it.
+    Do not use this decorator for a command that prompts: the event loop takes the first
+    Ctrl-C, so that the prompt does not see it.
     """
 
     @wraps(command)

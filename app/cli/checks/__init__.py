@@ -1,6 +1,7 @@
 """The checks of `doctor`. Each module has the checks of one concern.
 
-A check yields its findings. If it raises, its dependency does not answer.
+A check yields its findings. If a check raises an exception, the dependency does not
+answer.
 """
 
 from collections.abc import AsyncIterator, Callable

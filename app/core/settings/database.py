@@ -51,8 +51,8 @@ class DatabaseSettings(AppSettings):
     """Connections that each worker keeps open. Half of them (rounded down, at least
     one) are for reads and for finding out who is calling. The other connections (at
     least one) are for changes and exports. With a replica, each worker opens the same
-    number of connections to the replica. On SQLite this is the number of connections
-    for reads.
+    number of connections to the replica. One more connection is for health probes. On
+    SQLite, DB_POOL_SIZE is the number of connections for reads.
     """
 
     db_max_overflow: int = Field(0, ge=0, le=200)

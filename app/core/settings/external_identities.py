@@ -80,7 +80,7 @@ class ExternalIdentitySettings(AppSettings):
     """Providers with which users can sign in: a JSON list of objects. Each has a
     `name`, a `client_id`, a `client_secret`, and a `preset` (`google`, `entra`,
     `keycloak`, `github` or `openid`). The presets `keycloak` and `openid` also need an
-    `issuer`. The page `docs/external_identities.md` describes optional members.
+    `issuer`. The page `docs/external_identities.md` describes all members.
     """
 
     @field_validator("oidc_providers")

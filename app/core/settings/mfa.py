@@ -27,7 +27,8 @@ class MfaSettings(AppSettings):
     mfa_grace_days: int = Field(7, ge=0, le=90)
     """Days in which a user of MFA_REQUIRED_ROLES can still use all routes without a
     second factor. This period begins with the first request that the user sends in such
-    a role. Each account has only one such period. `0`: no period.
+    a role. Each account has only one such period. `0`: the service requires the factor
+    at once.
     """
 
     @property

@@ -42,9 +42,9 @@ class OperationSettings(AppSettings):
     """
 
     readiness_critical: Names = ("database",)
-    """Dependencies, comma-separated: `database`, `redis`. If one of them fails,
-    readiness answers 503. With `database`, readiness also answers 503 while the schema
-    lacks a migration.
+    """Dependencies, comma-separated: `database`, `redis`. If one of the listed
+    dependencies fails, readiness answers 503. With `database`, readiness also answers
+    503 while the schema lacks a migration.
     """
 
     health_probe_seconds: PositiveSeconds = 2.0
@@ -86,9 +86,9 @@ class OperationSettings(AppSettings):
 
     drain_delay_seconds: Seconds | None = None
     """Seconds for which a worker continues to serve after SIGTERM. Meanwhile readiness
-    answers 503, so that load balancers send new requests to other instances, and
-    clients end their connections. A preStop hook does not replace this delay. Default:
-    0 in development, else 5.
+    answers 503 and each answer has `Connection: close`, so that load balancers send new
+    requests to other instances, and clients close their connections. A preStop hook
+    does not replace this delay. Default: 0 in development, else 5.
     """
 
     graceful_timeout_seconds: PositiveSeconds = 30
