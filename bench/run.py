@@ -92,7 +92,8 @@ def publish(rounds: Rounds, grids: Sequence[Grid], options: argparse.Namespace) 
     chart = draw("Throughput, as a share of the raw program", drawn, PROGRAMS)
     method = (
         f"Medians of {options.rounds} interleaved rounds of {options.seconds:g} s. "
-        "One worker has one core; PostgreSQL, Valkey and the load generator use the other cores."
+        "One worker has one core; PostgreSQL, Valkey and the load generator use the "
+        "other cores."
     )
     page.write(options.page, chart, grids, method)
 
