@@ -1,4 +1,4 @@
-"""Where the time of a request goes, and what a start imports."""
+"""Shows where the time of a request goes, and what the service imports at its start."""
 
 from statistics import median
 

@@ -1,9 +1,10 @@
-"""The throughput of all programs as bars, in SVG that suits light and dark pages."""
+"""Draws the throughput of all programs as bars, in SVG for light and dark pages."""
 
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-Shares = Mapping[str, Mapping[str, float]]  # by the title of an operation, and program
+# By the title of an operation, then by program.
+Shares = Mapping[str, Mapping[str, float]]
 
 LABEL, SCALE, BAR, GAP = 250, 360, 13, 14
 COLOURS = ("#8b949e", "#b0b8c1", "#2da44e", "#bf8700", "#cf222e", "#0969da")
@@ -17,7 +18,7 @@ STYLE = """\
 
 
 def draw(title: str, shares: Shares, programs: Sequence[str]) -> str:
-    """Draw a group of bars for each operation; the length is the share."""
+    """Draw a group of bars for each operation. The length of a bar is the share."""
     parts, y = [_text(0, 14, title)], 38
     for number, program in enumerate(programs):
         x, row = number % 3 * 210, y + number // 3 * 20

@@ -81,7 +81,7 @@ class Contest:
         return self.contestants[APPLICATION]
 
     def field(self, operation: Operation) -> dict[str, Contestant]:
-        """List the programs that an operation is measured on, the raw one first."""
+        """List the programs for which an operation is measured, the raw one first."""
         if not operation.is_special:
             return self.contestants
         raw = next(iter(self.contestants))
@@ -89,7 +89,7 @@ class Contest:
         return {raw: self.contestants[raw], APPLICATION: ours}
 
     def enter(self, stack: ExitStack, program: Program) -> Contestant:
-        """Start a program on the cores of the workers; it ends with the stack."""
+        """Start a program on the cores of the workers. The stack stops the program."""
         stack.callback(program.stop)
         with on_cores(self.worker_cores):
             program.start_on_a_free_port()
@@ -119,13 +119,13 @@ def run_contest(
     times: int = 1,
     workers: int = 1,
 ) -> Iterator[Contest]:
-    """Start the servers and these programs. The database has `times` as many rows."""
+    """Start the servers and programs. The database has `times` the usual rows."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("The bench needs two cores: one for the worker, one for the load.")
     worker_cores = set(cores[: min(workers, len(cores) - 1)])
     with ExitStack() as stack:
-        # The load and PostgreSQL stay off the cores of the workers.
+        # The load and PostgreSQL must not use the cores of the workers.
         stack.enter_context(on_cores(set(cores) - worker_cores))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         postgres = stack.enter_context(start_postgres(directory))
@@ -157,5 +157,5 @@ def run_contest(
 
 
 def ratio(rounds: Sequence[float], limits: Sequence[float]) -> float:
-    """Compare within each round, because the load of the machine changes."""
+    """Compare within each round, because other load on the machine changes."""
     return median(each / limit for each, limit in zip(rounds, limits, strict=True))

@@ -1,4 +1,4 @@
-"""The database that all programs share: migrated, filled, analysed."""
+"""Migrates, fills and analyses the database that all programs share."""
 
 import subprocess
 import sys

@@ -1,8 +1,8 @@
 """Measures the middleware: one endpoint with it and without it.
 
-Both answer a GET from SQLite through the ORM, in this process and without a server, so
-that nothing else dilutes the difference. The limiter is compared with a bare EVALSHA
-of its script, on a Valkey that this program starts.
+In both cases the endpoint answers a GET from SQLite through the ORM, in this process
+and without a server, so that other work does not hide the difference. The limiter is
+compared with a bare EVALSHA of its script, on a Valkey that this program starts.
 """
 
 import argparse
@@ -128,7 +128,7 @@ async def edge(directory: Path, rounds: int, times: int) -> Rounds:
 
 
 def median_ratio(costs: Sequence[float], bases: Sequence[float]) -> float:
-    """Compare within each round, because the load of the machine changes."""
+    """Compare within each round, because other load on the machine changes."""
     return median(cost / base for cost, base in zip(costs, bases, strict=True))
 
 
@@ -185,7 +185,7 @@ async def limiter(directory: Path, rounds: int, times: int) -> Rounds:
                 return lambda: server.evalsha(script, 1, next(names), *arguments)
 
             def check(*policies: Policy) -> Work:
-                # Each call has a new partition: a refusal would be cheaper.
+                # Each call has a new partition, because a refusal would cost less.
                 return lambda: limits.hit(*(Hit(p, next(names)) for p in policies))
 
             return await interleaved(

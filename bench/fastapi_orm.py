@@ -1,7 +1,8 @@
 """FastAPI and the ORM as the tutorials write them, over the application's tables.
 
-Models and schemas are the application's, so that both do the same work and answer
-the same bytes. This program uses nothing else of the application.
+This program uses the models and the schemas of the application, and its function that
+makes the words for search. Therefore both programs do the same work and answer the same
+bytes. It uses nothing else of the application.
 """
 
 from fastapi import FastAPI

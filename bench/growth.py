@@ -1,4 +1,7 @@
-"""Measures the share of the raw program with more rows, workers or connections."""
+"""Compares the throughput of two programs with more rows, workers or connections.
+
+The programs are the application and the raw program.
+"""
 
 import argparse
 import asyncio

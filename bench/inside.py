@@ -1,7 +1,7 @@
-"""Requests without a server: the CPU time of programs inside one process.
+"""Measures the CPU time of requests to programs inside one process, without a server.
 
 `python -m bench.inside WHAT FILE` writes the result as JSON. The bench starts it as a
-process of its own, whose stdout is the log of the application.
+separate process, because the application writes its log to stdout.
 """
 
 import asyncio
@@ -53,11 +53,11 @@ def measure(environment: Mapping[str, str], directory: Path, what: str) -> Figur
 
 async def operations() -> Figures:
     """Measure the raw program and the application, operation by operation."""
-    # Imported here: these read the environment that only this process has.
+    # Imported here, because these modules read settings that only this process has.
     from bench.comparison import DATABASE_URL
     from bench.raw_asgi import app as raw
 
-    # Only the first row, because the loop repeats the answer that it has recorded.
+    # Read only the first row, because the loop repeats the answer that it has recorded.
     ids = {name: ids[:1] for name, ids in (await data.fill(DATABASE_URL)).items()}
     async with AsyncExitStack() as stack:
         ours = await stack.enter_async_context(running(create_application()))
@@ -95,10 +95,11 @@ async def layers() -> Figures:
 async def best(
     programs: Mapping[str, ASGIApp], requests: Iterator[bytes], times: int
 ) -> dict[str, float]:
-    """Measure in turns: CPU microseconds for a request in the best round of a program.
+    """Measure the programs in turns. Return the CPU microseconds for one request.
 
-    The best round is the one that other processes disturbed least. The first rounds
-    warm up, while the loop records the answers of the database.
+    The figure is that of the best round of a program, because other processes have
+    disturbed this round least. The first rounds warm up, and the loop records the
+    answers of the database in them.
     """
     loop = asyncio.get_running_loop()
     assert isinstance(loop, ReplayingLoop)
@@ -110,7 +111,7 @@ async def best(
             cpu = time.process_time()
             for request in sent:
                 await ask(app, request)
-            writer.drain()  # its thread would work in the turn of another program
+            writer.drain()  # otherwise its thread works in the turn of another program
             cpu = time.process_time() - cpu
             if turn >= 0:
                 measured[name].append(cpu / times * 1e6)

@@ -1,4 +1,4 @@
-"""Load over keep-alive connections, each with at most one request under way."""
+"""Sends load over keep-alive connections, each with at most one request under way."""
 
 import re
 import select
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bench.operations import Target
 
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-NOT_MODIFIED = 304  # has no body, whatever its length says
+NOT_MODIFIED = 304  # has no body, even if it has a Content-Length
 FIRST_ERROR = 400
 
 
@@ -27,7 +27,7 @@ class LoadFailed(Exception):
 
 @dataclass
 class Stream:
-    """Requests that a number of connections take turns to send, and the answers."""
+    """Requests that several connections send in turns, and the times of the answers."""
 
     port: int
     requests: Iterator[bytes]
@@ -61,7 +61,7 @@ class Connection:
         self.socket.sendall(request)
 
     def receive(self) -> Answer | None:
-        """The answer, once all of it is there; call when the socket is readable."""
+        """Return the answer if it is complete. The socket must be readable."""
         data = self.socket.recv(65_536)
         if not data:
             raise LoadFailed("The program closed a connection.")
@@ -80,7 +80,7 @@ class Connection:
 
 
 def ask(target: Target, request: bytes) -> Answer:
-    """One request on a connection of its own."""
+    """Send one request on a new connection, and return the answer."""
     connection = Connection(Stream(target.port, iter([request]), 1))
     with connection.socket:
         connection.send()
@@ -90,7 +90,7 @@ def ask(target: Target, request: bytes) -> Answer:
 
 
 def drive(streams: Sequence[Stream], seconds: float) -> None:
-    """Keep every connection of all streams busy for this long."""
+    """Keep every connection of all streams busy for `seconds`."""
     with ExitStack() as stack, select.epoll() as readable:
         connections = {}
         for stream in streams:

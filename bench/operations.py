@@ -1,4 +1,4 @@
-"""The form of an operation: the same bytes, in the same order, for every program."""
+"""Describes operations. Every program gets the same bytes in the same order."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ class Operation:
     compared: Callable[[bytes], object] = len
     connections: int = CONNECTIONS
     is_mixed: bool = False  # its requests cost different amounts
-    limited: bool = False  # the application counts the limit for everything in Valkey
+    limited: bool = False  # the application counts its limit `all` in Valkey
 
     @property
     def is_special(self) -> bool:

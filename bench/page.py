@@ -1,4 +1,4 @@
-"""Writes the figures of a run into the page of documentation, and its chart."""
+"""Writes the figures of a run into docs/performance.md, and draws the chart of it."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ PACKAGES = (
 
 
 def write(page: Path, chart: str, grids: Sequence[Grid], method: str) -> None:
-    """Replace the part between the marks; the rest of the page stays."""
+    """Replace the part between the marks. The rest of the page is unchanged."""
     before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

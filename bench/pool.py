@@ -11,7 +11,7 @@ from bench.comparison import DATABASE_URL, DB_POOL_SIZE
 
 
 def open_pool(*, reset: bool = True) -> Any:
-    """Open it by `async with`. Without `reset` a release makes no round trip."""
+    """Make a pool for `async with`. Without `reset`, a release needs no round trip."""
     options = {} if reset else {"reset": keep}
     return asyncpg.create_pool(
         DATABASE_URL, min_size=DB_POOL_SIZE, max_size=DB_POOL_SIZE, **options

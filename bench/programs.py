@@ -1,4 +1,4 @@
-"""The programs compared, each behind the same gunicorn."""
+"""The programs that are compared. All run in gunicorn with the same configuration."""
 
 import os
 import secrets
@@ -95,7 +95,7 @@ def make_environment(database_url: str, **settings: str) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1",
         "DATABASE_URL": database_url,
         "DB_POOL_SIZE": "5",
-        # A neighbour on the machine must not make the application refuse requests.
+        # Other work on the machine must not make the application refuse requests.
         "MAX_IN_FLIGHT": "1000",
         "SECRET_KEY": secret,
         "ACCESS_TOKEN_EXPIRE_MINUTES": "60",

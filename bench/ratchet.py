@@ -1,6 +1,6 @@
-"""Holds the cost of a request and the imports at the committed figures.
+"""Compares the CPU time of a request and the imports with the committed figures.
 
-`python -m bench.ratchet` prints both; `--write` commits them to `bench/figures.json`.
+`python -m bench.ratchet` prints both. `--write` writes them to `bench/figures.json`.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def cpu_ratios(environment: Mapping[str, str], directory: Path) -> dict[str, flo
 def grown(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
     """Name each operation that costs too much more than its committed figure.
 
-    A burst of other work can disturb a measurement, but hardly all of them.
+    Other work on the machine can disturb one measurement, but it rarely disturbs all.
     """
     figures, found = committed()["cpu"], dict[str, str]()
     for _ in range(MEASUREMENTS):

@@ -1,4 +1,4 @@
-"""The limit: a bare ASGI callable, a bare asyncpg pool, and nothing optional."""
+"""The raw program: an ASGI callable and an asyncpg pool, without any framework."""
 
 import asyncpg
 

@@ -1,7 +1,7 @@
-"""The resources that the bench measures. The package of each has several parts.
+"""The resources that the bench measures. Each has a package with these modules.
 
 - `operations`: its `OPERATIONS`, each under a name that no other resource uses
-- `raw_asgi`: its `ROUTES` in the program that is the limit
+- `raw_asgi`: its `ROUTES` in the raw program
 - `starlette_asyncpg`: its `ROUTES` on Starlette
 - `fastapi_asyncpg`: its `router` without the ORM
 - `fastapi_orm`: its `router` as in tutorials
@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
-# In the order of the report. Programs compare a request's path in this order, too.
+# The order of the report. Programs also compare the path of a request in this order.
 RESOURCES = (
     "products",
     "accounts",
@@ -22,7 +22,7 @@ RESOURCES = (
 
 
 def parts(name: str) -> dict[str, ModuleType]:
-    """Import this part of each resource that has it."""
+    """Import the module `name` of each resource that has one."""
     modules = {resource: f"bench.{resource}.{name}" for resource in RESOURCES}
     return {
         resource: import_module(module)

@@ -1,6 +1,6 @@
 """An event loop that records the answers of PostgreSQL, and then repeats them.
 
-Without waiting for a socket, the CPU time of a request hardly depends on the load of
+A request then does not wait for a socket, so its CPU time hardly depends on the load of
 the machine.
 """
 
@@ -15,7 +15,7 @@ READY = b"Z\x00\x00\x00\x05"  # ReadyForQuery; one byte follows
 
 
 class ReplayingLoop(uvloop.Loop):
-    """Repeats answers once `replaying` is set. A new question goes to the server."""
+    """Repeats known answers if `replaying` is true. The server gets other questions."""
 
     replaying = False
 
@@ -90,7 +90,7 @@ class Questions:
 
 
 def statement(data: bytes) -> bytes:
-    """The name of a prepared statement without its parameters, or the whole text."""
+    """Return the name of the prepared statement in `data`, or else the whole text."""
     if not data.startswith(BIND):
         return data
     _, name, _ = data[5:].split(b"\0", 2)

@@ -1,4 +1,4 @@
-"""Tables that a terminal prints and a page of documentation contains."""
+"""Makes the tables for the terminal and for the page of the documentation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

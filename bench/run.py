@@ -1,4 +1,4 @@
-"""Measure the application beside programs that do the same work with fewer layers."""
+"""Compares the application with programs that do the same work with fewer layers."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -71,7 +71,7 @@ def measure(contest: Contest, names: Sequence[str]) -> Rounds:
 
 
 def rest(contest: Contest, rounds: Rounds) -> Iterator[Row]:
-    """Measure the goals that are not a share of the raw program's throughput."""
+    """Measure the figures that are not a share of the raw program's throughput."""
     measured = next(iter(rounds.values()))
     ours, raw = ([each.p99 for each in measured[name]] for name in (APPLICATION, RAW))
     times = f"{median(ours) * 1e3:.0f} ms, raw program {median(raw) * 1e3:.0f} ms"

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 class Report:
-    """The measurements of one resource, each beside its limit."""
+    """The measurements of one resource, each next to its limit."""
 
     def __init__(self, title: str, rows: int) -> None:
         self.rows = rows
@@ -76,7 +76,7 @@ class Service:
 
     @contextmanager
     def watch_memory(self) -> Iterator[list[int]]:
-        """Yield a list, whose item is the largest memory of the worker so far."""
+        """Yield a list with one item: the largest memory of the worker so far."""
         ended = threading.Event()
         most = [self.program.resident_bytes()]
 

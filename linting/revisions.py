@@ -22,21 +22,22 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 SQUAWK = Path(sys.executable).with_name("squawk")
-# `db upgrade` sets lock_timeout, and runs each revision once, in a transaction.
+# These rules are not needed. For example, `db upgrade` sets lock_timeout, and runs each
+# revision once, in a transaction.
 EXCLUDED = (
     "require-lock-timeout,require-statement-timeout,prefer-robust-stmts,"
     "prefer-text-field,prefer-bigint-over-int,prefer-identity"
 )
 ALLOWED = re.compile(r"^\s*# safety: ([a-z-]+): \S", re.MULTILINE)
-# Squawk accepts these.
+# Squawk does not refuse these.
 OURS = {
     "backfill-in-revision": (
         r";\n\s*\n\s*(UPDATE|DELETE FROM)\b",
-        "Change rows in batches outside of the revision: it holds their locks.",
+        "Change rows in batches outside of the revision, which keeps all their locks.",
     ),
     "small-key": (
         r"\b(SMALL)?SERIAL\b|\b(INTEGER|SMALLINT)\b[^,]*\bPRIMARY KEY\b",
-        "Use a BigInteger or a UUID as primary key: an integer has an end.",
+        "Use a BigInteger or a UUID as primary key: integers run out.",
     ),
 }
 

@@ -14,7 +14,8 @@ RUNBOOKS = "docs/runbooks.md"
 AVAILABILITY, LATENCY = 0.999, 0.99  # docs/slo.md
 SLOW = "0.5"  # seconds, a bound of the histogram
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-# A few failures at night are no burn: at least this many bad requests in the window.
+# An alert needs at least this many bad requests in the window, so that a few failures
+# at night wake no one.
 LEAST_BAD = 20
 SECONDS = {"5m": 300, "30m": 1800, "1h": 3600, "2h": 7200, "6h": 21600, "1d": 86400}
 SECONDS["3d"] = 3 * SECONDS["1d"]
@@ -22,9 +23,10 @@ SECONDS["3d"] = 3 * SECONDS["1d"]
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert that lasts for `holds`. A `page` wakes someone, a `ticket` waits.
+    """An alert, which fires when its expression has been true for `holds`.
 
-    `board` is the dashboard that shows its cause.
+    A `page` wakes a person, and a `ticket` can wait. `board` is the dashboard that
+    shows the cause of the alert.
     """
 
     name: str
@@ -49,9 +51,9 @@ class Alert:
 
 
 def burns(kind: str, budget: float, factor: float, long: str, short: str) -> str:
-    """Whether both windows use up the budget this many times too fast.
+    """Write the condition that both windows use up the budget `factor` times too fast.
 
-    The short window ends the alert soon after the fault has ended.
+    Because of the short window, the alert ends soon after the fault has ended.
     """
     limit = f"{factor * budget:.6g}"
     bad = f"sli:{kind}:ratio_{long} * sli:requests:rate_{long} * {SECONDS[long]}"
@@ -175,7 +177,7 @@ ALERTS = (
         "ticket",
         "deploys",
         "The database lacks a revision that the code needs.",
-        # In an outage no instance can read the revision.
+        # In an outage of the database no instance can read the revision, so exclude it.
         "min by (instance) (db_schema_revision_match) == 0 "
         'and min by (instance) (dependency_up{name="database"}) == 1',
         "2m",
@@ -208,9 +210,10 @@ ALERTS = (
 
 
 def month(kind: str) -> str:
-    """The share over 30 days, from the recorded rates: the raw series are too many.
+    """Write the share of bad requests in 30 days.
 
-    Without a request the share is NaN, which the comparison leaves out.
+    It uses the recorded rates, because the raw series are too many. In an hour without
+    requests the share is NaN, and the comparison with 0 leaves it out.
     """
     bad = f"sli:{kind}:ratio_1h * sli:requests:rate_1h >= 0"
     every = "sum_over_time(sli:requests:rate_1h[30d:1h])"

@@ -1,6 +1,6 @@
-"""Compares two versions of `openapi.json`: finds changes that break clients.
+"""Compares two versions of `openapi.json`, and finds changes that break clients.
 
-It does not compare the codes of errors: a client must expect new ones.
+It does not compare the codes of errors, because a client must expect new codes.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ UNBOUNDED = {True: float("inf"), False: float("-inf")}
 
 
 class Contract:
-    """What clients rely on: `promises` must stay, and `demands` must not be added."""
+    """What clients rely on. Remove none of the `promises`, and add no `demands`."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document

@@ -69,7 +69,7 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("{{http_route}}", quantile(0.99, REQUESTS, "http_route")),
             ),
             panel(
-                "Error budget: 1 uses it up in 30 days",
+                "Burn of the error budget (1: used up in 30 days)",
                 "none",
                 ("1h", f"sli:errors:ratio_1h / {ERRORS:.6g}"),
                 ("6h", f"sli:errors:ratio_6h / {ERRORS:.6g}"),
@@ -110,12 +110,12 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("{{pool}} limit", "sum by (pool) (db_client_connection_max)"),
             ),
             panel(
-                "Waiting for a connection",
+                "Requests that wait for a connection",
                 "none",
                 ("{{pool}}", "sum by (pool) (db_client_connection_pending_requests)"),
-                ("in vain, per second", rate("db_client_connection_timeouts_total")),
+                ("timed out/s", rate("db_client_connection_timeouts_total")),
             ),
-            panel("A connection comes after", "s", ("p99", quantile(0.99, WAIT))),
+            panel("Wait for a connection", "s", ("p99", quantile(0.99, WAIT))),
             panel(
                 "Event loop is late by",
                 "s",

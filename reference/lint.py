@@ -1,10 +1,10 @@
-"""Check `openapi.json`: that it is valid, and that it breaks no client.
+"""Checks that `openapi.json` is valid, and that it breaks no client.
 
     python -m reference.lint
 
 A change that breaks clients of the last release is allowed if a line of CHANGELOG.md
 under [Unreleased] begins with `Breaking:` and names the operation. The last release is
-the newest tag `v…`; before the first one there are no clients.
+the newest tag `v…`. Before the first release, every change is allowed.
 """
 
 import os
@@ -27,7 +27,7 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
 def broken(document: dict[str, Any]) -> Iterator[str]:
-    """Yield what breaks clients of the last release and is not announced."""
+    """Yield each unannounced change that breaks clients of the last release."""
     tags = git("tag", "--list", "v*", "--sort=-version:refname").split()
     if not tags:
         return

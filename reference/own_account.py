@@ -1,4 +1,4 @@
-"""What the picture of the account page shows."""
+"""Fills the account page with what its picture shows."""
 
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser

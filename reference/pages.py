@@ -50,6 +50,6 @@ def write(*, check: bool) -> list[Path]:
 
 
 def openapi() -> str:
-    """Write the document of the default settings; `.env` is for one machine."""
+    """Write the document for the default settings. `.env` must not change it."""
     app = create_application(Settings(_env_file=None))
     return orjson.dumps(app.openapi(), option=orjson.OPT_INDENT_2).decode() + "\n"

@@ -1,4 +1,4 @@
-"""Generates the code of docs/adding-a-resource.md: files that its command writes."""
+"""Generates the code in docs/adding-a-resource.md: what the command there writes."""
 
 import re
 import shlex

@@ -13,7 +13,7 @@ END = "<!-- end of routes -->"
 
 
 def with_routes(page: str, app: FastAPI, prefix: str) -> str:
-    """Replace the table between the two marks; the rest of the page stays.
+    """Replace the table between the two marks. The rest of the page is unchanged.
 
     Raises:
         ValueError: the page lacks a mark.

@@ -1,4 +1,4 @@
-"""Look up known advisories against the packages in the lock files.
+"""Looks up security advisories about the packages in the lock files.
 
     python requirements/audit.py [--strict] [--osv-url URL]
 
@@ -24,7 +24,7 @@ PIP_AUDIT = (
 
 
 class NotChecked(Exception):
-    """pip-audit has written no result, because it failed; the text is its last line."""
+    """pip-audit failed, so there is no result. The message is its last line."""
 
 
 def look_up(osv_url: str) -> list[dict[str, Any]]:

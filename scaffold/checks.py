@@ -19,7 +19,7 @@ TAKEN = """
         assert refused.json()["code"] == "{code}"
 """
 UNKNOWN = """
-    async def test_refuses_a_reference_that_leads_nowhere(
+    async def test_refuses_a_reference_to_a_missing_row(
         self, {writer}: Client, fields: dict[str, Any]
     ) -> None:
         fields["{field}"] = str(UUID(int=0))
@@ -110,7 +110,7 @@ def _numbered(field: Field) -> str:
 
 
 def _filter(field: Field) -> str:
-    """The name of a filter, a value that finds the row, and one that does not."""
+    """Return the name of a filter, a value that finds the row, and another value."""
     if field.kind == "ref":
         return f'"{field.name}", fields["{field.name}"], str(UUID(int=0))'
     found, missed = (

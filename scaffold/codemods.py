@@ -1,4 +1,4 @@
-"""Applies the moves and the names of releases to a tree."""
+"""Applies the moves and the new names of releases to the files of a directory."""
 
 import re
 import tomllib
@@ -23,9 +23,10 @@ class Codemods:
                 raise Refused(f"The release moves {old} to {new}. Rename your {new}.")
 
     def apply(self, root: Path, files: Iterable[Path]) -> None:
-        """Raises `RuntimeError` if an old name is left, or a second run changes more.
+        """Move files and rename. Raises `RuntimeError` if an old name is left.
 
-        Otherwise an update would take an old name for one that the copy wants to keep.
+        In an update, an old name that is left would look like a change that the copy
+        wants to keep.
         """
         self._apply(root, files)
         left = [old for old in self.moves if (root / old).exists()]
@@ -72,10 +73,11 @@ class Codemods:
 
 
 def between(old: Path, new: Path) -> Codemods:
-    """The codemods that the new release has and the old one lacks, as one step.
+    """Combine the codemods that the new release has and the old release does not have.
 
     If several releases move or rename the same thing, the result has one step for it.
-    Files that only a release between them had are not in the copy, or are its own.
+    It has no step for a file that existed only in a release between the two. If the
+    copy has a file of this name, it is the copy's own file.
     """
     folder = "scaffold/codemods"
     known = {file.name for file in (old / folder).glob("*.toml")}

@@ -1,12 +1,13 @@
-"""Names the samples of `deploy/`, and the pages about them, after a copy."""
+"""Writes the name of a copy into the samples of `deploy/` and the pages about them."""
 
 import re
 from pathlib import Path
 
 FOLDER = "deploy"
-# In these lines the name is one of PostgreSQL, where a hyphen would need quotes.
+# In these lines the name is that of a role or a database of PostgreSQL. There a hyphen
+# would need quotes.
 SQL = (" ROLE ", " DATABASE ", "postgresql://", "POSTGRES_", "pg_isready")
-# The version of the project: of the chart, of the image, and of the wheel in a page.
+# Matches the version of the project in the chart, the image, and the name of the wheel.
 RELEASE = re.compile(
     r"(^version: |^appVersion: |VERSION:-|^VERSION=)[\w.]+(?=}|$)", re.MULTILINE
 )
@@ -17,8 +18,8 @@ def rename(
 ) -> None:
     """Replace the title, the slug and the version in texts, then the slug in paths.
 
-    A title could have a character that has a meaning in YAML, so the samples get the
-    slug in its place.
+    A title can contain a character that has a meaning in YAML. Therefore the samples
+    get the slug in place of the title.
     """
     title, slug = new
     files = [each for each in (root / FOLDER).rglob("*") if each.is_file()]

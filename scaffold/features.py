@@ -1,4 +1,4 @@
-"""The features that `remove feature` and `new --without` take out, one a line."""
+"""The features that `remove feature` and `new --without` take out."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +54,7 @@ FEATURES = {
 
 
 def present(root: Path) -> dict[str, Feature]:
-    """The features that the checkout still has."""
+    """Return the features that the checkout still has."""
     files = [*tracked(root)]
     return {
         name: feature

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-LIKE_A_CODE = 32  # characters of text that filters lists; longer text sorts them
+# Text of at most this many characters filters a list. Longer text sorts it.
+LIKE_A_CODE = 32
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Field:
 
     @property
     def example(self) -> str:
-        """A value in Python; a reference has none."""
+        """A value in Python. A reference has no such value."""
         match self.kind:
             case "str":
                 return json.dumps(self._words()[: int(self.arguments[0])].strip())

@@ -1,4 +1,4 @@
-"""Lock files after an update: the release's pins, and your own."""
+"""Merges lock files in an update: the pins of the release, and your own pins."""
 
 import re
 import subprocess
@@ -42,7 +42,7 @@ def dependencies(root: Path) -> list[object]:
 
 
 def merged(yours: str, before: str, release: str) -> str:
-    """The pins that the release has changed, and yours of all other packages."""
+    """Take the pins that the release has changed, and keep all other pins of yours."""
     known, blocks, own = blocks_of(before), blocks_of(release), blocks_of(yours)
     for name, block in own.items():
         if known.get(name) == blocks.get(name):

@@ -1,8 +1,9 @@
-"""A merge driver of git for files with one entry a line: a removal wins.
+"""A merge driver of git for files that have one entry in each line.
 
-git runs it as `merge_lines.py %O %A %B %P`. It leaves the result in %A, and fails if a
-conflict has lines that are no entries. The driver `union` of git keeps every line of
-both sides, so that a scope which the release revoked would come back.
+If one side removes an entry, the entry stays removed. git runs the driver as
+`merge_lines.py %O %A %B %P`. The driver leaves the result in %A, and fails if a
+conflict has lines that are not entries. git's own driver `union` keeps every line of
+both sides, so a scope that the release revoked would come back.
 """
 
 import re
@@ -24,7 +25,7 @@ HUNK = re.compile(
 
 
 def merge(text: str, path: str) -> str:
-    """Settle the hunks in which every line is an entry, as sets."""
+    """Merge each conflict whose lines are all entries, as sets of lines."""
     is_registry = path in REGISTRIES
 
     def settle(hunk: re.Match[str]) -> str:

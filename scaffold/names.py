@@ -33,7 +33,7 @@ PLACES = (  # of the files of a resource
 
 
 def check(name: str) -> str:
-    """Return the name. Raise `Refused` if Python or SQL cannot have it."""
+    """Return the name. Raise `Refused` if it is not possible in Python or SQL."""
     if not SNAKE.fullmatch(name) or len(name) > LONGEST:
         raise Refused(
             f"{name} is not a name of at most {LONGEST} small letters, digits and "
@@ -70,7 +70,7 @@ class Names:
 
 
 def choose(singular: str, plural: str | None) -> Names:
-    """Raises `Refused` for a name that is not possible."""
+    """Return both names. Raises `Refused` for a name that is not possible."""
     names = Names(check(singular), check(plural or plural_of(singular)))
     if names.singular == names.plural:
         raise Refused("The plural must differ from the singular: --plural")

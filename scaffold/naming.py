@@ -28,7 +28,7 @@ class Identity:
 
 
 def choose(title: str, slug: str | None, root: Path) -> Identity:
-    """Raises `Refused` for names that Python, TOML or Markdown cannot hold."""
+    """Check the names. Raises `Refused` if Python, TOML or Markdown cannot hold one."""
     if not title.isprintable() or title.strip() != title or not title:
         raise Refused("A title is one line without spaces at its ends.")
     if len(title) > LONGEST:
@@ -54,7 +54,7 @@ def choose(title: str, slug: str | None, root: Path) -> Identity:
 
 
 def installed(root: Path) -> set[str]:
-    """The packages of the lock files; one environment cannot hold two of a name."""
+    """List the packages of the lock files. A copy must not have the name of one."""
     locks = [file.read_text() for file in root.glob("requirements/*.txt")]
     return {name for lock in locks for name in re.findall(r"^([\w.-]+)==", lock, re.M)}
 
@@ -81,7 +81,8 @@ def rename(root: Path, new: Identity) -> None:
         (r"^description = .*", f"description = {title}"),
         (rf'^{re.escape(old.slug)} = "app\.cli:main"', f'{new.slug} = "app.cli:main"'),
     )
-    # These are generated, but not here: the copy cannot import its dependencies yet.
+    # These files are generated. Change their text here, because the copy cannot import
+    # its dependencies yet.
     _replace(
         root / "openapi.json",
         (r'^    "title": .*', f'    "title": {title},'),
@@ -112,7 +113,7 @@ def introduce(root: Path, new: Identity, origin: str) -> None:
 
 
 def defaults(root: Path) -> str:
-    """The release whose defaults a copy keeps."""
+    """Return the release whose default settings a copy keeps. Empty: the newest."""
     found = re.search(
         r'^DEFAULTS = "(.*)"', (root / "app/identity.py").read_text(), re.M
     )
@@ -120,7 +121,7 @@ def defaults(root: Path) -> str:
 
 
 def keep_defaults(root: Path, release: str) -> None:
-    """Let the copy keep the defaults of a release when it is updated."""
+    """Let the copy keep the default settings of a release when it is updated."""
     line = f'DEFAULTS = "{release}"'
     _replace(root / "app/identity.py", (r'^DEFAULTS = ".*"', line))
     _replace(root / ".env.example", (r"^# DEFAULTS=.*", f"# DEFAULTS={release}"))
@@ -150,5 +151,6 @@ def _replace(file: Path, *rules: tuple[str, str]) -> None:
     file.write_text(text)
 
 
-if __name__ == "__main__":  # an update names each release by the code of that release
+# An update renames the files of each release by the code of that release.
+if __name__ == "__main__":
     rename(Path(sys.argv[1]), Identity(*sys.argv[2:]))

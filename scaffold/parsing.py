@@ -32,7 +32,7 @@ ARGUMENTS = {
 
 
 def parse(specifications: Sequence[str], resource: str) -> list[Field]:
-    """Raises `Refused`, which names the field and the remedy."""
+    """Read the fields. Raises `Refused`, which names the field and the remedy."""
     fields: list[Field] = []
     for specification in specifications:
         field = _parse(specification, camel(resource))

@@ -1,4 +1,4 @@
-"""Finds moves of a release without a codemod, which its copies need."""
+"""Finds files that a release has moved without a codemod. Its copies need one."""
 
 import tomllib
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 from scaffold.repository import git, try_git
 
 CODEMODS = "scaffold/codemods"
-# A copy can import these.
+# The code of a copy can import modules of these.
 MOVABLE = ("app", "testbed", "tests", "gunicorn.conf.py")
 
 

@@ -31,7 +31,7 @@ def plan(root: Path, stem: Stem) -> Removal:
     """Work out what to remove. Nothing is removed.
 
     Raises:
-        Refused: Other code uses it.
+        Refused: Other code uses the resource or the feature.
     """
     found = [*tracked(root)]
     registries, lines = {}, []
@@ -50,7 +50,8 @@ def plan(root: Path, stem: Stem) -> Removal:
 def carry_out(root: Path, removal: Removal) -> None:
     for file in removal.files:
         (root / file).unlink()
-    for file in removal.files:  # with files that git ignores, such as __pycache__
+    # Delete the directories, too, with files that git ignores, such as __pycache__.
+    for file in removal.files:
         for folder in reversed(file.parents[:-1]):
             if removal.stem.owns(folder) or is_empty(root / folder):
                 shutil.rmtree(root / folder, ignore_errors=True)
@@ -72,7 +73,7 @@ def is_empty(folder: Path) -> bool:
 
 
 def dropping(root: Path, stem: Stem) -> tuple[str, str] | None:
-    """Write the revision that made the table, with upgrade and downgrade exchanged."""
+    """Write a revision from the one that made the table: exchange up- and downgrade."""
     made = f'op.create_table(\n        "{stem.plural}"'
     for file in sorted(root.glob(f"{stems.MIGRATIONS}**/*.py")):
         if made in (text := file.read_text()):

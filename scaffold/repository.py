@@ -1,4 +1,4 @@
-"""Git, as the commands use it."""
+"""Runs git for the commands."""
 
 import os
 import subprocess
@@ -37,13 +37,13 @@ def try_git(
 
 
 def _without_repository(environment: Mapping[str, str]) -> dict[str, str]:
-    """Remove `GIT_DIR` and others, in which git names its own repository to a hook."""
+    """Remove `GIT_DIR` and others. In a hook they name the repository of the hook."""
     hidden = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
     return {name: value for name, value in environment.items() if name not in hidden}
 
 
 def tracked(root: Path) -> Iterator[Path]:
-    """The files under version control, and new ones that git does not ignore."""
+    """Yield the files under version control, and new files that git does not ignore."""
     listed = git(
         root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"
     ).split("\0")
@@ -60,7 +60,7 @@ def refuse_changes(root: Path) -> None:
 
 
 def commit_all(root: Path, message: str) -> None:
-    """Commit everything, also for a user whom git does not know yet."""
+    """Commit everything, even if git does not know the name of the user yet."""
     git(root, "add", "--all")
     unknown = try_git(root, "var", "GIT_COMMITTER_IDENT").returncode
     name = ("-c", "user.name=You", "-c", "user.email=you@localhost") if unknown else ()

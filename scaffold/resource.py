@@ -45,7 +45,7 @@ class Resource:
 
     @property
     def indexes(self) -> list[list[str]]:
-        """The columns of each order, and of the rows that refer to another row."""
+        """The columns of an index for each order, and of one for each reference."""
         owner = ["owner_id"] if self.owned else []
         return [
             *([*owner, name, "id"] for name in self.sortable),
@@ -54,7 +54,7 @@ class Resource:
 
     @property
     def conflicts(self) -> list[str]:
-        """The errors of a constraint that a change can break."""
+        """The names of the errors for constraints that a change can break."""
         class_ = camel(self.names.singular)
         return [
             *([f"{class_}{self.unique_name}Taken"] if self.unique else []),

@@ -1,4 +1,4 @@
-"""After the merge of an update: settles conflicts by rules, and reports the rest."""
+"""Runs after the merge of an update. Settles conflicts by rules, reports the others."""
 
 import re
 from dataclasses import dataclass, field
@@ -91,7 +91,7 @@ def _remove_again(root: Path, stem: Stem) -> list[str]:
 
 
 def changes(before: str, after: str) -> str:
-    """The entries of a changelog that its older text lacks."""
+    """Return the lines of a changelog that its older version does not have."""
     known = {*before.splitlines()}
     sections = re.sub(r"\A.*?(?=^## )", "", after, count=1, flags=re.S | re.M)
     return "\n".join(line for line in sections.splitlines() if line not in known)

@@ -1,4 +1,4 @@
-"""The files and lines of a resource or a feature: all of them contain its stem."""
+"""Finds the files and lines of a resource or a feature. They all contain its stem."""
 
 import re
 from collections.abc import Iterator
@@ -70,11 +70,11 @@ class Stem:
 
     @property
     def plural(self) -> str:
-        """The table."""
+        """The name in the plural, which is also the name of the table."""
         return self.names[1]
 
     def owns(self, path: Path) -> bool:
-        """Whether the file is of the resource. Revisions stay, so they are not."""
+        """Whether the file belongs to the resource. Revisions stay, so they do not."""
         return not path.as_posix().startswith(MIGRATIONS) and any(
             re.fullmatch(
                 rf"(test_)?({'|'.join(self.names)})(\.\w+)?", part.replace("-", "_")
@@ -83,7 +83,10 @@ class Stem:
         )
 
     def is_in(self, line: str) -> bool:
-        """Whether a line of a registry is of the resource: `product_types` is not."""
+        """Whether a line of a registry belongs to the resource.
+
+        A line about `product_types` does not belong to `products`.
+        """
         words = {*self.names}
         words |= {word.replace("_", "-") for word in words}
         words |= {word.replace("_", " ").capitalize() for word in words}
@@ -108,9 +111,9 @@ def find(root: Path, name: str) -> Stem:
 
 
 def without(root: Path, stem: Stem) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield the name of each registry and page with lines of a resource.
+    """Yield the name of each registry and page that has lines of a resource.
 
-    With it come the text without these lines, and the lines.
+    Also yield its text without these lines, and the lines themselves.
     """
     ways = dict.fromkeys(REGISTRIES, without_lines)
     for name, take_out in (ways | dict.fromkeys(PAGES, without_blocks)).items():
@@ -129,7 +132,10 @@ def without_lines(text: str, stem: Stem) -> tuple[str, list[str]]:
 
 
 def without_blocks(text: str, stem: Stem) -> tuple[str, list[str]]:
-    """Return a page without the blocks whose opening names a resource, and openings."""
+    """Return a page without the blocks whose opening names a resource.
+
+    Also return the openings of these blocks.
+    """
     openings: list[str] = []
 
     def settle(block: re.Match[str]) -> str:

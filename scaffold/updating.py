@@ -30,7 +30,7 @@ OF_THE_COPY = (
     "README.md",
     "CHANGELOG.md",
     upstream.FILE,
-)  # a release never touches these
+)  # an update does not change these
 ATTRIBUTES = """\
 *.py merge=lines
 schemathesis.toml merge=lines
@@ -80,7 +80,7 @@ def unpack(root: Path, ref: str, target: Path) -> Path:
 
 
 def run_of_release(root: Path, to: str | None) -> int:
-    """Fetch, and let the new release's own code update the copy."""
+    """Fetch the new release, and let its own code update the copy."""
     _, to = fetch(root, to)
     with tempfile.TemporaryDirectory() as directory:
         release = unpack(root, AFTER, Path(directory, "release"))
@@ -90,7 +90,7 @@ def run_of_release(root: Path, to: str | None) -> int:
 
 
 def update(root: Path, to: str) -> Outcome:
-    """Merge the fetched release on a branch of its own.
+    """Merge the fetched release on a new branch.
 
     Raises:
         Refused: The update could not begin, and has changed nothing.
@@ -107,7 +107,8 @@ def update(root: Path, to: str) -> Outcome:
         logs = [(tree / "CHANGELOG.md").read_text() for tree in (before, after)]
         for tree in (before, after):
             rename(tree, naming.current(root))
-            for names in known.removed:  # else a changed line of theirs is a conflict
+            # Without this, a change to a line of a removed resource is a conflict.
+            for names in known.removed:
                 for name, text, _ in stems.without(tree, Stem(tuple(names))):
                     (tree / name).write_text(text)
         steps.apply(before, files_of(before))

@@ -1,4 +1,4 @@
-"""Measures the cost of a login over the bare hash, and reads in a flood of logins."""
+"""Compares a login with the bare hash, and measures reads during a flood of logins."""
 
 import asyncio
 import time

@@ -19,7 +19,7 @@ FROM generate_series((SELECT count(*) + 1 FROM products), $1::int) AS n,
 
 
 async def fill(connection: asyncpg.Connection, times: int = 1) -> list[str]:
-    """Delete the products of earlier runs, and add others up to `times` `PRODUCTS`."""
+    """Delete products of earlier requests. Fill up to `times * PRODUCTS` others."""
     await connection.execute("DELETE FROM products WHERE sku LIKE 'BENCH-%'")
     await connection.execute(INSERT_PRODUCTS, PRODUCTS * times)
     chosen = "SELECT id FROM products ORDER BY random() LIMIT $1"

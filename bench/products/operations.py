@@ -10,7 +10,7 @@ from bench.accounts.operations import me
 from bench.operations import Goal, Operation, Target
 
 SKU = "BENCH-00000000"
-# Parts of a hundred requests: mostly reads, as in a shop.
+# How many of a hundred requests are of each kind. Most are reads, as in a shop.
 MIXED = {"get": 70, "list": 15, "me": 10, "create": 5}
 _serial = count(1)
 
@@ -28,7 +28,7 @@ def get_known(target: Target) -> Iterator[bytes]:
 
 
 def get_from_many(target: Target) -> Iterator[bytes]:
-    """Read each product from another address, which a trusted proxy names."""
+    """Read each product as a different client: a trusted proxy names its address."""
     numbers = (divmod(number, 250) for number in count())
     return get(target, ({"X-Forwarded-For": f"10.0.{a}.{b}"} for a, b in numbers))
 

@@ -1,4 +1,4 @@
-"""Many products: import and export of files, pages, searches."""
+"""Measures imports, exports, pages and searches with many products."""
 
 import asyncio
 import http.client
@@ -55,7 +55,7 @@ def write_file(file: Path, count: int) -> None:
 
 
 def measure_files(report: Report, service: Service, file: Path) -> None:
-    errors.print("Importing as fast as can be")
+    errors.print("Importing by COPY, without the service")
     bare, complete = asyncio.run(copy_in(service.database_url, file))
     headers = {"Authorization": f"Bearer {log_in(service.port)}"}
     errors.print("Importing")
@@ -77,7 +77,10 @@ def measure_files(report: Report, service: Service, file: Path) -> None:
 
 
 async def copy_in(url: str, file: Path) -> tuple[float, float]:
-    """Parse and COPY through one connection: into a heap, and with all indexes."""
+    """Parse a file and COPY it through one connection. Return two times in seconds.
+
+    The first is for a table without indexes, the second for one with all indexes.
+    """
     connection = await asyncpg.connect(url)
     columns = (*GIVEN, "status", *WORDS, "id", "version", "created_at", "updated_at")
     taken = []
@@ -179,7 +182,7 @@ def measure_pages(report: Report, service: Service) -> None:
 
 
 def skip(port: int, products: int) -> tuple[int, str]:
-    """Read so many products, and return the number and the cursor of the next page."""
+    """Skip this many products. Return the number and the cursor of the next page."""
     query: dict[str, object] = {"limit": 100}
     turns = max(1, products // 100)
     for _ in range(turns):
