@@ -18,7 +18,7 @@ PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/bin"
 
 
 class PatchFailed(Exception):
-    """A file does not contain the text that a mutant replaces exactly once."""
+    """A mutant replaces a text that its file contains not at all, or more than once."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class Instances:
 
 
 def exits(service: Service) -> int:
-    """Count the workers that have ended. Each of them logs one of these last lines."""
+    """Count the workers that have ended: each logs one of these lines at its end."""
     last = ("Worker exiting", "Finished server process")
     return sum(str(line["event"]).startswith(last) for line in service.log())
 

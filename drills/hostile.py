@@ -20,7 +20,7 @@ def head(method: str, path: str, *lines: str) -> bytes:
 
 
 def requests(host: str) -> dict[str, tuple[bytes, set[int]]]:
-    """Return each request and its right statuses, by a name for the request."""
+    """Return the requests by their names, each with the statuses that are right."""
     at, json = f"Host: {host}", "Content-Type: application/json"
     chunked = "Transfer-Encoding: chunked"
 

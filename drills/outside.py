@@ -63,7 +63,7 @@ async def health(service: Outside) -> Outcome:
 
 
 async def headers(service: Outside) -> Outcome:
-    """Each answer has the request id and a security header. Errors are problems."""
+    """Each answer has the request id and `nosniff`. Errors are problem documents."""
     asked = [
         ("GET", "/api/v1/health/live", 200),
         ("GET", "/api/v1/absent", 404),

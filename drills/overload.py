@@ -113,12 +113,12 @@ def judge(
 
 
 def ms(answers: Timeline, outcome: str = "200") -> int:
-    """The milliseconds in which 99 % of the answers arrived."""
+    """Return the milliseconds within which 99 % of the answers arrived."""
     return round(p99(answers.seconds(outcome)) * 1000)
 
 
 def worker_clock(pid: int) -> float:
-    """A time in seconds, which stands still while other processes use the core."""
+    """Return a time in seconds that stands still while other processes use the core."""
     _, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     return time.perf_counter() - int(waited) / 1e9
 

@@ -1,4 +1,4 @@
-"""Update a copy that has its own edits over two releases that the drill makes.
+"""Update a copy, which has its own edits, over two releases that the drill makes.
 
     python -m drills.update [--short]
 

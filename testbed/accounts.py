@@ -13,7 +13,7 @@ PASSWORD = "a quiet orange typewriter"
 
 @cache
 def password_hash() -> str:
-    """The cheapest hash of `PASSWORD` that the application accepts as its own."""
+    """Return a cheap hash of `PASSWORD`, which a login does not replace."""
     hasher = Argon2Hasher(memory_cost=19456, time_cost=2, parallelism=1)
     return hasher.hash(PASSWORD)
 

@@ -65,7 +65,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server on which the tests can create databases."""
+    """Yield the URL of a server on which the tests can create databases."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return

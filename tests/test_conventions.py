@@ -1,4 +1,4 @@
-"""Files that other tools read: each command in them exists."""
+"""AGENTS.md and the files of other tools name only commands that exist."""
 
 import json
 import re

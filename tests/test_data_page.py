@@ -23,5 +23,5 @@ COLUMNS = [
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
 def test_names_every_column_about_a_person(column: Column[object]) -> None:
-    """Name it in `docs/data.md`, or on the page of its resource."""
+    """If this fails, name the column in `docs/data.md` or on its resource's page."""
     assert any(f"`{column}`" in page for page in PAGES)

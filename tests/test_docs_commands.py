@@ -77,7 +77,7 @@ def runnable() -> Iterator[str]:
 
 
 def test_the_commands_of_the_pages_run(tmp_path: Path) -> None:
-    """Mutant: an option that the command does not have, or a path without `/api/v1`."""
+    """Mutants: write an option that no command has; write a path without `/api/v1`."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
     environment = make_environment(tmp_path)
     done = command("setup", environment=environment)

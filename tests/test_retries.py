@@ -81,7 +81,7 @@ async def listed(client: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:
 
 
 async def test_each_intent_has_one_effect_and_one_answer(service: Service) -> None:
-    """Mutants: ignore the header; store the answer in another transaction; no lock.
+    """Mutants: ignore the header; store the answer in another transaction; do not lock.
 
     A unique title would refuse a repeated note. Only the key finds repeated likes.
     """

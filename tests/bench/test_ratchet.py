@@ -1,6 +1,6 @@
-"""The cost of a request and the imports of the service stay at the committed figures.
+"""The cost of a request and the imports of the service do not grow much.
 
-`python -m bench.ratchet --write` commits lower ones.
+`bench/figures.json` has the figures. `python -m bench.ratchet --write` renews them.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ def test_no_operation_costs_15_percent_more_cpu_than_committed(
     assert not ratchet.grown(environment, tmp_path)
 
 
-def test_the_service_imports_no_more_than_committed(
+def test_the_service_imports_hardly_more_than_committed(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """Mutant: import `schemathesis`, or another package, at the top of `app.main`."""

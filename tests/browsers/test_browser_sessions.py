@@ -85,7 +85,7 @@ def says(text: str) -> str:
 async def test_keeps_the_session_without_a_token_that_a_script_can_read(
     people: People, port: int, api: str, browser: Browser
 ) -> None:
-    """Mutants: a cookie without HttpOnly; CORS without credentials."""
+    """Mutants: set the cookie without HttpOnly; allow CORS without credentials."""
     account = await people.add()
     assert len(EXAMPLE.read_text().splitlines()) <= 50
     await browser.visit(f"http://localhost:{port}")

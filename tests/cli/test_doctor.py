@@ -88,7 +88,7 @@ async def test_finds_a_schema_that_is_behind_or_ahead(
 async def test_finds_dependencies_that_do_not_answer(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Mutants: a traceback; a wait of minutes; a new file at a mistyped path."""
+    """Mutants: print a traceback; wait for minutes; create a file for a wrong path."""
     nowhere = f"127.0.0.1:{free_port()}"
     url = f"sqlite:///{tmp_path / 'mistyped.db'}"
     if not settings.on_sqlite:
@@ -226,7 +226,7 @@ async def test_finds_a_keep_alive_that_is_too_short_for_a_load_balancer(
 def test_reports_settings_with_which_the_service_does_not_start(
     tmp_path: Path,
 ) -> None:
-    """Mutant: an error on stderr in place of JSON."""
+    """Mutant: print an error on stderr instead of JSON."""
     environment = make_environment(tmp_path, ENVIRONMENT="production", SECRET_KEY="no")
 
     ended = command("doctor", "--json", environment=environment)

@@ -166,7 +166,7 @@ def test_fastapi_dev_and_run_serve_the_application(
 ) -> None:
     """Ctrl-C ends `app dev` with the exit code of an interrupted command.
 
-    Mutants: a wrong entry point; no `fastapi-cli` in the lock; no setup in `dev`.
+    Mutants: name a wrong entry point; lock no `fastapi-cli`; do no setup in `dev`.
 
     If `fastapi run` gets a path, it looks for `app` in `dir()` of the module. Mutant:
     remove `__dir__` from the module.

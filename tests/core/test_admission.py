@@ -56,7 +56,7 @@ class SimulatedServer:
 
 class TestSimulatedServer:
     def test_serves_its_capacity_fast_under_three_times_the_load(self) -> None:
-        """Mutant: a limit that never falls."""
+        """Mutant: never lower the limit."""
         server = SimulatedServer(Limit(MOST))
         server.serve(3 * CAPACITY, 2)
 

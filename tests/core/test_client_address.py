@@ -38,7 +38,7 @@ class TestProxyThatIsNotTrusted:
         "peer", [None, "", "127.0.0.1", "::1", "172.16.0.1", "fd00::1", "100.64.0.1"]
     )
     def test_is_named_once_in_the_log(self, peer: str | None) -> None:
-        """Mutants: no warning; one for each request; none for a Unix socket."""
+        """Mutants: log no warning, one for each request, or none for a Unix socket."""
         resolver = ClientAddressResolver([])
         with capture_logs() as logs:
             for _ in range(3):

@@ -139,7 +139,7 @@ class TestConsoleFormat:
     def test_shows_no_variables(
         self, library: type[logging.Logger], written: Written
     ) -> None:
-        """Mutant: structlog's default, which prints the variables of every frame."""
+        """Mutant: use structlog's default, which prints the variables of each frame."""
         configure_logging(level="info", json=False)
         password = "hunter-" + "two"
         try:
@@ -212,7 +212,7 @@ def test_lines_of_threads_do_not_mix(
 def test_lines_that_a_stalled_reader_does_not_take_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Mutants: write in the caller's thread; an unbounded queue; no count."""
+    """Mutants: write in the caller's thread; limit no queue; count no lines."""
     configure_logging(level="info", json=True)
     ways = [get_logger("app.x").info, logging.getLogger("app.x").info] * MOST_WAITING
     read_end, write_end = os.pipe()

@@ -73,7 +73,7 @@ async def results(*callers: asyncio.Task[str]) -> list[str]:
 async def test_takes_the_questions_in_their_order(
     trips: RoundTrips[str, str], server: Server
 ) -> None:
-    """Mutants: a trip without a bound; the newest question first."""
+    """Mutants: ask all questions in one trip; take the newest question first."""
     first = await begin(trips, "a")
     others = await begin(trips, "bcdef")
     server.gate.set()

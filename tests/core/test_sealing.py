@@ -24,7 +24,7 @@ def test_both_secrets_of_the_ring_open_a_seal() -> None:
 def test_a_seal_is_old_if_both_secrets_have_its_key_id() -> None:
     """One of 256 new secrets has the key id of the old secret.
 
-    If its seals counted as current, no command would encrypt them again, and they would
+    If the old seals counted as current, no command would encrypt them again. They would
     be lost with the old secret.
 
     Mutant: compare only the key id with that of the current secret.

@@ -210,7 +210,7 @@ class TestRestore:
 def test_names_the_missing_client_and_hides_the_password(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    """Mutants: a traceback; the password in the list of processes; a partial file."""
+    """Mutants: print a traceback; pass the password as an option; keep half a file."""
     password = make_url(postgres_url).password or ""
     environment = make_environment(tmp_path, DATABASE_URL=postgres_url)
     environment["PATH"] = str(tmp_path)

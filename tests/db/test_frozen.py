@@ -65,8 +65,8 @@ async def test_the_answer_comes_at_the_deadline(
 ) -> None:
     """After the answer, no statement and no transaction of the request is left.
 
-    Mutants: SQLAlchemy's own `terminate`, which waits for two seconds more; a
-    `terminate` that forgets the connection without closing it.
+    Mutants: use SQLAlchemy's own `terminate`, which waits two seconds more; let
+    `terminate` forget the connection without closing it.
     """
     user = await people.sign_in()
     account = {"email": user.email, "password": PASSWORD}

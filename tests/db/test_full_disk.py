@@ -30,7 +30,7 @@ async def fill(app: FastAPI, backend: str, state: str) -> None:
 async def test_changes_get_503_and_reads_go_on(
     app: FastAPI, user: Client, backend: str, state: str
 ) -> None:
-    """Mutants: a list without one of the SQLSTATEs; a 503 `overloaded`."""
+    """Mutants: forget one of the SQLSTATEs; answer with the code `overloaded`."""
     await fill(app, backend, state)
 
     with capture_logs() as logs:

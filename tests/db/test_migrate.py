@@ -173,7 +173,7 @@ def texts(directory: Path) -> dict[str, str]:
 async def test_four_concurrent_upgrades_all_succeed(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Mutants: no lock; on SQLite, a separate transaction for each revision."""
+    """Mutants: take no lock; on SQLite, use a transaction for each revision."""
     await migrate.downgrade(settings, "base")
     environment = make_environment(tmp_path, DATABASE_URL=settings.database_url)
     upgrade = partial(

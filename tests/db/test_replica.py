@@ -69,7 +69,7 @@ class TestReplicationLag:
 
 
 async def test_lists_come_from_the_replica(replica_url: str, people: People) -> None:
-    """Mutant: `NoteDirectory(database.read, …)`, which leaves the replica idle."""
+    """Mutant: write `NoteDirectory(database.read, …)`, which ignores the replica."""
     admin = await people.sign_in("admin")
     async with (
         Database(make_settings(database_url=replica_url)) as replica,

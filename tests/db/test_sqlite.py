@@ -43,7 +43,7 @@ asyncio.run(main())
 
 
 async def test_four_processes_lose_no_update(sqlite_database_url: str) -> None:
-    """Mutant: a deferred BEGIN, which loses most updates or fails at once."""
+    """Mutant: use a deferred BEGIN, which loses most updates or fails at once."""
     file = sqlite_database_url.removeprefix("sqlite:///")
     with sqlite3.connect(file) as connection:
         connection.execute("CREATE TABLE counter (value INTEGER)")

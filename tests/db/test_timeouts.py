@@ -71,7 +71,7 @@ class TestReads:
     async def test_go_on_while_all_changes_wait_for_a_lock(
         self, app: FastAPI, user: Client, database_url: str
     ) -> None:
-        """Mutant: one pool for reads and changes."""
+        """Mutant: use one pool for reads and changes."""
         note = (await user.post("/notes", json={"title": "Groceries"})).json()
         url = f"/notes/{note['id']}"
         row = f"SELECT FROM notes WHERE id = '{note['id']}' FOR UPDATE"
@@ -121,7 +121,7 @@ class TestRequests:
     async def test_get_503_for_errors_that_a_retry_can_solve(
         self, app: FastAPI, state: str
     ) -> None:
-        """Mutant: a list without one of these SQLSTATEs."""
+        """Mutant: forget one of these SQLSTATEs."""
         database = app.state.shared.database
         fail = text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
 

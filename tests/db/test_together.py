@@ -111,7 +111,7 @@ class TestSharedRead:
     async def test_is_one_query_for_the_same_values(
         self, database: Database, people: People
     ) -> None:
-        """Mutants: a query for each caller; one query although the values differ."""
+        """Mutants: run a query for each caller; run one query for different values."""
         ada, bob = [await people.add(full_name=name) for name in ("Ada", "Bob")]
         ids = [ada.id, bob.id] * 20
 
@@ -164,7 +164,7 @@ async def test_gives_each_caller_its_own_row(gate: Gate, people: People) -> None
 
 
 async def test_asks_for_a_bounded_number_of_keys(gate: Gate) -> None:
-    """Mutant: one query for all callers that wait."""
+    """Mutant: run one query for all callers that wait."""
     names = gate.together()
 
     await asyncio.gather(*(names.ask(uuid4()) for _ in range(3 * MOST_KEYS)))

@@ -255,7 +255,7 @@ class TestOnlyStatement:
     async def test_needs_no_transaction_on_postgresql(
         self, probe: Client, app: FastAPI
     ) -> None:
-        """Mutant: BEGIN, INSERT and COMMIT, which are three round trips."""
+        """Mutant: send BEGIN, INSERT and COMMIT, which are three round trips."""
         with watch_statements() as statements:
             await probe.post("/only/1")
 

@@ -12,7 +12,7 @@ from tests.demo.rows import lasting
 
 class TestProducts:
     def test_are_the_same_for_the_same_seed(self) -> None:
-        """Mutants: `Random` without a seed; a seed that is only the number."""
+        """Mutants: use `Random` without a seed; use only the number as the seed."""
         first = [lasting(make_product(number)) for number in range(1, 51)]
         again = [lasting(make_product(number, seed=0)) for number in range(1, 51)]
         others = [lasting(make_product(number, seed=1)) for number in range(1, 51)]
@@ -35,7 +35,7 @@ class TestProducts:
             assert "november" not in text
 
     def test_are_mostly_cheap_with_prices_as_in_shops(self) -> None:
-        """Mutant: evenly distributed prices."""
+        """Mutant: distribute the prices evenly."""
         products = [make_product(number) for number in range(1, 2001)]
         prices = [product["price"] for product in products]
         ranges = [made["price"] for _, _, made in THINGS]
@@ -44,7 +44,7 @@ class TestProducts:
         assert float(mean(prices)) < 0.85 * mean(map(mean, ranges))
 
     def test_of_setup_are_enough_for_the_tour(self) -> None:
-        """The README lists two active kitchen products below 50."""
+        """The README reads a page of two kitchen products with a price up to 50."""
         found = [
             product
             for product in map(make_product, range(1, 51))

@@ -10,7 +10,7 @@ from tests.demo.rows import lasting
 
 class TestUsers:
     def test_are_the_same_for_the_same_seed(self) -> None:
-        """Mutants: `Random` without a seed; a seed that is only the number."""
+        """Mutants: use `Random` without a seed; use only the number as the seed."""
         first = [lasting(make_user(number, "")) for number in range(1, 51)]
         again = [lasting(make_user(number, "", seed=0)) for number in range(1, 51)]
         others = [lasting(make_user(number, "", seed=1)) for number in range(1, 51)]

@@ -69,7 +69,7 @@ def test_the_workers_fit_into_the_connections_of_postgresql(settings: Settings) 
 
 @pytest.mark.parametrize("name", OURS)
 def test_our_containers_have_no_rights(name: str) -> None:
-    """Mutant: a service of ours without `read_only`."""
+    """Mutant: remove `read_only` from one of our services."""
     service = SERVICES[name]
 
     assert service["read_only"] is True

@@ -100,7 +100,7 @@ def test_no_account_has_a_token(objects: dict[str, Object]) -> None:
 def test_every_process_accepts_the_settings(
     objects: dict[str, Object], values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Mutants: use `toString`, which writes 2e+06; a pod without graceful timeout."""
+    """Mutants: use `toString`, which writes 2e+06; omit the timeout of a pod."""
     for name, template in templates(objects).items():
         with monkeypatch.context() as environment:
             settings = read(template["spec"], environment)
@@ -136,7 +136,7 @@ def test_a_pod_has_time_to_drain_and_to_end(
 
 
 def test_a_hook_of_no_seconds_is_left_out() -> None:
-    """Mutant: `sleep: {seconds: 0}`, which Kubernetes refuses before 1.34."""
+    """Mutant: write `sleep: {seconds: 0}`, which Kubernetes refuses before 1.34."""
     rendered = render({"web": {"preStopSeconds": 0}})
 
     assert rendered.returncode == 0, rendered.stderr

@@ -27,7 +27,7 @@ def chosen(objects: dict[str, Object], labels: dict[str, str]) -> set[str]:
 
 
 def test_selectors_choose_the_right_pods(objects: dict[str, Object]) -> None:
-    """Mutant: a Service without the component, which sends requests to the worker."""
+    """Mutant: omit the component in the Service, which then also finds the worker."""
     only_web = {"Deployment night-web"}
     spec = {name: each.get("spec", {}) for name, each in objects.items()}
     budget = spec["PodDisruptionBudget night-web"]
@@ -58,7 +58,7 @@ def test_requests_reach_the_port_of_the_container(objects: dict[str, Object]) ->
 
 
 def test_some_pods_always_run(objects: dict[str, Object]) -> None:
-    """Mutants: `maxUnavailable: 2`; a fixed `replicas`, which resets the autoscaler."""
+    """Mutants: set `maxUnavailable: 2`; set `replicas`, which resets the autoscaler."""
     deployment = objects["Deployment night-web"]["spec"]
     scaler = objects["HorizontalPodAutoscaler night-web"]["spec"]
     budget = objects["PodDisruptionBudget night-web"]["spec"]
@@ -133,7 +133,7 @@ def test_one_image_runs_everywhere() -> None:
     ids=["unknown", "set twice", "every port"],
 )
 def test_a_value_that_would_mislead_is_refused(given: Values, named: str) -> None:
-    """Mutants: no schema; no `minItems`, so that an empty list allows every port."""
+    """Mutants: remove the schema; let an empty list of ports allow every port."""
     refused = render(given)
 
     assert refused.returncode != 0
@@ -141,7 +141,7 @@ def test_a_value_that_would_mislead_is_refused(given: Values, named: str) -> Non
 
 
 def test_the_ingress_has_the_limits_of_the_sample_for_nginx() -> None:
-    """Mutant: no annotations, so that ingress-nginx refuses an import above 1 MB."""
+    """Mutant: remove the annotations, so that ingress-nginx refuses more than 1 MB."""
     prefix = "nginx.ingress.kubernetes.io/proxy-"
     found = DEFAULTS["ingress"]["annotations"]
     sample = (ROOT / "deploy/nginx.conf").read_text()

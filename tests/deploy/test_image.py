@@ -32,7 +32,7 @@ def test_hadolint_finds_nothing() -> None:
 
 
 def test_pip_installs_only_wheels_with_a_locked_hash() -> None:
-    """Mutant: `pip install .` with the dependencies of the day."""
+    """Mutant: run `pip install .`, which takes the newest dependencies."""
     installs = [
         command
         for step in values("RUN")
@@ -46,7 +46,7 @@ def test_pip_installs_only_wheels_with_a_locked_hash() -> None:
 
 
 def test_dependabot_can_update_the_base() -> None:
-    """Mutants: `FROM ${PYTHON}`, which Dependabot cannot read; a part of a digest."""
+    """Mutants: write `FROM ${PYTHON}`, which Dependabot cannot read; cut the digest."""
     base, *others = values("FROM")
 
     assert re.fullmatch(r"python:\S+-slim-\w+(@sha256:[0-9a-f]{64})? AS base", base)
@@ -54,7 +54,7 @@ def test_dependabot_can_update_the_base() -> None:
 
 
 def test_runs_as_a_user_that_owns_nothing() -> None:
-    """Mutant: no USER, so that the process is root."""
+    """Mutant: remove USER, so that the process runs as root."""
     [user] = values("USER")
 
     assert user == "10001:10001"
@@ -62,7 +62,7 @@ def test_runs_as_a_user_that_owns_nothing() -> None:
 
 
 def test_signals_reach_the_process() -> None:
-    """Mutant: the shell form, whose shell does not pass SIGTERM on."""
+    """Mutant: use the shell form, whose shell does not pass SIGTERM on."""
     [command] = values("CMD")
     [health] = values("HEALTHCHECK")
 

@@ -125,7 +125,7 @@ class TestProxy:
     def test_passes_on_the_refusal_of_a_body_that_it_still_sends(
         self, client: httpx2.Client
     ) -> None:
-        """Mutant: a service that closes at once, so that nginx answers 502."""
+        """Mutant: let the service close at once, so that nginx answers 502."""
         answers = [client.post(REFRESH, content=b" " * 5_000_000) for _ in range(50)]
 
         assert [answer.status_code for answer in answers] == [413] * 50
@@ -133,7 +133,7 @@ class TestProxy:
     def test_sends_a_post_to_the_instance_that_accepts_connections(
         self, client: httpx2.Client
     ) -> None:
-        """Mutants: `proxy_next_upstream off`; no `check` and no `redispatch`."""
+        """Mutants: set `proxy_next_upstream off`; remove `check` and `redispatch`."""
         client.headers["Connection"] = "close"  # so that the proxy chooses each time
         answers = [client.post(REFRESH, json={"refresh_token": "x"}) for _ in "1234"]
 
@@ -201,7 +201,7 @@ def running() -> Iterator[tuple[Instance, Instance]]:
 
 @each_proxy
 def test_never_sends_a_post_twice(kind: type[ReverseProxy], tmp_path: Path) -> None:
-    """Mutants: `non_idempotent` for nginx; HAProxy with `retry-on empty-response`."""
+    """Mutants: set `non_idempotent` in nginx; `retry-on empty-response` in HAProxy."""
     with (
         running() as instances,
         start_proxy(kind, tmp_path, [each.address for each in instances]) as proxy,
@@ -241,7 +241,7 @@ def wait_for_refusals(instance: Instance) -> None:
 
 @pytest.mark.parametrize("sample", IDLE)
 def test_idle_connections_end_before_the_service_closes_them(sample: str) -> None:
-    """Mutant: 75 seconds, the default of nginx."""
+    """Mutant: use nginx's default of 75 seconds."""
     [seconds] = re.findall(IDLE[sample], (ROOT / "deploy" / sample).read_text())
     ours = (ROOT / "app/server/gunicorn_conf.py").read_text()
     [kept] = re.findall(r"^keepalive = (\d+)$", ours, re.MULTILINE)

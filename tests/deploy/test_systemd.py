@@ -47,7 +47,7 @@ def test_systemd_knows_every_line() -> None:
 
 
 def test_the_web_process_has_time_to_end() -> None:
-    """Mutant: `TimeoutStopSec=` below the time that gunicorn gives its workers."""
+    """Mutant: set `TimeoutStopSec=` below the time that gunicorn gives its workers."""
     service = parsed("")["Service"]
     graceful = Settings.model_fields["graceful_timeout_seconds"].default
 

@@ -1,4 +1,4 @@
-"""The short resource drill; `python -m drills.resource` is the long form."""
+"""The short form of the drill. `python -m drills.resource` runs the long form."""
 
 from pathlib import Path
 

@@ -46,7 +46,7 @@ class TestWorkForUnknownAddress:
     async def test_is_the_same_as_for_a_known_one(
         self, measure: Measure, name: str
     ) -> None:
-        """Mutant: no row in the outbox if the address is unknown."""
+        """Mutant: write no row to the outbox if the address is unknown."""
         known = await measure(name, KNOWN)
 
         assert await measure(name, "unknown@example.org") == known

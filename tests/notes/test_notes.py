@@ -115,7 +115,7 @@ class TestOwnership:
     async def test_only_the_owner_reads_and_changes_a_note(
         self, people: People, owned: bool
     ) -> None:
-        """Mutant: a query that ignores the owner."""
+        """Mutant: ignore the owner in a query."""
         owner, other = await people.sign_in(), await people.sign_in()
         url = f"/notes/{(await write(owner))['id']}"
         caller, match = owner if owned else other, {"If-Match": "*"}

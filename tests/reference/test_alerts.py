@@ -84,7 +84,7 @@ def test_the_check_finds_metrics_and_labels() -> None:
 
 
 def test_every_alert_has_a_runbook() -> None:
-    """Mutants: an alert without a section; a section without one of its parts."""
+    """Mutants: add an alert without a section; remove a part of a section."""
     page = ROOT / RUNBOOKS
     sections = re.split(r"^## ", page.read_text(), flags=re.MULTILINE)[1:]
     rules = yaml.safe_load(RULES.read_text())["groups"][1]["rules"]
@@ -116,5 +116,5 @@ class TestPromtool:
         promtool("check", "rules", RULES)
 
     def test_sees_alerts_fire_and_stay_silent(self) -> None:
-        """Mutants: compare errors with the target, not the budget; no short window."""
+        """Mutants: compare with the target, not the budget; use only long windows."""
         promtool("test", "rules", Path(__file__).with_name("alerts.yml"))

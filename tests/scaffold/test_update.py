@@ -113,7 +113,7 @@ def test_refuses_before_it_changes_anything(
 
 
 def test_a_codemod_that_leaves_an_old_name_fails(tmp_path: Path) -> None:
-    """Otherwise these names would look like edits of the copy. Mutant: accept them."""
+    """An old name would look like an edit of the copy. Mutant: accept it."""
     (tmp_path / "a.py").write_text("import x.old\n")
     steps = codemods.Codemods({"x/old.py": "x/old/old.py"})
 
@@ -135,7 +135,7 @@ def test_a_merged_registry_has_the_additions_and_removals_of_both_sides() -> Non
 
 
 def test_locks_have_the_pins_of_the_release_and_own_packages() -> None:
-    """Mutants: one pin for each package; all pins of the release."""
+    """Mutants: keep one pin for each package; take all pins of the release."""
     own, forked = lock("mine==3", "kept==2"), lock("f==1 ; a < 3", "f==2 ; a >= 3")
     before = lock("a==1", "gone==1", "kept==1") + forked
     release = lock("a==2", "kept==1") + forked

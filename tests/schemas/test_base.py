@@ -63,7 +63,7 @@ def test_text_that_would_control_a_terminal_is_refused(mark: str) -> None:
     ],
 )
 def test_the_json_schema_describes_the_same_text(title: str, accepted: bool) -> None:
-    """Mutant: a pattern that refuses only blank text."""
+    """Mutant: let the pattern refuse only blank text."""
     pattern = Note.model_json_schema()["properties"]["title"]["anyOf"][0]["pattern"]
 
     assert bool(re.search(pattern, title)) == accepted
@@ -90,7 +90,7 @@ def test_text_is_composed() -> None:
     ],
 )
 def test_text_of_many_lines_controls_no_terminal(text: str, stored: str | None) -> None:
-    """Mutants: no check; one that refuses tabs, or the line breaks of Windows."""
+    """Mutants: do not check; refuse tabs, or the line breaks of Windows."""
     pattern = Note.model_json_schema()["properties"]["text"]["pattern"]
 
     assert bool(re.search(pattern, text)) == (stored is not None)

@@ -58,7 +58,7 @@ class TestHostileBytes:
         assert edge.silent.recv(1) == b""
 
 
-# Here the route itself refuses: for the method, or while it reads the body.
+# The route itself refuses these: for the method, or while it reads the body.
 REACHED = {
     "a body over the limit": LOGIN,
     "chunks over the limit": LOGIN,
@@ -125,7 +125,7 @@ def send_until_cut(
 
 
 class TestDisconnect:
-    """Mutant: gunicorn logs a 500 with a request id of its own."""
+    """Mutant: let gunicorn log a 500 with a request id of its own."""
 
     BODY = b'{"email": "me@example.org", "password": "a quiet orange typewriter"}'
 

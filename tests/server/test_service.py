@@ -1,4 +1,4 @@
-"""The service in separate processes, started with a usual line of gunicorn."""
+"""The service in separate processes, started with a usual gunicorn command."""
 
 import socket
 from collections.abc import Iterator

@@ -91,7 +91,7 @@ def test_contains_every_file_of_the_package(wheel: Path) -> None:
 def test_two_builds_of_the_same_files_are_the_same_bytes(
     wheel: Path, tmp_path: Path
 ) -> None:
-    """Mutant: `reproducible = false`, so that the archives hold the times of files."""
+    """Mutant: set `reproducible = false`, so that the archives hold times of files."""
     copy, again = tmp_path / "copy", tmp_path / "dist"
     for file in run(
         "git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT

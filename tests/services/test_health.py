@@ -48,7 +48,7 @@ async def test_the_first_probe_decides_the_first_state() -> None:
 
 
 async def test_two_failures_in_a_row_make_it_unhealthy_and_one_success_heals() -> None:
-    """Mutants: one failure is enough; a success does not reset the count."""
+    """Mutants: let one failure be enough; do not reset the count after a success."""
     assert await states("up", "down", "up", "down", "down", "down", "up", "down") == [
         *(True, True, True, True),
         *(False, False, True, True),
@@ -56,13 +56,13 @@ async def test_two_failures_in_a_row_make_it_unhealthy_and_one_success_heals() -
 
 
 async def test_a_dependency_that_does_not_answer_is_unhealthy() -> None:
-    """Mutant: no timeout."""
+    """Mutant: use no timeout."""
     async with asyncio.timeout(60):
         assert await states("up", "silent", "silent") == [True, True, False]
 
 
 async def test_a_busy_event_loop_does_not_make_a_dependency_unhealthy() -> None:
-    """Mutant: `asyncio.timeout`, which counts the time that the loop is blocked."""
+    """Mutant: use `asyncio.timeout`, which also counts the time of a blocked loop."""
     assert await states("unread") == [True]
 
 

@@ -9,7 +9,7 @@ from tests.support.people import Client
 
 
 class Download:
-    """Reads one chunk, then nothing until `resumed` is set."""
+    """Reads one chunk, and then nothing until the test sets `resumed`."""
 
     def __init__(self, app: FastAPI, client: Client, path: str) -> None:
         self.app = app

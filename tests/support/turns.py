@@ -10,7 +10,7 @@ async def longest_turn(task: Task[Any]) -> float:
     """Return the seconds of the longest turn until the task is done.
 
     The function counts CPU time, so that a busy machine does not matter. It hides the
-    many objects of the tests from the garbage collector, which would take long.
+    many objects of the tests from the garbage collector, which would block for long.
     """
     gc.freeze()
     longest, before = 0.0, thread_time()

@@ -28,7 +28,7 @@ class HashWatch:
             self.started += 1
             self.running += 1
             self.most = max(self.most, self.running)
-            if current_thread() is not main_thread():  # the test itself runs there
+            if current_thread() is not main_thread():  # only the test runs in it
                 assert self.gate.wait(60)
             try:
                 return work(*args, **kwargs)

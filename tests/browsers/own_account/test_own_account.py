@@ -139,7 +139,7 @@ async def test_ignores_an_answer_that_comes_after_the_sign_out(
 async def test_is_accessible_on_a_small_screen(
     browser: Browser, page: str, account: User
 ) -> None:
-    """Mutants: a field without a label; grey text on grey; a wide table."""
+    """Mutants: remove a label; write grey text on grey; show a wide table."""
     await browser.visit(page)
     await browser.until("!document.querySelector('#signed-out').hidden")
     await assert_accessible(browser)

@@ -59,7 +59,7 @@ async def sign_out(browser: Browser) -> None:
 async def test_adds_a_passkey_and_signs_in_with_it(
     page: str, people: People, browser: Browser
 ) -> None:
-    """Mutants: an inline script in the page; `127.0.0.1` as the domain of passkeys."""
+    """Mutants: write a script into the page; use `127.0.0.1` as the passkey domain."""
     user = await people.add()
     await browser.add_authenticator()
     await browser.visit(page)

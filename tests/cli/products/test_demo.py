@@ -6,7 +6,7 @@ from testbed.service import command, make_environment
 
 class TestDemo:
     def test_is_the_same_on_two_new_databases(self, tmp_path: Path) -> None:
-        """Mutants: rows that depend on the process; a seed that is not passed on."""
+        """Mutants: make rows depend on the process; do not pass the seed on."""
         first, again, others = (
             self.export(tmp_path / name, seed)
             for name, seed in (("first", "7"), ("again", "7"), ("others", "8"))

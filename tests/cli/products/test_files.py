@@ -100,7 +100,7 @@ class TestImport:
     def test_shows_amounts_with_their_unit_on_a_terminal(
         self, environment: dict[str, str]
     ) -> None:
-        """Mutant: a bar and a percentage, without an amount."""
+        """Mutant: show a bar and a percentage, but no amount."""
         size = Path(environment["HOME"], "mugs.ndjson").stat().st_size
         terminal, stderr = os.openpty()
         line = (sys.executable, "-m", "app", "products", "import", "mugs.ndjson")

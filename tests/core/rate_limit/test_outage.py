@@ -72,7 +72,7 @@ class TestOutage:
         valkey.start()
 
         assert all(decision.degraded for decision in during)
-        # Mutant: if the counters are empty when the outage begins, they allow ten more.
+        # Mutant: start with empty counters when the outage begins. They allow ten more.
         assert 1 <= sum(decision.allowed for decision in during) <= 9
         assert not during[-1].allowed
         await hit_in_redis(real, clock)

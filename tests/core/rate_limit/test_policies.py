@@ -68,7 +68,7 @@ class TestPolicies:
         counted: tuple[int, int] | None,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Mutants: no default; an empty variable switches the limit off."""
+        """Mutants: remove the default; let an empty variable switch the limit off."""
         monkeypatch.setenv("RATE_LIMIT_ALL", given)
 
         assert NotesSettings(_env_file=None).rate_limit_all == counted

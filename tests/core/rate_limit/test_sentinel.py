@@ -124,7 +124,7 @@ def replicated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repli
 
 @pytest.fixture
 async def redis_url(replicated: Replicated, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Wait until the Sentinels know each other and the replica, so can promote it."""
+    """Wait until the Sentinels know each other and can promote the replica."""
     monkeypatch.setattr("app.core.rate_limit.resilient.PAUSE_SECONDS", 0.0)
     async with asyncio.timeout(60):
         for name in SENTINELS:

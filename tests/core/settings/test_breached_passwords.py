@@ -1,4 +1,4 @@
-"""The address of the service that knows the passwords of data breaches."""
+"""The URL of the service that knows the passwords of data breaches."""
 
 import pytest
 

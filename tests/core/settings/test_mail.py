@@ -101,7 +101,7 @@ class TestMailInProduction:
             make_settings(**values, smtp_url=SMTP)
 
     def test_reports_every_problem_at_once(self) -> None:
-        """Mutant: a validator of SMTP_URL that ends before MAIL_FROM is checked."""
+        """Mutant: let the validator of SMTP_URL end before MAIL_FROM is checked."""
         defaults = PRODUCTION | {"public_base_url": "http://127.0.0.1:8000"}
         del defaults["mail_from"]
         for url in (SMTP, "nonsense://"):

@@ -103,7 +103,7 @@ class TestOutsideDevelopment:
         assert "PLAINTEXT_HOSTS" in refused["database_url"]
 
     def test_every_generated_key_is_strong(self, environment: str) -> None:
-        """Mutant: a threshold that refuses some random keys."""
+        """Mutant: use a threshold that refuses some random keys."""
         values = DEPLOYED | {"environment": environment}
         for _ in range(200):
             for key in (secrets.token_urlsafe(48), secrets.token_hex(16)):

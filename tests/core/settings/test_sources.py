@@ -83,7 +83,7 @@ class TestSecretFile:
     def test_takes_precedence(
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str, in_dotenv: bool
     ) -> None:
-        """Mutant: use the empty line of `.env`, which `setup` wrote, not the file."""
+        """Mutant: prefer the empty line of `.env`, which `setup` wrote, to the file."""
         Path("secret").write_text(f"{value}\n")
         Path(".env").write_text(f"{name}=\n")
         if in_dotenv:

@@ -31,7 +31,7 @@ def test_a_token_is_worthless_for_another_user_or_secret() -> None:
 
 
 def test_a_token_ends_with_the_password() -> None:
-    """Mutant: keep old tokens valid, so that with each one come more guesses."""
+    """Mutant: keep old tokens valid, so that each of them allows more guesses."""
     tokens = DeviceTokens(SecretRing(NEW))
 
     assert tokens.find_device(tokens.issue(ANN, HASH), ANN, "$argon2id$other") is None

@@ -303,7 +303,7 @@ class TestRunningWorker:
     async def test_wakes_when_mail_is_queued(
         self, database: Database, settings: Settings
     ) -> None:
-        """Mutant: no wake-up, so that the mail waits an hour for the next poll."""
+        """Mutant: do not wake the worker, so that the mail waits for an hour."""
         slow = settings.model_copy(update={"outbox_poll_seconds": 3600.0})
         transport = BrokenTransport(failures=0)
         worker = make_worker(database, slow, transport)
