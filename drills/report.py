@@ -21,21 +21,26 @@ svg { width: 100%; background: #f5f7fa; border-radius: 6px } p { margin: .3rem 0
   svg { background: #1e242e } }
 """
 LEGEND = (
-    "Each column is a part of the time: successes are green, refusals are yellow, and "
-    "failures are red. The blue line is the slowest answer. The shaded spans are the "
-    "faults that the drill caused."
+    "Each column of a chart is a part of the time: successes are green, refusals are "
+    "yellow, and failures are red. The blue line shows the slowest answer. In a shaded "
+    "span, the drill causes a fault."
 )
 INTRODUCTION = """# Promises
 
 What happens to clients when something fails, and how do you know? Each promise has a
-drill: a program that breaks running processes and looks at the answers, or tests of the
-suite. A mutant is a change that breaks the service on purpose, in a copy. The drill
-must notice each mutant. *Not run* and *not tried* mean: not in the last run.
+drill. A drill is a program that breaks running processes and looks at the answers, or
+it is some tests of the suite. A mutant is a change of the code that breaks the service
+on purpose, in a copy. The drill must notice each mutant. *Not run* and *not tried*
+mean: not in the last run.
 
-`python -m drills NAME` runs one drill, and `make drill MUTANTS=1` runs all drills with
+In the figures, `369 200` means 369 answers with the status 200. *p99* is the time that
+99 % of the requests do not exceed. *Goodput* is the number of served reads as a share
+of the capacity, and *alone* is the p99 of a single client.
+
+`python -m drills NAME` runs one drill. `make drill MUTANTS=1` runs all drills with
 their mutants. `python -m drills --long --mutants --write` also writes this page.
-`python -m drills --base-url URL` checks a service that runs elsewhere. It uses only the
-drills that need no control over the processes of the service.
+`python -m drills --base-url URL` runs the drills that need no control over the
+processes of the service, against a service that runs elsewhere.
 """
 
 
@@ -145,7 +150,7 @@ def row(result: Result) -> str:
     named = {each.name: result.mutants.get(each.name) for each in drill.mutant}
     mutants = "; ".join(f"{name} ({_noticed(it)})" for name, it in named.items())
     if outcome is None:
-        figures = "`make test` runs them" if drill.tests else "not run"
+        figures = "`make test` runs these tests" if drill.tests else "not run"
     else:
         figures = ("" if outcome.kept else "**broken**: ") + outcome.figures
     return f"| {drill.promise} | `{drill.name}` | {figures} | {mutants} |\n"

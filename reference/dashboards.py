@@ -58,18 +58,18 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ),
             ),
             panel(
-                "Duration",
+                "Duration of requests",
                 "s",
                 ("p50", quantile(0.5, REQUESTS)),
                 ("p99", quantile(0.99, REQUESTS)),
             ),
             panel(
-                "p99 by route",
+                "Duration of requests by route (p99)",
                 "s",
                 ("{{http_route}}", quantile(0.99, REQUESTS, "http_route")),
             ),
             panel(
-                "Burn of the error budget (1: used up in 30 days)",
+                "Burn rate: at 1 the error budget lasts 30 days",
                 "none",
                 ("1h", f"sli:errors:ratio_1h / {ERRORS:.6g}"),
                 ("6h", f"sli:errors:ratio_6h / {ERRORS:.6g}"),
@@ -113,20 +113,20 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "Requests that wait for a connection",
                 "none",
                 ("{{pool}}", "sum by (pool) (db_client_connection_pending_requests)"),
-                ("timed out/s", rate("db_client_connection_timeouts_total")),
+                ("timeouts per second", rate("db_client_connection_timeouts_total")),
             ),
             panel("Wait for a connection", "s", ("p99", quantile(0.99, WAIT))),
             panel(
-                "Event loop is late by",
+                "Delay of the event loop",
                 "s",
                 ("p99", quantile(0.99, "event_loop_lag_seconds")),
             ),
             panel(
-                "Passwords that wait",
+                "Passwords that wait for a hash",
                 "none",
                 ("waiting", "sum(password_hash_queue_depth)"),
             ),
-            panel("A password hash takes", "s", ("p99", quantile(0.99, HASH))),
+            panel("Duration of a password hash", "s", ("p99", quantile(0.99, HASH))),
             panel("CPU", "none", ("cores", rate("process_cpu_seconds_total", "job"))),
             panel(
                 "Memory",
@@ -140,7 +140,11 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "dependencies": (
         "dependencies",
         (
-            panel("Up", "none", ("{{name}}", "min by (name) (dependency_up)")),
+            panel(
+                "1 if the dependency answers",
+                "none",
+                ("{{name}}", "min by (name) (dependency_up)"),
+            ),
             panel(
                 "Statements",
                 "ops",
@@ -164,12 +168,14 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 ("circuit to {{name}} open", "max by (name) (circuit_state)"),
             ),
             panel(
-                "Mails",
+                "Mails in the outbox",
                 "none",
                 ("waiting", "max(outbox_pending)"),
                 ("{{outcome}} per second", rate("outbox_deliveries_total", "outcome")),
             ),
-            panel("Oldest mail", "s", ("waits for", "max(outbox_oldest_age_seconds)")),
+            panel(
+                "Age of the oldest mail", "s", ("age", "max(outbox_oldest_age_seconds)")
+            ),
             panel(
                 "Age of the last backup",
                 "s",
@@ -196,9 +202,9 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "s",
                 ("{{instance}}", "time() - process_start_time_seconds"),
             ),
-            panel("Draining", "none", ("instances", "sum(drain_state)")),
+            panel("Instances that drain", "none", ("instances", "sum(drain_state)")),
             panel(
-                "Schema suits the code",
+                "1 if the schema suits all instances",
                 "none",
                 ("all", "min(db_schema_revision_match)"),
             ),

@@ -8,8 +8,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with .Values.image.digest }}@{{ . }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
-{{- /* At a rollout there is one pod more than maxReplicas. 1 connection for the health
-check of each worker, 2 for the migration, 8 that PostgreSQL and operators need. */ -}}
+{{- /* The largest number of database connections. A rollout runs one pod more than
+maxReplicas. The health check of each worker needs 1 connection, each mail worker 1, the
+migration 2, and PostgreSQL and its operators 8. */ -}}
 {{- define "connections" -}}
 {{- $pods := add 1 (int .Values.autoscaling.maxReplicas) -}}
 {{- $overflow := .Values.settings.DB_MAX_OVERFLOW | default 0 | int -}}
@@ -50,7 +51,7 @@ volumeMounts:
   - {name: tmp, mountPath: /tmp}
   - {name: shm, mountPath: /dev/shm}
 env:
-  {{- /* A number in a file of values is a float, and toString writes 1e+06. */ -}}
+  {{- /* Helm reads a number as a float, and toString would write it as 1e+06. */ -}}
   {{- range $name, $value := .Values.settings }}
   - {name: {{ $name }}, value: {{ kindIs "string" $value | ternary $value (toJson $value) | quote }}}
   {{- end }}
