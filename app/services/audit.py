@@ -61,8 +61,8 @@ def describe(
 ) -> dict[str, Any]:
     """Return the columns of an event.
 
-    The caller, the client and the id come from the current request. Pass `actor` if the
-    request has no access token. Never put a secret into `detail`.
+    The caller, the client and the request id come from the current request. Pass
+    `actor` if the request has no access token. Never put a secret into `detail`.
     """
     request = current_request()
     actor_id = actor or (request and request.caller_id)
@@ -109,7 +109,7 @@ refuse_long_names(get_args(EventName))
 
 
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
-    """Erase IP and user agent from the events of a user and of attempts to log in."""
+    """Erase IP and user agent from events of a user and of logins to the account."""
     if session.get_bind().dialect.name == "postgresql":
         # This can take long: a busy account has about 50,000 events a year per device.
         await session.execute(LIFT_TIMEOUTS)

@@ -99,7 +99,7 @@ class OnceOnly:
         try:
             await self.session.execute(insert(IdempotencyKey).values(values))
         except IntegrityError as error:
-            # The key is claimed, so only the foreign key to the user can fail.
+            # The idempotency key is claimed, so the row of the user must be missing.
             raise InvalidAccessToken from error
 
     def _lock_number(self) -> int:

@@ -97,7 +97,7 @@ class Listing:
         name: str,
         then: "Listing | None" = None,
     ) -> None:
-        """`then` is a list in the same order that continues after the last row."""
+        """`then` is a list in the same order. It continues where this list ends."""
         self.select = select
         self.orders = {"": order} if isinstance(order, Order) else order
         self.filters = filters or {}

@@ -102,7 +102,7 @@ async def _purge_regularly(
     database: Database, settings: Settings, every: timedelta
 ) -> None:
     while True:
-        # A random pause prevents that all processes purge at the same time.
+        # A random pause keeps the processes from purging at the same time.
         await asyncio.sleep(every.total_seconds() * random.uniform(0, 2))  # noqa: S311
         try:
             await purge(database, settings)

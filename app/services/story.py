@@ -14,7 +14,7 @@ from app.db.models.outbox_mail import OutboxMail
 from app.db.models.user import User
 from app.db.reads import ReadSession
 
-# An event can differ by this much from the time of its request. The query needs the
+# The time of an event can differ by this from that of its request. The query limits the
 # time, because `occurred_at` has an index and `request_id` has none.
 NEAR = timedelta(hours=1)
 EVENT, MAIL = AuditEvent.__table__.c, OutboxMail.__table__.c
@@ -64,7 +64,7 @@ async def read_story(
     session_id: str | None,
     mails: Sequence[str],
 ) -> Story:
-    """Raises `Unavailable` if the database cannot be read."""
+    """Read what is stored about a request. Raises `Unavailable`."""
     near = {"request_id": request_id, "since": at - NEAR, "until": at + NEAR}
     session = {"session_id": UUID(session_id)} if session_id else None
     return Story(

@@ -57,7 +57,7 @@ class TestRequests:
     async def test_of_unknown_paths_and_methods_add_no_series(
         self, app: FastAPI, client: Client
     ) -> None:
-        """Mutants: label by path instead of route; label by any method."""
+        """Mutants: label by path instead of route; label by an unknown method."""
 
         async def ask(number: int) -> None:
             await client.request("GET", f"/absent-{number}")

@@ -86,7 +86,10 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
 async def test_added_or_removed_rows_do_not_repeat_or_hide_others(
     lists: Lists, path: str
 ) -> None:
-    """Mutants: page by OFFSET; compare without the id; (on PostgreSQL) sort so."""
+    """Mutants: page by OFFSET; compare without the id.
+
+    Mutant on PostgreSQL: sort without the id.
+    """
     make, queries = LISTS[path]
     append_only = path in APPEND_ONLY
     await check_changing_list(lists, path, make, queries, append_only=append_only)

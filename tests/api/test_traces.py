@@ -71,7 +71,7 @@ class TestTrace:
     async def test_has_the_route_and_what_the_request_waited_for(
         self, settings: Settings, collector: Collector, backend: str
     ) -> None:
-        """Mutants: make no span in `Direct` or `waiting_for`; lose a route."""
+        """Mutants: make no span in `Direct` or `waiting_for`; leave out the route."""
         async with serving(settings) as people:
             user = await people.sign_in()
             with capture_logs() as logs:

@@ -21,7 +21,7 @@ class SecondFactor(Protocol):
     field: ClassVar[str]  # the field of `FactorAnswer`, such as `code`
     methods: ClassVar[tuple[str, ...]]  # values of RFC 8176 that reach `aal2`
     guessable: ClassVar[bool]  # whether wrong answers count against the account
-    is_backup: ClassVar[bool]  # needs another factor in the account
+    is_backup: ClassVar[bool]  # counts only if the account has another
 
     async def check(self, user: Row[Any], answer: Any, holder: bytes) -> bool:
         """Whether the answer is right. It works once, also if sent twice in parallel.

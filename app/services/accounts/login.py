@@ -115,7 +115,7 @@ class AuthService:
             user, factor = await self.sign_in.confirm_with_factor(caller, proof, client)
             methods = factor.methods
         if not await revoke_session(self.session, caller.session_id, "replaced"):
-            raise InvalidAccessToken  # another request has ended it
+            raise InvalidAccessToken  # another request has ended the session
         started = await self.starter.start(
             user.id,
             client,

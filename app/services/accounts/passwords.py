@@ -52,9 +52,9 @@ class NewPasswords:
     async def check(
         self, password: str, email: str, pointer: str = "#/password"
     ) -> None:
-        """Raises `WeakPassword` if this user must not choose the password.
+        """Check a password. Raises `WeakPassword` if this user must not choose it.
 
-        Call it before the first statement, because it can wait for another server.
+        Call this before the first statement, because it can wait for another server.
         """
         local_part, _, domain = email.partition("@")
         check_password(

@@ -28,7 +28,7 @@ UNEXPIRED = (
     SESSION.expires_at > bindparam("now"),
     SESSION.idle_expires_at > bindparam("now"),
 )
-LIVE = (*UNEXPIRED, USER.is_active)  # joined with the user
+LIVE = (*UNEXPIRED, USER.is_active)  # for statements that join the user
 CALLER = tuple(column for column in USER if column.name != "password_hash")
 CALLERS_BY_SESSION = Keyed(
     select(
@@ -121,7 +121,7 @@ class Principal:
 
     @property
     def session_id(self) -> UUID:
-        """Raises `SessionRequired` if the caller uses another credential."""
+        """The id of the session. Raises `SessionRequired` for another credential."""
         if self.credential != "session":
             raise SessionRequired
         return self.credential_id
@@ -190,11 +190,11 @@ class Authenticator:
 
     read: ReadSession
     tokens: AccessTokens
-    others: Mapping[str, FindCaller]  # by the prefixes of other bearer tokens
+    others: Mapping[str, FindCaller]  # by the prefix of other tokens, such as API keys
     required: RequiredFactor
 
     async def authenticate(self, token: str) -> Principal:
-        """Raises `InvalidAccessToken` for every token that is not accepted."""
+        """Return the caller. Raises `InvalidAccessToken` if the token is refused."""
         caller = await self._find(token)
         overdue = self.required.is_overdue(caller)
         return replace(caller, factor_is_overdue=True) if overdue else caller

@@ -1,4 +1,4 @@
-"""The scopes of each role, one a line."""
+"""The scopes of each role, one per line."""
 
 from app.db.models.user import Role
 
@@ -23,5 +23,5 @@ SCOPES = {
     Role.ADMIN: frozenset(ADMIN_SCOPES),
 }
 
-# A session can have every scope. The role, which each request reads again, decides.
+# Each session gets every scope. The role limits them, and each request reads it again.
 EVERY_SCOPE = " ".join(sorted(ADMIN_SCOPES))

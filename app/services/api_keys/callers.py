@@ -38,7 +38,7 @@ MOST_NETWORKS = 20  # stored for each key, the latest ones
 
 
 async def find_caller(database: Database, key: str) -> Principal:
-    """Raises `InvalidAccessToken` for every key that is not accepted."""
+    """Return the caller. Raises `InvalidAccessToken` if the key is not accepted."""
     if not is_well_formed(key):
         raise InvalidAccessToken("checksum")
     now = utc_now()

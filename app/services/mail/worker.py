@@ -57,11 +57,10 @@ class MailWorker:
         heartbeat: Path | None = None,
         see: See = see_nothing,
     ) -> None:
-        """Keep what the worker needs.
+        """The worker touches the file `heartbeat`, at least every `heartbeat_seconds`.
 
-        The worker touches the file `heartbeat` at least every `heartbeat_seconds` of
-        the settings. It calls `see` after each attempt, with the mail, the seconds that
-        the attempt took, and the error or None.
+        It calls `see` after each attempt, with the mail, the seconds that the attempt
+        took, and the error or None.
         """
         from app.services.mail.messages import MailWriter
 

@@ -78,5 +78,5 @@ def encode(content: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Raises `ValueError`."""
+    """Decode base64url without padding. Raises `ValueError`."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

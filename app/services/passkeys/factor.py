@@ -59,7 +59,7 @@ class PasskeyChallenger:
     pending: PendingLogins
 
     async def finish_login(self, mfa_token: str) -> PasskeyRequestOptions:
-        """Raises `MfaFailed` if the `mfa_token` is not valid."""
+        """Make options for a pending login. Raises `MfaFailed` if it has ended."""
         login = await self.pending.find(mfa_token)
         return await self._options(login.token_hash, login.user_id)
 

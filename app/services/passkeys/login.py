@@ -34,11 +34,14 @@ class PasskeyLoginService:
     sampling: Policy
 
     async def options(self) -> PasskeyRequestOptions:
-        """Name no passkeys: options for one address would show whether it is known."""
+        """Make options that name no passkey.
+
+        Options for an e-mail address would reveal whether the account exists.
+        """
         return await self.assertions.options(Ceremony.LOGIN)
 
     async def login(self, credential: SignedCredential, client: Client) -> TokenPair:
-        """Raises `PasskeyRefused` for every passkey that is not accepted."""
+        """Start a session. Raises `PasskeyRefused` if the passkey is not accepted."""
         owner = await self.assertions.find(credential)
         try:
             user = await self._prove(credential, owner)

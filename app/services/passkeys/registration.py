@@ -140,7 +140,7 @@ class PasskeyRegistration:
         return PasskeyCreated(**stored, recovery_codes=codes)
 
     async def _passkeys_of(self, user_id: UUID) -> list[Row[Any]]:
-        """Raises `TooManyPasskeys` if one more would exceed the maximum."""
+        """Return the passkeys of a user. Raises `TooManyPasskeys` at the maximum."""
         found = (await self.session.execute(PASSKEYS_OF_USER, {"user": user_id})).all()
         if len(found) >= MOST_PASSKEYS:
             raise TooManyPasskeys

@@ -47,8 +47,8 @@ class unindexed(FunctionElement[Any]):  # noqa: N801 - it is used like a SQL fun
 
     Without statistics, SQLite expects that every filter leaves few rows. It then reads
     and sorts these rows instead of reading them in order. PostgreSQL has statistics and
-    chooses well. See "Disqualifying Terms
-    Using Unary '+'" at https://sqlite.org/optoverview.html.
+    chooses well. See "Disqualifying Terms Using Unary '+'" at
+    https://sqlite.org/optoverview.html.
     """
 
     inherit_cache = True

@@ -47,8 +47,8 @@ Columns = ReadOnlyColumnCollection[str, Any]
 SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
 PRESENTATION = "\ufe0e\ufe0f"  # these only say how the emoji before them is drawn
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
-MOST_PREFIXES = 16  # words of a query that are searched
-MOST_LETTERS = 8  # of these, words of one letter, with which many words begin
+MOST_PREFIXES = 16  # at most this many words of a query are searched
+MOST_LETTERS = 8  # at most this many of them have one letter, which finds many words
 TITLE_MARK = "^"  # a separator, so that no word of a product or a query contains it
 SEARCHED = ("name", "sku", "category", "description")
 

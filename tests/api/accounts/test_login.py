@@ -169,7 +169,7 @@ class TestPasswordGuessing:
     async def test_does_not_lock_out_a_known_device(
         self, people: People, user: Client, client: Client
     ) -> None:
-        # Mutant: one counter for each account, shared by all devices.
+        # Mutant: let all devices share one counter for each account.
         device = await device_of(client, user.email)
         for n in range(11):
             attacker = await people.anonymous(f"198.51.100.{n}")
@@ -231,7 +231,7 @@ class TestPasswordGuessing:
     async def test_gains_nothing_from_the_device_token_of_another_user(
         self, people: People, user: Client, editor: Client, client: Client
     ) -> None:
-        # Mutant: a device token that is not bound to its user.
+        # Mutant: accept the device token of any user.
         device = await device_of(client, editor.email)
 
         statuses = [
@@ -245,7 +245,7 @@ class TestPasswordGuessing:
     async def test_does_not_count_correct_passwords(
         self, user: Client, client: Client
     ) -> None:
-        # Mutant: no refund for a correct password.
+        # Mutant: count correct passwords, too.
         statuses = [await log_in(client, user.email) for _ in range(22)]
 
         assert set(statuses) == {200}

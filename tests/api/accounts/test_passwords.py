@@ -273,7 +273,7 @@ class TestResetPassword:
     async def test_keeps_one_link_of_several_concurrent_requests(
         self, user: Client, app: FastAPI
     ) -> None:
-        """Mutant: use DELETE and INSERT instead of the upsert, so that two collide."""
+        """Mutant: use DELETE and INSERT instead of the upsert, which can collide."""
         answers = await asyncio.gather(
             *(
                 user.post("/auth/password/forgot", json={"email": user.email})

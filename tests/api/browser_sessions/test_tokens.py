@@ -109,7 +109,7 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def answers(operation: dict[str, Any], member: str) -> bool:
-    """Whether the 200 of the operation has a member of this name."""
+    """Whether the 200 response of the operation has a member of this name."""
     schemas = document()["components"]["schemas"]
     given = operation["responses"].get("200", {}).get("content", {})
     names = [

@@ -381,7 +381,7 @@ class TestProviderThatFails:
     async def test_causes_a_503_until_it_works_again(
         self, client: Client, provider: Provider, path: str
     ) -> None:
-        """Mutants: follow redirects; read any size; keep an invalid document."""
+        """Mutants: follow redirects; read answers of any size; keep a bad document."""
         _, own = provider.answer(path, {}, "")
         too_large = json.dumps(own).encode() + b" " * 300_000
         for failure in (*FAILURES, (200, too_large)):

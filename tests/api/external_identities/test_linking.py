@@ -149,7 +149,7 @@ class TestRemove:
         assert removed.status_code == 204
         assert (await other.get("/users/me")).status_code == 401
         answer = await sign_in(client, provider)
-        assert answer.status_code == 200  # makes a new account
+        assert answer.status_code == 200  # this sign-in makes a new account
         me = (await authorize(client, answer).get("/users/me")).json()
         assert me["id"] != user.user_id
         assert len(await mailed(app)) == 3

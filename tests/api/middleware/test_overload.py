@@ -88,7 +88,7 @@ class TestConnections:
 class TestClients:
     """Slow clients take no place from other requests."""
 
-    async def test_that_read_a_stream_or_send_a_body(self) -> None:
+    async def test_that_read_a_stream_or_send_a_body_take_no_place(self) -> None:
         """Mutants: count streams; count a request while its body arrives."""
         begun, end = asyncio.Event(), asyncio.Event()
 
@@ -122,7 +122,7 @@ class TestClients:
             await asyncio.gather(*slow)
             assert 503 not in statuses
 
-    async def test_that_does_not_read_the_answer(self) -> None:
+    async def test_that_do_not_read_the_answer_take_no_place(self) -> None:
         """Mutant: count until the answer is sent, so slow clients take all places."""
         statuses: list[int] = []
         unread = asyncio.Event()

@@ -314,7 +314,7 @@ class TestLogLine:
         assert entry["log_level"] == "error"
 
     async def test_is_written_once_when_an_overload_refuses_the_request(self) -> None:
-        """Mutant: send the prepared answer without the code of its error in the log."""
+        """Mutant: do not log the error of a prepared answer."""
         reached, leave = asyncio.Event(), asyncio.Event()
 
         async def hold(scope: Scope, receive: Receive, send: Send) -> None:
@@ -348,7 +348,7 @@ class TestClientDisconnects:
         entry = await logged(UnhandledErrorsMiddleware(app), http_scope(), DISCONNECT)
         assert entry["status_code"] == 499
 
-    async def test_and_cancels_the_request_is_logged_as_499(self) -> None:
+    async def test_that_cancels_the_request_is_logged_as_499(self) -> None:
         reached = asyncio.Event()
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -357,7 +357,7 @@ class TestExport:
         assert "content-length" not in headers.headers
 
     async def test_refuses_unknown_parameters(self, editor: Client) -> None:
-        """Mutant: ignore them, so that every product is exported."""
+        """Mutant: ignore such parameters, so that every product is exported."""
         exported = await editor.get("/products/export?status=archived")
         imported = await editor.post(
             "/products/import?Mode=partial",

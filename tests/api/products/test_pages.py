@@ -70,7 +70,10 @@ async def lists(app: FastAPI, admin: Client) -> Lists:
 async def test_added_or_removed_products_do_not_repeat_or_hide_others(
     lists: Lists,
 ) -> None:
-    """Mutants: page by OFFSET; compare without the id; (on PostgreSQL) sort so."""
+    """Mutants: page by OFFSET; compare without the id.
+
+    Mutant on PostgreSQL: sort without the id.
+    """
     await check_changing_list(
         lists, "/products", make_product, PRODUCTS, append_only=False, expected=in_order
     )

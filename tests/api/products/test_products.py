@@ -266,7 +266,9 @@ class TestListProducts:
                 parameters["cursor"] = page["next_cursor"]
             assert seen == [item["id"] for item in made]
 
-    async def test_filters(self, editor: Client, client: Client) -> None:
+    async def test_contains_only_the_products_that_the_filters_choose(
+        self, editor: Client, client: Client
+    ) -> None:
         await add(editor, sku="A", price="5", category="a")
         await add(editor, sku="B", price="10", category="b", stock=0)
         await add(editor, sku="C", price="15", category="b", status="draft")

@@ -116,7 +116,7 @@ class TestCode:
     async def test_of_the_previous_step_is_accepted_but_no_older_one(
         self, phone: Phone, client: Client
     ) -> None:
-        """Mutants: refuse the previous step; accept an older step; accept the next."""
+        """Mutants: refuse the previous step; accept older steps; accept later steps."""
         token = await phone.begin(client)
         await phone.code()
         assert await refusal(client, token, code=phone.shows(steps_ago=2)) == FAILED

@@ -84,7 +84,7 @@ class TestRecoveryCode:
             stored = {*await session.scalars(select(RecoveryCode.code_hash))}
 
         codes = [code.replace("-", "") for code in phone.recovery_codes]
-        assert {len(code) for code in codes} == {24}  # of 32 characters: 120 bits
+        assert {len(code) for code in codes} == {24}  # each is one of 32, so 120 bits
         assert stored == {hashlib.sha256(code.encode()).digest() for code in codes}
 
     async def test_confirms_a_session_too(self, phone: Phone) -> None:

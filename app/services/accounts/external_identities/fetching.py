@@ -32,7 +32,7 @@ class Fetcher:
         return ssl.create_default_context()  # slow, so it is done once
 
     def check_url(self, url: object) -> str:
-        """Raises `ValueError` if the URL is missing, malformed or not safe."""
+        """Return the URL. Raises `ValueError` if it is malformed or not safe."""
         if not isinstance(url, str) or not is_safe_url(url, local=self.local):
             raise ValueError("the URL is not safe")
         return url

@@ -34,7 +34,7 @@ def verify(
     """Return the claims of an ID token.
 
     Raises:
-        KeyUnknown: The token names another key. Read the keys again, and retry once.
+        KeyUnknown: `keys` lacks the key of the token. Read the keys again, and retry.
         ProviderAnswerInvalid: The token is invalid for another reason.
     """
     if len(id_token) > LONGEST:

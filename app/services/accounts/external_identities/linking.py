@@ -91,7 +91,7 @@ class ExternalIdentities:
                 person, user.id, user.email, keep=caller.session_id
             )
         except IntegrityError as error:
-            # Only the unique identity can fail: nobody can delete the locked account.
+            # The account is locked, so only the unique key of the identity can fail.
             raise IdentityTaken from error
 
     async def remove(self, caller: Principal, identity_id: UUID) -> None:

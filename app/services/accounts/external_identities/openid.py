@@ -18,11 +18,11 @@ from app.services.accounts.external_identities.providers import (
 )
 
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-# The service reads the discovery document and the keys again when they are older.
+# The service reads discovery documents and keys again when they are older than this.
 REREAD_SECONDS = 3600
 # An unknown key makes the service read the keys again, at most once in this time.
 PAUSE_SECONDS = 60
-# The methods of RFC 8176 by which a provider can report a second factor.
+# The values of RFC 8176 that the service keeps from the claim `amr` of a provider.
 METHODS = {"face", "fpt", "hwk", "iris", "mca", "mfa", "otp", "pin", "pop", "pwd"}
 METHODS |= {"sc", "sms", "swk", "tel", "user"}
 

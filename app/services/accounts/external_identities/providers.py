@@ -46,7 +46,7 @@ class ProviderAnswerInvalid(Unauthorized):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has signed in at a provider. `issuer` and `subject` never change."""
+    """Who has signed in at a provider. `issuer` and `subject` identify the person."""
 
     provider: str
     issuer: str

@@ -14,7 +14,7 @@ from app.services.products.files.records import MAX_LINE, split_lines
 
 COLUMNS = ProductRow.model_fields
 REQUIRED = [name for name, field in COLUMNS.items() if field.is_required()]
-# The begin of a cell. Some spreadsheets also split text at `;`, tabs or line ends.
+# Where a cell begins. Some spreadsheets also split text at `;`, tabs or line ends.
 _BEGIN = r"(?:^|(?<=[;,\t\r\n]))"
 _FORMULA = r"(?=\"*[=+\-@＝＋－＠\t\r\n'])"  # noqa: RUF001 - Excel runs these as well
 TO_DEFUSE = _BEGIN + _FORMULA

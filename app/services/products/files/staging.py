@@ -45,8 +45,8 @@ FROM product_import AS s
 WHERE true
 ON CONFLICT (sku) DO NOTHING
 """
-# A new product gets the id of its row. A known product keeps its id, so it differs from
-# the id of the row, which becomes the id of the movement.
+# A new product gets the id of its row. A known product keeps its own id, and the id of
+# its row becomes the id of the movement. So a product is known if the two ids differ.
 KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
 COUNT_ROWS = "SELECT count(*) FROM product_import"
 # If a row leaves out a field, the product keeps its value.
