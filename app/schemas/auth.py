@@ -29,7 +29,8 @@ class RefreshRequest(RequestBody):
     refresh_token: Annotated[str, Field(max_length=LONGEST_TOKEN)] | MISSING = Field(
         default=MISSING,
         repr=False,
-        description="Leave it out if it is in a cookie: send `{}`.",  # browser_sessions
+        description="Leave this field out if the token is "  # browser_sessions
+        "in a cookie: send `{}`.",  # browser_sessions
         examples=["app_rt_AZqPPlpw"],
     )
 

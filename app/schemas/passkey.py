@@ -159,7 +159,7 @@ class PasskeyCreationOptions(Options):
     user: PasskeyUser
     challenge: Base64Url
     pub_key_cred_params: list[Algorithm]
-    timeout: int = Field(description="Milliseconds.", examples=[300_000])
+    timeout: int = Field(description="Time limit in milliseconds.", examples=[300_000])
     exclude_credentials: list[KnownCredential]
     authenticator_selection: AuthenticatorSelection = AuthenticatorSelection()
     attestation: Literal["none"] = "none"
@@ -169,7 +169,7 @@ class PasskeyRequestOptions(Options):
     """For `PublicKeyCredential.parseRequestOptionsFromJSON()`."""
 
     challenge: Base64Url
-    timeout: int = Field(description="Milliseconds.", examples=[300_000])
+    timeout: int = Field(description="Time limit in milliseconds.", examples=[300_000])
     rp_id: str = Field(examples=["example.org"])
     allow_credentials: list[KnownCredential] = Field(
         [], description="Empty: the user chooses one of the passkeys on the device."

@@ -22,8 +22,8 @@ def add_home(app: FastAPI, settings: Settings) -> None:
         (f"{health}/live", "Liveness", "whether the process of this instance runs"),
     ]
     if not settings.is_production:
-        links.insert(0, ("docs", "Documentation", "every operation, to try out"))
-        links.insert(1, ("openapi.json", "OpenAPI", "the same, for programs to read"))
+        links.insert(0, ("docs", "Documentation", "every operation; you can try it"))
+        links.insert(1, ("openapi.json", "OpenAPI", "the documentation, for programs"))
     if settings.environment == "development":
         said = "the last requests, with their SQL and mails"
         links.insert(3, (PATH.removeprefix("/"), "Requests", said))

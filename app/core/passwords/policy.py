@@ -40,7 +40,7 @@ _ENDS = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
 class WeakPassword(InvalidRequest):
-    """The password is too short, too long, easy to guess or contains NUL."""
+    """The password is too short, too long, known or easy to guess, or contains NUL."""
 
     code = "password_weak"
 
