@@ -23,7 +23,7 @@ class Copy:
     def __init__(self, directory: Path, postgres_url: str) -> None:
         self.directory = directory
         self.postgres_url = postgres_url
-        self.python_path = ""  # the package metadata of a copy with another name
+        self.python_path = ""  # has the package metadata, if the copy was renamed
 
     def link_environment(self) -> None:
         """Link to the virtual environment of the repository.
@@ -41,7 +41,7 @@ class Copy:
 
     def run(self, *command: str, database_url: str = "") -> str:
         environment = {
-            # These name the package index: `make check` resolves the lock files.
+            # These name the package index, because `make check` resolves lock files.
             **{k: v for k, v in os.environ.items() if k.startswith(INDEX)},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),

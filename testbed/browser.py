@@ -159,7 +159,7 @@ class Browser:
         await self.command("POST", f"{self.session}/alert/accept")
 
     async def cookies(self) -> list[dict[str, Any]]:
-        """List the cookies that the page gets, also those that no script can read."""
+        """List the cookies of the page, also those that no script can read."""
         found: list[dict[str, Any]] = await self.command(
             "GET", f"{self.session}/cookie"
         )

@@ -20,7 +20,7 @@ def main(parent: str, signal: str, account: str, *command: str) -> None:
         os.setgid(gid)
         os.setuid(uid)
     if sys.platform == "linux":
-        # After the change of account, which clears this setting.
+        # Set this after the change of account, which would clear it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal))
         if os.getppid() != int(parent):
             sys.exit("The parent died before the leash was on.")

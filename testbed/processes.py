@@ -133,7 +133,7 @@ class Server(ABC):
             raise
 
     def start_on_a_free_port(self) -> None:
-        """Start, on another port if another process has taken this one."""
+        """Start the server. If another process has taken its port, use another port."""
         for _ in range(PORT_ATTEMPTS - 1):
             try:
                 return self.start()

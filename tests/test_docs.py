@@ -100,7 +100,7 @@ def test_quotes_are_the_code(page: Path) -> None:
 
 
 SHELL = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-# A server has the command on its PATH: deploying.md says how.
+# On a server the command is on the PATH, as deploying.md describes.
 ON_A_SERVER = {"deploying.md", "runbooks.md"}
 
 

@@ -1,4 +1,4 @@
-"""The claims of `docs/security.md` name tests that exist, and all keys."""
+"""`docs/security.md`: each claim names a test, and the inventory has every key."""
 
 import ast
 import re

@@ -102,7 +102,7 @@ async def test_keeps_the_session_without_a_token_that_a_script_can_read(
     await browser.until(says(account.email))
     assert await browser.run("return document.cookie") == ""
     assert await browser.run("return localStorage.length + sessionStorage.length") == 0
-    # Chromium treats http://localhost as secure: `__Host-` works in development.
+    # Chromium treats http://localhost as secure, so `__Host-` works in development.
     [cookie] = await browser.cookies()
     assert (cookie["name"], cookie["httpOnly"]) == ("__Host-app_rt", True)
     assert (cookie["secure"], cookie["sameSite"]) == (True, "Strict")

@@ -172,7 +172,7 @@ def test_fastapi_dev_and_run_serve_the_application(
     remove `__dir__` from the module.
     """
     starts: list[tuple[str, list[str], Path]] = [
-        ("fastapi", ["dev"], ROOT),  # reads pyproject.toml there
+        ("fastapi", ["dev"], ROOT),  # pyproject.toml there names the app
         ("fastapi", ["run", "app/main.py"], ROOT),
         ("app", ["dev"], tmp_path),
     ]

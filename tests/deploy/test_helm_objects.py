@@ -107,7 +107,7 @@ def test_the_migration_runs_before_the_rollout(objects: dict[str, Object]) -> No
     [container] = job["spec"]["template"]["spec"]["containers"]
 
     assert hooks["helm.sh/hook"] == "pre-install,pre-upgrade"
-    # A Job cannot change, so the next upgrade needs a new one.
+    # A Job cannot be changed, so Helm must delete it before the next upgrade.
     assert "before-hook-creation" in hooks["helm.sh/hook-delete-policy"]
     assert container["command"] == [NAME, "db", "upgrade"]
     # At the first installation the ServiceAccount and the ConfigMap do not exist yet.

@@ -23,7 +23,7 @@ from tests.test_docs import anchors
 PROMQL = re.compile(r"^```promql\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RULES = ROOT / "deploy/prometheus/rules.yml"
 PROMTOOL = shutil.which("promtool") or ""
-# Prometheus itself adds these.
+# Prometheus itself adds these labels.
 OWN_LABELS = {"job", "instance", "le"}
 SELECTOR = re.compile(r"\b([a-z_:][a-z0-9_:]*)(?:\{([^}]*)\})?")
 NO_METRICS = re.compile(r'"[^"]*"|\b(?:sum|max|min|count)? ?by \([^)]*\)|\[[^]]*\]')

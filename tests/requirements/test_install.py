@@ -26,7 +26,7 @@ SOURCE = {
 
 
 class Environment:
-    """A virtual environment that `make install` fills, without an index."""
+    """A virtual environment that `make install` fills, without a package index."""
 
     def __init__(self, directory: Path, tool: str) -> None:
         self.directory = directory
@@ -71,7 +71,7 @@ class Environment:
         )
 
     def add_wheel(self) -> str:
-        """Return a line that requires the wheel, with its hash."""
+        """Add a wheel. Return the line of a lock file that requires it."""
         wheel = self.packages / "parcel-1.0-py3-none-any.whl"
         with ZipFile(wheel, "w") as archive:
             archive.writestr("parcel.py", "")
@@ -88,7 +88,10 @@ class Environment:
         return locked(wheel)
 
     def add_source(self, built: Path) -> str:
-        """Return a line that requires a source whose build writes the file `built`."""
+        """Add a source, and return the line of a lock file that requires it.
+
+        The build of the source writes the file `built`.
+        """
         source = self.directory / "parcel-1.0"
         source.mkdir()
         for name, text in SOURCE.items():

@@ -15,7 +15,7 @@ CODEMOD = f'[moves]\n"{OLD}" = "{NEW}"\n'
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository whose only module moves after its release."""
+    """A repository that moves its only module after a release."""
     (tmp_path / "app").mkdir()
     (tmp_path / OLD).write_text("".join(f"LINE_{n} = {n}\n" for n in range(20)))
     (tmp_path / "scaffold/codemods").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Purging expired rows, and keeping all others."""
+"""The purge deletes expired rows, and keeps all others."""
 
 import asyncio
 from datetime import timedelta

@@ -1,6 +1,6 @@
-"""Databases on PostgreSQL for the tests, used again while their schema is untouched.
+"""Databases on PostgreSQL for tests, used again unless a test has changed the schema.
 
-Copying a template creates some 750 files, which costs more than most tests do.
+To copy a template creates about 750 files, which takes longer than most tests.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ Expect = Callable[[Iterable[Any], Query], list[str]]
 
 START = datetime(2999, 1, 1, tzinfo=UTC)  # newer than the rows of the fixtures
 FIRST, LAST = 0, 9
-POSITIONS = [number // 3 for number in range(3, 15)]  # three rows at each of 1-4
+POSITIONS = [number // 3 for number in range(3, 15)]  # positions 1-4, three rows each
 chance = Random(7)  # noqa: S311
 
 

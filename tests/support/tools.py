@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def tool(name: str) -> str | None:
-    """Find a program beside Python, where `make drill` installs it, or on the PATH."""
+    """Find a program next to Python, where `make drill` installs it, or on the PATH."""
     beside = str(Path(sys.executable).parent)
     return shutil.which(name, path=os.pathsep.join([beside, os.environ["PATH"]]))

@@ -31,7 +31,7 @@ async def port(later: Later) -> AsyncGenerator[int]:
 
 @pytest.fixture
 def overrides(port: int) -> dict[str, Any]:
-    # Browsers make no passkey for 127.0.0.1: the service must say `localhost`.
+    # Browsers make no passkey for 127.0.0.1, so the service must name `localhost`.
     return {"public_base_url": f"http://127.0.0.1:{port}"}
 
 
@@ -102,4 +102,4 @@ async def test_adds_a_passkey_and_signs_in_with_it(
     await browser.click("#other-ways button")
     await browser.until("account.textContent.includes('passkey was not accepted')")
     errors = [e for e in await browser.errors() if "Failed to load resource" not in e]
-    assert errors == []  # nothing that the policy forbids
+    assert errors == []  # no breach of the security policy

@@ -50,9 +50,10 @@ class MemoryStage:
 
 
 class SteppedRedis(Redis):
-    """Gives the scripts the test's clock: a list in the form of the reply to TIME.
+    """Lets the scripts read the clock of the test instead of the command TIME.
 
-    It refuses EVALSHA, so that it sees the text of each script in `eval`.
+    This clock is a list in Redis with the two numbers that TIME would return. `evalsha`
+    fails, so that each script is sent as text, and `eval` can change the text.
     """
 
     async def evalsha(self, *_: Any) -> Any:

@@ -61,7 +61,7 @@ async def replay(stage: Stage, schedule: Schedule) -> list[Answer]:
                 await stage.limiter.refund(decisions[-step])
             case (rule, partition):
                 await stage.limiter.reset(rule, partition)
-                # A refund identifies its hits by their microsecond.
+                # Wait, because a refund finds its hits by their microsecond.
                 await stage.wait(1e-6)
     return [answer(decision) for decision in decisions]
 

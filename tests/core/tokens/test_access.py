@@ -353,7 +353,7 @@ class TestTokenClaims:
 
 
 class TestRepeatedMembers:
-    """Of two equal names, our parsers read the last one, other verifiers the first."""
+    """If a name is repeated, our parsers use the last value, others use the first."""
 
     @pytest.mark.parametrize("name", [b'"sub"', b'"\\u0073ub"', b'"other"'])
     @pytest.mark.parametrize("separator", [b",", b" , "])
