@@ -20,7 +20,7 @@ JsonLines = Annotated[
 ]
 Item = TypeVar("Item", bound="BaseModel")
 Query = TypeVar("Query", bound="PageParameters")
-MOST_ROWS = 100  # of a page
+MOST_ROWS = 100  # on a page
 SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 
 

@@ -124,7 +124,8 @@ def dev(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         "--no-access-log",
     )
     sys.stdout.flush()
-    # A child, not `execv`: uvicorn exits with 0 after Ctrl-C, this command with 130.
+    # Run uvicorn as a child, not by `execv`: after Ctrl-C it exits with 0, but this
+    # command must exit with 130.
     with subprocess.Popen(command) as server:  # noqa: S603
         signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         try:

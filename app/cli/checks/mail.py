@@ -17,7 +17,7 @@ LATE_SECONDS = 300
 
 
 async def check_outbox(settings: Settings) -> AsyncIterator[Finding]:
-    """Needs a database with a schema."""
+    """Check the outbox of a database that has its schema."""
     async with Database(settings) as database, transaction(database) as session:
         status = await outbox.read_status(session)
     oldest = status.oldest_pending_at
