@@ -229,7 +229,7 @@ def middleware(
 
 
 def find_probes(settings: Settings) -> list[str]:
-    """List the paths that programs request all the time. They are not logged."""
+    """List the paths that programs request all the time. Such requests have no log."""
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
     return [*probes, metrics.PATH]
 

@@ -119,7 +119,10 @@ def run_contest(
     times: int = 1,
     workers: int = 1,
 ) -> Iterator[Contest]:
-    """Start the servers and programs. The database has `times` the usual rows."""
+    """Start the servers and the programs.
+
+    The database has `times` as many rows as usual.
+    """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         sys.exit("The bench needs two cores: one for the worker, one for the load.")

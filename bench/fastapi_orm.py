@@ -2,7 +2,7 @@
 
 This program uses the models and the schemas of the application, and its function that
 makes the words for search. Therefore both programs do the same work and answer the same
-bytes. It uses nothing else of the application.
+bytes. This program uses nothing else of the application.
 """
 
 from fastapi import FastAPI

@@ -1,1 +1,1 @@
-"""Checks of this project that no tool has: `python -m linting`."""
+"""Checks for this project that no other tool makes: `python -m linting`."""

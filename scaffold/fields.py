@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-# Text of at most this many characters filters a list. Longer text sorts it.
+# A list can be filtered by text of at most this many characters, and sorted by longer
+# text.
 LIKE_A_CODE = 32
 
 

@@ -68,7 +68,7 @@ def _parse(specification: str, prefix: str) -> Field:
     if found["kind"] == "ref" and not name.endswith("_id"):
         name += "_id"
     if name in RESERVED or name.startswith("model_"):
-        raise Refused(f"Every resource has {name} already. Choose another name.")
+        raise Refused(f"{name} is a reserved name. Choose another name.")
     field = Field(
         check(name),
         found["kind"],

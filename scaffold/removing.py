@@ -73,7 +73,7 @@ def is_empty(folder: Path) -> bool:
 
 
 def dropping(root: Path, stem: Stem) -> tuple[str, str] | None:
-    """Write a revision from the one that made the table: exchange up- and downgrade."""
+    """Write a revision that drops the table: the one that made it, reversed."""
     made = f'op.create_table(\n        "{stem.plural}"'
     for file in sorted(root.glob(f"{stems.MIGRATIONS}**/*.py")):
         if made in (text := file.read_text()):

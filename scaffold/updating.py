@@ -1,6 +1,6 @@
 """Updates a copy to a release by git: a cherry-pick of what the release changed.
 
-    base = codemods(the release before, under the copy's name)
+    base = codemods(the old release, under the copy's name)
     ours = codemods(the copy)
     theirs = the new release, under the copy's name
 

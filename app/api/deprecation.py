@@ -4,7 +4,7 @@
     @deprecated(since=…, sunset=…, link="https://api.example.com/changes#old")
     async def old(...)
 
-The OpenAPI document and each answer of the operation say so.
+The OpenAPI document and each answer of the operation then say that it is deprecated.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a client may repeat a POST until it gets an answer.
+"""`Idempotency-Key`: a client can repeat a POST until it gets an answer.
 
 An endpoint adds one parameter, `_once: Idempotent`, after the parameter that authorises
 the caller, because dependencies run in the order of the parameters.

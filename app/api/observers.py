@@ -28,7 +28,8 @@ class Observers:
         mail_id = str(mail.id)
         if self.traces is not None:
             self.traces.add_delivery(mail_id, mail.template, seconds, error)
-        unexpected = not isinstance(error, DeliveryFailed | OSError)  # or a timeout
+        # An OSError can also be a timeout.
+        unexpected = not isinstance(error, DeliveryFailed | OSError)
         if self.errors is not None and error is not None and unexpected:
             self.errors.report(error, mail_id=mail_id, template=mail.template)
 

@@ -27,8 +27,8 @@ Partition = Literal["address", "user", "session", "route"]
 class Limited:
     """One policy of a route. Requests that agree in all parts of `by` share a counter.
 
-    For a client without a token, `user` and `session` mean its address. For a caller
-    with another credential, such as an API key, they mean this credential.
+    For a client without a token, `user` and `session` mean the address of the client.
+    For a caller with another credential, such as an API key, both mean this credential.
     """
 
     policy: str
@@ -58,7 +58,7 @@ def limited(
 ) -> Callable[[Endpoint], Endpoint]:
     """Count each request of an endpoint as `cost` hits of a policy of the service.
 
-    With the policy `all`, `cost` replaces the one hit as which a request counts there.
+    With the policy `all`, each request counts there as `cost` hits instead of one.
     """
     limit = Limited(policy, by or ("address",), cost, shown)
     return lambda endpoint: declare(endpoint, limit)

@@ -92,10 +92,7 @@ class Step:
 
 
 def effective(route: APIRoute) -> Any:
-    """Return the route as the router includes it that FastAPI is including now.
-
-    FastAPI makes a handler for each inclusion.
-    """
+    """Return the included form of a route: FastAPI makes a handler for each one."""
     context: Any = _effective_route_context_var.get()
     return context if context and context.original_route is route else route
 

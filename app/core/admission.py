@@ -85,7 +85,7 @@ class Admission:
         return False
 
     async def wait(self) -> bool:
-        """Wait until another request ends, and return whether this one has entered.
+        """Wait briefly until another request ends. Return whether this one has entered.
 
         Because of this wait, the process serves all requests of a short burst. If the
         process is late, or if too many requests wait, return False at once.

@@ -56,8 +56,8 @@ class Settings(
 ):
     """All settings, immutable.
 
-    The validator of a field sees only values of its own group and of the groups that
-    the list above names after it.
+    The validator of a field sees only values of its own group, and of the groups that
+    stand below this group in the list above.
     """
 
     model_config = SettingsConfigDict(

@@ -42,7 +42,7 @@ class ErrorReports:
         )
 
     def report(self, error: BaseException, **fields: object) -> None:
-        """Report an error. `fields` become tags if a log line could have them."""
+        """Report an error. A field becomes a tag if a log line can have this field."""
         event, hint = event_from_exception(error, client_options=self._client.options)
         event["tags"] = {
             name: str(value) for name, value in fields.items() if name in ALLOWED

@@ -1,4 +1,4 @@
-"""Serves the metrics on an additional port, which load balancers do not need."""
+"""Serves the metrics on an additional port, so that no load balancer exposes them."""
 
 import asyncio
 import hmac

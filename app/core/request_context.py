@@ -60,7 +60,7 @@ class RequestContext:
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     db_queries: int = 0
     db_seconds: float = 0.0
-    connection_seconds: float = 0.0  # waited for a connection, before statements
+    connection_seconds: float = 0.0  # of waiting for connections, before statements
     redis_calls: int = 0
     redis_seconds: float = 0.0
     # Outside of development both are None. Only LOG_LEVEL=debug keeps `statements`

@@ -38,6 +38,6 @@ def unseal(ring: SecretRing, info: Info, sealed: bytes, owner: bytes) -> bytes:
 def is_current(ring: SecretRing, info: Info, sealed: bytes) -> bool:
     """Whether the current secret has certainly sealed the value.
 
-    If not, the caller seals the value again.
+    If not, the caller should seal the value again.
     """
     return ring.candidates(info, sealed[0]) == [ring.derive(info)]

@@ -37,7 +37,7 @@ def parse(body: bytes, known: Container[str] = ()) -> Any:
     try:
         value = _DECODER.decode(body.decode())
     except ValueError:  # also UnicodeDecodeError, and `int` of 5000 digits
-        # Without the cause, because it contains the body.
+        # Leave out the cause, because it contains the body.
         raise BodyMalformed(
             "The body must be valid JSON in UTF-8, without repeated member names."
         ) from None
@@ -78,7 +78,8 @@ def _unstorable_text(
     elif isinstance(value, dict):
         for key, item in value.items():
             if code := _unstorable(key):
-                yield code, path  # of the object: an answer cannot contain the key
+                # The path ends at the object, because an answer cannot contain the key.
+                yield code, path
             else:
                 yield from _unstorable_text(item, *path, key)
 

@@ -65,7 +65,7 @@ class SQLiteDecimal(TypeDecorator[Decimal]):
 
 
 def exact(digits: int, places: int) -> TypeEngine[Decimal]:
-    """A decimal with at most 18 digits, `places` of them behind the point."""
+    """A decimal with at most 18 digits, `places` of them after the decimal point."""
     return Numeric(digits, places).with_variant(SQLiteDecimal(places), "sqlite")
 
 

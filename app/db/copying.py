@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class CopyFailed(Exception):
-    """Nothing has changed. The message tells the operator why, in one line."""
+    """The copy failed, and nothing has changed. The message says why, in one line."""
 
 
 async def copy(

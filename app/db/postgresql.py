@@ -23,7 +23,7 @@ SELECT set_config(name, '0', {only_this_transaction}) FROM pg_settings
 WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
     'idle_in_transaction_session_timeout', 'idle_session_timeout')
 """
-# For work on whole tables, which takes longer than a request may take.
+# For work on whole tables, which takes longer than a request can take.
 LIFT_TIMEOUTS = text(SET_TIMEOUTS.format(only_this_transaction="true"))
 LIFT_TIMEOUTS_FOR_GOOD = text(SET_TIMEOUTS.format(only_this_transaction="false"))
 

@@ -66,7 +66,7 @@ class Stopping:
         loop.add_signal_handler(HURRY, drain.hurry)
 
         def retire() -> None:
-            """Drain after `max_requests`: the servers would not drain."""
+            """Drain after `max_requests`. The servers would stop without a drain."""
             if served() >= self.max_requests:
                 drain.make_way(self.delay, close, finish)
             else:

@@ -26,7 +26,7 @@ def measure(contest: Contest) -> Iterator[Row]:
     stored = asyncio.run(find_hash(contest.environment["DATABASE_URL"]))
     hashes, logins, idle, flooded, shares = [], [], [], [], []
     ours = contest.application
-    drive([flood(contest)], contest.seconds)  # the threads start
+    drive([flood(contest)], contest.seconds)  # starts the threads that hash
     for _ in range(contest.rounds):
         with on_cores(contest.worker_cores):
             hashes.append(bare_hash(stored))

@@ -19,7 +19,10 @@ FROM generate_series((SELECT count(*) + 1 FROM products), $1::int) AS n,
 
 
 async def fill(connection: asyncpg.Connection, times: int = 1) -> list[str]:
-    """Delete products of earlier requests. Fill up to `times * PRODUCTS` others."""
+    """Add products until there are `times * PRODUCTS`, and return the ids of some.
+
+    First delete the products that earlier requests have added.
+    """
     await connection.execute("DELETE FROM products WHERE sku LIKE 'BENCH-%'")
     await connection.execute(INSERT_PRODUCTS, PRODUCTS * times)
     chosen = "SELECT id FROM products ORDER BY random() LIMIT $1"

@@ -1,8 +1,8 @@
 """The page of each provider, for deployments without a front end of their own.
 
-The page begins a sign-in, and the provider sends the browser back to this page. After
-the sign-in it can open another page of this site, which the fragment `#/path` of its
-address names.
+The page begins a sign-in, and the provider sends the browser back to this page. A link
+to the page can name another page of this site in its fragment, such as `#/path`. After
+the sign-in the browser opens that page.
 """
 
 from importlib import import_module

@@ -157,7 +157,7 @@ def normalise(password: str) -> str | None:
 
 
 def _give_way(nice: int) -> None:
-    """Lower the priority of this thread. Only Linux has one nice value per thread."""
+    """Lower the priority of this thread. Only on Linux, a thread has a nice value."""
     if sys.platform == "linux":
         os.nice(nice)
 

@@ -14,8 +14,8 @@ class ReplyTimeout:
     """Gives up on a reply after `seconds`.
 
     All replies share one timer, because a timer for each reply would cost more than the
-    reply itself. The timer counts ticks and does not read the clock. So a reply that
-    has already arrived is not late only because the event loop was blocked.
+    wait for the reply. The timer counts ticks and does not read the clock. Therefore a
+    reply that has already arrived is not late if only the event loop was blocked.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -128,7 +128,10 @@ class ResilientRateLimiter:
         return decision
 
     async def refund(self, decision: Decision) -> None:
-        """Remove the hits of a decision. In an outage, they expire in Redis instead."""
+        """Remove the hits of a decision.
+
+        In an outage, the hits in Redis stay until they expire.
+        """
         if decision.degraded:
             await self._local.refund(decision)
             return

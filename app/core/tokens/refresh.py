@@ -1,4 +1,4 @@
-"""Refresh tokens: a signed session id and generation. No copy is stored."""
+"""Refresh tokens: a signed session id and generation. The database has no copy."""
 
 import hmac
 import re

@@ -7,7 +7,7 @@ from app.db.base import Base, OfUser, Record
 
 
 class AuthSession(Record, Base):
-    """One login. `generation` numbers its refresh tokens (RFC 9700 §4.14)."""
+    """One login. `generation` is that of its newest refresh token (RFC 9700 §4.14)."""
 
     __tablename__ = "auth_sessions"
 

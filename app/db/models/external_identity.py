@@ -15,7 +15,7 @@ class ExternalIdentity(Record, Base):
     provider: Mapped[str] = mapped_column(String(32))
     issuer: Mapped[str] = mapped_column(String(300))
     subject: Mapped[str] = mapped_column(String(255))
-    email: Mapped[str | None] = mapped_column(String(254))  # as the provider says
+    email: Mapped[str | None] = mapped_column(String(254))  # which the provider reports
     last_used_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""External identities: with whom a user can sign in, and sign-ins that have begun."""
+"""External identities of users, and sign-ins at providers that have begun."""
 
 import sqlalchemy as sa
 from alembic import op
