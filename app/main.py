@@ -229,7 +229,10 @@ def middleware(
 
 
 def find_probes(settings: Settings) -> list[str]:
-    """List the paths that programs request all the time. Such requests have no log."""
+    """List the paths that programs request all the time.
+
+    The service does not log requests to these paths.
+    """
     probes = [f"{settings.api_v1_prefix}/health/{name}" for name in ("live", "ready")]
     return [*probes, metrics.PATH]
 
