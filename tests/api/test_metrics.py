@@ -1,5 +1,7 @@
 """The metrics that Prometheus reads."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -73,9 +75,24 @@ class TestRequests:
         assert total(series, HTTP, http_route="__unmatched__") >= 200
         assert total(series, HTTP, http_request_method="_OTHER") >= 200
 
-    async def test_in_progress_do_not_include_the_scrape(
+    async def test_in_progress_are_counted_without_the_scrape(
         self, app: FastAPI, client: Client
     ) -> None:
+        """Mutant: do not count a request when it begins."""
+        reads, ends = asyncio.Event(), asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            reads.set()
+            await ends.wait()
+            yield b"{}"
+
+        sending = asyncio.create_task(client.post("/auth/login", content=body()))
+        await reads.wait()
+        during = total(await scrape(app), "http_server_active_requests")
+        ends.set()
+        await sending
+
+        assert during == 1
         assert total(await scrape(app), "http_server_active_requests") == 0
 
 

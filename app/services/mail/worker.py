@@ -23,7 +23,7 @@ from app.services.mail.transports import Transport, Undeliverable, find_transpor
 
 log = get_logger(__name__)
 
-MAX_ATTEMPTS = 12  # the last is about three hours after the first
+MAX_ATTEMPTS = 12  # the last is about three and a half hours after the first
 FIRST_RETRY = timedelta(seconds=10)
 SLOWEST_RETRY = timedelta(hours=1)
 STOP_SECONDS = 5.0
