@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from drills.copies import DrillFailed, make_copy, step
 from reference.resource import COMMAND
+from scaffold import upstream
 from scaffold.repository import tracked
 from testbed.postgres import execute, start_postgres
 
@@ -122,6 +123,7 @@ def refuse_leftovers(copy: Path) -> None:
         for file in tracked(copy)
         if file.suffix in {".py", ".toml", ".lua", ".html", ".js", ".sh"}
         and PRODUCTS.search((copy / file).read_text())
+        and file.as_posix() != upstream.FILE  # lists what was removed
         # Revisions stay, because databases have applied them. Tools name products as
         # examples.
         and not {"migrations", "drills", "scaffold"} & {*file.parts}

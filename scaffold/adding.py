@@ -15,6 +15,8 @@ from scaffold.parsing import parse
 from scaffold.refusal import Refused
 from scaffold.resource import Resource, fill, lines
 
+WIDTH = 88  # characters of a line
+
 
 @dataclass(frozen=True)
 class Line:
@@ -158,13 +160,13 @@ def _page(new: Resource) -> str:
         introduction=wrap(
             f"{clients} read {new.words()['words']} at `/{new.path}`, and {writers} "
             f"change them with the scope `{new.scope}`.",
-            88,
+            WIDTH,
         ),
         rows=lines(rows, 0),
         listing=wrap(
             f"A list is sorted by {sorts}, in both directions. "
             f"Filters: {', '.join(filters) or 'none'}.",
-            88,
+            WIDTH,
         ),
     )
 
@@ -186,7 +188,8 @@ def formatted(root: Path, path: str, code: str) -> str:
         ("format", "--quiet"),
     ):
         code = _ruff(root, path, code, *line)
-    return code
+    # ruff cannot split every line that long names make too long.
+    return re.sub(f"^.{{{WIDTH + 1},}}$", r"\g<0>  # noqa: E501", code, flags=re.M)
 
 
 def _ruff(root: Path, path: str, code: str, *line: str) -> str:

@@ -92,7 +92,7 @@ def test_a_resource_of_every_type_passes_its_tests_and_can_be_removed(
         (["auditor", "state:enum(a)"], "enum"),
         (["auditor", "state:enum(a|b)=c"], "not one of its values"),
         (["auditor", "due:date=today"], "cannot be the default"),
-        (["auditor", "id:int"], "has id already"),
+        (["auditor", "id:int"], "id is a reserved name"),
         (["auditor", "group:int"], "word of Python or SQL"),
         (["auditor", "name:str:9", "name:text"], "two fields"),
         (["auditor", "name:str:9", "box:ref(box)"], "no resource box"),
@@ -108,6 +108,22 @@ def test_refuses_in_one_line_and_writes_nothing(line: list[str], reason: str) ->
 
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_longest_names_pass_the_linter(tmp_path: Path) -> None:
+    """Mutant: leave a line that ruff cannot split."""
+    fields = (
+        f"{'price_of_' * 2}the_delivery:money",
+        f"{'kind_of_' * 2}the_delivery:enum(air|sea)",
+        f"{'name_of_' * 2}the_delivery:str:200:unique",
+    )
+    made = adding.plan(ROOT, f"{'order_' * 4}line", fields, owned=True)
+    for path, code in made.files.items():
+        (tmp_path / path.replace("/", "_")).write_text(code)
+
+    line = ("-m", "ruff", "check", "--isolated", "--no-cache", "--select", "E501")
+    ended = run_in(tmp_path, *line, environment={})
+    assert ended.returncode == 0, ended.stdout
 
 
 def test_a_stem_does_not_own_longer_names() -> None:

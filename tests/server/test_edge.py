@@ -163,7 +163,7 @@ class TestDisconnect:
             look_around(edge)  # the service has noticed that the client left
             # This writer waits longer than gunicorn waits after a disconnect.
             with (
-                closing(sqlite3.connect(file, 4)) as third,
+                closing(sqlite3.connect(file, timeout=4)) as third,
                 pytest.raises(sqlite3.OperationalError, match="locked"),
             ):
                 third.execute("BEGIN IMMEDIATE")

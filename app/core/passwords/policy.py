@@ -1,7 +1,7 @@
 """Refuses new passwords that are short or easy to guess (NIST SP 800-63B-4 §3.1.1).
 
-No rule demands digits or symbols. `common.txt` lists the most common passwords of data
-breaches. It also lists short words, because many passwords are such a word with digits
+No rule demands digits or symbols. `common.txt` lists the passwords that people choose
+most. It also lists short words, because many passwords are such a word with digits
 before or after it.
 """
 

@@ -25,8 +25,8 @@ from app.services.accounts.sessions import Client, revoke_sessions
 from app.services.audit import record
 from app.services.mail.outbox import Outbox
 
-# Takes a password and its JSON pointer. Raises `WeakPassword` if the password is known
-# from data breaches.
+# Takes a password and its JSON pointer. Raises `WeakPassword` if attackers know the
+# password.
 LookUp = Callable[[str, str], Awaitable[None]]
 
 

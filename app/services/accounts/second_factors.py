@@ -27,8 +27,8 @@ class FactorThrottle:
     """Limits wrong answers, without locking the owner out.
 
     All unknown devices share the counters of the account. Each device that has logged
-    in before has a counter of its own, which an attacker cannot fill. For a factor that
-    is not guessable, such as a passkey, only the client address is counted.
+    in before has a counter of its own, which an attacker cannot fill. If an answer
+    cannot be guessed, as with a signature, only the client address is counted.
     """
 
     def __init__(self, limiter: RateLimiter, policies: Mapping[str, Policy]) -> None:

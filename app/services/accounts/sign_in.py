@@ -142,7 +142,7 @@ class SignInChanges:
     ) -> None:
         """Record the event, mail the owner, and end the other sessions of the caller.
 
-        `change` is a fixed sentence for the mail, such as "A passkey was added."
+        `change` is a fixed sentence for the mail, for example "A factor was removed."
         """
         owner, keep = caller.user, caller.session_id
         await self.tell(owner.id, owner.email, event, change, keep=keep, **detail)
