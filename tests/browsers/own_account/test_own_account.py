@@ -110,7 +110,7 @@ async def test_lets_users_look_after_their_account(
     await browser.accept()
     await says(browser, "#account", "deleted")
     # The console shows requests that the service refused, which is right here. It would
-    # also show breaches of the security policy.
+    # also show violations of the security policy.
     assert not [e for e in await browser.errors() if "Failed to load resource" not in e]
 
 
