@@ -38,7 +38,7 @@ class BadRequest(AppError):
 
 
 class Unauthorized(AppError):
-    """The request has no access token in the header `Authorization`."""
+    """The request has no token in the header `Authorization`."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"

@@ -30,7 +30,7 @@ _CHALLENGE = 'Bearer realm="api", error="invalid_token"'  # RFC 6750 §3.1
 
 
 class InvalidAccessToken(Unauthorized):
-    """The access token is malformed, expired or revoked."""
+    """The token is malformed, expired or revoked, or is refused for another reason."""
 
     code = "invalid_token"
     # The answer has one detail for every reason. Only the log says the reason.
