@@ -31,8 +31,8 @@ class Fault(BaseModel):
 
     pointer: str = Field(
         description="JSON Pointer into the body such as `#/name`, or the name of a "
-        "parameter such as `query/limit`. The name of an unknown member or parameter "
-        "is left out.",
+        "parameter such as `query/limit`. If the service does not know a member or "
+        "a parameter, the pointer ends before its name.",
         examples=["#/name"],
     )
     code: str = Field(examples=["missing"])

@@ -61,7 +61,7 @@ def list_keys(*, as_json: JsonLines = False) -> None:
 
 @group.command()
 def rotate() -> None:
-    """Print the new values of the key settings.
+    """Make a new key, and print the settings that use it.
 
     Nothing changes until you set these values, for example in `.env`, and restart. Then
     the service signs new tokens with the next key. Users stay logged in, because the

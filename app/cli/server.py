@@ -32,7 +32,8 @@ def setup(
         typer.Option(
             help="E-mail address of the first administrator. If there is no "
             f"administrator yet, the default is {DEVELOPMENT_ADMIN} in development. "
-            "Elsewhere the command asks for the address on a terminal, or fails."
+            "Outside development there is no default: the command asks for the "
+            "address, or fails if it does not run on a terminal."
         ),
     ] = "",
 ) -> None:

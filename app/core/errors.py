@@ -11,15 +11,18 @@ from urllib.parse import quote
 
 
 class AppError(Exception):
-    """Base of every expected error. Clients see the docstrings in the documentation."""
+    """Base of every expected error.
+
+    The API documentation shows the docstrings of the subclasses to clients.
+    """
 
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
-    keeps_changes: ClassVar[bool] = False  # True: commit the transaction first
-    # A class sets these if they are the same each time it is raised.
+    keeps_changes: ClassVar[bool] = False  # True: commit, do not roll back
+    # A class sets its detail and headers here, if they are always the same.
     detail: str
     headers: Mapping[str, str] = MappingProxyType({})
-    # Members that the problem document (RFC 9457) adds or replaces.
+    # Members that this error adds to its problem document (RFC 9457), or replaces.
     members: Mapping[str, object] = MappingProxyType({})
 
     def __init__(

@@ -17,8 +17,9 @@ from pydantic import (
 from app.core.settings.base import AppSettings, is_local, refuse, split_url
 
 Text = Annotated[str, Field(min_length=1, max_length=300)]
-NAME = r"^[a-z][a-z0-9-]{0,30}$"  # of a provider, as in paths
-# Entra replaces this part of the path by the ID of the user's directory.
+# The name of a provider is a part of paths.
+NAME = r"^[a-z][a-z0-9-]{0,30}$"
+# Entra replaces this part of the issuer's URL by the ID of the user's directory.
 TENANT = "{tenantid}"
 
 

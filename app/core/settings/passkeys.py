@@ -45,7 +45,8 @@ class PasskeySettings(MailSettings):
             )
             refuse(
                 scheme == "http" and outside_development(info),
-                "must list only https origins outside development",
+                "must list only https origins, because http is allowed only in "
+                "development",
             )
         origins = origins or (origin_of(info.data.get("public_base_url", "")),)
         domain = info.data.get("passkey_rp_id", "")

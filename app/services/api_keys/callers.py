@@ -1,4 +1,4 @@
-"""Finds the caller of an API key, and stores when and where the key is used."""
+"""Finds the user who sends an API key, and stores when and where the key is used."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -80,7 +80,7 @@ async def note_use(
     networks = " ".join([*others, network][-MOST_NETWORKS:])
     use = (
         update(ApiKey)
-        # Several requests can read the same time. Only one of them replaces it.
+        # Several requests can read the same `last_used_at`. Only one replaces it.
         .where(KEY.id == user.api_key_id)
         .where(KEY.last_used_at.is_not_distinct_from(user.last_used_at))
         .values(last_used_at=now, seen_networks=networks)

@@ -59,7 +59,10 @@ class PasskeyChallenger:
     pending: PendingLogins
 
     async def finish_login(self, mfa_token: str) -> PasskeyRequestOptions:
-        """Make options for a pending login. Raises `MfaFailed` if it has ended."""
+        """Return what the browser needs to prove a passkey in a pending login.
+
+        Raises `MfaFailed` if the login has ended.
+        """
         login = await self.pending.find(mfa_token)
         return await self._options(login.token_hash, login.user_id)
 
