@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.middleware.paths import own_path
 from app.core.client_address import ClientAddressResolver
-from app.core.logging import get_logger
+from app.core.logging import log_request
 from app.core.metrics import observe_request, process
 from app.core.recent import Recent, RecentRequests
 from app.core.request_context import RequestContext, serving
@@ -52,9 +52,6 @@ class RequestContextMiddleware:
     logs_statements: bool = False
     # Called with the context of each request that FastAPI traces.
     trace: Callable[[RequestContext], None] | None = None
-
-    def __post_init__(self) -> None:
-        self._log = get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -150,11 +147,11 @@ class RequestContextMiddleware:
             ]
         fields |= context.log_fields
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._log.error("http.request", **fields)
+            log_request("error", fields)
         elif status in WARNINGS:
-            self._log.warning("http.request", **fields)
+            log_request("warning", fields)
         else:
-            self._log.info("http.request", **fields)
+            log_request("info", fields)
 
 
 @dataclass(slots=True)
