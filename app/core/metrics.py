@@ -16,6 +16,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -31,6 +32,18 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5
 FEW = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 registry = CollectorRegistry()
+_pid = os.getpid()
+
+
+def _read_pid() -> None:
+    global _pid
+    _pid = os.getpid()
+
+
+os.register_at_fork(after_in_child=_read_pid)
+if directory() is not None:
+    # By default each change of a value asks the kernel for the id of the process.
+    values.ValueClass = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
 
 
 def counter(name: str, help_: str, *labels: str) -> Counter:
@@ -168,8 +181,8 @@ KNOWN: tuple[tuple[Counter | Gauge, tuple[tuple[str, ...], ...]], ...] = (
     (breach_checks, (("breached",), ("unknown",), ("unavailable",))),
     (deliveries, (("sent",), ("postponed",), ("dead",))),
 )
-for metric, values in KNOWN:
-    for each in values:
+for metric, series in KNOWN:
+    for each in series:
         metric.labels(*each)
 
 Key = tuple[str, str, int, str]
