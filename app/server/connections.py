@@ -10,6 +10,7 @@ UNREAD_SECONDS = 30.0
 # Long enough for a proxy to send a body that it has stored, or for a client to send
 # 5 MB at 4 Mbit/s.
 LINGERING_SECONDS = 10
+CHECKED_EVERY_SECONDS = 1
 # Reading and dropping this much costs as much CPU time as about 50 requests.
 LINGERING_BYTES = 64 * 1024 * 1024
 # A worker also opens listeners, database connections, logs and files of imports.
@@ -64,16 +65,20 @@ class WaitingConnections:
         self.most_open = sys.maxsize
         self.lingering = 0
         self._stopping = False
-        self._timers: dict[Connection, asyncio.TimerHandle] = {}
+        # The ends of their waits, on the clock of the event loop. One timer for all of
+        # them costs a request less than a timer for each.
+        self._ends: dict[Connection, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, connection: Connection, seconds: float) -> None:
         self.remove(connection)
         if self._stopping:
             connection.stop_waiting()
             return
-        self._timers[connection] = asyncio.get_running_loop().call_later(
-            seconds, self._close, connection
-        )
+        loop = asyncio.get_running_loop()
+        self._ends[connection] = loop.time() + seconds
+        if self._timer is None:
+            self._timer = loop.call_later(CHECKED_EVERY_SECONDS, self._close_late)
 
     def add_new(self, connection: Connection, now_served: int) -> None:
         """Add a new connection. Close the one that waits longest if there are too many.
@@ -81,12 +86,11 @@ class WaitingConnections:
         If no other connection waits, close the new one.
         """
         self.add(connection, FIRST_REQUEST_SECONDS)
-        if now_served + self.lingering > self.most_open and self._timers:
-            self._close(next(iter(self._timers)))
+        if now_served + self.lingering > self.most_open and self._ends:
+            self._close(next(iter(self._ends)))
 
     def remove(self, connection: Connection) -> None:
-        if timer := self._timers.pop(connection, None):
-            timer.cancel()
+        self._ends.pop(connection, None)
 
     def close_all(self) -> None:
         """Close the waiting connections for a shutdown.
@@ -94,8 +98,16 @@ class WaitingConnections:
         A connection that would wait later is closed at once.
         """
         self._stopping = True
-        for connection in list(self._timers):
+        for connection in list(self._ends):
             self._close(connection)
+
+    def _close_late(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer, now = None, loop.time()
+        for connection in [each for each, end in self._ends.items() if end <= now]:
+            self._close(connection)
+        if self._ends and self._timer is None:
+            self._timer = loop.call_later(CHECKED_EVERY_SECONDS, self._close_late)
 
     def _close(self, connection: Connection) -> None:
         self.remove(connection)
