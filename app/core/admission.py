@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Container
-from typing import Literal
+from typing import Literal, get_args
 
 from app.core.logging import get_logger
 from app.core.metrics import requests_shed
@@ -17,6 +17,9 @@ LONGEST_WAIT_SECONDS = 0.05
 LOGGED_EVERY_SECONDS = 10.0
 
 log = get_logger(__name__)
+
+Kind = Literal["read", "change"]
+_shed = {kind: requests_shed.labels(kind, "overload") for kind in get_args(Kind)}
 
 
 class Limit:
@@ -124,7 +127,8 @@ class Door:
         self._limit: Limit | None = None
         self._reads: Admission | None = None
         self._uncounted: Container[str] = ()
-        self._arrived = 0  # reads that have arrived and have not yet entered
+        # Reads that have arrived in this turn and in the one before.
+        self._arrived = self._arrived_before = 0
         self._refused = 0
         self._next_log = 0.0
 
@@ -135,21 +139,21 @@ class Door:
     def refuses(self, path: str) -> bool:
         """Whether to refuse a read before it is parsed. If not, count it as arrived.
 
-        The count covers one turn of the event loop, because the reads that have arrived
-        enter in the next turn.
+        The count covers two turns of the event loop, because gunicorn starts a request
+        in the second turn after its arrival.
         """
         if self._reads is None or path in self._uncounted:
             return False
-        if not self._reads.has_room_for(self._arrived + 1):
+        if not self._reads.has_room_for(self._arrived_before + self._arrived + 1):
             return True
-        if not self._arrived:
+        if not self._arrived and not self._arrived_before:
             asyncio.get_running_loop().call_soon(self._forget)
         self._arrived += 1
         return False
 
-    def count_refusal(self, kind: Literal["read", "change"]) -> None:
+    def count_refusal(self, kind: Kind) -> None:
         """Count a refused request, and write one log line for many of them."""
-        requests_shed.labels(kind, "overload").inc()
+        _shed[kind].inc()
         self._refused += 1
         if (now := time.monotonic()) >= self._next_log:
             self._next_log = now + LOGGED_EVERY_SECONDS
@@ -164,7 +168,9 @@ class Door:
         self.statement_seconds += (seconds - self.statement_seconds) / 16
 
     def _forget(self) -> None:
-        self._arrived = 0
+        self._arrived_before, self._arrived = self._arrived, 0
+        if self._arrived_before:
+            asyncio.get_running_loop().call_soon(self._forget)
 
 
 door = Door()  # of this process

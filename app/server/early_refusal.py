@@ -14,11 +14,12 @@ from gunicorn.asgi.protocol import _get_cached_date_header as date_line
 
 from app.api.middleware import request_context
 from app.api.middleware.overload import BEGINNING, END, HEADERS
+from app.api.middleware.request_context import FORWARDED_FOR, FORWARDED_PROTO
 from app.api.middleware.security_headers import DEFAULTS, FIXED, HSTS
 from app.core.admission import door
 from app.core.client_address import ClientAddressResolver
 from app.core.errors import Overloaded
-from app.core.logging import get_logger
+from app.core.logging import log_request
 from app.core.metrics import observe_request
 from app.server.parser_errors import lines_of
 
@@ -32,11 +33,17 @@ HEADER = re.compile(rb"(?:[!#-'*+.0-9A-Z^-z|~-]+:[\t -~\x80-\xff]*\r\n)*\r\n")
 NEEDS_THE_PARSER = frozenset(
     b"content-length transfer-encoding expect upgrade connection origin".split()
 )
-FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto")
 # The other header fields have no effect on a refusal.
 FIELDS = re.compile(
     rb"\r\n(%s):[ \t]*([^\r\n]*)"
-    % b"|".join([*NEEDS_THE_PARSER, b"x-request-id", *FORWARDED]),
+    % b"|".join(
+        [
+            *NEEDS_THE_PARSER,
+            b"x-request-id",
+            FORWARDED_FOR,
+            FORWARDED_PROTO,
+        ]
+    ),
     re.IGNORECASE,
 )
 END_OF_HEAD = b"\r\n\r\n"
@@ -61,7 +68,6 @@ class EarlyRefusal:
         headers = [(b"cross-origin-resource-policy", policy)]
         headers += [(b"vary", b"Origin")] if cross_origin else []
         self._head = HEAD + lines_of(headers)
-        self._log = get_logger(request_context.__name__).bind()
 
     def answer(self, data: bytes, peer: Any) -> bytes | None:
         """Return the answer to a read that is refused, and log the request.
@@ -75,18 +81,19 @@ class EarlyRefusal:
         path = line[1].decode()
         if not door.refuses(path) or not HEADER.fullmatch(data, line.end()):
             return None
-        fields = [(name.lower(), value) for name, value in FIELDS.findall(data)]
-        found = dict(fields)
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in FIELDS.findall(data):
+            found.setdefault(name.lower(), []).append(value)
         if not NEEDS_THE_PARSER.isdisjoint(found):
             return None
-        given = request_context.REQUEST_ID.fullmatch(found.get(b"x-request-id", b""))
+        given = request_context.REQUEST_ID.fullmatch(
+            found.get(b"x-request-id", [b""])[-1]
+        )
         request_id = given[0] if given else str(uuid_utils.uuid7()).encode()
         body = b"%s%s%s" % (BEGINNING, request_id, END)
         host = peer[0] if isinstance(peer, tuple) else None  # a Unix socket has none
-        forwarded, protocols = (
-            [value for name, value in fields if name == wanted] for wanted in FORWARDED
-        )
-        client_ip = self._resolver.resolve(host, forwarded)
+        client_ip = self._resolver.resolve(host, found.get(FORWARDED_FOR, []))
+        protocols = found.get(FORWARDED_PROTO, [])
         scheme = self._resolver.forwarded_scheme(host, "http", protocols)
         self._note(path, client_ip, request_id.decode(), len(body))
         hsts = lines_of([HSTS]) if scheme == "https" else b""
@@ -95,18 +102,18 @@ class EarlyRefusal:
     def _note(self, path: str, client_ip: str, request_id: str, size: int) -> None:
         door.count_refusal("read")
         observe_request("GET", request_context.UNMATCHED, STATUS, Overloaded.code, 0.0)
-        self._log.error(
-            "http.request",
-            method="GET",
-            path=path[: request_context.LONGEST_LOGGED_PATH],
-            route=request_context.UNMATCHED,
-            status_code=STATUS,
-            duration_ms=0.0,
-            client_ip=client_ip,
-            request_id=request_id,
-            http_request_body_size=0,
-            http_response_body_size=size,
-            db_queries=0,
-            db_ms=0.0,
-            error_type=Overloaded.code,
-        )
+        fields = {
+            "method": "GET",
+            "path": path[: request_context.LONGEST_LOGGED_PATH],
+            "route": request_context.UNMATCHED,
+            "status_code": STATUS,
+            "duration_ms": 0.0,
+            "client_ip": client_ip,
+            "request_id": request_id,
+            "http_request_body_size": 0,
+            "http_response_body_size": size,
+            "db_queries": 0,
+            "db_ms": 0.0,
+            "error_type": Overloaded.code,
+        }
+        log_request("error", fields)

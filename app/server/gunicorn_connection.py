@@ -1,6 +1,7 @@
 """Changes to the connections of gunicorn's `asgi` worker."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Iterable
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,7 @@ def early_refusal() -> EarlyRefusal:
 
 class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
     _is_malformed = False
+    _answered: asyncio.Future[bool] | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(LingeringTransport(transport, self))  # type: ignore[arg-type]
@@ -55,13 +57,35 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
     @property
     def _is_between_requests(self) -> bool:
         parser = self._callback_parser
-        return (
-            parser.__class__ is PythonProtocol
-            and parser._state == "request_line"
-            and not parser._buffer
-            and self._current_request is None
-            and not drain.is_under_way
-        )
+        if parser.__class__ is not PythonProtocol or parser._buffer:
+            return False
+        if drain.is_under_way:
+            return False
+        if self._current_request is None:
+            return bool(parser._state == "request_line")
+        return parser._state == "complete" and self._is_answered
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the current request has its whole answer, and the connection stays.
+
+        Gunicorn ends the request two turns of the event loop later. The next request of
+        a client that is near can arrive before.
+        """
+        answered = self._answered
+        if answered is None or not answered.done() or answered.cancelled():
+            return False
+        return answered.exception() is None and answered.result()
+
+    def _handle_http_request(
+        self,
+        request: Any,
+        sockname: Any,
+        peername: Any,
+        complete: asyncio.Future[bool] | None = None,
+    ) -> Awaitable[bool]:
+        self._answered = complete
+        return super()._handle_http_request(request, sockname, peername, complete)  # type: ignore[no-any-return]
 
     @property
     def is_receiving(self) -> bool:
