@@ -45,7 +45,7 @@ class Resource:
 
     @property
     def indexes(self) -> list[list[str]]:
-        """The columns of an index for each order, and of one for each reference."""
+        """The columns of each index: one for each sort order and for each reference."""
         owner = ["owner_id"] if self.owned else []
         return [
             *([*owner, name, "id"] for name in self.sortable),

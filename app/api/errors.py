@@ -31,8 +31,8 @@ class Fault(BaseModel):
 
     pointer: str = Field(
         description="JSON Pointer into the body such as `#/name`, or the name of a "
-        "parameter such as `query/limit`. If the service does not know a member or "
-        "a parameter, the pointer ends before its name.",
+        "parameter such as `query/limit`. The pointer does not contain the "
+        "name of a member or a parameter that the service does not define.",
         examples=["#/name"],
     )
     code: str = Field(examples=["missing"])

@@ -22,7 +22,7 @@ class AppError(Exception):
     # A class sets its detail and headers here, if they are always the same.
     detail: str
     headers: Mapping[str, str] = MappingProxyType({})
-    # Members that this error adds to its problem document (RFC 9457), or replaces.
+    # Members of the problem document (RFC 9457) that this error adds or changes.
     members: Mapping[str, object] = MappingProxyType({})
 
     def __init__(

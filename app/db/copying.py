@@ -107,7 +107,7 @@ async def copy_table(
                 # Do not show the detail of the error, because it quotes the row.
                 reason = error.args[0] if error.args else type(error).__name__
                 raise CopyFailed(
-                    f"PostgreSQL refused {table.name}: {reason}"
+                    f"PostgreSQL refused rows of the table {table.name}: {reason}"
                 ) from error
             progress.advance(len(records))
     copied = await writer.scalar(count) or 0

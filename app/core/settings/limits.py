@@ -37,15 +37,16 @@ def split_rate(value: object) -> object:
 
 
 def shorten(rate: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Write a rate above the largest limit as an equal rate in a shorter window."""
+    """Divide the requests and the seconds of a rate that has too many requests."""
     if rate is None or rate[0] <= LARGEST_LIMIT:
         return rate
     divisor = gcd(*rate)
     requests, seconds = rate[0] // divisor, rate[1] // divisor
     refuse(
         requests > LARGEST_LIMIT,
-        f"exceeds {LARGEST_LIMIT} requests, and no shorter window of whole seconds has "
-        "the same rate; use a rate that has one, such as 6000/60 (counted as 1000/10)",
+        f"has more than {LARGEST_LIMIT} requests, and the service cannot divide it, "
+        "because the seconds must stay a whole number; use a rate such as 6000/60, "
+        "which the service counts as 1000/10",
     )
     longest = LARGEST_LIMIT // requests
     return requests * longest, seconds * longest

@@ -130,7 +130,8 @@ class SecuritySettings(AppSettings):
                 PLACEHOLDER.search(secret) or secret in KNOWN_KEYS,
                 "looks like a placeholder; run `keys generate`",
             )
-            # A sequence or a few letters: even random hex digits have some 17 steps.
+            # Refuse a sequence, and a key of a few letters: neighbours differ by few
+            # values. In random hex digits they differ by about 17 values.
             steps = {after - before for before, after in pairwise(secret.encode())}
             refuse(len(steps) < 8, "is not random; run `keys generate`")
         return key

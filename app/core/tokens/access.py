@@ -33,7 +33,7 @@ class InvalidAccessToken(Unauthorized):
     """The token is malformed, expired or revoked, or is refused for another reason."""
 
     code = "invalid_token"
-    # The answer has one detail for every reason. Only the log says the reason.
+    # The same for every reason. Only the log says the reason.
     detail = "The access token is not valid. Refresh it or log in again."
     headers = MappingProxyType({"WWW-Authenticate": _CHALLENGE})
 
@@ -78,7 +78,7 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessTokens:
-    """Signs tokens with the current key. Accepts tokens of every key not yet expired.
+    """Signs tokens with the current key. Accepts a token if its key has not expired.
 
     It remembers the claims of each token whose signature was right, because the token
     cannot change. It checks each time whether the token is still valid.
@@ -149,7 +149,7 @@ class AccessTokens:
         return key, AccessClaims.model_validate_json(payload)
 
     def _key(self, header: dict[str, Any]) -> SigningKey:
-        """Find the key that the header names; refuse any other member (RFC 8725 §3)."""
+        """Find the key that the header names. Refuse unknown members (RFC 8725 §3)."""
         if header.keys() != {"alg", "kid", "typ"}:
             raise _Refused("header")
         if header["typ"].lower().removeprefix("application/") != _TYPE:
@@ -191,8 +191,8 @@ def _decode(segment: str) -> bytes:
 
 def _refuse_repeated_members(text: bytes) -> None:
     """Refuse `{"sub": 1, "sub": 2}`: orjson and pydantic read 2, other readers 1."""
-    # orjson wrote the tokens of this service, so reading and writing one gives the same
-    # bytes, but loses a repeated member. Only if the bytes differ, use the strict
-    # reader, which is slower.
+    # orjson wrote the tokens of this service. If orjson reads a token and writes it
+    # again, the bytes are the same, unless a member was repeated: orjson drops it. Only
+    # if the bytes differ, use the strict reader, which is slower.
     if orjson.dumps(orjson.loads(text)) != text:
         strict_json.parse(text)
