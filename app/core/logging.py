@@ -1,7 +1,8 @@
 """Gives every log line the same form: JSON for machines, or plain text for people.
 
 The application logs through structlog. Gunicorn, uvicorn and SQLAlchemy log through
-the module `logging`, and a formatter gives their records the same form. One thread writes both.
+the module `logging`, and a formatter gives their records the same form. One thread
+writes both.
 """
 
 import atexit
