@@ -24,7 +24,7 @@ def layers(contest: Contest, rounds: Rounds) -> Grid:
         "of which the raw program needs": costs[RAW],
     }
     rows = [(part, f"{cost:,.1f}") for part, cost in parts.items()]
-    title = f"Budget of {READ.title}: CPU µs of {served:,.0f}"
+    title = f"How {READ.title} spends its {served:,.0f} µs of CPU"
     return Grid(title, ("part", "µs"), rows)
 
 

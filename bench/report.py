@@ -106,6 +106,6 @@ def _cpu(rounds: Sequence[Round]) -> str:
 def others(rows: Iterable[Row]) -> Grid:
     return Grid(
         "Latency, logins, start and memory",
-        ("what", "measured", "details", "floor", "aim", "reached"),
+        ("what", "measured", "details", "limit", "aim", "reached"),
         [(*row.cells, *judged(row)) for row in rows],
     )

@@ -36,7 +36,7 @@ def measure(contest: Contest) -> Iterator[Row]:
     yield Row(f"{what}, if each request is traced", every)
     p99 = {name: [each.p99 for each in found] for name, found in rounds.items()}
     yield Row(
-        f"p99 of {READ.title} while the collector hangs / while it answers",
+        f"p99 of {READ.title} while the trace collector hangs / while it answers",
         ratio(p99["hanging"], p99["with"]),
         HANGING,
         beside=f"{median(p99['hanging']) * 1e3:.1f} ms, while it answers "

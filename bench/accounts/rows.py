@@ -53,7 +53,7 @@ def measure(contest: Contest) -> Iterator[Row]:
         beside=f"{median(flooded) * 1e3:.0f} ms, idle {median(idle) * 1e3:.0f} ms",
     )
     yield Row(
-        "part of a core that the hashes of these logins get",
+        "part of a core that the hashes get in this flood",
         median(shares),
         SHARE,
         beside=f"{CONNECTIONS} connections log in",

@@ -88,7 +88,7 @@ OPERATIONS = {
         "GET, 64 connections", get, Goal(0.50, 0.65), compared=bytes, connections=64
     ),
     "get-limited": Operation(
-        "GET, limit for everything in Valkey",
+        "GET, all requests limited in Valkey",
         get_from_many,
         Goal(0.50, 0.60),
         compared=bytes,
