@@ -1,17 +1,19 @@
 # `make run` and `make test` need Python 3.11 or later with pip and venv, nothing else.
 PYTHON ?= python3
-# RESOLUTION=lowest or highest: the ends of the ranges in pyproject.toml, for `make test`.
+# With RESOLUTION=lowest or RESOLUTION=highest, `make test` uses the lowest or the
+# highest versions that pyproject.toml allows.
 VENV := .venv$(RESOLUTION:%=/%)
 BIN := $(VENV)/bin
 UV := .venv/bin/uv
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-# pip takes the same arguments as uv, where uv cannot be installed.
+# Where uv cannot be installed, use pip, which takes the same arguments.
 INSTALL = $$(test -x $(UV) && echo $(UV) pip install --quiet --python $(BIN)/python || echo $(PIP))
-# Nothing without a hash, and no source to build, which would download its backend.
+# Install only packages whose hash is known. Install only wheels, because a build from
+# sources would download its build backend.
 LOCKED := --require-hashes --only-binary :all:
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 SBOM := dist/sbom.cdx.json
-# The same files always give the same bytes.
+# The same files always make the same archive, byte for byte.
 ARCHIVE = tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct)
 ADDRESS = $(HOST:%=--host=%) $(PORT:%=--port=%)
 export UV_NO_PROGRESS := 1
@@ -19,17 +21,17 @@ export UV_NO_PROGRESS := 1
 .PHONY: help run dev test check format lock audit bench clients generators drill dist release upgrade docs clean
 
 help:
-	@echo 'make run     set up a first start and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
-	@echo 'make dev     the same, and restart when the code changes'
+	@echo 'make run     prepare the first start, and serve on http://127.0.0.1:8000 (PORT=, HOST=)'
+	@echo 'make dev     do the same as `make run`, and restart when the code changes'
 	@echo 'make test    run all tests, on SQLite and on real PostgreSQL and Valkey (RESOLUTION=lowest)'
 	@echo 'make check   check format, lint, types, imports, lock files, generated files, the pages'
 	@echo 'make format  format the code and generate files, so that `make check` passes'
-	@echo 'make bench   compare the cost with a raw ASGI application; writes docs/performance.md'
+	@echo 'make bench   compare the application with a raw ASGI application; writes docs/performance.md'
 	@echo 'make clients write typed clients in TypeScript and in Python into dist/clients/'
 	@echo 'make drill   break running processes and report what clients see (SHORT=1, MUTANTS=1)'
-	@echo 'make audit   look for known advisories, and write a bill of materials into dist/'
+	@echo 'make audit   look for advisories about dependencies, and write a bill of materials into dist/'
 	@echo 'make lock    resolve the dependencies again into requirements/'
-	@echo 'make upgrade the same, and say which versions have changed and what to run next'
+	@echo 'make upgrade do the same as `make lock`, and say which versions changed and what to run next'
 	@echo 'make docs    build the pages as a site into site/, and fail if a link is broken'
 	@echo 'make dist    build the wheel, sources, bill of materials, chart and pages into dist/'
 	@echo 'make release check VERSION=, then build as `make dist` does and tag the commit'
@@ -62,7 +64,8 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m reference
 
-# SCALE=1 measures a million products instead, LONG=1 how the shares change under growth.
+# SCALE=1 measures a resource with a million rows instead. LONG=1 measures how the
+# results change with more rows, workers or connections.
 bench: $(VENV)/dev
 	$(BIN)/python -m $(if $(SCALE),bench.scale,$(if $(LONG),bench.growth,bench)) $(ARGS)
 	$(if $(SCALE)$(LONG),,$(BIN)/python -m bench.edge)
@@ -72,7 +75,8 @@ clients: $(VENV)/dev generators
 
 generators: clients/.venv/bin/openapi-python-client clients/node_modules/.package-lock.json
 
-# Its own environment, because the generator needs an older Typer than the application.
+# This generator has its own environment, because it needs an older Typer than the
+# application.
 clients/.venv/bin/openapi-python-client: clients/requirements.txt | $(VENV)/dev
 	@$(BIN)/python -m venv clients/.venv
 	@clients/.venv/bin/pip install --quiet --disable-pip-version-check $(LOCKED) --requirement $<
@@ -82,8 +86,9 @@ clients/node_modules/.package-lock.json: clients/package-lock.json
 	cd clients && npm ci --silent
 	@touch $@
 
-# SHORT=1 runs only the drills of processes, for some seconds each. The other lines check
-# what is no promise of the service: updates, generated clients, deploy/, the document.
+# SHORT=1 runs only the drills that have a short form. The commands below `python -m
+# drills` check more than the promises of the service: updates of a copy, the removal of
+# features, generated clients, deploy/, and whether the answers match openapi.json.
 drill: $(VENV)/$(if $(SHORT),dev,deploy)
 	$(BIN)/python -m drills $(if $(SHORT),,--long) $(if $(MUTANTS),--mutants) $(ARGS)
 ifndef SHORT
@@ -106,7 +111,7 @@ sbom: $(VENV)/audit
 	@mkdir -p $(dir $(SBOM))
 	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --validate --output-file $(SBOM) requirements/base.txt
 
-# Two builds of one commit are the same bytes.
+# Two builds of the same commit write the same files, byte for byte.
 dist: sbom docs
 	rm -rf $(filter-out $(SBOM),$(wildcard dist/*))
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build --directory dist
@@ -149,7 +154,8 @@ lock: $(VENV)/dev
 clean:
 	rm -rf $(VENV) var dist site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# A stamp file for each set of requirements.
+# Each target below is a stamp file. `make` touches it when the requirements are
+# installed.
 $(VENV)/base: requirements/base.txt requirements/build.txt pyproject.toml
 	@$(MAKE) --no-print-directory install REQUIREMENTS="$(filter %.txt,$^)" STAMP=$@
 
@@ -177,7 +183,7 @@ install:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; choose one: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || { echo 'Creating $(VENV).'; $(PYTHON) -m venv $(VENV); }
 	@test -x $(BIN)/pip || $(BIN)/python -m ensurepip --default-pip >/dev/null
-	@test -x $(UV) || { echo 'Installing uv.'; $(PIP) $(LOCKED) --requirement requirements/uv.txt; } || echo 'Without uv: pip takes a little longer.'
+	@test -x $(UV) || { echo 'Installing uv.'; $(PIP) $(LOCKED) --requirement requirements/uv.txt; } || echo 'uv cannot be installed. pip installs the packages, which takes longer.'
 	@echo "Installing $$(cat $(REQUIREMENTS) | grep -c ==) packages; the first time takes about half a minute."
 	@$(INSTALL) $(LOCKED) $(addprefix --requirement ,$(REQUIREMENTS))
 	@$(INSTALL) --no-index --no-build-isolation --no-deps --editable .

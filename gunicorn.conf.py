@@ -1,3 +1,3 @@
-"""The configuration of `gunicorn app.main:app`, which finds it in this directory."""
+"""Configures `gunicorn app.main:app` if you run it in this directory."""
 
 from app.server.gunicorn_conf import *  # noqa: F403

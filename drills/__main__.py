@@ -3,7 +3,8 @@
     python -m drills [NAME ...] [--long] [--mutants] [--write]
     python -m drills --base-url URL [--email EMAIL --password-stdin]
 
-`--mutants` also runs each drill on a copy of the code that breaks the promise.
+`--mutants` also runs each drill on changed copies of the code: each change breaks the
+promise, and the drill must notice it.
 `--write` writes docs/promises.md. The HTML report is in var/drills.html.
 `--base-url` checks a service that already runs. It uses only the drills that need no
 control over the processes of the service.
@@ -31,7 +32,7 @@ from testbed.checkouts import make_checkout
 from testbed.service import ROOT
 
 REPORT = Path("var/drills.html")
-LANES = 2  # drills at the same time, because a drill often only waits
+LANES = 2  # drills that run at the same time, because a drill often only waits
 
 
 @contextmanager

@@ -18,7 +18,7 @@ PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/bin"
 
 
 class PatchFailed(Exception):
-    """A mutant replaces a text that its file contains not at all, or more than once."""
+    """The text that a mutant replaces is not in the file, or is in it several times."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Drill:
     """A drill runs the module `program` with its arguments, or it runs `tests`.
 
     `short` and `long` are further arguments of the program. A program without `short`
-    runs only with `--long` or by its name. The same is true for tests, because
-    `make test` runs them anyway.
+    runs only with `--long` or by its name. So do the drills that run tests, because
+    `make test` runs these tests anyway.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Drill:
 
     @property
     def needs_the_machine(self) -> bool:
-        """Whether it runs alone: it measures times, or its tests share a database."""
+        """Whether the drill runs alone: it measures times, or its tests share data."""
         return self.attempts > 1 or not self.program
 
     @property

@@ -1,4 +1,4 @@
-"""Send 200 requests at once: the service never exceeds its budget of connections.
+"""Send 200 requests in parallel: the service never exceeds its connection budget.
 
     python -m drills.connections
 

@@ -41,7 +41,7 @@ class Copy:
 
     def run(self, *command: str, database_url: str = "") -> str:
         environment = {
-            # These name the package index, because `make check` resolves lock files.
+            # These name the package index, which `make check` needs for lock files.
             **{k: v for k, v in os.environ.items() if k.startswith(INDEX)},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.directory),

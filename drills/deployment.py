@@ -3,8 +3,8 @@
     python -m drills.deployment [--requests 2500] [--worker-class asgi] [--through tcp]
 
 Clients read and write without a pause, through a balancer in front of two instances.
-The drill replaces one instance after the other by SIGTERM, and then reloads both at
-once by SIGHUP. With `--through nginx` or `--through haproxy`, the balancer is this
+The drill replaces one instance after the other by SIGTERM, and then reloads both at the
+same time by SIGHUP. With `--through nginx` or `--through haproxy`, the balancer is this
 proxy, with its sample configuration from `deploy/`.
 """
 
@@ -70,8 +70,8 @@ class Instances:
         process = self.running[port].process
         process.terminate()
         code = await asyncio.to_thread(process.wait, STEP_ENDS_WITHIN_SECONDS)
-        # Wait, because the next instance has the same port and would hide a fault: it
-        # would accept connections for an instance that has closed its port too early.
+        # The next instance has the same port. Without this pause, it would accept the
+        # connections of an instance that has closed its port too early, and hide this.
         await asyncio.sleep(DEAD_SECONDS)
         await self.start(port)
         return code

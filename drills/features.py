@@ -2,9 +2,9 @@
 
     python -m drills.features [NAME …] [--together] [--short]
 
-The drill upgrades a database that had the feature and a new one, on SQLite and on
-PostgreSQL. It looks for names of the feature in the code that is left, and runs
-`make check` and the tests of the copy. The short form runs fewer checks and tests.
+On SQLite and on PostgreSQL, the drill upgrades two databases: one that had the feature,
+and a new one. The drill looks for names of the feature in the code that is left, and
+runs `make check` and the tests of the copy. The short form runs fewer checks and tests.
 Without a name, the drill removes every feature. With `--together`, it removes all
 these features from the same copy.
 """
@@ -26,7 +26,7 @@ from testbed.postgres import start_postgres
 from testbed.service import ROOT
 
 CODE = {".py", ".toml", ".lua", ".html", ".js", ".sh"}
-# These directories are not searched, because tools name features as examples.
+# These directories are not searched, because their tools name features as examples.
 TOOLS = {"drills", "scaffold"}
 FACTORS = ("passkey", "totp")
 GIVE = f"UPDATE users SET second_factors = '{' '.join(FACTORS)}' RETURNING id"

@@ -1,8 +1,9 @@
 """Run the steps of the Dockerfile without a container engine.
 
-Each stage has its own root directory. In place of the base image, the drill mounts the
-system and the Python of this machine into it, read-only. The last stage runs as the
-user of the image, on a read-only root. The drill needs Linux, root and the port 8000.
+Each stage has its own root directory. Instead of using the base image, the drill mounts
+the system and the Python of this machine into each root directory, read-only. The last
+stage runs as the user of the image, on a read-only root. The drill needs Linux, root
+and the port 8000.
 """
 
 import json

@@ -103,7 +103,10 @@ def make(root: Path, release: str) -> None:
 
 
 def copy(home: Path, valkey: str) -> None:
-    """Copy the files that step 1 makes, for two versions, and write the other steps."""
+    """Copy the files that step 1 of the page makes, and write the other steps.
+
+    Build the wheel in two versions.
+    """
     for version in (VERSION, NEWER):
         build(version, home)
     for file in (ROOT / "requirements/base.txt", *(ROOT / "deploy/systemd").iterdir()):

@@ -4,8 +4,9 @@
 
 Some changes are rolled back, and their mail must never arrive. The worker runs in a
 separate process. The drill kills it with SIGKILL at the worst moments: before the SMTP
-server keeps a mail, after that but before the worker knows it, and at random moments
-between two mails. Then the drill starts another worker, as a supervisor would.
+server keeps a mail, after the server has kept the mail but before the worker knows
+this, and at random moments between two mails. Then the drill starts another worker, as
+a supervisor would.
 """
 
 import asyncio
@@ -57,7 +58,8 @@ class Report:
         return (
             f"{self.arrived} of {self.owed} mails arrived with {self.kills} "
             f"kills, {self.copies} copies under a known Message-ID, {self.unowed} for "
-            f"rolled-back changes, done {self.lag_seconds:.1f} s after the last one"
+            f"rolled-back changes, done {self.lag_seconds:.1f} s after the last "
+            "kill or change"
         )
 
 

@@ -3,10 +3,10 @@
     python -m drills.outside [--only CHECK]
     python -m drills --base-url URL [--email EMAIL --password-stdin]
 
-The first command starts a service and checks it, the second checks one that already
-runs. The checks `login`, `updates` and `repeats` need an account. For `repeats` it must
-be an administrator, because this check creates a user and deletes it. `updates` changes
-the full name of the account, and restores it.
+The first command starts a service and checks it. The second command checks a service
+that already runs. The checks `login`, `updates` and `repeats` need an account.
+`repeats` needs the account of an administrator, because it creates a user and deletes
+this user. `updates` changes the full name of the account, and restores it.
 """
 
 import argparse
@@ -153,7 +153,7 @@ async def updates(service: Outside) -> Outcome:
 
 
 async def repeats(service: Outside) -> Outcome:
-    """The same POST, many times at once with one `Idempotency-Key`, has one effect."""
+    """A POST, sent many times in parallel with an `Idempotency-Key`, acts once."""
     url, email = "/api/v1/users", f"{secrets.token_hex(8)}@example.org"
     key = {"Idempotency-Key": secrets.token_hex(16)}
     body = {"email": email, "password": PASSWORD}

@@ -54,7 +54,7 @@ async def drill(
     for thread in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(thread), {core})
     token = (await asyncio.to_thread(log_in, service, ADMIN))["Authorization"]
-    # Each read has another limit, because requests for the same page share a query.
+    # Each read has another `limit`, because requests for the same page share a query.
     reads = [LIST.format(limit, token).encode() for limit in range(60, 101)]
     alone, full, seen = Timeline(), Timeline(), Timeline()
     await Load(service.port, reads, alone).back_to_back(1, seconds / 3)
@@ -79,7 +79,7 @@ async def drill(
     await Load(service.port, reads, recovered).back_to_back(1, 0.001)
     recovery = recovered.now
     await asyncio.sleep(1.1)  # until the last clients have given up
-    # Again, because the speed of a shared core can change meanwhile.
+    # Measure the capacity again, because the speed of a shared core can change.
     began = worker_clock(pid)
     await at_capacity.back_to_back(CLIENTS_AT_CAPACITY, seconds / 3)
     busy += worker_clock(pid) - began

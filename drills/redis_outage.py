@@ -51,8 +51,9 @@ def order(words: str) -> Callable[[ValkeyServer], None]:
     return give
 
 
-# Each event, and how often the limit can start again after it: once if Redis has lost
-# its counters, otherwise never, because the counters of the process are full.
+# Each event, and how many times clients can use up the whole limit after it. This is 1
+# if Redis has lost its counters. Otherwise it is 0, because the process has counters of
+# its own, which are full.
 OUTAGES: dict[str, tuple[Callable[[ValkeyServer], None], int]] = {
     "SCRIPT FLUSH": (order("SCRIPT FLUSH"), 0),
     "frozen": (ValkeyServer.pause, 0),
@@ -240,7 +241,7 @@ def run(home: Path, seconds: float, at_least_ms: float) -> Outcome:
 if __name__ == "__main__":
     parser = make_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=8, help="of each phase")
-    # Give up to 100 ms on a busy machine. A read that waits for Redis takes longer.
+    # On a busy machine, choose up to 100. A read that waits for Redis takes longer.
     help_ = "reads that take less are never too slow"
     parser.add_argument("--at-least-ms", type=float, default=0, help=help_)
     main(parser, run)

@@ -3,10 +3,10 @@
     python -m drills.resource [--short]
 
 The drill removes products with the command `remove resource`. On SQLite and on
-PostgreSQL it upgrades a database that had products, and a new one. Then it runs
+PostgreSQL it upgrades two databases: one that had products, and a new one. Then it runs
 `make check` and the tests that are left. Finally it adds suppliers with the command of
-`docs/adding-a-resource.md`, and runs their tests. The short form runs fewer checks and
-tests.
+`docs/adding-a-resource.md`, runs their tests, and removes suppliers again. The short
+form runs fewer checks and tests.
 """
 
 import argparse
@@ -41,7 +41,8 @@ SCHEMA = {
 }
 LEFT_OVER = ("stock_movements",)
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
-REST = (  # the tests of the short form, without races: they do not need products
+# The short form runs these tests, except those of races. None of them needs products.
+REST = (
     *("-k", "not concurrent"),
     "tests/api/test_authorization.py",
     "tests/api/test_idempotency.py",

@@ -24,7 +24,7 @@ class Result:
     drill: Drill
     outcome: Outcome | None = None
     seconds: float = 0.0
-    began: float = 0.0  # not 0 only while the drill runs
+    began: float = 0.0  # 0 unless the drill is running
     mutants: dict[str, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 

@@ -1,10 +1,10 @@
-"""Checks that the time of an answer does not reveal whether an address is known.
+"""Check that the time of an answer does not reveal whether an account exists.
 
     python -m drills.timing [--pairs 200]
 
-The drill sends a known and an unknown address in turns. The median of the differences
-must not exceed a tenth of the time of one password hash, because a smaller difference
-disappears in the noise of any network.
+The drill sends a known and an unknown e-mail address in turns. The median of the
+differences must not exceed a tenth of the time of one password hash, because a smaller
+difference disappears in the noise of any network.
 """
 
 import asyncio

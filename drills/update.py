@@ -4,7 +4,7 @@
 
 The copy has another name, an added and a removed resource, a dependency of its own, a
 changed service that both releases move, and edits to a page that the second release
-deletes. The update must not lose any of this, and only that page may be a conflict.
+deletes. The update must keep all of this, and only that page may cause a conflict.
 The lock files and the generated files must match the copy, so that `make check` and the
 tests of the copy pass.
 """

@@ -33,7 +33,7 @@ ALLOWED = re.compile(r"^\s*# safety: ([a-z-]+): \S", re.MULTILINE)
 OURS = {
     "backfill-in-revision": (
         r";\n\s*\n\s*(UPDATE|DELETE FROM)\b",
-        "Change rows in batches outside of the revision, which keeps all their locks.",
+        "Change rows outside of the revision, in batches: a revision locks them all.",
     ),
     "small-key": (
         r"\b(SMALL)?SERIAL\b|\b(INTEGER|SMALLINT)\b[^,]*\bPRIMARY KEY\b",
@@ -69,7 +69,7 @@ def of_all(files: Sequence[Path]) -> Iterator[Finding]:
             try:
                 sql = print_sql(file)
             except Exception as error:  # each error means that there is no SQL to check
-                message = f"Cannot print its SQL; it must not read a result. {error!r}"
+                message = f"No SQL to check: a revision must read no results. {error!r}"
                 yield Finding(file, "no-sql", message)
                 continue
             yield from of_ours(file, sql)

@@ -14,8 +14,8 @@ RUNBOOKS = "docs/runbooks.md"
 AVAILABILITY, LATENCY = 0.999, 0.99  # docs/slo.md
 SLOW = "0.5"  # seconds, a bound of the histogram
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-# An alert needs at least this many bad requests in the window, so that a few failures
-# at night wake no one.
+# An alert needs at least this many bad requests in its long window, so that a few
+# failures at night wake no one.
 LEAST_BAD = 20
 SECONDS = {"5m": 300, "30m": 1800, "1h": 3600, "2h": 7200, "6h": 21600, "1d": 86400}
 SECONDS["3d"] = 3 * SECONDS["1d"]
@@ -51,9 +51,10 @@ class Alert:
 
 
 def burns(kind: str, budget: float, factor: float, long: str, short: str) -> str:
-    """Write the condition that both windows use up the budget `factor` times too fast.
+    """Write the condition that requests use up the budget `factor` times too fast.
 
-    Because of the short window, the alert ends soon after the fault has ended.
+    It must be true in both windows. Because of the short window, the alert ends soon
+    after the fault has ended.
     """
     limit = f"{factor * budget:.6g}"
     bad = f"sli:{kind}:ratio_{long} * sli:requests:rate_{long} * {SECONDS[long]}"
@@ -177,7 +178,8 @@ ALERTS = (
         "ticket",
         "deploys",
         "The database lacks a revision that the code needs.",
-        # In an outage of the database no instance can read the revision, so exclude it.
+        # No instance can read the revision while the database is down. The alert
+        # therefore needs a database that answers.
         "min by (instance) (db_schema_revision_match) == 0 "
         'and min by (instance) (dependency_up{name="database"}) == 1',
         "2m",
@@ -210,10 +212,11 @@ ALERTS = (
 
 
 def month(kind: str) -> str:
-    """Write the share of bad requests in 30 days.
+    """Write the expression for the share of bad requests in 30 days.
 
-    It uses the recorded rates, because the raw series are too many. In an hour without
-    requests the share is NaN, and the comparison with 0 leaves it out.
+    The expression uses the recorded rates, because there are too many raw series. In an
+    hour without requests the share is NaN, and the comparison with 0 leaves this hour
+    out.
     """
     bad = f"sli:{kind}:ratio_1h * sli:requests:rate_1h >= 0"
     every = "sum_over_time(sli:requests:rate_1h[30d:1h])"

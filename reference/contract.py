@@ -6,7 +6,7 @@ It does not compare the codes of errors, because a client must expect new codes.
 from collections.abc import Iterator
 from typing import Any
 
-Facts = set[tuple[str, str, str]]  # operation, place, what holds there
+Facts = set[tuple[str, str, str]]  # operation, a part of it, what is true there
 # Each bound of what clients send, and whether a larger number allows more.
 BOUNDS = {
     "maxLength": True,
@@ -22,7 +22,7 @@ UNBOUNDED = {True: float("inf"), False: float("-inf")}
 
 
 class Contract:
-    """What clients rely on. Remove none of the `promises`, and add no `demands`."""
+    """What clients rely on. A new version keeps each promise and adds no demand."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document

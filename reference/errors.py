@@ -36,8 +36,8 @@ A 429 also has `violated-policies`, the names of the limits that the request exc
 The `type` of a 429 is registered with IANA:
 `https://iana.org/assignments/http-problem-types#quota-exceeded`.
 
-An error repeats no value from the request, except a valid `X-Request-ID`. It also
-repeats no name that the route does not declare, and never shows internal details.
+Of the values in the request, an error repeats only a valid `X-Request-ID`. Of the
+names, it repeats only those that the route declares. It never shows internal details.
 """
 
 
@@ -54,7 +54,7 @@ def markdown() -> str:
 
 
 def errors() -> Iterator[type[AppError]]:
-    """Find the classes that introduce a code. Raise if two introduce the same."""
+    """Find the classes that introduce a code. Raise if two introduce the same code."""
     for package in (api, core, schemas, services):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)

@@ -1,4 +1,4 @@
-"""Fills the account page with what its picture shows."""
+"""Fills in the account page for its picture in `docs/`."""
 
 from testbed.accounts import PASSWORD
 from testbed.browser import Browser

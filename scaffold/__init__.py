@@ -2,5 +2,5 @@
 
 They work on a checkout, so the wheel does not contain them. An update runs code of a
 newer release, whose dependencies are perhaps not installed yet. Therefore, the modules
-that an update runs import only the standard library.
+that an update runs need only the standard library.
 """

@@ -1,4 +1,4 @@
-"""Adds a resource: its files, and its lines in the registries."""
+"""Adds a resource: its own files, and its lines in the files of all resources."""
 
 import re
 import subprocess
@@ -20,7 +20,10 @@ WIDTH = 88  # characters of a line
 
 @dataclass(frozen=True)
 class Line:
-    """A line to add to a registry, directly below `below`, or without it at the end."""
+    """A line to add to a registry, a file in which each resource has its own lines.
+
+    The line goes directly below the line `below`, or to the end if `below` is empty.
+    """
 
     file: str
     text: str
@@ -44,7 +47,8 @@ def plan(
 ) -> Addition:
     """Work out what to write. Nothing is written.
 
-    An `example` is only shown in the documentation, so its name can be one that exists.
+    An `example` is only shown in the documentation. So it can have the name of a
+    resource that exists.
 
     Raises:
         Refused: A name or a field is not possible.

@@ -23,7 +23,7 @@ class Codemods:
                 raise Refused(f"The release moves {old} to {new}. Rename your {new}.")
 
     def apply(self, root: Path, files: Iterable[Path]) -> None:
-        """Move files and rename. Raises `RuntimeError` if an old name is left.
+        """Move files and replace old names. Raises `RuntimeError` if one is left.
 
         In an update, an old name that is left would look like a change that the copy
         wants to keep.
@@ -76,8 +76,8 @@ def between(old: Path, new: Path) -> Codemods:
     """Combine the codemods that the new release has and the old release does not have.
 
     If several releases move or rename the same thing, the result has one step for it.
-    It has no step for a file that existed only in a release between the two. If the
-    copy has a file of this name, it is the copy's own file.
+    The result has no step for a file that only a release between the two had. A file
+    of this name in a copy is the copy's own.
     """
     folder = "scaffold/codemods"
     known = {file.name for file in (old / folder).glob("*.toml")}

@@ -187,7 +187,7 @@ def take_out(find: Callable[[Path, str], Stem], name: str, *, dry_run: bool) -> 
     if removal.revision:
         output.print(f"written {removal.revision[0]}, which drops the tables")
     else:
-        output.print("It has no table that a revision made, so no revision drops one.")
+        output.print("No revision made a table for it, so there is no table to drop.")
     if dry_run:
         output.print("Nothing was changed.")
     elif failed:

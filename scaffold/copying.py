@@ -15,7 +15,7 @@ from scaffold.repository import ROOT, commit_all, git, refuse_changes, tracked
 def new(
     target: Path, title: str, slug: str | None, without: Sequence[str] = ()
 ) -> Identity:
-    """Write the copy and its first commit. Leave out `without`: resources and features.
+    """Write the copy and its first commit, without these resources and features.
 
     Raises:
         Refused: The directory is in use, the checkout has changes, or a name is not
@@ -35,8 +35,8 @@ def new(
     for name in without:
         stem = features.find_any(target, name)
         removing.carry_out(target, removing.plan(target, stem))
-    # Do this before the copy gets its name, because the installed package still has the
-    # old name.
+    # Regenerate before the copy gets its name, because the installed package still has
+    # the old name.
     if without and (failed := regenerate(target)):
         raise RuntimeError("\n".join(failed))
     old = naming.current(target).title

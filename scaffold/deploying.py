@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 FOLDER = "deploy"
-# In these lines the name is that of a role or a database of PostgreSQL. There a hyphen
-# would need quotes.
+# In a line with one of these texts, the slug is the name of a role or a database of
+# PostgreSQL. There a hyphen would need quotes.
 SQL = (" ROLE ", " DATABASE ", "postgresql://", "POSTGRES_", "pg_isready")
 # Matches the version of the project in the chart, the image, and the name of the wheel.
 RELEASE = re.compile(

@@ -38,7 +38,7 @@ KINDS = {
 class Field:
     name: str
     kind: str
-    type_name: str  # of its own type, such as ProductStatus
+    type_name: str  # the field's own type, such as ProductStatus
     arguments: tuple[str, ...] = ()
     optional: bool = False
     unique: bool = False

@@ -73,5 +73,5 @@ def choose(singular: str, plural: str | None) -> Names:
     """Return both names. Raises `Refused` for a name that is not possible."""
     names = Names(check(singular), check(plural or plural_of(singular)))
     if names.singular == names.plural:
-        raise Refused("The plural must differ from the singular: --plural")
+        raise Refused("The plural must differ from the singular. Set it with --plural")
     return names

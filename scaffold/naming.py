@@ -28,7 +28,7 @@ class Identity:
 
 
 def choose(title: str, slug: str | None, root: Path) -> Identity:
-    """Check the names. Raises `Refused` if Python, TOML or Markdown cannot hold one."""
+    """Check the names. Raises `Refused` if Python, TOML or Markdown forbids one."""
     if not title.isprintable() or title.strip() != title or not title:
         raise Refused("A title is one line without spaces at its ends.")
     if len(title) > LONGEST:
@@ -54,7 +54,7 @@ def choose(title: str, slug: str | None, root: Path) -> Identity:
 
 
 def installed(root: Path) -> set[str]:
-    """List the packages of the lock files. A copy must not have the name of one."""
+    """List the packages of the lock files, whose names a copy must not have."""
     locks = [file.read_text() for file in root.glob("requirements/*.txt")]
     return {name for lock in locks for name in re.findall(r"^([\w.-]+)==", lock, re.M)}
 
@@ -113,7 +113,7 @@ def introduce(root: Path, new: Identity, origin: str) -> None:
 
 
 def defaults(root: Path) -> str:
-    """Return the release whose default settings a copy keeps. Empty: the newest."""
+    """Return the release whose default settings a copy keeps, or "" for the newest."""
     found = re.search(
         r'^DEFAULTS = "(.*)"', (root / "app/identity.py").read_text(), re.M
     )

@@ -25,7 +25,7 @@ RESERVED = {
 MOST_DIGITS = 18  # SQLite's integers have 64 bits
 ARGUMENTS = {
     "str": "name:str:200, with 1 to 9999 characters",
-    "decimal": "rating:decimal(3,1): all digits, and those behind the point",
+    "decimal": "rating:decimal(3,1), with the numbers of digits and of decimal places",
     "enum": "state:enum(draft|active), with values of at most 16 small letters",
     "ref": "product:ref(product), with the name of a resource",
 }

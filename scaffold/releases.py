@@ -1,4 +1,4 @@
-"""Finds files that a release has moved without a codemod. Its copies need one."""
+"""Finds moves of files that lack a codemod. An update of a copy needs one for each."""
 
 import tomllib
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 from scaffold.repository import git, try_git
 
 CODEMODS = "scaffold/codemods"
-# The code of a copy can import modules of these.
+# The code of a copy can import modules from these places.
 MOVABLE = ("app", "testbed", "tests", "gunicorn.conf.py")
 
 
@@ -17,7 +17,10 @@ def tags(root: Path) -> list[str]:
 
 
 def moves_without_codemod(root: Path, before: str, after: str = "") -> Iterator[str]:
-    """Yield each move between two releases, or up to now, that has no codemod."""
+    """Yield each move between two releases that has no codemod.
+
+    Without `after`, compare the release `before` with the files of the checkout.
+    """
     line = ("diff", "-M", "--diff-filter=R", "--name-status", "-z", before)
     listed = git(root, *line, *filter(None, [after]), "--", *MOVABLE).split("\0")
     known = {**_moves(root, before)}

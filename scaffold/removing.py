@@ -14,7 +14,7 @@ from scaffold.stems import Stem
 HEADER = re.compile(
     r"^(revision|down_revision|branch_labels|depends_on)\b.*\n", re.MULTILINE
 )
-# The linter of revisions refuses these without a reason.
+# The linter of revisions accepts each of these only if a comment gives the reason.
 DROPS = {"drop_table": "ban-drop-table", "DROP FUNCTION": "ban-drop-function"}
 
 
@@ -24,7 +24,7 @@ class Removal:
     files: list[Path]
     registries: dict[str, str]  # their text afterwards
     lines: list[str]
-    revision: tuple[str, str] | None  # path and text; None: no revision made the table
+    revision: tuple[str, str] | None  # path and text; None if no revision made a table
 
 
 def plan(root: Path, stem: Stem) -> Removal:
@@ -50,7 +50,8 @@ def plan(root: Path, stem: Stem) -> Removal:
 def carry_out(root: Path, removal: Removal) -> None:
     for file in removal.files:
         (root / file).unlink()
-    # Delete the directories, too, with files that git ignores, such as __pycache__.
+    # Also delete the directories that had only these files. They can still contain
+    # files that git ignores, such as those in __pycache__.
     for file in removal.files:
         for folder in reversed(file.parents[:-1]):
             if removal.stem.owns(folder) or is_empty(root / folder):
@@ -73,7 +74,7 @@ def is_empty(folder: Path) -> bool:
 
 
 def dropping(root: Path, stem: Stem) -> tuple[str, str] | None:
-    """Write a revision that drops the table: the one that made it, reversed."""
+    """Write a revision that drops the table, by reversing the revision that made it."""
     made = f'op.create_table(\n        "{stem.plural}"'
     for file in sorted(root.glob(f"{stems.MIGRATIONS}**/*.py")):
         if made in (text := file.read_text()):

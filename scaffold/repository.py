@@ -14,7 +14,7 @@ def git(root: Path, *arguments: str, **environment: str) -> str:
     """Return what git prints.
 
     Raises:
-        Refused: git failed; the message is its last line.
+        Refused: git failed. The message ends with the last line that git printed.
     """
     ended = try_git(root, *arguments, **environment)
     if ended.returncode:
@@ -37,7 +37,7 @@ def try_git(
 
 
 def _without_repository(environment: Mapping[str, str]) -> dict[str, str]:
-    """Remove `GIT_DIR` and others. In a hook they name the repository of the hook."""
+    """Remove variables such as `GIT_DIR`, which in a hook name another repository."""
     hidden = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
     return {name: value for name, value in environment.items() if name not in hidden}
 

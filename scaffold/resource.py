@@ -1,4 +1,4 @@
-"""Writes the code of a new resource, which `docs/adding-a-resource.md` shows."""
+"""Writes the code of a new resource. `docs/adding-a-resource.md` shows an example."""
 
 import re
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class Resource:
 
     @property
     def indexes(self) -> list[list[str]]:
-        """The columns of each index: one for each sort order and for each reference."""
+        """The columns of each index. Each sortable field and each reference has one."""
         owner = ["owner_id"] if self.owned else []
         return [
             *([*owner, name, "id"] for name in self.sortable),

@@ -11,13 +11,13 @@ OWN = "app/db/migrations/own/versions"
 
 
 def heads(root: Path) -> tuple[str, str | None]:
-    """The newest revision of the release, and your own if there is one."""
+    """The newest revision of the release, and the newest of your own, if any."""
     [released] = Revisions(root / RELEASED).heads
     return released, next(iter(Revisions(root / OWN).heads), None)
 
 
 def new_name() -> str:
-    """Return a name as `app.db.migrate` does, with random digits: no two are equal."""
+    """Return a name as `app.db.migrate` does. Its random digits make it unique."""
     return f"{datetime.now(UTC):%Y%m%d}_{secrets.token_hex(4)}"
 
 

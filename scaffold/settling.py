@@ -12,8 +12,8 @@ from scaffold.stems import Stem
 
 KINDS = {
     "UD": "you changed it, the release deletes it: keep it, or `git rm` it",
-    "UU": "both changed the same lines: choose, then `git add`",
-    "AA": "both added it: choose, then `git add`",
+    "UU": "you and the release changed the same lines: choose, then `git add`",
+    "AA": "you and the release added it: choose, then `git add`",
 }
 
 
@@ -43,7 +43,7 @@ class Outcome:
             parts.append("Settle the conflicts, then `make format` and commit.")
         else:
             parts.append("Committed. Next: `make check` and `make test`.")
-        parts.append("To give up: `git reset --hard`, and switch to your branch.")
+        parts.append("To give up: `git reset --hard`, then switch to your own branch.")
         return "\n".join(parts)
 
 

@@ -74,7 +74,7 @@ class Stem:
         return self.names[1]
 
     def owns(self, path: Path) -> bool:
-        """Whether the file belongs to the resource. Revisions stay, so they do not."""
+        """Whether the file belongs to the resource. A revision does not: it stays."""
         return not path.as_posix().startswith(MIGRATIONS) and any(
             re.fullmatch(
                 rf"(test_)?({'|'.join(self.names)})(\.\w+)?", part.replace("-", "_")
@@ -124,7 +124,10 @@ def without(root: Path, stem: Stem) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def without_lines(text: str, stem: Stem) -> tuple[str, list[str]]:
-    """Return the text of a registry without the lines of a resource, and the lines."""
+    """Return the text of a registry without the lines of a resource.
+
+    Also return these lines.
+    """
     rows = text.splitlines(keepends=True)
     removed = [row.strip() for row in rows if stem.is_in(row)]
     left = "".join(row for row in rows if not stem.is_in(row))

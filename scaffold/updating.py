@@ -47,7 +47,9 @@ requirements/*.txt merge=ours
 
 
 def fetch(root: Path, to: str | None) -> tuple[Upstream, str]:
-    """Fetch both releases. Return the record of the copy, and the new release's name.
+    """Fetch the release of the copy, and the new release.
+
+    Return the record of the copy, and the name of the new release.
 
     Raises:
         Refused: The copy has changes, or there is no newer release.
@@ -107,7 +109,7 @@ def update(root: Path, to: str) -> Outcome:
         logs = [(tree / "CHANGELOG.md").read_text() for tree in (before, after)]
         for tree in (before, after):
             rename(tree, naming.current(root))
-            # Without this, a change to a line of a removed resource is a conflict.
+            # Otherwise a change to a line of a removed resource would be a conflict.
             for names in known.removed:
                 for name, text, _ in stems.without(tree, Stem(tuple(names))):
                     (tree / name).write_text(text)

@@ -14,7 +14,7 @@ TEXT = """\
 source = {source}
 release = {release}
 commit = {commit}
-# The resources that were removed, so that an update does not add to them.
+# Resources and features that were removed. An update does not bring them back.
 removed = {removed}
 """
 

@@ -13,7 +13,7 @@ PASSWORD = "a quiet orange typewriter"
 
 @cache
 def password_hash() -> str:
-    """Return a cheap hash of `PASSWORD`, which a login does not replace."""
+    """Return a cheap hash of `PASSWORD` that a login does not replace."""
     hasher = Argon2Hasher(memory_cost=19456, time_cost=2, parallelism=1)
     return hasher.hash(PASSWORD)
 
@@ -21,7 +21,7 @@ def password_hash() -> str:
 def create_account(
     email: str, *, environment: Mapping[str, str], role: str = "user"
 ) -> None:
-    """Create an account by the command line."""
+    """Create an account with the command `users create`."""
     arguments = ("users", "create", "--email", email, "--role", role)
     created = command(
         *arguments, "--password-stdin", environment=environment, stdin=PASSWORD

@@ -9,8 +9,9 @@ import httpx2
 from testbed.fault_proxy import Relay
 
 READY = "/api/v1/health/ready"
-# The sum is longer than a worker needs to notice a signal, because a shorter time would
-# hide a missing delay. DRAIN_DELAY_SECONDS must be longer than the sum.
+# The sum of these two is longer than a worker needs to notice a signal. With a shorter
+# sum, a service that stops without a delay would look right. DRAIN_DELAY_SECONDS must
+# be longer than the sum.
 PROBE_SECONDS, LAG_SECONDS = 0.3, 1.0
 
 
@@ -33,7 +34,7 @@ class Balancer(Relay):
             to_client.close()
 
     async def probe(self) -> None:
-        """Ask each instance, and use the answers some time later."""
+        """Ask each instance, and use the answers `LAG_SECONDS` later."""
         async with httpx2.AsyncClient(timeout=60) as client:
             while True:
                 ready = [p for p in self.ports if await answers_ready(client, p)]

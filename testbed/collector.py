@@ -1,4 +1,4 @@
-"""A server that receives the traces of the service, and its errors for Sentry."""
+"""A server that receives traces, and errors for Sentry, from the service."""
 
 import gzip
 from collections.abc import Iterator

@@ -48,7 +48,7 @@ def _run(
 
 
 def _redirect(number: int, path: Path, mode: str) -> IO[str]:
-    """Let a file take the place of a standard stream, also for code in C."""
+    """Replace a standard stream by a file, also for code in C."""
     file = path.open(mode)
     os.dup2(file.fileno(), number)
     return file

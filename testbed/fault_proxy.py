@@ -22,7 +22,7 @@ CHUNK = 65_536
 
 
 class Relay:
-    """Passes bytes on in both directions. Subclasses disturb one of them."""
+    """Passes bytes on in both directions. Subclasses disturb one direction."""
 
     def __init__(self, server_port: int) -> None:
         self.server_port = server_port
@@ -34,7 +34,7 @@ class Relay:
             create_task(self.ask(client, to_server)),
             create_task(self.answer(server, to_client)),
         }
-        # When either side hangs up, the other must not wait for it.
+        # When one side hangs up, the other side must not wait for more bytes.
         await wait(ways, return_when=FIRST_COMPLETED)
         for way in ways:
             way.cancel()
@@ -50,7 +50,7 @@ class Relay:
 
 
 class SlowServer(Relay):
-    """Passes each answer on some time later."""
+    """Passes each part of an answer on after `seconds`."""
 
     def __init__(self, server_port: int, *, seconds: float) -> None:
         super().__init__(server_port)
@@ -66,7 +66,7 @@ class SlowServer(Relay):
 class FaultProxy(Relay):
     """Cuts the first answer on some connections in half.
 
-    The seed decides for each connection, in the order in which they arrive.
+    The seed decides which, in the order in which the connections arrive.
     """
 
     def __init__(self, server_port: int, *, doomed: float, seed: int) -> None:

@@ -1,6 +1,8 @@
-"""Run a command that ends with its parent, as another account if one is given.
+"""Run a command that gets a signal when its parent ends.
 
 Usage: leash.py PARENT_PID SIGNAL UID:GID|- COMMAND [ARGUMENT...]
+
+The command runs as the account UID:GID, or with `-` as the account of its parent.
 
 This is a separate program because a `preexec_fn` can deadlock in a process with
 threads. It imports only the standard library, because it runs with `python -I -S`.
@@ -23,7 +25,7 @@ def main(parent: str, signal: str, account: str, *command: str) -> None:
         # Set this after the change of account, which would clear it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal))
         if os.getppid() != int(parent):
-            sys.exit("The parent died before the leash was on.")
+            sys.exit("The parent ended before it could be watched.")
     os.execv(command[0], command)  # noqa: S606
 
 

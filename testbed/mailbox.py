@@ -39,9 +39,10 @@ async def newest_token(app: FastAPI, template: str) -> str:
 class Mailbox:
     """Keeps the mail that an SMTP server accepts.
 
-    `answers` are the server's replies to recipients, by address. The server calls
-    `interrupt` twice for each mail: before it keeps the mail, and again before it
-    replies. A `ConnectionError` from the first call makes the server drop the mail.
+    `answers` maps a recipient to replies. The server gives one of them at each attempt,
+    and then accepts the recipient. It calls `interrupt` twice for each mail: before it
+    keeps the mail, and again before it replies. A `ConnectionError` from the first call
+    makes the server drop the mail.
     """
 
     def __init__(self, interrupt: Callable[[bool], None] = lambda kept: None) -> None:

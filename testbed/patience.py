@@ -26,9 +26,9 @@ SETTINGS = MappingProxyType(
         "graceful_timeout_seconds": 120,
         # The default limit adapts itself, and would fall while the machine is busy.
         "max_in_flight": 1000,
-        # The last two are no times, but all tests need them. A copy can keep defaults
+        # The last two are not times, but all tests need them. A copy can keep defaults
         # of an older release, but the tests expect the newest defaults. All tests send
-        # requests from the same address, and would share its limit.
+        # requests from the same IP address, so they would share one rate limit.
         "defaults": "999.0.0",
         "rate_limit_all": "off",
     }

@@ -34,7 +34,7 @@ class PgBouncer(Server):
     def __init__(self, directory: Path, postgres: PostgresServer) -> None:
         super().__init__(directory)
         self.postgres = postgres
-        if os.geteuid() == 0:  # it refuses to run as root
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root
             self.account = postgres.account
             directory.chmod(0o755)
 

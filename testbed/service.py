@@ -56,7 +56,7 @@ def command(
     stdin: str = "",
     program: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m app`, or another program of Python, outside the repository."""
+    """Run `python -m app`, or another Python program, outside the repository."""
     if not program:
         return run_app(arguments, environment, stdin)
     return subprocess.run(

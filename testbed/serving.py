@@ -18,7 +18,7 @@ class Later:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is None:  # a page sends requests until the browser closes it
-            raise RuntimeError("The application has left.")
+            raise RuntimeError("The application has ended.")
         request = asyncio.ensure_future(self.app(scope, receive, send))
         self.requests.add(request)
         request.add_done_callback(self.requests.discard)

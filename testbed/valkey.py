@@ -29,7 +29,7 @@ class ValkeyServer(Server):
         arguments: Sequence[str] = (),
         binary: str = "",
     ) -> None:
-        """`options` are further lines of its configuration."""
+        """`options` are further lines of the configuration file."""
         super().__init__(directory)
         self.binary = binary
         self.options, self.arguments = options, arguments

@@ -10,7 +10,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* The largest number of database connections. A rollout runs one pod more than
 maxReplicas. The health check of each worker needs 1 connection, each mail worker 1, the
-migration 2, and PostgreSQL and its operators 8. */ -}}
+migration 2, and PostgreSQL and its administrators 8. */ -}}
 {{- define "connections" -}}
 {{- $pods := add 1 (int .Values.autoscaling.maxReplicas) -}}
 {{- $overflow := .Values.settings.DB_MAX_OVERFLOW | default 0 | int -}}
