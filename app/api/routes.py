@@ -104,7 +104,7 @@ class ApiRoute(APIRoute):
 
     @cached_property
     def known_names(self) -> frozenset[str]:
-        """The names of all parameters and of all members of the body.
+        """The names of all parameters and of all fields of the body.
 
         An error must not repeat any other name, because a client can have sent a secret
         as a name.
@@ -175,7 +175,7 @@ def depends_on(dependant: Dependant, call: Callable[..., Any]) -> bool:
 
 
 def member_names(schema: Any) -> Iterator[str]:
-    """Yield the name of every member that a JSON Schema describes."""
+    """Yield the name of every property that a JSON Schema describes."""
     if isinstance(schema, dict):
         yield from schema.get("properties", ())
         schema = list(schema.values())

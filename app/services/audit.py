@@ -42,7 +42,7 @@ def record(
 
 
 async def record_now(session: AsyncSession, *events: dict[str, Any]) -> None:
-    """Insert the results of `describe` at once, in one statement.
+    """Insert the results of `describe` immediately, in one statement.
 
     This costs less than `record`.
     """

@@ -1,4 +1,4 @@
-"""Sessions: how one starts, how its owner lists them, and how they end."""
+"""Starting, listing and ending sessions."""
 
 import secrets
 from collections.abc import Sequence
@@ -107,7 +107,8 @@ class SessionStarter:
         started meanwhile.
         """
         now = utc_now()
-        # The least recently used sessions end, so that one more fits the maximum.
+        # The least recently used sessions end, so that there is room for one more
+        # session.
         evicted = await execute(self.session, EVICT, {"owner": user_id, "now": now})
         events = [
             describe("session.revoked", user_id, session_id=ended.id, reason="evicted")
