@@ -25,8 +25,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 TRANSPORT = "X-Token-Transport"
 TRANSPORTS = ("body", "cookie")
-# Browsers accept a cookie with the prefix `__Host-` only over TLS or from localhost,
-# and only if it is for exactly this host and for all paths. Therefore a subdomain
+# Browsers accept a cookie with the prefix `__Host-` only over TLS or from localhost.
+# The cookie must be for exactly this host and for all paths. Therefore a subdomain
 # cannot set a cookie of this name.
 COOKIE = f"__Host-{PREFIX.removesuffix('_')}"
 ATTRIBUTES: dict[str, Any] = {

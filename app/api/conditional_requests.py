@@ -101,7 +101,8 @@ async def required_version(if_match: IfMatch = None) -> ExpectedVersion:
     return await expected_version(if_match)
 
 
-# `async def`, because FastAPI would run the constructor of a class in a thread.
+# Functions with `async def`, because FastAPI would run the constructor of a class in a
+# thread.
 async def get_tagged(response: Response) -> Tagged:
     return Tagged(response)
 

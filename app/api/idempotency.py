@@ -62,7 +62,7 @@ IDEMPOTENCY = (IdempotencyKeyInvalid, IdempotencyKeyInUse, IdempotencyKeyReused)
 
 
 class StreamedRequest(Request):
-    """Hashes the body while the endpoint reads it, without keeping it."""
+    """Hashes the body while the endpoint reads it, and keeps no copy of the body."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

@@ -27,7 +27,7 @@ HEADERS = (
 
 
 class OverloadMiddleware:
-    """Limits the requests under way. Reads are counted apart from changes.
+    """Limits the requests under way. Reads and changes are counted separately.
 
     Therefore many reads cannot keep out changes, such as logins, and many changes
     cannot keep out reads. A request does not count while its client sends the body, and

@@ -100,7 +100,7 @@ class SessionStarter:
         """Start a session, and record the event.
 
         `methods` are values of RFC 8176 for what the user has proved. If the session
-        replaces another, it keeps the methods of the replaced one.
+        replaces another session, it also has the methods of that session.
 
         Before this call, lock the user's row in a separate statement. A single
         statement that waits for the lock would not see a session that another request

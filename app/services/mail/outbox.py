@@ -22,7 +22,7 @@ class Outbox:
     """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
     session: AsyncSession
-    wake: Callable[[], None] = lambda: None  # for a process without a mail worker
+    wake: Callable[[], None] = lambda: None  # the default: no mail worker
 
     async def add(
         self,
