@@ -49,7 +49,8 @@ FactorHolder = Annotated[Principal, caller_with("account:write", factor=True)]
 FreshAccountHolder = Annotated[Principal, caller_with("account:write", fresh=True)]
 UserReader = Annotated[Principal, caller_with("users:read")]
 UserAdmin = Annotated[Principal, caller_with("users:write", fresh=True)]
-# Who logs out: a refresh token, the user of an access token, or an unknown client.
+# Identifies who logs out: a refresh token, the caller of an access token, or None for
+# an unknown client.
 Leaver = str | Principal | None
 
 
@@ -134,7 +135,7 @@ async def find_leaver(
     state: StateDep,
     token: Annotated[str | None, Depends(find_refresh_token)],
 ) -> Leaver:
-    """Take the refresh token, or else find the user by the access token."""
+    """Return the refresh token. Without one, find the caller by the access token."""
     bearer = await get_caller.read(request) if token is None else None
     if bearer is not None:
         with suppress(InvalidAccessToken):

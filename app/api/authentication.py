@@ -46,8 +46,8 @@ class MfaRequired(Forbidden):
         "Your role needs a second factor. Add one to your account, or give it at "
         "/auth/reauthenticate."
     )
-    # RFC 9470 §3 has 401. This is a 403, because 401 makes clients refresh, and a new
-    # token of the same session has no second factor either.
+    # RFC 9470 §3 uses 401. This class uses 403, because a 401 makes clients refresh,
+    # and a new token of the same session has no second factor either.
     headers = MappingProxyType(
         {
             "WWW-Authenticate": 'Bearer realm="api", '
@@ -62,8 +62,8 @@ CALLER = "app.caller"
 class CallerScheme(HTTPBearer):
     """The security scheme of the OpenAPI document.
 
-    As a dependency it returns the caller. The route calls `identify`, which finds the
-    caller, before any dependency.
+    As a dependency, it returns the caller that `identify` has found. The route calls
+    `identify` before it runs any dependency.
     """
 
     async def __call__(self, request: HTTPConnection) -> Any:
@@ -82,7 +82,7 @@ VisitorDep = Annotated[Principal | None, Depends(get_caller)]
 
 
 async def identify(request: Request) -> tuple[Principal | None, AppError | None]:
-    """Find the caller by the access token, or the reason to refuse the request.
+    """Return the caller of the access token, or the reason to refuse the request.
 
     Return neither for a request without a token. The route counts the request before it
     raises the refusal, so that guessed tokens are counted, too.
@@ -128,9 +128,9 @@ async def authorize(
 async def authorize_fresh(
     caller: Annotated[Principal, Depends(authorize)],
 ) -> Principal:
-    """Admit only a caller who has given the password within the last minutes.
+    """Admit only a caller who has logged in or reauthenticated recently (`FRESH`).
 
-    Use it for changes that a stolen access token must not allow.
+    Use this dependency for changes that a stolen access token must not allow.
     """
     caller.require_fresh()
     return caller
@@ -139,10 +139,10 @@ async def authorize_fresh(
 async def authorize_factor(
     caller: Annotated[Principal, Depends(authorize)],
 ) -> Principal:
-    """Admit only a caller who has given a second factor within the last minutes.
+    """Admit only a caller who has given a second factor recently (`FRESH`).
 
-    If the account has no second factor, the password is enough. Use it for changes of
-    the factors themselves.
+    If the account has no second factor, a recent login or reauthentication is enough.
+    Use this dependency for changes of the factors themselves.
     """
     caller.require_fresh_factor()
     return caller
@@ -161,7 +161,8 @@ async def begin_grace(state: AppState, caller: Principal) -> None:
 
 
 async def log_refused_token(state: AppState, reason: str) -> None:
-    # Log only some refusals of each address, because anyone can send invalid tokens.
+    # Limit the log lines for each client address, because anyone can send invalid
+    # tokens.
     context = current_request()
     address = context.client_address if context else ""
     hit = Hit(state.policies["refused-token-event"], limiter_partition(address))
@@ -170,8 +171,7 @@ async def log_refused_token(state: AppState, reason: str) -> None:
 
 
 async def record_denial(state: AppState, caller: Principal, scope: str) -> None:
-    # Record only some denials of each caller, so that repeated requests do not fill the
-    # disk.
+    # Limit the records for each caller, so that repeated requests do not fill the disk.
     hit = Hit(state.policies["denied-event"], str(caller.user_id))
     if (await state.limiter.hit(hit)).allowed:
         subject = caller.user_id

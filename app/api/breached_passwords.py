@@ -1,4 +1,4 @@
-"""Looks new passwords up in data breaches if a setting names a range service."""
+"""Looks new passwords up in known data breaches if BREACHED_PASSWORDS_URL is set."""
 
 from app.services.accounts.passwords import LookUp
 from app.state import AppState

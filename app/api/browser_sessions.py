@@ -2,8 +2,8 @@
 
 A client asks for the cookie by `X-Token-Transport: cookie`. `ApiRoute` moves the
 refresh token of every answer into the cookie, also if a new way to sign in is added
-later. Only refresh and logout read the cookie. `or_cookie` refuses requests that
-another site can send.
+later. Only refresh and logout read the cookie. `or_cookie` refuses the cookie if a page
+of another site may have sent the request.
 """
 
 from collections.abc import Callable, Coroutine
@@ -25,8 +25,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 TRANSPORT = "X-Token-Transport"
 TRANSPORTS = ("body", "cookie")
-# Browsers accept a cookie with the prefix `__Host-` only over TLS or from localhost,
-# and only if it is for exactly this host and for all paths. Therefore a subdomain
+# Browsers accept a cookie with the prefix `__Host-` only over TLS or from localhost.
+# The cookie must be for exactly this host and for all paths. Therefore a subdomain
 # cannot set a cookie of this name.
 COOKIE = f"__Host-{PREFIX.removesuffix('_')}"
 ATTRIBUTES: dict[str, Any] = {
@@ -98,7 +98,7 @@ def in_cookie(route: APIRoute, answer: Handler) -> Handler:
 
 def _move(response: Response, request: Request) -> None:
     """Move the refresh token of an answer into the cookie."""
-    if response.status_code == HTTPStatus.NO_CONTENT:  # of a logout
+    if response.status_code == HTTPStatus.NO_CONTENT:  # only a logout has it
         response.delete_cookie(COOKIE, **ATTRIBUTES)
         # Do not send "cookies", because it would also delete the cookies of subdomains.
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
@@ -114,9 +114,10 @@ def _move(response: Response, request: Request) -> None:
 
 
 def or_cookie(request: Request, given: str | MISSING) -> str | MISSING:
-    """Take the token of the body, or of the cookie if the body has none.
+    """Take the token from the body, or from the cookie if the body has none.
 
-    If a browser has no session, return "", which is not a valid token.
+    If a client that asked for the cookie sends neither, return "", which is not a valid
+    token.
     """
     cookies = _cookies(request)
     if len(cookies) + (given is not MISSING) > 1:

@@ -1,4 +1,4 @@
-"""Entity tags (RFC 9110 §13): answer 304 to known versions, 412 to stale changes."""
+"""Entity tags (RFC 9110 §13): 304 for a known version, 412 for a stale change."""
 
 import re
 from typing import Annotated, Any, Protocol, TypeVar
@@ -21,7 +21,7 @@ _LIST = re.compile(
 
 LONGEST = 1024
 
-# This only documents the header. The code below refuses a malformed one with 400.
+# This only documents the header. The code below refuses a malformed header with 400.
 IF_MATCH = {
     "type": "string",
     "pattern": r'^(\*|[ ,]*((W/)?"[!#-~]*"( *,[ ,]*(W/)?"[!#-~]*")*[ ,]*)?)$',
@@ -101,7 +101,8 @@ async def required_version(if_match: IfMatch = None) -> ExpectedVersion:
     return await expected_version(if_match)
 
 
-# `async def`, because FastAPI would run the constructor of a class in a thread.
+# Functions with `async def`, because FastAPI would run the constructor of a class in a
+# thread.
 async def get_tagged(response: Response) -> Tagged:
     return Tagged(response)
 

@@ -4,8 +4,8 @@
     @limited("login")
     async def login(...)
 
-The route reads these facts when the application starts, so the decorators of facts can
-have any order.
+The route reads these facts when the application starts, so the order of these
+decorators does not matter.
 """
 
 from collections.abc import Callable

@@ -31,8 +31,8 @@ class Fault(BaseModel):
 
     pointer: str = Field(
         description="JSON Pointer into the body such as `#/name`, or the name of a "
-        "parameter such as `query/limit`. The pointer does not contain the "
-        "name of a member or a parameter that the service does not define.",
+        "parameter such as `query/limit`. The pointer ends before a name that the "
+        "service does not define.",
         examples=["#/name"],
     )
     code: str = Field(examples=["missing"])
@@ -56,7 +56,7 @@ class Problem(BaseModel):
 
 
 class Refusals(dict[str, Any]):
-    """The errors of one status, in the form of a response of OpenAPI."""
+    """The errors with one status, as a response in the OpenAPI document."""
 
     def __init__(self, errors: Sequence[type[AppError]]) -> None:
         super().__init__(description=described(errors))

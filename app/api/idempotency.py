@@ -30,8 +30,8 @@ from app.services.idempotency import AlreadyAnswered, IdempotencyKeyInUse, OnceO
 
 _VISIBLE = r"[!#-\[\]-~]{1,255}"
 _KEY = re.compile(rf'({_VISIBLE})|"({_VISIBLE})"')
-# A request that gets one of these has no effect. If it is repeated, it usually gets the
-# same refusal.
+# A request that is refused with one of these statuses has no effect. A repetition
+# usually gets the same refusal.
 STORED_REFUSALS = {404, 422}
 STORED_HEADERS = ("content-type", "etag", "location")
 
@@ -62,7 +62,7 @@ IDEMPOTENCY = (IdempotencyKeyInvalid, IdempotencyKeyInUse, IdempotencyKeyReused)
 
 
 class StreamedRequest(Request):
-    """Hashes the body while the endpoint reads it, without keeping it."""
+    """Hashes the body while the endpoint reads it, and keeps no copy of the body."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -110,7 +110,7 @@ class Attempt:
             request.log_fields["idempotency"] = outcome
 
     async def _fingerprints(self) -> list[bytes]:
-        """Return an HMAC under each secret: a plain hash could reveal a password."""
+        """Return an HMAC with each secret: a plain hash could reveal a password."""
         request, url = self.request, self.request.url
         media_type, *_ = request.headers.get("content-type", "").lower().split(";")
         head = f"{request.method} {url.path}?{url.query}\n{media_type.strip()}\n"
@@ -164,7 +164,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 def once_only(answer: Handler, *, streamed: bool) -> Handler:
     """Store the answer to a request that claimed a key, or repeat the stored answer.
 
-    Both happen inside the transaction, because it ends after the handler has returned.
+    Both happen inside the transaction of the request, because this transaction ends
+    after the handler has returned.
     """
 
     async def answer_once(request: Request) -> Response:
@@ -183,9 +184,10 @@ def once_only(answer: Handler, *, streamed: bool) -> Handler:
 
 
 async def respond(request: Request, answer: Handler) -> Response:
-    """Answer the request. With a key, return some refusals instead of raising them.
+    """Answer a request. If it has a key, return the refusals that the service stores.
 
-    The service stores these refusals (`STORED_REFUSALS`), like other answers.
+    These are the refusals with a status in `STORED_REFUSALS`. The service stores them
+    like other answers. All other refusals are raised.
     """
     try:
         return await answer(request)

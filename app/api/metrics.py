@@ -24,7 +24,7 @@ def make_sampler(state: AppState) -> Sampler:
 
 
 def add_metrics(app: FastAPI, settings: Settings) -> None:
-    """Serve `/metrics`. Outside of development, do so only with METRICS_TOKEN."""
+    """Serve `/metrics`. Outside of development, do so only if METRICS_TOKEN is set."""
     if settings.serves_metrics:
         app.add_api_route(
             PATH,

@@ -28,7 +28,7 @@ class Observers:
         mail_id = str(mail.id)
         if self.traces is not None:
             self.traces.add_delivery(mail_id, mail.template, seconds, error)
-        # An OSError can also be a timeout.
+        # An OSError, such as a timeout, is an outage, too.
         unexpected = not isinstance(error, DeliveryFailed | OSError)
         if self.errors is not None and error is not None and unexpected:
             self.errors.report(error, mail_id=mail_id, template=mail.template)

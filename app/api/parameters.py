@@ -40,9 +40,10 @@ def readers(dependant: Dependant) -> list[Read]:
 
 
 def _reader(fields: list[ModelField], source: str, value: Value) -> Read:
-    """Read each field by `value`, or let FastAPI read all fields.
+    """Read each field with `value`, or let FastAPI read all fields.
 
-    FastAPI reads them if one has several names, is a model or contains JSON.
+    FastAPI reads all fields if one of them has several names, is a model or contains
+    JSON.
     """
     get = attrgetter(source)
     names = [_get_param_aliases(field) for field in fields]
@@ -108,7 +109,7 @@ def _header_value(request: Request, name: str, is_list: bool) -> Any:
 
 
 def _model_reader(fields: list[ModelField], read: Read) -> Read | None:
-    """Validate the query by its model.
+    """Validate the query with its model.
 
     Return None if there is no model, or if the model has aliases or lists.
     """

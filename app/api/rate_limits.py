@@ -27,8 +27,9 @@ Partition = Literal["address", "user", "session", "route"]
 class Limited:
     """One policy of a route. Requests that agree in all parts of `by` share a counter.
 
-    For a client without a token, `user` and `session` mean the address of the client.
-    For a caller with another credential, such as an API key, both mean this credential.
+    For a client without a token, `user` and `session` mean the IP address of the
+    client. For a caller with another credential, such as an API key, both mean this
+    credential.
     """
 
     policy: str
@@ -56,9 +57,10 @@ def limited(
     cost: int | Callable[[Request], int] = 1,
     shown: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
-    """Count each request of an endpoint as `cost` hits of a policy of the service.
+    """Count each request of an endpoint as `cost` hits of a policy.
 
-    With the policy `all`, each request counts there as `cost` hits instead of one.
+    The policy `all` counts each request as one hit. To change this number for an
+    endpoint, name the policy `all` here.
     """
     limit = Limited(policy, by or ("address",), cost, shown)
     return lambda endpoint: declare(endpoint, limit)

@@ -92,7 +92,7 @@ class Step:
 
 
 def effective(route: APIRoute) -> Any:
-    """Return the included form of a route: FastAPI makes a handler for each one."""
+    """Return the route as a router includes it: each inclusion has its own handler."""
     context: Any = _effective_route_context_var.get()
     return context if context and context.original_route is route else route
 

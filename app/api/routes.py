@@ -38,7 +38,7 @@ from app.core.strict_json import parse
 def is_pydantic_v1_model_class(cls: Any) -> bool:
     """Replace FastAPI's function of this name, which imports pydantic.v1.
 
-    The import takes 2 MiB of a worker and 20 ms of its start.
+    The import would cost each worker 2 MiB, and 20 ms at its start.
     """
     v1 = sys.modules.get("pydantic.v1")
     return v1 is not None and lenient_issubclass(cls, v1.BaseModel)
@@ -104,7 +104,7 @@ class ApiRoute(APIRoute):
 
     @cached_property
     def known_names(self) -> frozenset[str]:
-        """The names of all parameters and of all members of the body.
+        """The names of all parameters and of all fields of the body.
 
         An error must not repeat any other name, because a client can have sent a secret
         as a name.
@@ -120,7 +120,7 @@ class ApiRoute(APIRoute):
         if here.dependency_overrides_provider is None:
             return not_included
         # FastAPI makes these objects again when it includes the route. Share them here,
-        # because keeping both would take another MiB of a worker.
+        # because keeping both would cost each worker another MiB.
         for name in ("dependant", "body_field", "response_field", "response_fields"):
             setattr(self, name, getattr(here, name))
         fastapi = super().get_route_handler()
@@ -154,8 +154,8 @@ class ApiRoute(APIRoute):
                 refuse_repeated(query, repeatable, self.known_names)
             if has_json:
                 request = StrictJSONRequest(request.scope, request.receive)
-                # Parse the body before FastAPI does: it would answer 400 to every
-                # error, even to a media type that deserves a 415.
+                # Parse the body before FastAPI does, because FastAPI would answer 400
+                # to every error, even to a wrong media type, which needs a 415.
                 await request.json()
             return await answer(request)
 
@@ -175,7 +175,7 @@ def depends_on(dependant: Dependant, call: Callable[..., Any]) -> bool:
 
 
 def member_names(schema: Any) -> Iterator[str]:
-    """Yield the name of every member that a JSON Schema describes."""
+    """Yield the name of every property that a JSON Schema describes."""
     if isinstance(schema, dict):
         yield from schema.get("properties", ())
         schema = list(schema.values())

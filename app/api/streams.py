@@ -38,8 +38,8 @@ class StreamedResponse(StreamingResponse):
         `patience` limits the time in which the client must accept one chunk.
 
         Sending raises `Overloaded` if all slots are taken, and `DeadlineExceeded` at
-        the limit. Then the server cuts the connection, so that the client can tell that
-        the content is incomplete.
+        the limit. If the answer has begun by then, the server cuts the connection, so
+        that the client can tell that the content is incomplete.
         """
         super().__init__(content, **options)
         self.chunks = content

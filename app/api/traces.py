@@ -49,7 +49,10 @@ TRACE_HEADERS = frozenset((b"traceparent", b"tracestate", b"baggage"))
 
 
 class AllowListed(Sampler):
-    """Keeps every span: `Traces.skips` chooses the requests. Drops some attributes."""
+    """Keeps every span, because `Traces.skips` has chosen the requests already.
+
+    Of the attributes of a request, only those in `KEPT` stay.
+    """
 
     def should_sample(
         self,
@@ -114,10 +117,11 @@ class Traces:
         return Application
 
     def skips(self, scope: Scope) -> bool:
-        """Whether not to trace a request. Call it before FastAPI reads the headers.
+        """Whether a request gets no trace. Call this before FastAPI reads the headers.
 
-        It also removes the headers of a trace, unless a trusted proxy sent them.
-        Otherwise clients could choose which requests are traced, and traces cost money.
+        This method also removes the headers of a trace, unless a trusted proxy sent
+        them. Otherwise clients could choose which requests are traced, and traces cost
+        money.
         """
         peer = scope.get("client")
         parent = None
@@ -166,7 +170,7 @@ class Traces:
 
     @asynccontextmanager
     async def sending(self) -> AsyncGenerator[None]:
-        """Send spans from a thread until the block ends. Then send those that wait.
+        """Send spans from a thread until the block ends. Then send the waiting spans.
 
         A collector that does not answer delays the end by CLOSE_SECONDS.
         """
@@ -182,8 +186,8 @@ class Traces:
         try:
             yield
         finally:
-            # Use a daemon thread. At its end, the interpreter would wait for a thread
-            # of asyncio, even if the collector takes very long.
+            # Use a daemon thread, because the interpreter does not exit before the
+            # threads of asyncio have ended, even if the collector takes very long.
             closing = Thread(target=self._provider.shutdown, daemon=True)
             closing.start()
             await asyncio.to_thread(closing.join, CLOSE_SECONDS)

@@ -22,11 +22,11 @@ class Upload:
 
 class Allowance(NamedTuple):
     max_bytes: int
-    time: timedelta  # for the arrival of the body, and again for the work
+    time: timedelta  # limits the arrival of the body, and then the work
 
 
 def upload(*, max_bytes: str, seconds: str) -> Callable[[Endpoint], Endpoint]:
-    """Give a route a body limit and a deadline of its own, by the names of settings."""
+    """Give a route its own body limit and deadline. The arguments name settings."""
     return lambda endpoint: declare(endpoint, Upload(max_bytes, seconds))
 
 

@@ -31,7 +31,7 @@ async def add_rows(
 ) -> None:
     """Add `count` rows in one transaction.
 
-    The first row gets the number that follows the number of rows in the table.
+    If the table has `n` rows, the numbers of the new rows begin at `n + 1`.
     """
     table = unique.class_
     async with transaction(database) as session:
@@ -39,8 +39,8 @@ async def add_rows(
         while count:
             rows = [make(number + n) for n in range(1, min(count, BATCH) + 1)]
             number += len(rows)
-            # After deletions, the table can contain numbers above its number of rows.
-            # Skip these numbers.
+            # After deletions, the table can already contain rows with these numbers.
+            # Skip such numbers.
             found = select(unique).where(unique.in_([row[unique.key] for row in rows]))
             taken = set(await session.scalars(found))
             rows = [row for row in rows if row[unique.key] not in taken]

@@ -34,7 +34,10 @@ async def add(
 
 
 def make_user(number: int, password_hash: str, seed: int = 0) -> dict[str, Any]:
-    """Make user `number` of a seed. A repeated name gets a number in its address."""
+    """Make user `number` of a seed.
+
+    If a name is repeated, its e-mail address gets a number.
+    """
     choice = Random(f"user {seed} {number}")  # noqa: S311 - no secret
     names = shuffled_names(seed)
     turn, nth = divmod(number - 1, len(names))

@@ -79,7 +79,7 @@ class SecurityEvent(Representation):
     event: str = Field(examples=["auth.login.success"])
     outcome: str = Field(examples=["success"])
     ip: str | None = Field(
-        description="Address of the caller; null if another person acted.",
+        description="IP address of the caller; null if another person acted.",
         examples=["192.0.2.1"],
     )
     user_agent: str | None = Field(examples=[USER_AGENT])

@@ -9,8 +9,8 @@ from app.schemas.base import USER_AGENT, Representation, RequestBody
 from app.schemas.user import Password
 from app.schemas.values import Email
 
-# Far longer than our tokens: the token of another service then gets the answer that it
-# is invalid, not that it is too long.
+# Far longer than our tokens, so that the token of another service gets the error that
+# it is invalid, and not that it is too long.
 LONGEST_TOKEN = 4096
 
 

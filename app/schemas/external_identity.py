@@ -67,7 +67,7 @@ class ExternalIdentityRead(Representation):
     id: UUID
     provider: str = Field(examples=["google"])
     email: str | None = Field(
-        description="The address that the provider sent at your last sign-in.",
+        description="The e-mail address that the provider sent at your last sign-in.",
         examples=["ada@example.org"],
     )
     created_at: datetime

@@ -1,4 +1,4 @@
-"""Passkeys: the forms of WebAuthn Level 3 that browsers read and write as JSON."""
+"""Passkeys: the JSON objects of WebAuthn Level 3 that browsers read and write."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ Base64Url = Annotated[str, Field(examples=["AZqPPlpw"])]
 
 
 def encoded(max_bytes: int) -> object:
-    """Bytes in base64url without padding, as in every JSON form of WebAuthn."""
+    """Bytes in base64url without padding, as in every JSON object of WebAuthn."""
     return Field(
         max_length=-(-max_bytes * 4 // 3), pattern=ALPHABET, examples=["AZqPPlpw"]
     )
@@ -39,7 +39,7 @@ ClientData = Annotated[str, encoded(4096)]
 
 
 class FromBrowser(RequestBody):
-    """A form that a browser makes. Later browsers may add members to it."""
+    """A JSON object that a browser makes. Later browsers may add members."""
 
     model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
 

@@ -49,7 +49,7 @@ class FactorAnswer(RequestBody):
     """The answer of one factor. Send exactly one of its fields."""
 
     model_config = exactly(recovery_code=RECOVERY_CODE)
-    beside: ClassVar[frozenset[str]] = frozenset()  # not the answer
+    beside: ClassVar[frozenset[str]] = frozenset()  # fields beside the answer
 
     code: totp.Code | MISSING = Field(MISSING, repr=False)
     passkey: SignedCredential | MISSING = Field(MISSING, repr=False)

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 from app.schemas.base import RequestBody
 
-# ASCII digits only: Python also takes others, such as fullwidth ones, for digits.
+# Only ASCII digits, because Python also accepts other digits, such as fullwidth ones.
 Code = Annotated[
     str,
     Field(

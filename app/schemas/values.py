@@ -27,7 +27,7 @@ LARGEST = 2_000_000_000  # PostgreSQL's integer has 32 bits
 
 
 def in_utc(instant: datetime) -> datetime:
-    """Refuse a time that has no valid year in UTC, at the edge of the calendar."""
+    """Refuse a time whose year in UTC would be before 1 or after 9999."""
     try:
         return instant.astimezone(UTC)
     except OverflowError as error:
@@ -75,8 +75,8 @@ def web_address(text: str) -> str:
 class DecimalText:
     """A decimal string, because a JSON number is not exact in every client.
 
-    Use it in `Annotated[Decimal, DecimalText(3, 1)]`: at most 3 digits, of which 1 is
-    behind the point, and at least 1 before it.
+    `Annotated[Decimal, DecimalText(3, 1)]` allows 3 digits, 1 of them after the point:
+    1 or 2 digits before the point, and at most 1 after it.
     """
 
     digits: int

@@ -42,7 +42,7 @@ def record(
 
 
 async def record_now(session: AsyncSession, *events: dict[str, Any]) -> None:
-    """Insert the results of `describe` at once, in one statement.
+    """Insert the results of `describe` immediately, in one statement.
 
     This costs less than `record`.
     """
@@ -109,7 +109,11 @@ refuse_long_names(get_args(EventName))
 
 
 async def erase_origin(session: AsyncSession, user_id: UUID) -> None:
-    """Erase IP and user agent from events of a user and of logins to the account."""
+    """Erase the IP address and the user agent from the events of a user.
+
+    These are the events that the user caused, and the events about the user without a
+    known caller, such as failed logins.
+    """
     if session.get_bind().dialect.name == "postgresql":
         # This can take long: a busy account has about 50,000 events a year per device.
         await session.execute(LIFT_TIMEOUTS)

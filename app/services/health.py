@@ -13,7 +13,8 @@ log = get_logger(__name__)
 Probe = Callable[[], Awaitable[object]]  # raises if the dependency does not answer
 
 PROBE_SECONDS = 0.5
-# One failure is not enough: it can happen in all instances at once without an outage.
+# One failure does not count as an outage: a single failure can happen in all instances
+# at the same time.
 FAILURES = 2
 
 

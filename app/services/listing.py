@@ -33,7 +33,7 @@ class Order:
     descending: bool = False
 
     def apply(self, statement: Select[Any], *, continued: bool) -> Select[Any]:
-        """Sort and limit. The parameters are `page_rows` and the values of `after`."""
+        """Sort and limit. The parameters are `page_rows` and the result of `after`."""
         keys = (self.column, self.id)
         if continued:
             row = tuple_(*keys)

@@ -51,9 +51,9 @@ def disposable(
 def _never_verified(before: datetime) -> ColumnElement[bool]:
     """Select accounts whose owner has registered but never used the mailed link.
 
-    The link of a registration stores the password hash of the account. Other links do
-    not: the owner of an imported account, or a stranger, has asked for them. An account
-    with a session stays, because the owner has used the account.
+    The link of a registration stores the password hash of the account. Other links
+    store none: the owner of an imported account, or a stranger, has asked for such a
+    link. An account with a session stays, because the owner has used the account.
     """
     has_link = exists().where(
         OneTimeToken.user_id == User.id,

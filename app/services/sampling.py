@@ -37,7 +37,7 @@ class Sampler:
     database: Database
     environment: str
     healthy: Mapping[str, bool | None]
-    queued_passwords: Callable[[], int] = lambda: 0  # for a process that hashes nothing
+    queued_passwords: Callable[[], int] = lambda: 0  # the default: no hashing
 
     def sample(self) -> None:
         metrics.process.sample()

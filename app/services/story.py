@@ -14,8 +14,8 @@ from app.db.models.outbox_mail import OutboxMail
 from app.db.models.user import User
 from app.db.reads import ReadSession
 
-# The time of an event can differ by this from that of its request. The query limits the
-# time, because `occurred_at` has an index and `request_id` has none.
+# The time of an event can differ by this much from the time of its request. The query
+# limits the time, because `occurred_at` has an index and `request_id` has none.
 NEAR = timedelta(hours=1)
 EVENT, MAIL = AuditEvent.__table__.c, OutboxMail.__table__.c
 SESSION, USER = AuthSession.__table__.c, User.__table__.c

@@ -96,7 +96,7 @@ class TestUsersChange:
         for refused in (demoted, disabled):
             assert (refused.returncode, refused.stdout) == (1, "")
             assert refused.stderr == (
-                "Error: First give another user, who can log in, the role admin.\n"
+                "Error: First give the role admin to another user who can log in.\n"
             )
         assert await status(admin) == 200
 

@@ -34,10 +34,10 @@ class RequestTimedOut(AppError):
 
 @dataclass
 class BodyLimitMiddleware:
-    """Limits bodies to `default` bytes, or to the allowance of an upload's path.
+    """Limits bodies to `default` bytes. An upload has its own `Allowance`, by its path.
 
     The client must not pause for longer than `silence`. It must send the whole body
-    within `total`, or within the time of the upload's allowance.
+    within `total`, or within the time of the `Allowance`.
     """
 
     app: ASGIApp
@@ -100,7 +100,7 @@ class _LimitedBody:
 
     async def send(self, message: Message) -> None:
         if self._refused and not self._responding:
-            return  # drop the application's answer, because the refusal is sent
+            return  # the refusal was sent, so drop the application's answer
         self._responding = True
         await self._send(message)
 

@@ -43,7 +43,10 @@ class DeadlineMiddleware:
         has_body, answering = True, False
 
         async def receive_untimed() -> Message:
-            """Stop the clock while the client sends: the body limit measures this."""
+            """Stop the clock while the client sends.
+
+            BodyLimitMiddleware limits this time.
+            """
             nonlocal has_body
             if not has_body:
                 return await receive()

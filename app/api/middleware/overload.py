@@ -27,11 +27,11 @@ HEADERS = (
 
 
 class OverloadMiddleware:
-    """Limits the requests under way. Reads are counted apart from changes.
+    """Limits the requests under way. Reads and changes are counted separately.
 
-    Therefore reads cannot take the places of changes, such as logins, and changes
-    cannot take the places of reads. A request does not count while its client sends the
-    body, and no longer counts when its answer begins.
+    Therefore many reads cannot keep out changes, such as logins, and many changes
+    cannot keep out reads. A request does not count while its client sends the body, and
+    no longer counts when its answer begins.
     """
 
     def __init__(

@@ -214,8 +214,8 @@ def _all(name: bytes, headers: Mapping[bytes, bytes], scope: Scope) -> list[byte
 def route_template(scope: Scope) -> str:
     """Return the path as the route declares it, such as `/users/{user_id}`."""
     prefix: str = scope.get("root_path", "").rstrip("/")
-    # FastAPI stores the route without the prefixes of the routers that include it.
-    # It stores the route with its prefixes separately.
+    # FastAPI stores the route without the prefixes of the routers that include it. The
+    # effective context has these prefixes.
     included = scope.get("fastapi", {}).get("effective_route_context")
     for declared in (included, scope.get("route")):
         if template := getattr(declared, "path_format", ""):

@@ -104,7 +104,7 @@ class StrictHttpMiddleware:
         allowed_hosts: Collection[str],
         any_host_paths: Collection[str] = (),
     ) -> None:
-        """`any_host_paths` are for health checks. They accept any host.
+        """`any_host_paths` are for health checks. These paths accept any host.
 
         In HTTP/1.0 they also accept a request without a host.
         """

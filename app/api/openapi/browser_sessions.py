@@ -1,4 +1,4 @@
-"""Documents the cookie of browsers in the operations that have a refresh token."""
+"""Documents the cookie of browsers, where operations take or return a refresh token."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from app.api.refresh_tokens import find_refresh_token, get_refresh_token
 from app.core.errors import AppError
 from app.core.tokens.refresh import RefreshTokenInvalid
 
-# The description and an example of each.
+# The description of each header, and an example.
 HEADERS = {
     "Clear-Site-Data": (
-        "Deletes what this browser has stored of the service.",
+        "Deletes what this browser has stored for the service.",
         '"cache", "storage"',
     ),
     "Set-Cookie": (
@@ -49,7 +49,7 @@ def add_transport(operation: dict[str, Any], route: RouteContext) -> None:
 
 
 def headers_of(route: RouteContext, status: str) -> set[str]:
-    """The headers of a success."""
+    """Return the names of the headers of a successful answer."""
     if not moves_token(route):
         return set()
     return {"Set-Cookie", "Clear-Site-Data"} if status == "204" else {"Set-Cookie"}

@@ -24,7 +24,7 @@ def name_by_title(document: dict[str, Any]) -> None:
 
 
 def share_enums(document: dict[str, Any]) -> None:
-    """Make each enumeration a component, unless another one has its name."""
+    """Make each enumeration a component, unless a different component has its name."""
     schemas = document["components"]["schemas"]
     for schema in list(nested(document)):
         name = str(schema.get("title", "")).replace(" ", "")

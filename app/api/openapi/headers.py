@@ -12,7 +12,7 @@ from app.api.openapi import browser_sessions
 from app.api.rate_limits import Limited
 from app.api.routes import ApiRoute, depends_on
 
-# The description and an example of each.
+# The description of each header, and an example.
 DESCRIBED: dict[str, tuple[str, str | int]] = {
     **browser_sessions.HEADERS,
     "Accept": ("Media types that the operation reads.", "application/json"),

@@ -93,7 +93,7 @@ RAISED_BY: dict[Any, Errors] = {
 # Python 3.13 renamed these phrases. The document must not depend on the version of
 # Python.
 RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-# Headers that an error sets when it is raised. Others are in its class.
+# Headers that an error sets when it is raised. Other headers are in its class.
 SENT_LATER: dict[type[AppError], tuple[str, ...]] = {
     InsufficientScope: ("WWW-Authenticate",),
     **browser_sessions.SENT_LATER,

@@ -1,7 +1,7 @@
 """The HTML pages of the service. Their scripts and styles are in separate files.
 
 A script or a style inside a page would need `unsafe-inline` in the policy of the page.
-Only the policy of Swagger UI has it, for styles.
+Only the policy of Swagger UI has `unsafe-inline`, for styles.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,7 +35,7 @@ POLICY = {
 
 @cache
 def templates() -> "Environment":
-    # Imported here, because a worker that answers only the API saves 3 MiB.
+    # Imported here, so that a worker that serves only the API needs 3 MiB less.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(

@@ -23,7 +23,7 @@ PARTS = ("swagger-ui.css", "swagger-ui-bundle.js")
 
 
 class Assets(StaticFiles):
-    """Lets a browser keep a file for a year if the query of the URL has its hash."""
+    """Lets a browser keep a file for a year if its URL has the hash of the files."""
 
     def file_response(
         self, full_path: Any, stat_result: Any, scope: Scope, status_code: int = 200
@@ -35,7 +35,7 @@ class Assets(StaticFiles):
 
 
 def add_docs(app: FastAPI, login: str) -> None:
-    """`login` is the path to which the page sends an address and a password."""
+    """`login` is the path to which the page sends an e-mail address and a password."""
     content = b"".join((ASSETS / name).read_bytes() for name in PARTS)
     version = sha256(content).hexdigest()[:16]
     endpoints = {

@@ -1,8 +1,8 @@
 """The page on which users look after their own account.
 
 It uses the public API, as any other page could. Each section is a template. If HTML is
-not enough for a section, it has a script of the same name. To remove a section, delete
-its files and its line in `SECTIONS`.
+not enough for a section, the section also has a script of the same name. To remove a
+section, delete its files and its line in `SECTIONS`.
 """
 
 from fastapi import FastAPI

@@ -1,4 +1,4 @@
-"""The page of each provider, for deployments without a front end of their own.
+"""The sign-in page of each provider, for deployments that have no front end.
 
 The page begins a sign-in, and the provider sends the browser back to this page. A link
 to the page can name another page of this site in its fragment, such as `#/path`. After

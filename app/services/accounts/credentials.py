@@ -9,7 +9,7 @@ from app.db.base import Credential, utc_now
 
 
 async def revoke_credentials(session: AsyncSession, user_id: UUID, reason: str) -> None:
-    """Revoke the rows of a user in every table that is a `Credential`."""
+    """Revoke the rows of a user in the tables of all subclasses of `Credential`."""
     for kind in Credential.__subclasses__():
         await session.execute(
             update(kind)

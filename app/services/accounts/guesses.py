@@ -74,15 +74,16 @@ class Guesses:
     async def _reserve(self, hits: Sequence[Hit]) -> Decision:
         """Count a failure before the guess is checked.
 
-        If pending attempts fill the counter, wait until they end: many people of one
-        office may log in at once, all with the right password.
+        If pending attempts fill the counter, wait until they end, because many people
+        in one office can log in at the same time, all with the right password.
         """
         while not (reserved := await self._count(hits)).allowed:
             full = [hit.key for hit in hits if hit.policy.name in reserved.violated]
             if not await self.comparing.wait(full):
                 if await self._seen_to_be_full(hits, reserved):
                     raise TooManyFailures(reserved.retry_after, self.shown)
-                # Attempts of another process fill the counter, and may be right.
+                # Pending attempts of another process fill the counter. They may be
+                # right, so send a 503 instead of a 429.
                 raise Overloaded
         return reserved
 
@@ -101,7 +102,7 @@ class Guesses:
     async def _seen_to_be_full(self, hits: Sequence[Hit], refused: Decision) -> bool:
         """Say whether guesses that were found to be wrong are enough to fill a counter.
 
-        They are counted for all processes.
+        These guesses are counted across all processes.
         """
         full = [
             (hit, quota.policy.limit)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 class InFlight:
     """Attempts whose password or code is still being checked, per counter.
 
-    When the password is right, its attempt is removed from the counter. While attempts
-    are pending, a caller that finds the counter full waits for them instead of being
-    refused, so that a whole office can log in at nine o'clock. An `InFlight` knows only
-    the attempts of its own process.
+    If the password or code is right, the attempt is removed from the counter. While
+    attempts are pending, a caller that finds the counter full waits for them instead of
+    being refused, so that a whole office can log in at nine o'clock. An `InFlight`
+    knows only the attempts of its own process.
     """
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ class AuthService:
     """Checks the password of a caller.
 
     These methods use `session` only after they have checked the password. Hashing takes
-    long, and would keep a connection that other requests need.
+    long, and a session in use holds a connection that other requests need.
     """
 
     session: AsyncSession
@@ -62,11 +62,11 @@ class AuthService:
     async def login(
         self, credentials: Credentials, client: Client, device_token: str | None
     ) -> tuple[TokenPair | SecondFactorRequired, str | None]:
-        """Start a session, if the password is enough for this account.
+        """Start a session, or ask for a second factor if the account has one.
 
-        Return also the token of the device, or None if a second factor is missing. A
-        caller who only knows the password must not get a token: it would give them new
-        counters in which to guess codes.
+        Return also the device token, or None while the second factor is missing. A
+        caller who knows only the password must not get a device token, because each
+        device token comes with new counters, and so with more guesses of codes.
         """
         account = await find_account(self.read, credentials.email)
         device_id = None
@@ -137,7 +137,7 @@ class AuthService:
         await self.users.delete(caller.user_id, expected)
 
     async def confirm(self, caller: Principal, password: str) -> Row[Any]:
-        """Call `compare`, then `lock`. Use it if nothing must be hashed in between."""
+        """Call `compare`, then `lock`, for callers that hash nothing in between."""
         account, verified = await self.compare(caller, password)
         return await self.lock(account, verified.upgraded_hash)
 
@@ -147,7 +147,7 @@ class AuthService:
         """Check the password, and return the account as it was before the check.
 
         Raises:
-            InvalidCredentials: The password is wrong. This was counted and recorded.
+            InvalidCredentials: The password is wrong. This is counted and recorded.
             TooManyFailures: A counter is full. The password was not checked.
         """
         account = await self.read.one_or_none(SELECT_BY_ID, {"id": caller.user_id})

@@ -18,7 +18,7 @@ class LoginThrottle:
 
     All unknown devices share one counter per account. A device that has logged in
     before has a counter of its own, which an attacker cannot fill, not even from the
-    same address.
+    same IP address.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class LoginThrottle:
         """Return a keyed hash of the e-mail address, for the audit trail and counters.
 
         The audit trail and the counters must not contain the typed text, because users
-        sometimes type their password into the field of the address.
+        sometimes type their password into the field of the e-mail address.
         """
         encoded = canonical_email(email).encode("utf-8", "surrogatepass")
         return hmac.digest(self.pepper, encoded, "sha256")[:16].hex()
 
     async def worth_recording(self, address: str) -> bool:
-        """Say whether to record a refusal: at most one a minute for each address.
+        """Say whether to record a refusal: at most one a minute for each IP address.
 
         Otherwise a flood of requests could fill the disk.
         """

@@ -105,7 +105,10 @@ SELECT_CHOSEN = (
 
 @dataclass(frozen=True, slots=True)
 class OneTimeLinks:
-    """Makes links. Each is bound to a purpose, an account, its address and password."""
+    """Makes links. Each link is bound to a purpose and to an account.
+
+    A change of the e-mail address or of the password makes the link invalid.
+    """
 
     session: AsyncSession
     read: ReadSession
@@ -122,9 +125,9 @@ class OneTimeLinks:
     ) -> None:
         """Mail a link.
 
-        Without a user, do the same work but send nothing, because timing would reveal
-        whether the account exists. `chosen_hash` is the hash of the password that the
-        link activates.
+        Without a user, do the same work but send nothing. Otherwise the timing would
+        reveal whether the account exists. `chosen_hash` is the hash of the password
+        that the link activates.
         """
         lifetime, valid_for = LIFETIMES[purpose]
         token, expires_at = generate(), utc_now() + lifetime
@@ -190,5 +193,5 @@ async def forget_links(session: AsyncSession, user_id: UUID) -> None:
 
 
 def fingerprint(password_hash: str) -> bytes:
-    """Return a value that differs once the user has another password."""
+    """Return a value that changes when the password hash of the user changes."""
     return hashlib.sha256(password_hash.encode()).digest()[:8]

@@ -73,7 +73,7 @@ class NewPasswords:
 
 
 async def find_owner(read: ReadSession, email: str) -> Row[Any] | None:
-    """Find the account of an address, if it is active and so may get mail."""
+    """Find the active account of an e-mail address. Other accounts get no mail."""
     account = await find_account(read, email)
     return account if account is not None and account.is_active else None
 
@@ -118,7 +118,8 @@ class PasswordService:
             return
         owner = await find_owner(self.read, email)
         await self.links.mail(TokenPurpose.RESET_PASSWORD, owner)
-        # Record it also for an unknown address, so that both take the same time.
+        # Record the request also for an unknown address, so that both cases take the
+        # same time.
         subject = owner.id if owner else None
         record(self.session, "account.password.reset_requested", subject)
 

@@ -48,8 +48,8 @@ class MfaFailed(Unauthorized):
 class PendingLogins:
     """Stores logins that wait for a second factor.
 
-    Each login belongs to a user and the current password. It keeps the methods by which
-    the user has signed in, such as `pwd`.
+    Each login is bound to a user and to the current password of this user. It keeps the
+    methods by which the user has signed in, such as `pwd`.
     """
 
     session: AsyncSession
@@ -106,7 +106,7 @@ class PendingLogins:
         return user
 
     async def end(self, pending: Row[Any]) -> None:
-        """Delete a complete login. The caller has locked the row of the user."""
+        """Delete a completed login. The caller has locked the row of the user."""
         await self.session.execute(
             delete(PendingLogin).where(PENDING.token_hash == pending.token_hash)
         )

@@ -92,8 +92,9 @@ class SessionRequired(Forbidden):
 class Principal:
     """The caller of a request, with the rights that the user has now.
 
-    These can differ from the rights at the login. `credential` is the kind of the
-    credential, such as "session". The row `user` has its id, such as `session_id`.
+    These can differ from the rights at the login. `credential` is the kind of
+    credential that the caller used, such as "session". The row `user` also contains the
+    id of this credential, for example as `session_id`.
     """
 
     user: Row[Any]
@@ -105,7 +106,7 @@ class Principal:
         """The scopes that both the role and the credential have.
 
         The scopes in an access token are not used here, because they are as old as the
-        token: only other services read them. A caller whose second factor is overdue
+        token. Only other services read them. A caller whose second factor is overdue
         has only the scopes of the role `user`, which are enough to add a factor.
         """
         scopes = SCOPES[self.role].intersection(self.user.scope.split())

@@ -33,7 +33,7 @@ class NoSecondFactor(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class RecoveryCodes(SecondFactor):
-    """Makes recovery codes. As a factor, it accepts each code once."""
+    """Makes recovery codes, and accepts each code once, as a second factor."""
 
     session: AsyncSession
     outbox: Outbox
@@ -88,7 +88,7 @@ def new_code() -> str:
 def digest(code: str) -> bytes:
     """Hash a code as its owner types it.
 
-    Lower case, hyphens and spaces do not matter, nor does O for 0, or I and L for 1.
+    Ignore case, hyphens and spaces. Read O as 0, and I and L as 1.
     """
     typed = code.upper().translate(READ_AS)
     return hashlib.sha256(typed.encode("utf-8", "surrogatepass")).digest()

@@ -124,8 +124,8 @@ class RefreshService:
         if current is None or current.revoked_at is not None:
             raise RefreshTokenInvalid
         leeway = timedelta(seconds=self.settings.refresh_leeway_seconds)
-        # A request that arrived before the token was spent is a retry, however late it
-        # is handled.
+        # A request that arrived within the leeway is a retry, however late it is
+        # handled.
         in_time = client.arrived_at <= current.rotated_at + leeway
         if presented.generation == current.generation - 1 and in_time:
             self._record("auth.refresh.replayed_in_leeway", current)

@@ -23,5 +23,6 @@ SCOPES = {
     Role.ADMIN: frozenset(ADMIN_SCOPES),
 }
 
-# Each session gets every scope. The role limits them, and each request reads it again.
+# Each session gets every scope. The role limits these scopes, and each request reads
+# the role again.
 EVERY_SCOPE = " ".join(sorted(ADMIN_SCOPES))

@@ -91,7 +91,10 @@ class SecondFactors:
         return user if has_it and await factor.check(user, answer, holder) else None
 
     async def add(self, caller: Principal, factor: SecondFactor) -> None:
-        """Add a factor. The session of the caller counts as one that has given it."""
+        """Add a factor.
+
+        The session then counts as one in which the caller has given this factor.
+        """
         await self._change(caller.user_id, lambda names: names | {factor.name})
         methods = dict.fromkeys((*caller.user.amr.split(), *factor.methods))
         changed = {

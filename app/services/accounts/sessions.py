@@ -1,4 +1,4 @@
-"""Sessions: how one starts, how its owner lists them, and how they end."""
+"""Starting, listing and ending sessions."""
 
 import secrets
 from collections.abc import Sequence
@@ -100,14 +100,15 @@ class SessionStarter:
         """Start a session, and record the event.
 
         `methods` are values of RFC 8176 for what the user has proved. If the session
-        replaces another, it keeps the methods of the replaced one.
+        replaces another session, it also has the methods of that session.
 
         Before this call, lock the user's row in a separate statement. A single
         statement that waits for the lock would not see a session that another request
         started meanwhile.
         """
         now = utc_now()
-        # The least recently used sessions end, so that one more fits the maximum.
+        # The least recently used sessions end, so that there is room for one more
+        # session.
         evicted = await execute(self.session, EVICT, {"owner": user_id, "now": now})
         events = [
             describe("session.revoked", user_id, session_id=ended.id, reason="evicted")

@@ -59,7 +59,7 @@ class SignIn:
     async def complete_with_factor(
         self, answer: SecondStep, client: Client
     ) -> tuple[TokenPair, str]:
-        """Start the session of a pending login. Return also the token of the device.
+        """Start the session of a pending login. Return also the device token.
 
         Raises:
             MfaFailed: The answer is wrong, or the login is unknown or has ended. Wrong

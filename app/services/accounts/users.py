@@ -43,7 +43,7 @@ class LastAdmin(Conflict):
     """After this change, no administrator could log in."""
 
     code = "last_admin"
-    detail = "First give another user, who can log in, the role admin."
+    detail = "First give the role admin to another user who can log in."
 
 
 USER = User.__table__.c
@@ -112,7 +112,7 @@ class UserService:
         try:
             await self.session.flush()
         except IntegrityError as error:
-            # The address is the only unique column of a new user.
+            # The e-mail address is the only unique column of a new user.
             raise EmailTaken from error
         record(self.session, "account.registered", user.id, role=user.role)
         if _administers(user):
@@ -124,7 +124,8 @@ class UserService:
     ) -> User:
         """Change the fields that are set.
 
-        A `UserUpdate` can take rights away, so it locks the administrators first.
+        A `UserUpdate` can take rights away, so in this case lock the administrators
+        first.
         """
         admins = await self._lock_admins() if isinstance(data, UserUpdate) else set()
         user = await self.lock(user_id, expected)
@@ -184,9 +185,10 @@ class UserService:
     async def _lock_admins(self) -> set[UUID]:
         """Lock all active administrators in the order of their ids.
 
-        Call it before any other user is locked. Otherwise two administrators who demote
-        each other at the same time would each see that one administrator remains, or
-        their transactions would deadlock. Return the ids of those who can log in.
+        Call this before any other user is locked. Otherwise two administrators who
+        demote each other at the same time would each see that one administrator
+        remains, or their transactions would deadlock. Return the ids of those who can
+        log in.
         """
         admins = await self.session.execute(
             select(User.id, User.email_verified)
@@ -197,7 +199,10 @@ class UserService:
         return {id_ for id_, verified in admins if verified or not self.must_verify}
 
     async def _tell_admins(self, added: User) -> None:
-        """Mail the other administrators, because a thief of a token could add one."""
+        """Mail the other administrators.
+
+        They can then notice an administrator whom the thief of a token has added.
+        """
         addresses = await self.session.scalars(
             select(User.email).where(
                 User.role == Role.ADMIN, User.is_active, User.id != added.id

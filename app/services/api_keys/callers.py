@@ -34,7 +34,7 @@ SELECT_CALLER = (
     .where(KEY.token_hash == bindparam("digest"), *LIVE, USER.is_active)
 )
 EVERY = timedelta(minutes=1)
-MOST_NETWORKS = 20  # stored for each key, the latest ones
+MOST_NETWORKS = 20  # stored for each key: the latest networks
 
 
 async def find_caller(database: Database, key: str) -> Principal:
@@ -55,7 +55,7 @@ async def find_caller(database: Database, key: str) -> Principal:
 
 
 def is_allowed(address: str, networks: str) -> bool:
-    """Whether one of the networks contains the address. If there are none, True."""
+    """Whether one of the networks contains the address. Without networks, True."""
     if not networks:
         return True
     try:
@@ -68,9 +68,9 @@ def is_allowed(address: str, networks: str) -> bool:
 async def note_use(
     database: Database, user: Row[Any], network: str, now: datetime
 ) -> None:
-    """Store the time of the use, unless the last one was less than a minute ago.
+    """Store the time and network of a use, at most once a minute for each key.
 
-    The first use from a network is always stored.
+    The first use from a network is always stored, too.
     """
     seen = user.seen_networks.split()
     is_recent = user.last_used_at is not None and user.last_used_at > now - EVERY

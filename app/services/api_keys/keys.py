@@ -97,7 +97,7 @@ class ApiKeyService:
         return await self.replace(owner_of(caller), key_id, data)
 
     async def issue(self, owner: Owner, data: ApiKeyCreate) -> dict[str, Any]:
-        """Make a key. The caller has locked the row of the user.
+        """Make a key. The caller must have locked the row of the user.
 
         Otherwise two requests could together exceed the maximum number of keys.
         """

@@ -22,7 +22,7 @@ class Outbox:
     """Queues mail in the caller's transaction. A rollback removes the mail, too."""
 
     session: AsyncSession
-    wake: Callable[[], None] = lambda: None  # for a process without a mail worker
+    wake: Callable[[], None] = lambda: None  # the default: no mail worker
 
     async def add(
         self,
@@ -52,7 +52,7 @@ class Outbox:
 
 
 async def claim(session: AsyncSession, lease: timedelta) -> OutboxMail | None:
-    """Take the mail that has been due longest. Others skip it until the lease ends."""
+    """Take the mail that is due longest. Other workers skip it until the lease ends."""
     now = utc_now()
     longest_due = (
         select(OutboxMail.id)
@@ -86,8 +86,8 @@ async def postpone(
     session: AsyncSession, mail: OutboxMail, error: str, due_at: datetime | None
 ) -> None:
     """Store that a delivery failed. Retry at `due_at`, or never if `due_at` is None."""
-    # The error of a mail server can contain any bytes. The database refuses some of
-    # them, and a terminal treats others as commands.
+    # The error of a mail server can contain any characters. The database refuses some
+    # characters, and a terminal treats others as commands.
     printable = (each if each.isprintable() else " " for each in error[:200])
     again = {"dead_at": utc_now()} if due_at is None else {"due_at": due_at}
     await session.execute(
@@ -100,7 +100,7 @@ async def postpone(
 
 
 async def forget_recipients(session: AsyncSession, addresses: Iterable[str]) -> None:
-    """Erase these addresses. Mail that still waits for them is not sent."""
+    """Erase these e-mail addresses. Mail that still waits for them is not sent."""
     lowered = [address.lower() for address in addresses]
     await session.execute(
         update(OutboxMail)

@@ -46,7 +46,7 @@ def retry_delay(attempts: int) -> timedelta:
 
 
 class MailWorker:
-    """Delivers one mail after another. Several workers can run at once."""
+    """Delivers one mail after another. Several workers can run at the same time."""
 
     def __init__(
         self,
@@ -117,7 +117,8 @@ class MailWorker:
             if row.recipient is not None:
                 if row.expires_at and row.expires_at <= utc_now():
                     raise LinkExpired("the link of the mail has expired")
-                # Give up before the lease ends, when another worker takes the mail.
+                # Give up before the lease ends, because another worker then takes the
+                # mail.
                 async with asyncio.timeout(self.lease.total_seconds() * 0.8):
                     await self.transport.send(self.writer.write(row, row.recipient))
         except Exception as error:  # any error, such as a broken template

@@ -1,4 +1,4 @@
-"""Checks by the signature of a passkey who the caller is."""
+"""Checks the signature of a passkey, to find out who the caller is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -46,7 +46,8 @@ class PasskeyLoginService:
         try:
             user = await self._prove(credential, owner)
         except Unproven as unproven:
-            # Record only some failures of an address, because anyone can cause them.
+            # Limit the records for each client address, because anyone can cause
+            # failures.
             hit = Hit(self.sampling, f"passkey:{limiter_partition(client.address)}")
             if (await self.limiter.hit(hit)).allowed:
                 record(

@@ -73,7 +73,8 @@ class PasskeyRegistration:
 
     async def options(self, caller: Principal) -> PasskeyCreationOptions:
         registered = await self._passkeys_of(caller.user_id)
-        # The handle is random, because any page of the domain can read it (§14.6.1).
+        # The user handle is random, because any page of the domain can read it
+        # (§14.6.1).
         handle = registered[0].user_handle if registered else secrets.token_bytes(64)
         challenge = issue(
             self.session, Ceremony.REGISTRATION, caller.session_id.bytes, handle

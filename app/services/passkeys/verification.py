@@ -43,9 +43,9 @@ class Verifier:
     ) -> "VerifiedAuthentication":
         """Check a signature, but not the sign count. Raises `Unproven`.
 
-        The caller must compare the sign count afterwards. The library would compare it
-        before it checks the signature, so a forged request could make a passkey look
-        like a clone.
+        The caller must compare the sign count afterwards. The library would compare the
+        count before it checks the signature, so a forged request could make a passkey
+        look like a clone.
         """
         verified: VerifiedAuthentication = await self._call(
             "verify_authentication_response",

@@ -48,7 +48,7 @@ async def export_products(
             async for chunk in chunks:
                 yield header + chunk
                 header = b""
-            yield header  # empty, unless there are no products
+            yield header  # the header alone, if there are no products
 
 
 async def read_postgres(

@@ -26,8 +26,9 @@ from app.services.products.files.staging import PostgresStaging, SqliteStaging
 BATCH = 2000
 # A batch also ends at this size: 2000 rows of 64 KiB would need too much memory.
 BATCH_BYTES = 2 << 20
-# After this many bytes, other requests get a turn. It is not enough to count
-# chunks, because one can be large, or rows, because empty lines are not rows.
+# After this many bytes, other requests get a turn. Counting chunks is not enough,
+# because a chunk can be large. Counting rows is not enough, because empty lines are not
+# rows.
 SLICE = 4096
 TURN_SECONDS = 0.01  # other requests get a turn also after this time
 # After this many invalid rows, a strict import does not parse the rest of the file.

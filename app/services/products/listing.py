@@ -38,7 +38,7 @@ from app.services.products.search import (
 PRODUCT = Base.metadata.tables[Product.__tablename__]
 PRICES = {"min_price", "max_price"}
 # A search first looks for matches among this many products. It uses the index of words
-# only if there are too few, because PostgreSQL reads all index entries of a word.
+# only if too few of them match, because PostgreSQL reads all index entries of a word.
 NEAR = 1000
 
 
@@ -46,8 +46,8 @@ class unindexed(FunctionElement[Any]):  # noqa: N801 - it is used like a SQL fun
     """A column that SQLite must not look up in an index.
 
     Without statistics, SQLite expects that every filter leaves few rows. It then reads
-    and sorts these rows instead of reading them in order. PostgreSQL has statistics and
-    chooses well. See "Disqualifying Terms Using Unary '+'" at
+    and sorts these rows, instead of reading rows in the order of the list. PostgreSQL
+    has statistics and chooses well. See "Disqualifying Terms Using Unary '+'" at
     https://sqlite.org/optoverview.html.
     """
 
@@ -80,7 +80,7 @@ class ProductListing(Listing):
         narrow: "ProductListing | None" = None,
         then: "ProductListing | None" = None,
     ) -> None:
-        """Make a listing of the table, or of its rows in `source`.
+        """Make a listing of `source`, which is the table or a selection of its rows.
 
         `found` is the filter `q`. `narrow` is a listing of the matches only, to use if
         they are few.
@@ -104,8 +104,9 @@ class ProductListing(Listing):
         price, status = columns.price, columns.status
         if not sort.endswith("price"):
             price = unindexed(price)
-        # Use the index of status only for the order of `created_at`. If a category is
-        # given, use the index of the category, because it leaves fewer rows.
+        # Use the index of status only if the list is sorted by `created_at`. If a
+        # category is given, use the index of the category, because it leaves fewer
+        # rows.
         if "category" in filters or not sort.endswith("created_at"):
             status = unindexed(status)
         return {

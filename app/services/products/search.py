@@ -48,7 +48,7 @@ SEPARATING = set("Cc Cf Me Zs Zl Zp Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So".split())
 PRESENTATION = "\ufe0e\ufe0f"  # these only say how the emoji before them is drawn
 LONGEST = 255  # characters: a tsvector refuses words of more than 2046 bytes
 MOST_PREFIXES = 16  # at most this many words of a query are searched
-MOST_LETTERS = 8  # at most this many of them have one letter, which finds many words
+MOST_LETTERS = 8  # at most this many of them are single letters, which find many words
 TITLE_MARK = "^"  # a separator, so that no word of a product or a query contains it
 SEARCHED = ("name", "sku", "category", "description")
 
@@ -158,9 +158,9 @@ def _fts5(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
 # The service makes this choice, because the planner does not know how many words begin
 # with a prefix.
 FEW = 1000
-# A lookup in the index reads all entries of each word, even if another word is rare. So
-# the service looks up the rarest word first. `pg_stats` has the most common words, and
-# the share of the products that contain each word.
+# A lookup in the index reads all entries of each word, even if another word is rare.
+# The service therefore first looks up only the rarest word. `pg_stats` has the most
+# common words, and the share of the products that contain each word.
 RAREST = text(
     """
     SELECT word

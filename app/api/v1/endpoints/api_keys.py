@@ -30,7 +30,7 @@ router = api_router(
 
 KeyReader = Annotated[Principal, caller_with("account:read")]
 KeyOwner = Annotated[Principal, caller_with("account:write", fresh=True)]
-# A program with a key never gives a second factor, so the owner must give it first.
+# A program with a key never gives a second factor, so the owner must give one first.
 KeyMaker = Annotated[Principal, caller_with("account:write", factor=True)]
 MADE = documented(ApiKeyScopeRefused, ApiKeyTooLong, TooManyApiKeys)
 
@@ -85,7 +85,7 @@ async def read_api_key(owner: KeyReader, keys: ApiKeysDep, api_key_id: UUID) -> 
     responses=documented(ApiKeyNotFound),
 )
 async def revoke_api_key(owner: KeyOwner, keys: ApiKeysDep, api_key_id: UUID) -> None:
-    """Revoke one of your API keys. The service refuses the next request with it."""
+    """Revoke one of your API keys. The service refuses every later request with it."""
     await keys.revoke(owner_of(owner), api_key_id)
 
 
@@ -103,7 +103,7 @@ async def rotate_api_key(
 ) -> dict[str, Any]:
     """Replace an API key by a new one with the same name, scopes and networks.
 
-    The old key ends at once, or after `overlap_seconds`. In this time you can give the
-    new key to all programs.
+    The old key ends after `overlap_seconds`, by default immediately. Until then you can
+    give the new key to all programs.
     """
     return await keys.rotate(owner, api_key_id, data)

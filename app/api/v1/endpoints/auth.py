@@ -155,8 +155,9 @@ async def refresh(
     """Exchange a refresh token for a new pair of tokens.
 
     A client that lost the answer can send the same token again within
-    `REFRESH_LEEWAY_SECONDS` and gets the same new tokens. After that time, or once a
-    new token has been used, the old token ends the session, because it may be stolen.
+    `REFRESH_LEEWAY_SECONDS` and gets the same new tokens. The session ends if the old
+    token arrives after that time, or after a new token has been used, because the old
+    token may be stolen.
     """
     return await accounts.refreshing.refresh(token, client)
 

@@ -116,11 +116,11 @@ async def finish_external_sign_in(
 ) -> TokenPair | SecondFactorRequired:
     """Sign in with the code of the provider, and start a session.
 
-    A new identity is linked to the account of its e-mail address if both the provider
-    and this service have verified the address. Without such an account the service
-    creates one, unless REGISTRATION is `closed`. In every other case the answer is the
-    same 401. If the account has a second factor, the answer asks for this factor, as
-    the answer to a login does.
+    A new identity is linked to the account with the same e-mail address, if both the
+    provider and this service have verified the address. Without such an account the
+    service creates one, unless REGISTRATION is `closed`. In every other case the answer
+    is the same 401. If the account has a second factor, the answer asks for this
+    factor, as the answer to a login does.
     """
     return await identities.sign_ins.finish(provider, data, client)
 

@@ -101,7 +101,7 @@ async def log_in_with_passkey(
 ) -> TokenPair:
     """Log in with a passkey. The answer is the same for every refusal.
 
-    A passkey is two factors: the device, and what unlocks it.
+    A passkey counts as two factors: the device, and what unlocks the device.
     """
     return await passkeys.login.login(data.credential, client)
 

@@ -61,6 +61,6 @@ async def activate_totp(
 async def remove_totp(user: FactorHolder, totp: TotpDep) -> None:
     """Remove the authenticator app. Your other sessions end.
 
-    Without another second factor, your recovery codes are deleted, too.
+    If you have no other second factor, your recovery codes are deleted, too.
     """
     await totp.remove(user)

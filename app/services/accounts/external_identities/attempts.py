@@ -1,4 +1,7 @@
-"""Sign-ins that were begun. Only the browser that began one can finish it, once."""
+"""Sign-ins that have begun.
+
+Only the browser that began a sign-in can finish it, and only once.
+"""
 
 import hmac
 from base64 import urlsafe_b64encode

@@ -95,7 +95,8 @@ class ExternalIdentities:
             raise IdentityTaken from error
 
     async def remove(self, caller: Principal, identity_id: UUID) -> None:
-        # Without the lock, two requests could remove the last two identities at once.
+        # Without the lock, two requests at the same time could remove the last two
+        # identities.
         user = await lock_caller(self.sign_ins.session, caller)
         mine = select(ExternalIdentity).where(ExternalIdentity.user_id == user.id)
         found = await self.sign_ins.session.scalars(mine)

@@ -29,7 +29,7 @@ METHODS |= {"sc", "sms", "swk", "tel", "user"}
 
 @dataclass
 class Document:
-    """The JSON of a URL of the provider, kept until it is too old."""
+    """A JSON document of the provider, kept until it is too old."""
 
     content: dict[str, Any] = field(default_factory=dict)
     read_at: float = float("-inf")
@@ -98,7 +98,8 @@ class OpenIDClient(CodeFlow):
                     self.provider, metadata, keys, id_token, access_token, nonce
                 )
             except KeyUnknown:
-                # The provider has a new key, or an attacker has invented its name.
+                # The provider has a new key, or an attacker has invented the name of a
+                # key.
                 if again or monotonic() - self.asked_again_at < PAUSE_SECONDS:
                     break
                 self.asked_again_at = monotonic()
@@ -151,7 +152,7 @@ def says_verified(provider: Provider, claims: Mapping[str, Any]) -> bool:
         return claims.get("xms_edov") in (True, "1", "true")
     verified = claims.get("email_verified") is True
     if provider.preset == "google":
-        # Google knows the owner only of Gmail and Workspace addresses.
+        # Google knows who owns an address only if it is a Gmail or Workspace address.
         email = str(claims.get("email", "")).lower()
         return verified and (email.endswith("@gmail.com") or bool(claims.get("hd")))
     return verified

@@ -112,7 +112,7 @@ def make_person(
 ) -> Person:
     """Check what a provider sent, which can be any JSON.
 
-    An address or a name that cannot be stored becomes None.
+    An e-mail address or a name that cannot be stored becomes None.
 
     Raises:
         ProviderAnswerInvalid: The subject cannot be stored.

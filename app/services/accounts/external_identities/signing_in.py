@@ -117,8 +117,8 @@ class ExternalSignIns:
     async def _find_or_add(self, person: Person) -> Row[Any]:
         """Return the locked row of the person's account.
 
-        If the identity is new, another request can add it at the same moment. In this
-        case this request cannot add it, but finds it by the second search.
+        If the identity is new, another request can add it at the same moment. This
+        request then cannot add the identity, but finds it in its second search.
         """
         for is_last in (False, True):
             user = await self._find(person)
@@ -159,7 +159,7 @@ class ExternalSignIns:
         return user
 
     async def _add(self, person: Person) -> None:
-        """Link the identity to the account of its address, or to a new account.
+        """Link the identity to the account of the same e-mail address, or to a new one.
 
         Both the provider and this service must have verified the address. Otherwise an
         attacker could have registered with the address of another person.

@@ -1,4 +1,4 @@
-"""Codes of authenticator apps: TOTP (RFC 6238) with SHA-1, six digits, 30 seconds."""
+"""Codes of authenticator apps: TOTP (RFC 6238), SHA-1, six digits, steps of 30 s."""
 
 import hmac
 import time
@@ -78,8 +78,8 @@ class TotpFactor(SecondFactor):
 def matching_step(secret: bytes, code: str) -> int | None:
     """Return the step of the code: the current or the previous one (RFC 6238 §5.2).
 
-    If both steps have the same code, return the current one: after it, neither step
-    can be used again.
+    If both steps have the same code, return the current step. Once the current step has
+    been used, neither step can be used again.
     """
     codes, now = generator(secret), int(time.time()) // STEP_SECONDS
     for step in (now, now - 1):

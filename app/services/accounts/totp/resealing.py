@@ -16,7 +16,7 @@ async def reseal(database: Database, ring: SecretRing) -> int:
     if it has not changed since it was read.
 
     Raises:
-        Unreadable: A secret fits no key of the ring. Nothing was changed.
+        Unreadable: No key of the ring can decrypt a secret. Nothing was changed.
     """
     async with transaction(database) as session:
         rows = (await session.execute(select(Totp))).scalars().all()

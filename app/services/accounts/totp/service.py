@@ -45,7 +45,7 @@ class TotpService:
     app_name: str
 
     async def enrol(self, caller: Principal) -> TotpSecret:
-        """Make a new secret. It replaces the active one once a code confirms it."""
+        """Make a new secret. The active one stays until a code confirms the new one."""
         secret = os.urandom(SECRET_SIZE)
         await lock_caller(self.session, caller)
         waits = (TOTP.user_id == caller.user_id, ~TOTP.is_active)

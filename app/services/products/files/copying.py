@@ -1,4 +1,4 @@
-"""The queries by which PostgreSQL writes product files.
+"""The queries with which PostgreSQL writes product files.
 
 The files have the same bytes as those that Python writes.
 """
@@ -16,7 +16,7 @@ from app.services.products.files.rows import TO_DEFUSE
 PRODUCT = Base.metadata.tables[Product.__tablename__].c
 FIELDS = tuple(ProductRead.model_fields)
 COLUMNS = [PRODUCT[name] for name in FIELDS]
-# A line of JSON has none of these characters, so COPY writes it unchanged as CSV.
+# A line of JSON has none of these characters, so COPY in CSV mode writes it unchanged.
 AS_IT_IS = {"delimiter": "\x01", "quote": "\x02", "escape": "\x02"}
 # PostgreSQL ends a row with LF, but RFC 4180 demands CRLF. The query therefore adds a
 # quoted column `x` to each row, and the export replaces `ROW_END` by CRLF. Only the end
@@ -60,7 +60,8 @@ _CELLS = ", ".join(map(_cell, COLUMNS))
 _TEXTS = ", ".join(each.name for each in COLUMNS if each.type.python_type is str)
 QUERIES = {
     "ndjson": f"SELECT {_LINE} FROM products ORDER BY id",  # noqa: S608
-    # First test all texts of a row at once, because few rows have a text to defuse.
+    # First test all texts of a row together, because few rows have a text that a
+    # spreadsheet would run as a formula.
     "csv": f"""
         SELECT {_CELLS}, 'x' AS x FROM (
             SELECT {", ".join(FIELDS)},

@@ -43,8 +43,8 @@ def read_json(text: bytes) -> ProductRow:
 
     Raises:
         ValidationError: The row is not a valid product.
-        LineInvalid: JSON readers could disagree about the row, such as about a member
-            that is repeated.
+        LineInvalid: Two JSON parsers could read the row differently, for example
+            because a member is repeated.
     """
     product = ProductRow.model_validate_json(text)
     try:

@@ -45,11 +45,12 @@ FROM product_import AS s
 WHERE true
 ON CONFLICT (sku) DO NOTHING
 """
-# A new product gets the id of its row. A known product keeps its own id, and the id of
-# its row becomes the id of the movement. So a product is known if the two ids differ.
+# A new product gets the id of its row. A known product, one that existed before, keeps
+# its own id, and the id of its row becomes the id of the stock movement. So a product
+# is known if the two ids differ.
 KNOWN = "FROM product_import AS s JOIN products AS p ON p.sku = s.sku AND p.id <> s.id"
 COUNT_ROWS = "SELECT count(*) FROM product_import"
-# If a row leaves out a field, the product keeps its value.
+# If a row leaves out a field, the product keeps the old value of this field.
 SAME = " AND ".join(
     [f"s.{name} = p.{name}" for name in ("name", "price", "currency")]
     + [
@@ -116,8 +117,8 @@ class Staging(ABC):
     async def upsert(self, actor_id: UUID | None) -> tuple[int, int]:
         """Create or update products. Return the numbers of created and updated ones.
 
-        If another transaction creates or changes one of these products, wait for it and
-        then update that product.
+        If another transaction creates or changes one of these products, wait for that
+        transaction, and then update the product.
         """
         rows = await self.session.scalar(text(COUNT_ROWS))
         lock = text(COUNT_KNOWN.format(locking=self.locking))

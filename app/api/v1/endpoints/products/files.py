@@ -30,13 +30,14 @@ class FileSlots:
     def __init__(self, state: AppState) -> None:
         self.uploads = asyncio.Semaphore(state.settings.import_max_uploads)
         self.imports = asyncio.Lock()
-        # Exports use the same connections as changes, and clients may read slowly.
-        # Exports therefore use at most half of these connections.
+        # Without a replica, exports use the same connections as changes, and a client
+        # may read slowly. Exports therefore use at most half of these connections, but
+        # at least one.
         self.exports = asyncio.Semaphore(max(1, state.settings.db_pool_size // 4))
 
 
 async def get_import_turn(state: StateDep) -> AsyncGenerator[None]:
-    """Let one import of a process use a connection; the others wait without one."""
+    """Let one import of a process use a connection. Other imports wait without one."""
     async with state.single(FileSlots).imports:
         yield
 
@@ -47,7 +48,7 @@ async def read_product_file(
     request: Request,
     query: Annotated[ImportQuery, Query()],
 ) -> AsyncGenerator[ProductFile]:
-    """Raises `Overloaded` before it reads the file, if the process keeps too many."""
+    """Read the file. Raise `Overloaded` first if the process handles too many files."""
     format_ = MEDIA_TYPES[media_type_of(request, MEDIA_TYPES)]
     uploads = state.single(FileSlots).uploads
     if uploads.locked():
@@ -90,8 +91,9 @@ CONTENT: dict[str, Any] = {
 @upload(max_bytes="import_max_body_bytes", seconds="import_timeout_seconds")
 async def import_products(
     editor: ProductEditor,
-    # Dependencies run in this order, so that a client that sends slowly holds neither
-    # the turn of other imports nor, with an Idempotency-Key, a transaction.
+    # Dependencies run in this order: the whole file has arrived before the import takes
+    # its turn, and before an Idempotency-Key begins a transaction. A slow client
+    # therefore does not hold up other imports.
     file: ProductFileDep,
     _turn: ImportTurn,
     _once: Idempotent,
