@@ -18,11 +18,17 @@ from app.api.middleware.overload import OverloadMiddleware
 from app.api.middleware.request_context import RequestContextMiddleware
 from app.api.middleware.unhandled_errors import UnhandledErrorsMiddleware
 from app.core.client_address import ClientAddressResolver
+from app.core.logging import configure_logging
 from app.core.request_context import RequestContext, current_request
 from tests.api.middleware.exchange import DISCONNECT, ask, chunks, greet, http_scope
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 OUR_PROXIES = [IPv4Network("10.0.0.0/8")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def configured_log() -> None:
+    configure_logging(level="info", json=True)
 
 
 def in_context(
