@@ -1,7 +1,8 @@
 """Gives every log line the same form: JSON for machines, or plain text for people.
 
 The application logs through structlog. Gunicorn, uvicorn and SQLAlchemy log through
-the module `logging`, and a formatter gives their records the same form. One thread writes both.
+the module `logging`, and a formatter gives their records the same form. One thread
+writes all lines.
 """
 
 import atexit
@@ -116,8 +117,8 @@ def dropped_line(count: int) -> bytes:
 writer = LogWriter(dropped_line)
 atexit.register(writer.drain)
 
-# A logger keeps the list that it was first used with. Therefore do not change this
-# list.
+# A logger keeps the list that it was first used with. Therefore every configuration
+# uses this list.
 PROCESSORS: list[Processor] = [drop_below_level, add_context, to_configured_form]
 
 
