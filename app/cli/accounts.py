@@ -51,7 +51,7 @@ async def changing_user(who: str) -> "AsyncGenerator[tuple[Accounts, Row[Any]]]"
 
 
 async def find_id(state: "AppState", name: str) -> UUID:
-    """Return `name` if it is an id; otherwise the id of the user with this address."""
+    """Return the id that `name` is, or the id of the user with this e-mail address."""
     from app.services.accounts.lookup import find_account
     from app.services.accounts.users import UserNotFound
 
@@ -76,7 +76,7 @@ def directory(state: "AppState") -> "UserDirectory":
 
 
 def read_password(*, from_stdin: bool) -> str:
-    """Read a password from a pipe, or ask for it: other users can see arguments."""
+    """Read a password from a pipe or a prompt, because other users see arguments."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

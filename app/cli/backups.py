@@ -44,8 +44,8 @@ def restore(
         typer.Option(
             "--verify",
             help="Only check that the backup can be restored: restore it into a "
-            "temporary database, and compare the rows. In your database, this only "
-            "adds an audit event.",
+            "temporary database, and compare the numbers of rows. In your database, "
+            "this only adds an audit event.",
         ),
     ] = False,
     force: Annotated[

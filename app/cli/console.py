@@ -125,7 +125,7 @@ class BarProgress:
 
 @asynccontextmanager
 async def progress() -> AsyncGenerator[LineProgress | BarProgress]:
-    """Show the progress of long work, or only that it continues if it has no total."""
+    """Show how much of the work is done, or, without a total, that work continues."""
     if not errors.is_terminal:
         yield LineProgress()
         return

@@ -24,7 +24,7 @@ def copy(
         str,
         typer.Option(
             "--to",
-            help="Empty PostgreSQL database at the same revision. Default: that of "
+            help="Empty PostgreSQL database at the revision of the source. Default: "
             "DATABASE_URL. Other users of this machine can read a password in `--to`.",
         ),
     ] = "",

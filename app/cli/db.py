@@ -19,7 +19,7 @@ def upgrade(
         str, typer.Argument(help="Target revision; the default is the newest.")
     ] = "heads",
 ) -> None:
-    """Upgrade the schema. Running it twice, or twice at the same time, is safe.
+    """Upgrade the schema. You can safely run this again, even twice in parallel.
 
     If a newer release has already upgraded the database, the command changes nothing,
     and you can run this older release with the newer schema.

@@ -18,8 +18,8 @@ def generate(
     algorithm: Annotated[
         Literal["HS256", "ES256", "Ed25519"],
         typer.Option(
-            help="HS256 prints a secret for SECRET_KEY. The others print a key ring "
-            "for SIGNING_KEYS: a list of a current and a next key pair."
+            help="HS256 prints a secret for SECRET_KEY. The other algorithms print a "
+            "key ring for SIGNING_KEYS: a list of a current and a next key pair."
         ),
     ] = "HS256",
 ) -> None:

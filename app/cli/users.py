@@ -180,7 +180,7 @@ async def reset_mfa(who: Who) -> None:
     """Remove all second factors and recovery codes of a user.
 
     The user gets a mail, and their sessions end. Use this command for a user who has
-    lost these factors, and first make sure that it is this user who asks.
+    lost these factors. First make sure that the request really comes from this user.
     """
     async with changing_user(who) as (accounts, user):
         await accounts.mfa.reset(user.id)

@@ -23,7 +23,7 @@ def worker(
         ),
     ] = False,
 ) -> None:
-    """Deliver mail until Ctrl-C or SIGTERM. Several workers can run at once."""
+    """Deliver mail until Ctrl-C or SIGTERM. Several workers can run in parallel."""
     settings = get_settings()
     if check:
         check_heartbeat(settings)

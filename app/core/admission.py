@@ -1,4 +1,4 @@
-"""Limits how many requests a process handles at once, so that it stays fast."""
+"""Limits how many requests a process handles at a time, so that it stays fast."""
 
 import asyncio
 import time
@@ -25,10 +25,11 @@ _shed = {kind: requests_shed.labels(kind, "overload") for kind in get_args(Kind)
 class Limit:
     """How many requests can be under way. The limit falls while requests wait long.
 
-    Requests wait for a turn of the event loop, which all ready requests share, and for
-    a database connection. Unlike latency, these waits do not depend on the requested
-    routes. A turn is measured in CPU time. In elapsed time it would look long when
-    other processes use the same cores, and a lower limit does not help against these.
+    A request waits in the event loop until all other ready requests have had their
+    turn, and it waits for a database connection. Unlike latency, these waits do not
+    depend on the requested routes. The wait in the event loop is measured in CPU time.
+    Elapsed time would also include the time of other processes on the same cores, and a
+    lower limit cannot reduce that time.
     """
 
     def __init__(self, most: int, *, fixed: int = 0) -> None:
@@ -91,7 +92,7 @@ class Admission:
         """Wait briefly until another request ends. Return whether this one has entered.
 
         Because of this wait, the process serves all requests of a short burst. If the
-        process is late, or if too many requests wait, return False at once.
+        process is late, or if too many requests wait, return False without waiting.
         """
         if self._limit.is_late or len(self._waiting) >= self._limit.value:
             return False
@@ -123,7 +124,7 @@ class Door:
 
     def __init__(self) -> None:
         self.longest_connection_wait = 0.0  # seconds, since the last sample
-        self.statement_seconds = 0.0  # of a usual statement lately
+        self.statement_seconds = 0.0  # moving average
         self._limit: Limit | None = None
         self._reads: Admission | None = None
         self._uncounted: Container[str] = ()
@@ -133,7 +134,7 @@ class Door:
         self._next_log = 0.0
 
     def guard(self, limit: Limit, reads: Admission, uncounted: Container[str]) -> None:
-        """Use the limit of the newest application. Only tests make several of them."""
+        """Use the limit of the newest application. Only tests make more than one."""
         self._limit, self._reads, self._uncounted = limit, reads, uncounted
 
     def refuses(self, path: str) -> bool:

@@ -1,7 +1,7 @@
 """Reads the settings from the environment or `.env`. No other module reads them.
 
 `Settings` joins the groups of `app.core.settings` under the flat names of environment
-variables. Validators refuse unsafe values, so that one message names all of them.
+variables. Unsafe values fail in validators, so that one message names all of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -7,8 +7,8 @@ from app.core.logging import get_logger
 
 log = get_logger(__name__)
 Action = Callable[[], object]
-# Time between `refuse` and `stop`. A client that has just connected can still send its
-# request.
+# Time between `refuse` and `stop`. During this time, a client that has just connected
+# can still send its request.
 LINGER_SECONDS = 0.5
 
 

@@ -21,7 +21,8 @@ class LogWriter:
     """A file object whose lines wait in a bounded queue until stdout takes them.
 
     A line that does not fit into the queue is dropped and counted. `dropped_line` makes
-    a line that reports the count. This line follows the next one that stdout takes.
+    a line that reports the count. The writer adds it after the next lines that stdout
+    takes.
     """
 
     def __init__(self, dropped_line: Callable[[int], bytes]) -> None:

@@ -2,7 +2,7 @@
 
 The application logs through structlog. Gunicorn, uvicorn and SQLAlchemy log through
 the module `logging`, and a formatter gives their records the same form. One thread
-writes both.
+writes all lines.
 """
 
 import atexit
@@ -117,8 +117,8 @@ def dropped_line(count: int) -> bytes:
 writer = LogWriter(dropped_line)
 atexit.register(writer.drain)
 
-# A logger keeps the list that it was first used with. Therefore do not change this
-# list.
+# A logger keeps the list that it was first used with. Therefore every configuration
+# uses this list.
 PROCESSORS: list[Processor] = [drop_below_level, add_context, to_configured_form]
 
 

@@ -45,7 +45,7 @@ def delete_directory() -> None:
 
 
 def bury(pid: int) -> None:
-    """Add the counters of a worker that has ended to one file, and delete its files.
+    """When a worker has ended, move its counters to one file and delete its files.
 
     Otherwise each restart would leave files, and every scrape would read them all.
     """

@@ -60,11 +60,11 @@ class RequestContext:
     answer_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     db_queries: int = 0
     db_seconds: float = 0.0
-    connection_seconds: float = 0.0  # of waiting for connections, before statements
+    connection_seconds: float = 0.0  # spent waiting for connections
     redis_calls: int = 0
     redis_seconds: float = 0.0
-    # Outside of development both are None. Only LOG_LEVEL=debug keeps `statements`
-    # there.
+    # Both are None outside of development, but LOG_LEVEL=debug keeps `statements`
+    # everywhere.
     statements: list[Statement] | None = None
     events: list[dict[str, Any]] | None = None  # its other log lines
     trace: Trace | None = None  # None unless the request is traced

@@ -48,9 +48,9 @@ class RoundTrips(Generic[Question, Answer]):
             raise
 
     async def lead(self, asked: Awaitable[Answer]) -> Answer:
-        """Wait for `asked`, a trip of the caller's own, which costs less than `ask`.
+        """Wait for `asked`, a trip that this caller makes alone.
 
-        Callers who ask meanwhile wait for the next trip.
+        This costs less than `ask`. Meanwhile callers of `ask` wait for the next trip.
         """
         trip = object()
         self._last_start = asyncio.get_running_loop().time()

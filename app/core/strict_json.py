@@ -41,8 +41,8 @@ def parse(body: bytes, known: Container[str] = ()) -> Any:
         raise BodyMalformed(
             "The body must be valid JSON in UTF-8, without repeated member names."
         ) from None
-    # The decoders have refused raw control characters and surrogates, so that only
-    # escapes can have produced them.
+    # The decoders have refused raw control characters and surrogates, so only escapes
+    # can have produced such characters.
     if _ESCAPED_SUSPECT.search(body):
         for code, path in _unstorable_text(value):
             fault = {

@@ -11,7 +11,7 @@ NO_SPACE = "The database has no space left."
 
 
 class availability:  # noqa: N801 - used like a function
-    """Raise `Unavailable` in place of the errors that a retry can solve.
+    """Raise `Unavailable` instead of the errors that a retry can solve.
 
     A class costs less than `contextmanager`.
     """

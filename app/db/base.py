@@ -29,7 +29,7 @@ def utc_now() -> datetime:
 
 
 class SQLiteInstant(TypeDecorator[datetime]):
-    """An aware datetime. SQLite has no time zones, so it is stored in UTC."""
+    """An aware datetime, stored in UTC because SQLite has no time zones."""
 
     impl = DateTime
     cache_ok = True
@@ -46,7 +46,7 @@ class SQLiteInstant(TypeDecorator[datetime]):
 
 
 class SQLiteDecimal(TypeDecorator[Decimal]):
-    """An exact number. SQLite has no decimals, so it is stored as a whole number."""
+    """An exact number, stored as a whole number because SQLite has no decimals."""
 
     impl = BigInteger
     cache_ok = True

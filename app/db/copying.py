@@ -65,7 +65,7 @@ async def check(reader: AsyncConnection, writer: AsyncConnection) -> None:
     tables = await writer.run_sync(lambda sync: inspect(sync).get_table_names())
     known = {*Base.metadata.tables, "alembic_version"}
     if unknown := set(tables) - known:
-        raise CopyFailed(f"No model has these tables: {', '.join(sorted(unknown))}.")
+        raise CopyFailed(f"These tables have no model: {', '.join(sorted(unknown))}.")
     names = ", ".join(f'"{name}"' for name in Base.metadata.tables)
     await writer.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
     for table in Base.metadata.sorted_tables:

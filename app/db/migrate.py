@@ -231,6 +231,6 @@ async def _run_when_free(
                 raise
         await asyncio.sleep(1)
     raise MigrationFailed(
-        "A table that the migration changes is in use: end the transactions that "
-        "hold it, see pg_stat_activity, then try again."
+        "A table that the migration changes is in use. Find the transactions that use "
+        "it in pg_stat_activity, end them, and try again."
     )

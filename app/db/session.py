@@ -164,8 +164,8 @@ async def execute_only(
     becomes a part of it.
 
     Raises:
-        RuntimeError: At the end of the transaction, if there is another change. It
-            would not be committed together with this one.
+        RuntimeError: At the end of the transaction, if it has another change. The two
+            changes would not be committed together.
     """
     direct: Direct | None = session.info[DIRECT]
     if direct is None or session.in_transaction() or session.new:

@@ -20,7 +20,7 @@ NOTED_FROM_SECONDS = 0.001  # to get a free connection takes less
 class MeasuredPool(AsyncAdaptedQueuePool):
     """Measures how long each user waits for a connection, and how long it is in use."""
 
-    # Under its own name, the pool would not have the level of SQLAlchemy's loggers.
+    # Without this name, the pool's logger ignores the level of SQLAlchemy's loggers.
     _sqla_logger_namespace = "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"
 
     waiting = 0  # users that wait for a connection

@@ -20,7 +20,7 @@ Read = Callable[[Executable, Mapping[str, Any]], Awaitable[Sequence[Any]]]
 class Keyed:
     """Selects rows by a unique key. Declare it at module level.
 
-    `name` is the name of the key among the columns of the select. If the select has a
+    `name` names the column of the select that contains the key. If the select has a
     parameter `now`, its value is the time at which the query begins.
 
         NOTES_BY_ID = Keyed(select(*NOTE), NOTE.id)

@@ -1,4 +1,4 @@
-"""Limits how many connections a worker keeps open, and how long without a request."""
+"""Limits the open connections of a worker, and how long they wait for a request."""
 
 import asyncio
 import resource
@@ -35,7 +35,7 @@ class Server(Protocol):
 class ImpatientWriter(asyncio.Protocol):
     """Cuts the connection of a client that does not read its answers.
 
-    Without this the client keeps the connection and its request for ever.
+    Otherwise the connection stays open, and its request never ends.
     """
 
     transport: Any
@@ -65,8 +65,9 @@ class WaitingConnections:
         self.most_open = sys.maxsize
         self.lingering = 0
         self._stopping = False
-        # The ends of their waits, on the clock of the event loop. One timer for all of
-        # them costs a request less than a timer for each.
+        # When the wait of each connection ends, on the clock of the event loop. All
+        # connections share one timer, because a timer for each connection would make
+        # each request slower.
         self._ends: dict[Connection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,7 +96,7 @@ class WaitingConnections:
     def close_all(self) -> None:
         """Close the waiting connections for a shutdown.
 
-        A connection that would wait later is closed at once.
+        From now on, `add` closes a connection instead of letting it wait.
         """
         self._stopping = True
         for connection in list(self._ends):
@@ -123,8 +124,8 @@ class LingeringTransport(asyncio.Protocol):
     When a socket is closed with bytes that were not read, the kernel resets the
     connection, and the client then loses an answer that it has not read yet. So, if the
     request is still arriving when it has been answered, the transport only stops
-    sending. It reads and drops the rest of the request, within a limit of time and one
-    of bytes (RFC 9112 §9.6).
+    sending. It reads and drops the rest of the request, but only for some seconds and
+    up to a number of bytes (RFC 9112 §9.6).
     """
 
     def __init__(self, transport: asyncio.Transport, server: Server) -> None:

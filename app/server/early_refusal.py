@@ -73,7 +73,7 @@ class EarlyRefusal:
         """Return the answer to a read that is refused, and log the request.
 
         None means that the parser must read the data: the read is admitted, or the data
-        is not exactly one complete and plain read.
+        is not exactly one complete read, or a header needs the parser.
         """
         line = LINE.match(data)
         if line is None or data.find(END_OF_HEAD) != len(data) - len(END_OF_HEAD):

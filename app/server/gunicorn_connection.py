@@ -70,7 +70,7 @@ class GunicornConnection(ImpatientWriter, ASGIProtocol):  # type: ignore[misc]
         """Whether the current request has its whole answer, and the connection stays.
 
         Gunicorn ends the request two turns of the event loop later. The next request of
-        a client that is near can arrive before.
+        a near client can arrive before that.
         """
         answered = self._answered
         if answered is None or not answered.done() or answered.cancelled():

@@ -1,4 +1,4 @@
-"""Answers to requests that the server's parser refuses, before the application."""
+"""Answers requests that the server's parser refuses before the application runs."""
 
 import time
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ def answer(
 ) -> bytes:
     """Write a complete answer with `Connection: close`.
 
-    `peer` is the address of the socket. It can be that of a proxy: headers that were
-    not parsed cannot name the client.
+    `peer` is the other end of the socket. If this is a proxy, the client is not known,
+    because the headers were not parsed.
     """
     known = HTTPStatus(status if status in CODES else 400)
     request_id = str(uuid_utils.uuid7())

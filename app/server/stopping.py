@@ -66,7 +66,7 @@ class Stopping:
         loop.add_signal_handler(HURRY, drain.hurry)
 
         def retire() -> None:
-            """Drain after `max_requests`. The servers would stop without a drain."""
+            """Drain after `max_requests`: the servers themselves would not drain."""
             if served() >= self.max_requests:
                 drain.make_way(self.delay, close, finish)
             else:
@@ -134,8 +134,8 @@ def drain_uvicorn(worker: Worker, stopping: Stopping) -> None:
         stopping.handle_signals(
             loop, listeners, close, stop, lambda: state.total_requests
         )
-        # Gunicorn sends SIGQUIT to stop a worker at once, but uvicorn's workers ignore
-        # it.
+        # Gunicorn sends SIGQUIT to stop a worker immediately, but uvicorn's workers
+        # ignore this signal.
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, partial(stop, at_once=True))
         yield

@@ -26,8 +26,9 @@ class UvicornConnection(ImpatientWriter, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         waiting.remove(self)
-        # Of several pipelined requests, uvicorn tells only the last that the connection
-        # is lost. uvloop raises an error if another one writes.
+        # If there are several pipelined requests, uvicorn tells only the last request
+        # that the connection is lost. If an earlier request then writes, uvloop raises
+        # an error.
         self.transport.write = lambda data: None
         super().connection_lost(exc)
 

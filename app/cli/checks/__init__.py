@@ -1,7 +1,7 @@
 """The checks of `doctor`. Each module has the checks of one concern.
 
-A check yields its findings. If a check raises an exception, the dependency does not
-answer.
+A check yields its findings. If the dependency does not answer, the check yields a
+finding with the result `failed`.
 """
 
 from collections.abc import AsyncIterator, Callable

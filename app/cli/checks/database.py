@@ -96,7 +96,7 @@ async def of_server(
         "database.idle_timeout",
         ok=row.idle != "0",
         value=f"idle_in_transaction_session_timeout is {row.idle}",
-        fix="Set it on the role, so that a transaction left open ends.",
+        fix="Set this timeout on the role, so that a transaction left open ends.",
         link=SIZES,
     )
     yield judge(

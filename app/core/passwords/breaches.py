@@ -1,9 +1,9 @@
 """Asks a range service whether a password is known from a breach, by k-anonymity.
 
 The range service gets the first five of the 40 hex digits of a SHA-1 hash. Thousands of
-passwords share these five digits. The service answers with the other digits of each
-known hash. If it gives no useful answer in time, the password is accepted, because an
-outage of the range service must not stop registrations.
+passwords share these five digits. The range service answers with the other digits of
+each known hash. If it gives no useful answer in time, the password is accepted, because
+an outage of the range service must not stop registrations.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class RangeUnusable(Exception):
-    """The service did not answer with a range of hashes."""
+    """The range service did not answer with a range of hashes."""
 
 
 class Breaches:
@@ -66,9 +66,9 @@ class Breaches:
             async for chunk in answer.aiter_raw():
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    raise RangeUnusable(f"It is longer than {MOST_BYTES} bytes.")
+                    raise RangeUnusable(f"The answer exceeds {MOST_BYTES} bytes.")
         try:
             lines = [line.split(":") for line in body.decode().split()]
             return any(hash_ == rest and int(count) > 0 for hash_, count in lines)
         except ValueError:
-            raise RangeUnusable("It is not a list of HASH:COUNT.") from None
+            raise RangeUnusable("The answer is not a list of HASH:COUNT.") from None

@@ -51,7 +51,7 @@ class Verification(NamedTuple):
 
 
 class PasswordHasher:
-    """Hashes passwords on threads: `slots` at once, and at most `queue` waiting.
+    """Hashes passwords on threads: `slots` at a time, and at most `queue` waiting.
 
     Hashing needs at most `slots` times `memory_kib` of memory. When the queue is full,
     the methods raise `HashQueueFull` before they do any work. On Linux `nice` gives the
@@ -89,8 +89,9 @@ class PasswordHasher:
     async def verify(self, password: str, password_hash: str | None) -> Verification:
         """Compare a password with a hash.
 
-        Pass `password_hash=None` for an unknown account: the answer takes as long, so
-        that timing does not reveal whether the account exists.
+        Pass `password_hash=None` for an unknown account. The answer then takes as long
+        as for a known account, so that timing does not reveal whether the account
+        exists.
         """
         return await self._run(partial(self._verify, password, password_hash))
 
@@ -157,13 +158,13 @@ def normalise(password: str) -> str | None:
 
 
 def _give_way(nice: int) -> None:
-    """Lower the priority of this thread. Only on Linux, a thread has a nice value."""
+    """Lower the priority of this thread. Only Linux has a nice value for a thread."""
     if sys.platform == "linux":
         os.nice(nice)
 
 
 def _superseded_hashers() -> tuple[HasherProtocol, ...]:
-    """Accept bcrypt hashes if bcrypt is installed. A login replaces them by argon2."""
+    """Accept bcrypt hashes if bcrypt is installed. A login replaces these."""
     try:
         from pwdlib.hashers.bcrypt import BcryptHasher
     except HasherNotAvailable:

@@ -55,7 +55,8 @@ def check_password(
 ) -> None:
     """Raise `WeakPassword` with the first fault of the password, if it has one.
 
-    `context` holds words that an attacker knows about the account, such as its address.
+    `context` holds words that an attacker knows about the account, such as its e-mail
+    address.
     """
     if fault := _find_fault(password, min_length, context):
         raise WeakPassword(pointer, *fault)

@@ -10,17 +10,19 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-# Less than REPLY_SECONDS, so that there is time to ask another Sentinel.
+# Less than `REPLY_SECONDS` of `resilient`, so that there is time to ask another
+# Sentinel.
 SENTINEL_SECONDS = 0.03
 
 
 def create_redis_client(url: str) -> Redis:
     """Make a client that connects at its first command. Close it with `aclose()`.
 
-    The client has no timeout for a reply, and none for the wait for one of its 50
-    connections. The caller sets one timeout for both, because two would cost more.
+    The client has no timeout for a reply, and none for the wait until one of its 50
+    connections is free. The caller sets one timeout for both waits, because two
+    timeouts would cost more.
     """
-    # By default redis-py retries for seconds, and fails when the pool is used up.
+    # By default redis-py retries for seconds, and fails when no connection is free.
     options: dict[str, Any] = {
         "max_connections": 50,
         "socket_timeout": None,

@@ -55,8 +55,9 @@ class SlidingLog:
 class MemoryRateLimiter:
     """Counts in this process, with at most `max_keys` counters.
 
-    When there are more, it forgets the counter that was used longest ago. No method
-    awaits anything, so each one is atomic without a lock.
+    If a new counter would exceed `max_keys`, the limiter forgets the counter that was
+    used longest ago. No method awaits anything, so each method is atomic without a
+    lock.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def policies(settings: Settings) -> dict[str, Policy]:
-    """Map the names of the limits that are switched on to their policies."""
+    """Return the policy of each limit that is switched on, by the limit's name."""
     return {
         name: Policy(name, limit=rate[0], window=timedelta(seconds=rate[1]))
         for name, rate in rates(settings).items()
@@ -19,7 +19,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
 
 
 def rates(settings: Settings) -> dict[str, Rate]:
-    """Map the name of each limit to its rate. None: the limit is switched off.
+    """Return the rate of each limit by its name, or None if it is switched off.
 
     The name of a counter in Redis contains the name of its limit. `shown_name` shortens
     the name of a limit for clients.
@@ -31,14 +31,15 @@ def rates(settings: Settings) -> dict[str, Rate]:
     )
     failures_window = settings.login_failures_window_seconds
     return {
-        # Requests, by address
+        # Requests: by client address
         "login": requests,
         "register": requests,
         "refresh": requests,
         "all": settings.rate_limit_all,
-        # Requests that change something, by account, or by address without an account
+        # Requests that change something: by account, by another credential, or by
+        # client address if the client sends no token
         "writes": settings.rate_limit_writes,
-        # Requests with a kind of credential, by credential
+        # Requests with this kind of credential: by credential
         "api_key": settings.rate_limit_api_keys,
         # Wrong passwords
         "login-failures-address": (of_address, failures_window),
@@ -53,7 +54,7 @@ def rates(settings: Settings) -> dict[str, Rate]:
         "mfa-failures-account-hour": (20, HOUR),  # unknown devices
         "mfa-failures-account-day": (50, DAY),  # unknown devices
         "mfa-failures-device": (5, 5 * MINUTE),  # a known device, or a session
-        "mfa-failures-devices-day": (50, DAY),  # all of these together
+        "mfa-failures-devices-day": (50, DAY),  # all known devices and sessions
         # Passwords that logged-in callers confirm, both right and wrong ones
         "password-confirmations": (30, HOUR),
         # Requests that send mail

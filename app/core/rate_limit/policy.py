@@ -21,8 +21,9 @@ log = get_logger(__name__)
 class Policy:
     """At most `limit` hits in `window`, counted separately for each partition.
 
-    The limiter remembers the time of every hit. Therefore no window has more than
-    `limit` hits, whenever the window begins. A refused call counts nothing.
+    A partition is, for example, a client address or an account. The limiter remembers
+    the time of every hit. Therefore no window has more than `limit` hits, whenever the
+    window begins. The hits of a refused call do not count.
     """
 
     name: str
@@ -50,8 +51,8 @@ class Hit:
     policy: Policy
     partition: str
     cost: int = 1
-    # Contains a hash of the partition, which can be long or contain the input of a
-    # user.
+    # Contains only a hash of the partition, because a partition can be long or contain
+    # the input of a user.
     key: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +133,7 @@ class Outcome(NamedTuple):
 
 
 def counter_key(policy: Policy, partition: str) -> str:
-    """Name a counter. Change `v2` if two releases cannot share the stored form."""
+    """Name a counter. A release that stores counters in another form changes `v2`."""
     digest = sha256(partition.encode("utf-8", "surrogatepass")).hexdigest()
     return f"rl:v2:{policy.name}:{digest[:16]}"
 

@@ -15,14 +15,14 @@ class ReplyTimeout:
 
     All replies share one timer, because a timer for each reply would cost more than the
     wait for the reply. The timer counts ticks and does not read the clock. Therefore a
-    reply that has already arrived is not late if only the event loop was blocked.
+    reply that arrives while the event loop is blocked is still in time.
     """
 
     def __init__(self, seconds: float) -> None:
         self._tick_seconds = seconds / TICKS
         self._tick = 0
         self._ends: dict[asyncio.Timeout, int] = {}  # the earliest first
-        self._loop: asyncio.AbstractEventLoop | None = None  # while it ticks
+        self._loop: asyncio.AbstractEventLoop | None = None  # None if no timer runs
 
     async def wait(self, reply: Awaitable[Result]) -> Result:
         """Wait for a reply. Raises `TimeoutError`."""
@@ -34,7 +34,7 @@ class ReplyTimeout:
                 self._ends.pop(timeout, None)
 
     def _start(self, timeout: asyncio.Timeout) -> None:
-        # One tick more, because part of the current one has passed.
+        # One tick more, because part of the current tick has passed.
         self._ends[timeout] = self._tick + TICKS + 1
         loop = asyncio.get_running_loop()
         if self._loop is not loop:

@@ -25,7 +25,7 @@ FAILURES = 3
 WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 5.0
 REPLY_SECONDS = 0.1
-CALLS_AT_ONCE = 16  # fewer than the pool has connections, so no call waits for one
+CALLS_AT_ONCE = 16  # fewer than the connections of the pool, so no call waits for one
 OUTAGE = (RedisError, OSError)  # includes every timeout and an exhausted pool
 
 log = get_logger(__name__)
@@ -72,7 +72,7 @@ class CircuitBreaker:
         now = self._clock()
         if probe:
             self._probe_at = now + PAUSE_SECONDS
-        elif not self._open:  # an open breaker counts no late failures
+        elif not self._open:  # otherwise an earlier call has failed late
             self._failures.append(now)
             recent = now - self._failures[0] <= WITHIN_SECONDS
             if len(self._failures) == FAILURES and recent:
@@ -91,7 +91,7 @@ class CircuitBreaker:
 
 
 class ResilientRateLimiter:
-    """Asks the shared limiter. While it fails, each process has a share of each limit.
+    """Asks the shared limiter. If it fails, each process allows a share of each limit.
 
     A process also counts the hits that the shared limiter allows. Otherwise an outage
     would begin with empty counters.

@@ -24,7 +24,7 @@ def split_commas(value: object) -> object:
 
 
 def parse_networks(value: object) -> object:
-    """Read networks. A bad one gets one message; pydantic would write one a type."""
+    """Read networks. Pydantic would report an invalid network once for each type."""
     parts = split_commas(value)
     if not isinstance(parts, list):
         return parts
@@ -73,7 +73,7 @@ def split_url(url: str) -> SplitResult:
 
 
 def is_local(host: str) -> bool:
-    """Whether a host, such as localhost, means the machine that reads its name."""
+    """Whether a host, such as localhost, is the machine that connects to it."""
     host = host.lower().rstrip(".")
     try:
         address = ip_address(host)
@@ -97,7 +97,7 @@ def refuse_plaintext(host: str, encrypted: bool, info: ValidationInfo) -> None:
     allowed = local or host in info.data.get("plaintext_hosts", ())
     refuse(
         outside_development(info) and not encrypted and not allowed,
-        "must use TLS to a host that is not local, or PLAINTEXT_HOSTS must name it",
+        "must use TLS, unless the host is local or PLAINTEXT_HOSTS names it",
     )
 
 
@@ -106,8 +106,8 @@ class AppSettings(BaseModel):
 
     environment: Literal["development", "staging", "production"] = "development"
     """Kind of this deployment. `production` refuses unsafe settings and does not serve
-    /docs; `staging` refuses weak secrets; `development` needs no other setting on
-    SQLite. You must set ENVIRONMENT if you use PostgreSQL. If ENVIRONMENT is not set,
+    /docs; `staging` refuses weak secrets; with SQLite, `development` needs no other
+    setting. You must set ENVIRONMENT if you use PostgreSQL. If ENVIRONMENT is not set,
     the service uses the value of FASTAPI_ENV.
     """
 

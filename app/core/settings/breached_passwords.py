@@ -10,10 +10,10 @@ class BreachedPasswordSettings(AppSettings):
 
     breached_passwords_url: str = ""
     """Server that knows the passwords of data breaches, such as
-    https://api.pwnedpasswords.com/range. The service sends 5 of the 40 digits of the
-    SHA-1 hash of a new password to this server, and refuses a password that the server
-    knows. Empty: no check. Outside development, `http://` needs a local host or an
-    entry in PLAINTEXT_HOSTS.
+    https://api.pwnedpasswords.com/range. The service computes the SHA-1 hash of a new
+    password and sends the first 5 of its 40 digits to this server. The service refuses
+    a password that the server knows. Empty: no check. Outside development, `http://`
+    needs a local host or an entry in PLAINTEXT_HOSTS.
     """
 
     @field_validator("breached_passwords_url")

@@ -1,8 +1,9 @@
 """What releases change about settings: new defaults, and settings that go away.
 
-A new default is an entry of `NEW_DEFAULTS`, so that a copy keeps the old behaviour
-until it chooses the new one. A setting that goes away causes a warning for at least one
-release: see "What may a release change?" in docs/starting.md.
+A new default is an entry of `NEW_DEFAULTS`. A copy of the repository keeps the old
+default until its setting DEFAULTS names the release of the new default, or a later
+one. A setting that goes away causes a warning for at least one release: see "What may a
+release change?" in docs/starting.md.
 """
 
 import re
@@ -40,7 +41,7 @@ def is_newer(release: str, than: str) -> bool:
 
 
 def kept_defaults(release: str) -> dict[str, object]:
-    """Return the old defaults that changed after a release, by the setting."""
+    """Return the defaults of a release that later releases changed, by setting."""
     kept: dict[str, object] = {}
     for change in NEW_DEFAULTS if RELEASE.fullmatch(release) else ():
         if is_newer(change.release, release):

@@ -23,7 +23,7 @@ ASYNC_DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "sqlite": "sqlite+aiosqlite",
 }
-# As libpq reads them from the URL. `app.db.postgresql` hands them to asyncpg.
+# Parameters of a URL, as in libpq. `app.db.postgresql` passes them to asyncpg.
 TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 TLS_PARAMETERS = ("sslmode", *TLS_FILES)
 ENCRYPTING = ("require", "verify-ca", "verify-full")
@@ -50,9 +50,9 @@ class DatabaseSettings(AppSettings):
     db_pool_size: int = Field(5, ge=1, le=200)
     """Connections that each worker keeps open. Half of them (rounded down, at least
     one) are for reads and for finding out who is calling. The other connections (at
-    least one) are for changes and exports. With a replica, each worker opens the same
-    number of connections to the replica. One more connection is for health probes. On
-    SQLite, DB_POOL_SIZE is the number of connections for reads.
+    least one) are for changes and exports. With a replica, each worker also opens
+    DB_POOL_SIZE connections to the replica. One additional connection is for health
+    probes. On SQLite, DB_POOL_SIZE is the number of connections for reads.
     """
 
     db_max_overflow: int = Field(0, ge=0, le=200)
@@ -155,7 +155,8 @@ def checked(url: str, info: ValidationInfo) -> str:
     refuse(not all(map(os.path.isfile, files)), "names a TLS file that does not exist")
     refuse(
         mode.startswith("verify") and "sslrootcert" not in query,
-        "must name the file of the CA as sslrootcert, because this sslmode verifies it",
+        "must name the file of the CA as sslrootcert, because this sslmode verifies "
+        "the certificate of the server",
     )
     refuse_default_password(parts, info)
     host = query.get("host", parts.hostname or "")

@@ -36,8 +36,8 @@ class HTTPSettings(AppSettings):
     trusted_proxies: Networks = ()
     """Addresses of your proxies, comma-separated, such as 10.0.0.7. The service
     believes X-Forwarded-For and X-Forwarded-Proto only from these addresses. Name a
-    network only if every host in it is a proxy, because any host in the network can
-    pretend to have another client address.
+    network only if every host in it is a proxy, because each host in the network can
+    send a false client address.
     """
 
     gzip_minimum_bytes: int = Field(1024, ge=0)
@@ -94,7 +94,7 @@ class HTTPSettings(AppSettings):
         for merged in (list(old), list(new)):
             # Public IPv6 (2000::/3) is an eighth of all addresses: no operator owns it.
             share = sum(2.0**-network.prefixlen for network in merged)
-            refuse(share >= 1 / 8, "must not add up to an eighth of all addresses")
+            refuse(share >= 1 / 8, "must cover less than an eighth of all addresses")
         refuse(
             any(n.version == 6 and n.overlaps(IPV4_IN_IPV6) for n in networks),
             "must list IPv4 addresses in their own form, such as 10.0.0.7",

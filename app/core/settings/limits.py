@@ -117,10 +117,9 @@ class LimitSettings(AppSettings):
     # At most 200: the limit of a day is five times as high and cannot exceed 1000.
     login_failures_per_account: int = Field(10, ge=1, le=200)
     """Limit for the wrong passwords for one account in LOGIN_FAILURES_WINDOW_SECONDS.
-    Each known device has its own counter, and all unknown devices share one. There is
-    also a limit for each day: all unknown devices together can send five times this
-    number of wrong passwords. A second limit of the same size applies to all known
-    devices together.
+    Each known device has its own counter, and all unknown devices share one counter.
+    There are also two limits for each day, each five times as high: one for all unknown
+    devices together, and one for all known devices together.
     """
 
     login_failures_window_seconds: int = Field(900, ge=1, le=86_400)
@@ -129,13 +128,14 @@ class LimitSettings(AppSettings):
     """
 
     rate_limit_writes: Rate = None
-    """Limit for the POST, PATCH and DELETE requests of one account, or of one client
-    address if the caller has no account. Write it as `requests/seconds`, for example
-    600/60. Empty or `off`: no limit. If the number of requests is above 1000, the
-    service uses a shorter window with the same rate: it applies 6000/60 as 1000/10.
+    """Limit for the POST, PATCH and DELETE requests of one account. Requests with a
+    credential other than an access token count by credential; requests without a token
+    count by client address. Write the limit as `requests/seconds`, for example 600/60.
+    Empty or `off`: no limit. If the number of requests is above 1000, the service uses
+    a shorter window with the same rate: it applies 6000/60 as 1000/10.
     """
 
-    # Written as in the environment for the settings page; defaults are validated, too.
+    # In the form of the environment, for the settings page. Pydantic parses it.
     rate_limit_all: Rate = "1200/60"  # type: ignore[assignment]
     """Limit for all requests of one client address. Write it like RATE_LIMIT_WRITES. A
     request with a search text (`?q=`) counts as four requests, because it costs more.
@@ -163,7 +163,9 @@ class LimitSettings(AppSettings):
             refuse_default_password(parts, info)
             encrypted = parts.scheme.startswith(("rediss", "unix"))
             refuse_plaintext(parts.hostname or "", encrypted, info)
-        refuse(url and not can_connect(url), "must only have parameters of redis-py")
+        refuse(
+            url and not can_connect(url), "can only have parameters that redis-py knows"
+        )
         return url
 
     @field_validator("rate_limit_enabled")

@@ -28,9 +28,9 @@ class MailSettings(DatabaseSettings):
     smtp_url: str = Field("", repr=False)
     """Mail server: `smtps://user:password@host`, `smtp+starttls://…` or `smtp://…`.
     `smtp://` encrypts only if the server offers encryption. Outside development,
-    `smtp://` needs a local host or an entry in PLAINTEXT_HOSTS. Without SMTP_URL,
-    development writes mail to MAIL_DIRECTORY on SQLite, and on PostgreSQL only if
-    OUTBOX_IN_PROCESS is `true`. In all other cases mail waits in the outbox.
+    `smtp://` needs a local host or an entry in PLAINTEXT_HOSTS. Without SMTP_URL, mail
+    waits in the outbox, except in development: if the database is SQLite, or if
+    OUTBOX_IN_PROCESS is `true`, development writes mail to MAIL_DIRECTORY.
     """
 
     public_base_url: str = Field(
@@ -130,9 +130,10 @@ class MailSettings(DatabaseSettings):
 
     @property
     def writes_mail_to_files(self) -> bool:
-        """Whether only one developer uses the outbox, because PostgreSQL can be shared.
+        """Whether development can write mail to files, if there is no mail server.
 
-        With OUTBOX_IN_PROCESS, the developer states that no other person uses it.
+        The files would also get the mail of other developers who share the outbox. On
+        PostgreSQL this is possible, so there OUTBOX_IN_PROCESS must allow it.
         """
         its_own = self.on_sqlite or bool(self.outbox_in_process)
         return self.environment == "development" and its_own

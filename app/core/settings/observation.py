@@ -32,9 +32,9 @@ class ObservationSettings(AppSettings):
     """
 
     metrics_port: int | None = Field(None, ge=1, le=65535)
-    """An additional port, which serves only `/metrics`. `worker` has its metrics only
-    on this port. Each service and each `worker` on a machine needs its own port.
-    Outside development this setting needs METRICS_TOKEN.
+    """An additional port, which serves only `/metrics`. The mail worker (`worker`)
+    serves its metrics only on this port. On one machine, each service and each `worker`
+    needs a different port. Outside development this setting needs METRICS_TOKEN.
     """
 
     telemetry_endpoint: str = ""
@@ -50,9 +50,9 @@ class ObservationSettings(AppSettings):
     """
 
     trace_url: str = ""
-    """Address of a trace in your tracing tool, such as
-    `https://traces.example.com/trace/{trace_id}`. The command `why` prints this address
-    for a request that was traced.
+    """URL of a trace in your tracing tool, such as
+    `https://traces.example.com/trace/{trace_id}`. The command `why` prints this URL for
+    a request that was traced.
     """
 
     sentry_dsn: SecretStr | None = Field(None, repr=False)
@@ -111,7 +111,7 @@ class ObservationSettings(AppSettings):
 
     @property
     def about(self) -> dict[str, str]:
-        """What each log line says about the process, by the names of OpenTelemetry."""
+        """The fields of each log line about the process, named as in OpenTelemetry."""
         return {
             "service_name": self.app_name,
             "service_version": VERSION,

@@ -93,9 +93,10 @@ class OperationSettings(AppSettings):
 
     graceful_timeout_seconds: PositiveSeconds = 30
     """Seconds that a worker has to stop. First the worker continues to serve for
-    DRAIN_DELAY_SECONDS. Then it waits for the requests that still run, until 3 seconds
-    before the end. At the end, gunicorn kills the worker. Therefore this setting must
-    exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3 seconds.
+    DRAIN_DELAY_SECONDS. Then it waits for the requests that still run, until only 3
+    seconds are left. When the time is over, gunicorn kills the worker. Therefore this
+    setting must exceed DRAIN_DELAY_SECONDS plus REQUEST_DEADLINE_SECONDS by more than 3
+    seconds.
     """
 
     route_plans: bool = True

@@ -75,8 +75,8 @@ class SecuritySettings(AppSettings):
     `open` in development, else `verified`.
     """
 
-    # At most 30, because the purge finds such an account by its link, which the service
-    # keeps for 30 days after the link has expired.
+    # At most 30: the purge finds an unverified account by the link that was mailed to
+    # it, and the service keeps an expired link for 30 days.
     unverified_account_days: int = Field(7, ge=1, le=30)
     """Days after which the service deletes a new account whose owner has not
     confirmed the e-mail address. Not used if REGISTRATION is `open`.
@@ -104,7 +104,7 @@ class SecuritySettings(AppSettings):
     @field_validator("registration", mode="before")
     @classmethod
     def _default_registration(cls, mode: object, info: ValidationInfo) -> object:
-        """Choose `open` for development only: it reveals which addresses are known."""
+        """Choose `open` only in development: it reveals which accounts exist."""
         refuse(mode == "open" and in_production(info), "must not be open in production")
         return mode or ("verified" if outside_development(info) else "open")
 
@@ -130,8 +130,9 @@ class SecuritySettings(AppSettings):
                 PLACEHOLDER.search(secret) or secret in KNOWN_KEYS,
                 "looks like a placeholder; run `keys generate`",
             )
-            # Refuse a sequence, and a key of a few letters: neighbours differ by few
-            # values. In random hex digits they differ by about 17 values.
+            # Refuse a sequence, and a key of a few letters: there the differences
+            # between neighbours have few values. In 32 random hex digits, these
+            # differences have about 21 values.
             steps = {after - before for before, after in pairwise(secret.encode())}
             refuse(len(steps) < 8, "is not random; run `keys generate`")
         return key

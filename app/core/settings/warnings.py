@@ -15,7 +15,7 @@ def find_warnings(settings: Settings) -> Iterator[str]:
         yield f"{name} in .env is not a setting. Did you mean {nearest}?"
     yield from of_releases(settings)
     if settings.on_sqlite and is_open_to_others(settings.sqlite_file):
-        yield "DATABASE_URL names a file that others can read: allow only its owner."
+        yield "DATABASE_URL names a file that others can read: set its mode to 600."
     if settings.environment == "development":
         yield from of_development(settings)
     else:

@@ -192,7 +192,7 @@ def _decode(segment: str) -> bytes:
 def _refuse_repeated_members(text: bytes) -> None:
     """Refuse `{"sub": 1, "sub": 2}`: orjson and pydantic read 2, other readers 1."""
     # orjson wrote the tokens of this service. If orjson reads a token and writes it
-    # again, the bytes are the same, unless a member was repeated: orjson drops it. Only
-    # if the bytes differ, use the strict reader, which is slower.
+    # again, the bytes are the same. They differ if a member was repeated, because
+    # orjson keeps only its last value. Then use the strict reader, which is slower.
     if orjson.dumps(orjson.loads(text)) != text:
         strict_json.parse(text)

@@ -18,7 +18,7 @@ def generate() -> str:
 
 
 def is_well_formed(key: str) -> bool:
-    """Whether the checksum is right. So a typing error or a guess needs no query."""
+    """Whether the checksum is right. If not, the database need not be asked."""
     match = _SHAPE.fullmatch(key)
     return match is not None and checksum(match[1]) == match[2]
 

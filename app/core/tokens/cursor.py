@@ -20,7 +20,7 @@ _MAC_SIZE = 16
 
 
 class CursorInvalid(BadRequest):
-    """The cursor is not from this list with the same order and filters."""
+    """The cursor belongs to another list, or to another order or other filters."""
 
     code = "cursor_invalid"
     detail = "The cursor is not valid for this listing. Start again without a cursor."

@@ -29,7 +29,7 @@ class DeviceTokens:
     """Writes and reads device tokens.
 
     Each token belongs to one user and to the password that the user had. A new password
-    ends the token, because an attacker can have collected tokens with the old one.
+    ends the token, because an attacker who knew the old password can have such a token.
     """
 
     def __init__(self, ring: SecretRing) -> None:

@@ -1,4 +1,4 @@
-"""Makes a copy of the database, restores a copy, and checks that this is possible."""
+"""Copies the database, restores a copy, and checks that a copy can be restored."""
 
 import os
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ class BackupFailed(Exception):
 class NotEmpty(BackupFailed):
     def __init__(self) -> None:
         super().__init__(
-            "The database already has tables. Restore into a new one, or replace its "
-            "content with --force."
+            "The database already has tables. Restore into a new database, or replace "
+            "the content of this one with --force."
         )
 
 
@@ -48,7 +48,7 @@ async def restore(settings: DatabaseSettings, file: Path, *, force: bool) -> Cou
 
 
 async def verify(settings: DatabaseSettings, file: Path) -> Counts:
-    """Restore a copy in a temporary place, and compare the rows with those of the file.
+    """Restore a copy into a temporary database, and compare the numbers of rows.
 
     Raises:
         BackupFailed: The copy cannot be restored, or rows are missing.
@@ -67,7 +67,9 @@ def compare(in_file: Counts, restored: Counts) -> Counts:
             for name in in_file.keys() | restored.keys()
             if in_file.get(name) != restored.get(name)
         )
-        raise BackupFailed(f"Restored other rows than the file has: {tables}.")
+        raise BackupFailed(
+            f"These tables got more or fewer rows than the file has: {tables}."
+        )
     return restored
 
 

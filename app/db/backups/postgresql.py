@@ -63,7 +63,7 @@ async def scratch(settings: DatabaseSettings, url: URL) -> AsyncGenerator[URL]:
         except ProgrammingError as error:
             raise BackupFailed(
                 "The role of DATABASE_URL is not allowed to create a scratch database. "
-                "Give it CREATEDB, or verify on a server where it is allowed."
+                "Give the role CREATEDB, or verify on a server where it has CREATEDB."
             ) from error
         try:
             yield url.set(database=name)

@@ -23,7 +23,8 @@ SEARCH = (
     " || string_to_array(description_words, ' '))"
 )
 # Finds products by words that few products have. Without this function, the planner
-# does not know how few these are, and reads the whole table in the order of the page.
+# does not know that few products match. It then reads the whole table in the order of
+# the page.
 MATCHING = """
 CREATE FUNCTION products_matching(query tsquery, most integer)
 RETURNS SETOF products LANGUAGE sql STABLE SET enable_seqscan = off AS
