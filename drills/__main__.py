@@ -3,8 +3,8 @@
     python -m drills [NAME ...] [--long] [--mutants] [--write]
     python -m drills --base-url URL [--email EMAIL --password-stdin]
 
-`--mutants` also runs each drill on changed copies of the code: each change breaks the
-promise, and the drill must notice it.
+Each drill tests one promise of the service. `--mutants` also runs the drill on copies
+of the code that have been changed so that they break this promise. The drill must fail.
 `--write` writes docs/promises.md. The HTML report is in var/drills.html.
 `--base-url` checks a service that already runs. It uses only the drills that need no
 control over the processes of the service.

@@ -31,8 +31,8 @@ class Fault(BaseModel):
 
     pointer: str = Field(
         description="JSON Pointer into the body such as `#/name`, or the name of a "
-        "parameter such as `query/limit`. The pointer ends before a name that the "
-        "service does not define.",
+        "parameter such as `query/limit`. If the service does not know a name in "
+        "the request, the pointer ends at the object that contains this name.",
         examples=["#/name"],
     )
     code: str = Field(examples=["missing"])

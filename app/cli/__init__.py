@@ -89,8 +89,8 @@ def main() -> None:
     if sys.stdin is None:  # the process was started with `<&-`
         sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - open until the end
     try:
-        # The name of the installed command: completion does not work for `python -m
-        # app`.
+        # Use the name of the installed command, because completion does not work for
+        # `python -m app`.
         sys.exit(cli(standalone_mode=False, prog_name=NAME))
     except TyperException as error:
         message = error.format_message()

@@ -40,7 +40,7 @@ class ExternalSignInStarted(BaseModel):
 
 
 class ExternalSignInFinish(RequestBody):
-    """The values that the provider has added to the redirect URI."""
+    """The transaction, and the values that the provider has added to the URI."""
 
     transaction: Annotated[
         Secret,

@@ -44,9 +44,8 @@ def shorten(rate: tuple[int, int] | None) -> tuple[int, int] | None:
     requests, seconds = rate[0] // divisor, rate[1] // divisor
     refuse(
         requests > LARGEST_LIMIT,
-        f"has more than {LARGEST_LIMIT} requests, and the service cannot divide it, "
-        "because the seconds must stay a whole number; use a rate such as 6000/60, "
-        "which the service counts as 1000/10",
+        f"must not exceed {LARGEST_LIMIT} requests, unless both numbers can be divided "
+        "by the same whole number, as in 6000/60, which the service counts as 1000/10",
     )
     longest = LARGEST_LIMIT // requests
     return requests * longest, seconds * longest
@@ -75,7 +74,7 @@ def can_connect(url: str) -> bool:
 
 
 def one_for_each_sentinel(url: str) -> list[str]:
-    """Split `redis+sentinel://…@host,host2/service/0`, and leave any other URL."""
+    """Make one URL for each host of `redis+sentinel://…@host,host2/service/0`."""
     start, slashes, rest = url.partition("+sentinel://")
     if not slashes:
         return [url]
@@ -131,8 +130,8 @@ class LimitSettings(AppSettings):
     """Limit for the POST, PATCH and DELETE requests of one account. Requests with a
     credential other than an access token count by credential; requests without a token
     count by client address. Write the limit as `requests/seconds`, for example 600/60.
-    Empty or `off`: no limit. If the number of requests is above 1000, the service uses
-    a shorter window with the same rate: it applies 6000/60 as 1000/10.
+    Empty or `off`: no limit. If you write more than 1000 requests, the service shortens
+    the window and keeps the same rate: it applies 6000/60 as 1000/10.
     """
 
     # In the form of the environment, for the settings page. Pydantic parses it.

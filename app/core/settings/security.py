@@ -65,8 +65,9 @@ class SecuritySettings(AppSettings):
     """A session ends this many days after its login, even if the user still uses it."""
 
     refresh_leeway_seconds: Seconds = Field(10, le=60)
-    """Seconds after the first use of a refresh token in which a client can send it
-    again, for example after a lost answer. The service then returns the same new token.
+    """For this many seconds after the first use of a refresh token, a client can send
+    it again, for example because the answer was lost. The service then returns the same
+    new token.
     """
 
     registration: Literal["open", "verified", "closed"] = BY_ENVIRONMENT
