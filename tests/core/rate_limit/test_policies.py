@@ -98,7 +98,7 @@ class TestRate:
     )
     def test_without_an_equal_shorter_window_is_refused(self, given: object) -> None:
         """Mutants: round the rate; accept it and fail when the table is built."""
-        with pytest.raises(ValidationError, match="such as 6000/60"):
+        with pytest.raises(ValidationError, match="as in 6000/60"):
             make_settings(rate_limit_all=given)
 
     @pytest.mark.parametrize("given", ["600", "600/", "0/60", "-1/60", "1/1/1", "a/b"])
